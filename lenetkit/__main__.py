@@ -1,0 +1,5 @@
+"""`python -m lenetkit`."""
+
+from lenetkit.cli import main
+
+main()

@@ -1,0 +1,52 @@
+"""The two calls that most Python users need: build a network, train it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lenetkit import training
+from lenetkit.data.loading import TrainingData, load_training_data
+from lenetkit.network import Network
+from lenetkit.plan import load_plan
+from lenetkit.spec.merge import Override
+from lenetkit.spec.nodes import Mark, parse
+
+
+def build(
+    spec: str | Path, overrides: Mapping[str, Any] | None = None, *, dtype: Any = np.float32
+) -> Network:
+    """The network of a spec file or shipped spec, with its initial weights.
+
+    `overrides` are as on the command line: `{"train.optimizer.lr": 0.01, "layers.relu1": "tanh"}`.
+    Raises SpecError with every mistake in the spec.
+    """
+    changes = []
+    for path, value in (overrides or {}).items():
+        text = value if isinstance(value, str) else json.dumps(value)
+        changes.append(Override(path, path, parse(text, Mark(f"override {path}"))))
+    plan = load_plan(spec, changes)
+    return Network(plan, seed=plan.spec.train.seed, dtype=dtype)
+
+
+def train(
+    network: Network,
+    data: TrainingData | None = None,
+    *,
+    data_dir: str | Path | None = None,
+    **settings: Any,
+) -> Iterator[training.Event]:
+    """Train a network as its spec says; yields an event a step and an epoch.
+
+    `data` or the spec's own data set, looked for in `data_dir` first. `settings` replace those of
+    the spec's `train` section: `epochs`, `batch_size`, `seed`, `optimizer`, `schedule`.
+    """
+    if data is None:
+        data = load_training_data(network.plan, Path(data_dir) if data_dir else None)
+    how = replace(network.plan.spec.train, **settings)
+    yield from training.train(network, data, how, training.start(network))

@@ -1,0 +1,88 @@
+"""The command line. Each command lives in a module of its own, imported when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from lenetkit import __version__
+from lenetkit.errors import LenetkitError
+
+_COMMANDS = {
+    "summary": "Show a network layer by layer: shapes, parameters, cost.",
+    "train": "Train a network and write a run folder.",
+    "evaluate": "Measure a trained model on a data set.",
+    "predict": "Read the digits in image files.",
+    "plot": "Draw a run's pictures again.",
+    "data": "Fetch, show and describe data sets.",
+    "plugins": "List every registered layer, optimizer, … and who provides it.",
+    "spec": "Print a spec with everything resolved, as YAML.",
+}
+
+
+class _LazyGroup(click.Group):
+    """Knows its commands by name and one line of help; imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"lenetkit.cli.{name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(
+    cls=_LazyGroup,
+    epilog="SPEC is a YAML file or the bare name of a shipped spec, such as lenet5.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="lenetkit")
+def cli() -> None:
+    """LeNet-5 and its relatives on NumPy.
+
+    \b
+    lenetkit summary lenet5         the network as a table
+    lenetkit train lenet5           train it on MNIST
+    """
+
+
+def main() -> NoReturn:
+    """Run a command; end with the exit status that its outcome has."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and (stream.encoding or "").lower() not in ("utf-8", "utf8"):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command; the exit status: 0 done, 2 wrong input, 1 failed, 130 interrupted."""
+    try:
+        status = cli.main(arguments, prog_name="lenetkit", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except LenetkitError as error:
+        click.echo(f"error: {error}", err=True)
+        return error.exit_status
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return 130
+    except BrokenPipeError:  # whoever read our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"error: {where}{error.strerror or error}", err=True)
+        return 1
+    return status if isinstance(status, int) else 0

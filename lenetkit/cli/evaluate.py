@@ -1,0 +1,62 @@
+"""`lenetkit evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import click
+
+from lenetkit import model
+from lenetkit.cli.options import data_dir_option, json_option, print_json, report, table
+from lenetkit.data.loading import check_fit, load_samples, place_for
+from lenetkit.data.source import Samples, Split
+from lenetkit.evaluation import Evaluation, evaluate
+
+
+@click.command(
+    name="evaluate", epilog="Example: lenetkit evaluate runs/lenet5/001/model.safetensors"
+)
+@click.argument("model_file", metavar="MODEL", type=click.Path(path_type=Path))
+@click.option("--split", type=click.Choice(["test", "train"]), default="test", show_default=True)
+@data_dir_option
+@json_option
+def command(model_file: Path, split: str, data_dir: Path | None, as_json: bool) -> None:
+    """Measure a trained model on a data set.
+
+    Prints accuracy, loss, precision and recall of each class, and the confusion matrix: rows are
+    the true classes, columns the predicted ones.
+    """
+    trained = model.load(model_file)
+    data = trained.plan.spec.data
+    samples, _ = load_samples(data, cast(Split, split), place_for(data, data_dir, report))
+    check_fit(trained.plan, samples, trained.pipeline, split)
+    result = evaluate(trained.network, samples, trained.pipeline)
+    if as_json:
+        print_json(
+            {
+                "accuracy": result.accuracy,
+                "loss": result.loss,
+                "n": result.n,
+                "confusion": result.confusion.tolist(),
+                "dataset": samples.dataset,
+                "split": split,
+            }
+        )
+        return
+    _print_tables(trained, samples, split, result)
+
+
+def _print_tables(trained: model.Model, samples: Samples, split: str, result: Evaluation) -> None:
+    click.echo(
+        f"{trained.plan.spec.name} on {samples.dataset}, {split} set: "
+        f"accuracy {result.accuracy:.2%}, loss {result.loss:.4f}, {result.n:,} samples\n"
+    )
+    names = trained.classes
+    figures = zip(names, result.precision(), result.recall(), strict=True)
+    rows = [(name, f"{p:.2%}", f"{r:.2%}") for name, p, r in figures]
+    right = ("precision", "recall")
+    click.echo(table(rows, ("class", *right), right))
+    click.echo("\nConfusion (rows true, columns predicted):\n")
+    counts = [[name, *row] for name, row in zip(names, result.confusion.tolist(), strict=True)]
+    click.echo(table(counts, ("", *names), names))

@@ -1,0 +1,46 @@
+"""Options that several commands share, and how they print."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+spec_argument = click.argument("spec", metavar="SPEC")
+set_option = click.option(
+    "--set",
+    "changes",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Change one value of the spec, such as train.optimizer.lr=0.01. Repeatable.",
+)
+data_dir_option = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    metavar="DIR",
+    help="Folder of the data files; looked in first.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def report(message: str) -> None:
+    """A note or warning, on standard error."""
+    click.echo(message, err=True)
+
+
+def table(rows: Sequence[Sequence[Any]], headers: Sequence[str], right: Sequence[str] = ()) -> str:
+    """Rows as a plain table; the columns named in `right` are aligned to the right."""
+    from tabulate import tabulate
+
+    align = ["right" if header in right else "left" for header in headers]
+    return tabulate(rows, headers, tablefmt="simple", colalign=align, disable_numparse=True)

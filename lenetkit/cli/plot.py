@@ -1,0 +1,42 @@
+"""`lenetkit plot`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lenetkit import model
+from lenetkit.cli.options import data_dir_option, report
+from lenetkit.data.loading import load_samples, place_for
+from lenetkit.data.source import Samples
+from lenetkit.errors import DataError
+from lenetkit.pictures import draw
+from lenetkit.run import RunFolder
+
+
+@click.command(name="plot", epilog="Example: lenetkit plot runs/lenet5/001")
+@click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
+@data_dir_option
+def command(run: Path, data_dir: Path | None) -> None:
+    """Draw a run's pictures again, from the figures in its folder."""
+    folder = RunFolder.open(run)
+    for path in draw(folder, lambda: _test_samples(folder, data_dir)):
+        click.echo(path)
+
+
+def _test_samples(folder: RunFolder, data_dir: Path | None) -> Samples | None:
+    """The test images that the run saw, None (with a note) where they are not to be had."""
+    data = model.load(folder.model).plan.spec.data
+    try:
+        test, _ = load_samples(data, "test", place_for(data, data_dir, report))
+    except DataError as error:
+        report(f"warning: mistakes.png is left as it is, because it needs the test images: {error}")
+        return None
+    if test.digest != folder.read_result()["dataset_digest"]["test"]:
+        report(
+            f"warning: mistakes.png is left as it is, because these {test.dataset} test images "
+            "are not the ones that the run saw"
+        )
+        return None
+    return test

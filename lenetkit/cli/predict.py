@@ -1,0 +1,49 @@
+"""`lenetkit predict`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import numpy as np
+
+from lenetkit import model
+from lenetkit.cli.options import json_option, print_json, table
+from lenetkit.data.images import find_images, load_digit, load_resized
+
+
+@click.command(
+    name="predict", epilog="Example: lenetkit predict runs/lenet5/001/model.safetensors photo.jpg"
+)
+@click.argument("model_file", metavar="MODEL", type=click.Path(path_type=Path))
+@click.argument(
+    "images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@json_option
+def command(model_file: Path, images: tuple[Path, ...], as_json: bool) -> None:
+    """Read the digits in image files.
+
+    IMAGE is an image file or a folder of them, of any size, dark on light or light on dark. A
+    digit is cut out, scaled and centred as those of MNIST were.
+    """
+    trained = model.load(model_file)
+    paths = find_images(images)
+    shape = trained.image_shape
+    prepared = [
+        load_digit(path, shape[1:])[None]
+        if trained.preparation == "digit" and shape[0] == 1
+        else load_resized(path, shape)
+        for path in paths
+    ]
+    probabilities = trained.probabilities(np.stack(prepared))
+    labels = [trained.classes[i] for i in probabilities.argmax(axis=1)]
+    if as_json:
+        rows = zip(paths, labels, probabilities.tolist(), strict=True)
+        print_json([{"path": str(p), "label": label, "probabilities": q} for p, label, q in rows])
+        return
+    lines = []
+    for path, label, row in zip(paths, labels, probabilities, strict=True):
+        second = int(np.argsort(-row, kind="stable")[1]) if len(row) > 1 else 0
+        other = f"{trained.classes[second]} ({row[second]:.1%})"
+        lines.append((str(path), label, f"{row.max():.1%}", other))
+    click.echo(table(lines, ("image", "label", "probability", "next"), ("probability",)))

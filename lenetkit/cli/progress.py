@@ -1,0 +1,86 @@
+"""What `train` shows while it runs: a bar, and a line an epoch. All on standard error."""
+
+from __future__ import annotations
+
+import math
+import sys
+from types import TracebackType
+from typing import Self
+
+from tqdm import tqdm
+
+from lenetkit.data.loading import TrainingData
+from lenetkit.spec.model import TrainSpec
+from lenetkit.training import EpochDone, Event, Progress, StepDone
+
+_REFRESH = 0.1
+"""Seconds between two drawings of the bar."""
+_COLUMNS = ("epoch", "lr", "train loss", "train acc", "test loss", "test acc", "seconds")
+
+
+class ProgressBar:
+    """A bar over all steps where standard error is a terminal; a line an epoch everywhere."""
+
+    def __init__(
+        self, data: TrainingData, settings: TrainSpec, progress: Progress, quiet: bool
+    ) -> None:
+        self._quiet = quiet
+        self._epochs = settings.epochs
+        self._bar = tqdm(
+            total=math.ceil(len(data.train) / settings.batch_size) * settings.epochs,
+            initial=progress.step,
+            disable=quiet or not sys.stderr.isatty(),
+            leave=False,
+            mininterval=_REFRESH,
+            bar_format="{percentage:3.0f}% {bar:20} {desc}  {remaining} left",
+            dynamic_ncols=True,
+        )
+        self._loss = math.nan
+        self._accuracy = math.nan
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bar.close()
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+        if isinstance(event, StepDone):
+            self._smooth(event)
+            if self._bar.update():
+                self._bar.set_description_str(
+                    f"epoch {event.epoch}/{self._epochs}  loss {self._loss:.4f}  "
+                    f"acc {self._accuracy:.1%}",
+                    refresh=False,
+                )
+        elif not self._quiet:
+            self._bar.write(epoch_line(event), file=sys.stderr)
+
+    def _smooth(self, event: StepDone) -> None:
+        """Running means over about 50 steps: single batches jump about."""
+        if math.isnan(self._loss):
+            self._loss, self._accuracy = event.loss, event.accuracy
+        self._loss += 0.02 * (event.loss - self._loss)
+        self._accuracy += 0.02 * (event.accuracy - self._accuracy)
+
+
+def epoch_line(event: EpochDone | None = None) -> str:
+    """One row of the table of epochs; its heading without an event."""
+    if event is None:
+        return "  ".join(f"{column:>10}" for column in _COLUMNS).removeprefix("     ")
+    cells = (
+        f"{event.epoch}",
+        f"{event.lr:.2e}",
+        f"{event.train.loss:.4f}",
+        f"{event.train.accuracy:.2%}",
+        f"{event.test.loss:.4f}",
+        f"{event.test.accuracy:.2%}",
+        f"{event.seconds:.2f}",
+    )
+    return "  ".join(f"{cell:>10}" for cell in cells).removeprefix("     ")

@@ -1,0 +1,80 @@
+"""A folder of IDX files named as MNIST's: any image size, channel count and number of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenetkit.data.idx import read_idx
+from lenetkit.data.source import DataSource, Place, Samples, Split, checked_samples
+from lenetkit.errors import DataError, MissingDataError
+from lenetkit.options import option
+
+_PREFIXES: dict[Split, str] = {"train": "train", "test": "t10k"}
+
+
+def file_names(split: Split) -> tuple[str, str]:
+    """The names of a split's image and label files, without `.gz`."""
+    prefix = _PREFIXES[split]
+    return f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte"
+
+
+def find_file(name: str, folders: Sequence[Path]) -> Path | None:
+    """The first file of that name, plain or `.gz`, in the folders."""
+    for folder in folders:
+        for path in (folder / name, folder / f"{name}.gz"):
+            if path.is_file():
+                return path
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdxFolder(DataSource):
+    """Images and labels from `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`,
+    `t10k-images-idx3-ubyte` and `t10k-labels-idx1-ubyte`, plain or `.gz`.
+
+    Images are (N, H, W) or (N, C, H, W), unsigned bytes; labels are (N,), counted from 0.
+    """
+
+    title: str | None = option(None, doc="The data set's name in words; default: its folder's.")
+    classes: tuple[str, ...] | None = option(
+        None, doc="The classes' names, in order; default: their numbers."
+    )
+
+    def load(self, split: Split, place: Place) -> Samples:
+        images_name, labels_name = file_names(split)
+        images_path = _find(images_name, place)
+        labels_path = _find(labels_name, place)
+        images, labels = read_idx(images_path), read_idx(labels_path)
+        if images.dtype != np.uint8:
+            raise DataError(
+                f"{images_path}: expected unsigned bytes (0 … 255), found {images.dtype}"
+            )
+        classes = self._class_names(labels, labels_path)
+        title = self.title or images_path.parent.resolve().name
+        return checked_samples(images, labels, title, classes, str(images_path))
+
+    def _class_names(self, labels: NDArray[Any], path: Path) -> tuple[str, ...]:
+        largest = int(labels.max(initial=0))
+        if labels.dtype.kind not in "ui" or int(labels.min(initial=0)) < 0:
+            raise DataError(f"{path}: expected labels counted from 0, found {labels.dtype}")
+        if self.classes is None:
+            return tuple(map(str, range(largest + 1)))
+        if largest >= len(self.classes):
+            raise DataError(
+                f"{path}: label {largest}, but the spec names {len(self.classes)} classes"
+            )
+        return self.classes
+
+
+def _find(name: str, place: Place) -> Path:
+    path = find_file(name, place.folders)
+    if path is None:
+        looked = ", ".join(str(folder) for folder in place.folders) or "no folder"
+        raise MissingDataError(f"no file {name} or {name}.gz; looked in {looked}")
+    return path

@@ -1,0 +1,101 @@
+"""MNIST: 60,000 + 10,000 handwritten digits, 28×28 (LeCun, Cortes & Burges 1998)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from numpy.typing import NDArray
+
+from lenetkit.data.download import DownloadError, download
+from lenetkit.data.folder import IdxFolder, file_names, find_file
+from lenetkit.data.idx import read_idx
+from lenetkit.data.source import (
+    DataSource,
+    Place,
+    Preparation,
+    Samples,
+    Split,
+    checked_samples,
+)
+from lenetkit.errors import DataError
+
+MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+SHA256 = {
+    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
+"""Digests of the unpacked files: archives packed anew differ, their contents do not."""
+_COUNTS: dict[Split, int] = {"train": 60_000, "test": 10_000}
+_MAX_PACKED = 12_000_000
+DIGITS = tuple("0123456789")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mnist(DataSource):
+    """MNIST from its four IDX files, plain or `.gz`; downloaded and verified where they are absent.
+
+    Files of MNIST's size are held to the published digests. Files of another size are used under
+    their folder's name, with a warning, as the data set `idx` would use them.
+    """
+
+    preparation: ClassVar[Preparation] = "digit"
+
+    def load(self, split: Split, place: Place) -> Samples:
+        images_path, labels_path = (fetch(name, place) for name in file_names(split))
+        images = read_idx(images_path)
+        if images.shape != (_COUNTS[split], 28, 28):
+            place.report(f"{images_path} is not MNIST's; used as a data set of its own")
+            return IdxFolder().load(split, place)
+        labels = read_idx(labels_path)
+        for path, values in ((images_path, images), (labels_path, labels)):
+            _verify(path, values)
+        return checked_samples(images, labels, "MNIST", DIGITS, f"MNIST {split}")
+
+
+def fetch(name: str, place: Place, mirrors: Sequence[str] = MIRRORS) -> Path:
+    """The path of one of MNIST's files, downloaded where it is absent.
+
+    Raises DownloadError, with the steps to do it by hand, where no mirror can be reached.
+    """
+    found = find_file(name, place.folders)
+    if found is not None:
+        return found
+    target = place.download_to / f"{name}.gz"
+    place.report(f"downloading {target.name} to {target.parent}")
+    try:
+        download(
+            [f"{mirror}{target.name}" for mirror in mirrors],
+            target,
+            max_bytes=_MAX_PACKED,
+            verify=lambda path: _verify(path, read_idx(path), name),
+        )
+    except DownloadError as error:
+        raise DownloadError(
+            f"{error}\n  By hand: put {', '.join(SHA256)} (plain or .gz) into "
+            f"{place.download_to}, or pass --data-dir FOLDER, or set LENETKIT_DATA"
+        ) from None
+    return target
+
+
+def _verify(path: Path, values: NDArray[Any], name: str | None = None) -> None:
+    """Compare the unpacked content with the published digest."""
+    name = name or path.name.removesuffix(".gz")
+    header = bytes((0, 0, 8, values.ndim))
+    header += b"".join(size.to_bytes(4, "big") for size in values.shape)
+    digest = hashlib.sha256(header)
+    digest.update(values.data)
+    if digest.hexdigest() != SHA256[name]:
+        raise DataError(
+            f"{path}: is not MNIST's {name}: SHA-256 of its content is {digest.hexdigest()[:16]}…, "
+            f"expected {SHA256[name][:16]}…; delete it and run `lenetkit data fetch`, "
+            "or, if it is another data set, say `data: idx` or --set data.type=idx"
+        )

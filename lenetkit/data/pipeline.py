@@ -1,0 +1,49 @@
+"""The way of images and labels from the data set to the network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenetkit.data.transforms import Transform
+
+_NO_RANDOMNESS = np.random.default_rng(0)
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The fitted transforms in order; those for training only are left out elsewhere."""
+
+    transforms: tuple[Transform, ...]
+    classes: int
+
+    def output_shape(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape (C, H, W) that reaches the network."""
+        for transform in self.transforms:
+            in_shape = transform.output_shape(in_shape)
+        return in_shape
+
+    def images(
+        self, images: NDArray[Any], dtype: Any, rng: np.random.Generator | None = None
+    ) -> NDArray[Any]:
+        """A batch ready for the network; with `rng` as in training, without as in inference."""
+        for transform in self.transforms:
+            if rng is not None or not transform.training_only:
+                images = transform.images(images, rng or _NO_RANDOMNESS)
+        return images.astype(dtype, copy=False)
+
+    def labels(self, labels: NDArray[Any]) -> NDArray[Any]:
+        """The targets of a batch."""
+        for transform in self.transforms:
+            labels = transform.labels(labels, self.classes)
+        return labels
+
+
+def slices(count: int, size: int) -> Iterator[slice]:
+    """`count` samples in batches of `size`; the last may be smaller."""
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))

@@ -1,0 +1,85 @@
+"""What a data set is: images and labels in memory, and a source that provides them."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenetkit.errors import DataError
+from lenetkit.options import Configurable
+
+Split = Literal["train", "test"]
+SPLITS: tuple[Split, ...] = ("train", "test")
+Preparation = Literal["digit", "resize"]
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Images (N, C, H, W), as a rule uint8, with their labels (N,), in memory."""
+
+    images: NDArray[Any]
+    labels: NDArray[np.int64]
+    dataset: str
+    """The data set really used, in words, such as `MNIST`."""
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, rows: slice) -> Samples:
+        """Some of the samples, as views."""
+        return Samples(self.images[rows], self.labels[rows], self.dataset, self.classes)
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """SHA-256 of shapes, image bytes and label bytes."""
+        digest = hashlib.sha256(repr((self.images.shape, self.images.dtype.str)).encode())
+        digest.update(np.ascontiguousarray(self.images).data)
+        digest.update(np.ascontiguousarray(self.labels).data)
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where data may lie, and how to tell the user what is going on."""
+
+    folders: tuple[Path, ...] = ()
+    """Searched in order; downloads go to `download_to`."""
+    download_to: Path = Path("MNIST")
+    report: Callable[[str], None] = field(default=lambda message: None)
+
+
+class DataSource(Configurable):
+    """Base of all data sets."""
+
+    group: ClassVar[str] = "lenetkit.datasets"
+    preparation: ClassVar[Preparation] = "resize"
+    """How `predict` turns an image file into one like these: as a centred digit, or resized."""
+
+    @abstractmethod
+    def load(self, split: Split, place: Place) -> Samples:
+        """One split. Raises DataError where it is missing, damaged or of an unknown form."""
+
+
+def checked_samples(
+    images: NDArray[Any], labels: NDArray[Any], dataset: str, classes: tuple[str, ...], where: str
+) -> Samples:
+    """Samples whose images and labels belong together. Raises DataError where they do not."""
+    if images.ndim == 3:
+        images = images[:, None]
+    if images.ndim != 4:
+        raise DataError(f"{where}: expected images (N, H, W) or (N, C, H, W), found {images.shape}")
+    if labels.shape != (len(images),):
+        raise DataError(
+            f"{where}: {len(images):,} images but labels of shape {labels.shape}; "
+            "images and labels do not belong together"
+        )
+    return Samples(images, labels.astype(np.int64), dataset, classes)

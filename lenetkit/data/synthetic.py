@@ -1,0 +1,66 @@
+"""Synthetic digits: a data set that needs no download, drawn from strokes of our own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from lenetkit.data.idx import read_idx, write_idx
+from lenetkit.data.source import (
+    SPLITS,
+    DataSource,
+    Place,
+    Preparation,
+    Samples,
+    Split,
+    checked_samples,
+)
+from lenetkit.data.strokes import draw_digits
+from lenetkit.errors import DataError
+from lenetkit.options import option
+
+VERSION = 1
+"""Raised whenever the same seed would draw other digits, so that no stale cache is read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyntheticDigits(DataSource):
+    """Handwriting-like digits, 28×28, framed as MNIST's: drawn once for a seed, then cached."""
+
+    preparation: ClassVar[Preparation] = "digit"
+
+    train: int = option(60_000, minimum=1, doc="Training samples.")
+    test: int = option(10_000, minimum=1, doc="Test samples.")
+    seed: int = option(0, minimum=0, doc="Seed of the drawing.")
+
+    def load(self, split: Split, place: Place) -> Samples:
+        count = self.train if split == "train" else self.test
+        rng = np.random.default_rng([VERSION, self.seed, SPLITS.index(split)])
+        labels = rng.permutation(np.arange(count) % 10)
+        path = cache_folder() / f"synthetic-digits-v{VERSION}-{self.seed}-{split}-{count}.idx"
+        try:
+            images = read_idx(path)
+        except DataError:
+            place.report(f"drawing {count:,} synthetic digits, kept in {path.parent}")
+            images = draw_digits(labels, rng)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_idx(path, images)
+        classes = tuple("0123456789")
+        return checked_samples(images, labels, "synthetic digits", classes, str(path))
+
+
+def cache_folder() -> Path:
+    """`$LENETKIT_CACHE`, else the system's place for caches."""
+    named = os.environ.get("LENETKIT_CACHE")
+    if named:
+        return Path(named)
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "lenetkit"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "lenetkit"
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "lenetkit"

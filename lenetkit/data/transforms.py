@@ -1,0 +1,125 @@
+"""Transforms: what is done to images and labels on the way to the network.
+
+A spec lists them in order. Those that change images at random (`distortions`) work in training
+only. Images come as the data set stores them, uint8 as a rule, and must leave as float.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenetkit.kernels.base import Pair, pair
+from lenetkit.options import Configurable, option
+
+Images = NDArray[Any]
+Labels = NDArray[Any]
+Shape = tuple[int, ...]
+
+
+class Transform(Configurable):
+    """Base of all transforms."""
+
+    group: ClassVar[str] = "lenetkit.transforms"
+    training_only: ClassVar[bool] = False
+
+    def output_shape(self, in_shape: Shape) -> Shape:
+        """The shape (C, H, W) of what comes out."""
+        return in_shape
+
+    def fitted(self, images: Images) -> Self:
+        """This transform with what it must learn from the training images filled in."""
+        return self
+
+    def images(self, images: Images, rng: np.random.Generator) -> Images:
+        """The batch (N, C, H, W) transformed, in an array of its own."""
+        return images
+
+    def labels(self, labels: Labels, classes: int) -> Labels:
+        """The labels of a batch transformed."""
+        return labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale(Transform):
+    """uint8 0 … 255 to low … high: low + (high − low) · x / 255."""
+
+    low: float = option(0.0, doc="What 0 becomes.")
+    high: float = option(1.0, doc="What 255 becomes.")
+
+    def images(self, images: Images, rng: np.random.Generator) -> Images:
+        scaled: Images = np.multiply(images, np.float32((self.high - self.low) / 255))
+        if self.low:
+            scaled += np.float32(self.low)
+        return scaled
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standardize(Transform):
+    """(x / 255 − mean) / std, one mean and deviation for all pixels.
+
+    Where they are not given they are measured on the training images, and written into the
+    model's spec.
+    """
+
+    mean: float | None = option(None, doc="Mean of x / 255; default: measured.")
+    std: float | None = option(None, above=0, doc="Deviation of x / 255; default: measured.")
+
+    def fitted(self, images: Images) -> Self:
+        if self.mean is not None and self.std is not None:
+            return self
+        mean, std = _moments(images)
+        return replace(
+            self,
+            mean=mean if self.mean is None else self.mean,
+            std=(std or 1.0) if self.std is None else self.std,
+        )
+
+    def images(self, images: Images, rng: np.random.Generator) -> Images:
+        if self.mean is None or self.std is None:
+            raise RuntimeError("standardize must be fitted to the training images first")
+        result: Images = np.multiply(images, np.float32(1 / (255 * self.std)))
+        result -= np.float32(self.mean / self.std)
+        return result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pad(Transform):
+    """Rows and columns of one value on each side, as from 28×28 to LeNet-5's 32×32."""
+
+    padding: int | Pair = option(minimum=0, doc="Pixels on each side: one number or [h, w].")
+    value: float = option(0.0, doc="The value; 0 is background before `scale`.")
+
+    def output_shape(self, in_shape: Shape) -> Shape:
+        C, H, W = in_shape
+        ph, pw = pair(self.padding)
+        return C, H + 2 * ph, W + 2 * pw
+
+    def images(self, images: Images, rng: np.random.Generator) -> Images:
+        ph, pw = pair(self.padding)
+        widths = ((0, 0), (0, 0), (ph, ph), (pw, pw))
+        value = images.dtype.type(self.value)
+        return np.pad(images, widths, constant_values=value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneHot(Transform):
+    """Labels as rows: 1 at the class, 0 elsewhere."""
+
+    def labels(self, labels: Labels, classes: int) -> Labels:
+        rows = np.zeros((len(labels), classes), np.float32)
+        rows[np.arange(len(labels)), labels] = 1
+        return rows
+
+
+def _moments(images: Images) -> tuple[float, float]:
+    """Mean and deviation of x / 255; from a histogram for uint8, which needs no float copy."""
+    if images.dtype == np.uint8:
+        counts = np.bincount(images.reshape(-1), minlength=256).astype(np.float64)
+        values = np.arange(256) / 255
+        mean = float(counts @ values / counts.sum())
+        return mean, float(np.sqrt(counts @ (values - mean) ** 2 / counts.sum()))
+    return float(images.mean() / 255), float(images.std() / 255)

@@ -1,0 +1,1 @@
+"""The built-in layers, one screen each. They register through entry points like any plugin."""

@@ -1,0 +1,81 @@
+"""Batch normalization."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lenetkit.initializers import Constant, Zeros
+from lenetkit.layer import Array, Call, Layer, Params, ParamSpec, Shape, expect_image
+from lenetkit.options import option
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchNorm2d(Layer):
+    """y = weight · (x − mean) / √(var + eps) + bias, for each channel.
+
+    In training, mean and (biased) variance are the batch's, over N, H and W, and the running ones
+    move towards them: running ← (1 − momentum) · running + momentum · batch, with the unbiased
+    variance. In inference the running ones are used.
+
+    Input and output shape: (N, C, H, W). Parameters: weight, bias, and the untrained state
+    running_mean, running_var, each (C,). Ioffe & Szegedy 2015, algorithms 1 and 2.
+    """
+
+    eps: float = option(1e-5, above=0, doc="Added to the variance.")
+    momentum: float = option(0.1, minimum=0, maximum=1, doc="Weight of the newest batch.")
+    affine: bool = option(True, doc="Whether to scale and shift by weight and bias.")
+    num_features: int | None = option(None, minimum=1, doc="Channels (inferred).")
+
+    def inferred(self, in_shape: Shape) -> dict[str, int]:
+        return {"num_features": expect_image(in_shape)[0]}
+
+    def output_shape(self, in_shape: Shape) -> Shape:
+        return expect_image(in_shape)
+
+    def param_specs(self, in_shape: Shape) -> dict[str, ParamSpec]:
+        C = (in_shape[0],)
+        specs = {}
+        if self.affine:
+            specs = {"weight": ParamSpec(C, Constant(value=1.0)), "bias": ParamSpec(C, Zeros())}
+        return specs | {
+            "running_mean": ParamSpec(C, Zeros(), trainable=False),
+            "running_var": ParamSpec(C, Constant(value=1.0), trainable=False),
+        }
+
+    def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
+        count = x.size // x.shape[1]
+        if call.training and count:
+            mean, var = x.mean(axis=(0, 2, 3)), x.var(axis=(0, 2, 3))
+            unbiased = var * (count / max(count - 1, 1))
+            for name, new in (("running_mean", mean), ("running_var", unbiased)):
+                params[name][...] += self.momentum * (new - params[name])
+        else:
+            mean, var = params["running_mean"], params["running_var"]
+        scale = 1 / np.sqrt(var + self.eps)
+        normal = (x - _by_channel(mean)) * _by_channel(scale)
+        if not self.affine:
+            return normal, (normal, scale)
+        y = normal * _by_channel(params["weight"]) + _by_channel(params["bias"])
+        return y, (normal, scale)
+
+    def backward(
+        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
+    ) -> Array | None:
+        normal, scale = saved
+        d_weight = (dy * normal).sum(axis=(0, 2, 3))
+        d_bias = dy.sum(axis=(0, 2, 3))
+        if self.affine:
+            grads["weight"][...], grads["bias"][...] = d_weight, d_bias
+            scale = scale * params["weight"]
+        if call.training:  # mean and variance depend on x too: dx has no part along 1 or normal
+            count = max(dy.size // dy.shape[1], 1)
+            dy = dy - _by_channel(d_bias / count) - normal * _by_channel(d_weight / count)
+        return dy * _by_channel(scale)
+
+
+def _by_channel(values: Array) -> Array:
+    """(C,) as (C, 1, 1), to meet (N, C, H, W)."""
+    return values[:, None, None]

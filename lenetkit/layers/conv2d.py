@@ -1,0 +1,92 @@
+"""Convolution."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from lenetkit.errors import OptionError, ShapeError
+from lenetkit.initializers import Initializer, Zeros
+from lenetkit.kernels.base import Pair, Window, pair
+from lenetkit.layer import Array, Call, Cost, Layer, Params, ParamSpec, Shape, expect_image
+from lenetkit.options import option
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conv2d(Layer):
+    """2-D convolution (a cross-correlation, as everywhere in this field).
+
+    y[n, o, i, j] = bias[o] + Σ_{c,u,v} weight[o, c, u, v] · x[n, c, i·s + u·d − p, j·s + v·d − p]
+    with s the stride, d the dilation, p the padding; x is 0 outside the image.
+
+    Input shape: (N, C, H, W). Output shape: (N, out_channels, OH, OW) with
+    OH = ⌊(H + 2·padding − dilation·(kernel_size − 1) − 1) / stride⌋ + 1, and likewise OW.
+    Parameters: weight (out_channels, C / groups, kh, kw), bias (out_channels,).
+    Raises ShapeError when the kernel is larger than the padded input or `groups` does not divide C.
+    Source: LeCun et al. 1998, section II.A.
+    """
+
+    out_channels: int = option(minimum=1, doc="Feature maps that come out.")
+    kernel_size: int | Pair = option(minimum=1, doc="Window size in pixels: one number or [h, w].")
+    stride: int | Pair = option(1, minimum=1, doc="Pixels from one window to the next.")
+    padding: int | Pair = option(0, minimum=0, doc="Rows and columns of zeros added on each side.")
+    dilation: int | Pair = option(1, minimum=1, doc="Pixels between two taps of the kernel.")
+    groups: int = option(1, minimum=1, doc="Channel groups that do not see each other.")
+    bias: bool = option(True, doc="Whether to add a bias to each map.")
+    weight_init: Initializer | None = option(
+        None, doc="Initial weights; default: the spec's `init`."
+    )
+    bias_init: Initializer = option(Zeros(), doc="Initial biases.")
+    in_channels: int | None = option(None, minimum=1, doc="Feature maps that come in (inferred).")
+
+    def validate(self) -> None:
+        if self.out_channels % self.groups:
+            raise OptionError(
+                "groups", f"must divide out_channels ({self.out_channels}), found {self.groups}"
+            )
+
+    def inferred(self, in_shape: Shape) -> dict[str, int]:
+        return {"in_channels": expect_image(in_shape)[0]}
+
+    def output_shape(self, in_shape: Shape) -> Shape:
+        C, H, W = expect_image(in_shape)
+        if C % self.groups:
+            raise ShapeError(f"groups must divide the input channels ({C}), found {self.groups}")
+        return self.out_channels, *self._window.output_size(H, W)
+
+    def param_specs(self, in_shape: Shape) -> dict[str, ParamSpec]:
+        shape = (self.out_channels, in_shape[0] // self.groups, *self._window.kernel)
+        specs = {"weight": ParamSpec(shape, self.weight_init)}
+        if self.bias:
+            specs["bias"] = ParamSpec((self.out_channels,), self.bias_init)
+        return specs
+
+    def cost(self, in_shape: Shape) -> Cost:
+        units = math.prod(self.output_shape(in_shape))
+        fan_in = in_shape[0] // self.groups * math.prod(self._window.kernel)
+        return Cost(macs=units * fan_in, connections=units * (fan_in + self.bias))
+
+    def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
+        return call.kernels.conv2d(
+            x, params["weight"], params.get("bias"), self._window, self.groups, call.scratch
+        )
+
+    def backward(
+        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
+    ) -> Array | None:
+        return call.kernels.conv2d_backward(
+            saved,
+            params["weight"],
+            dy,
+            grads["weight"],
+            grads.get("bias"),
+            call.needs_input_grad,
+            call.scratch,
+        )
+
+    @property
+    def _window(self) -> Window:
+        return Window(
+            pair(self.kernel_size), pair(self.stride), pair(self.padding), pair(self.dilation)
+        )

@@ -1,0 +1,29 @@
+"""Flatten."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from lenetkit.layer import Array, Call, Layer, Params, Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flatten(Layer):
+    """All values of an image in one row, in the order C, H, W.
+
+    Input shape: (N, …). Output shape: (N, product of the rest). Backward restores the shape.
+    """
+
+    def output_shape(self, in_shape: Shape) -> Shape:
+        return (math.prod(in_shape),)
+
+    def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
+        return x.reshape(len(x), math.prod(x.shape[1:])), x.shape
+
+    def backward(
+        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
+    ) -> Array | None:
+        in_shape = saved
+        return dy.reshape(in_shape)

@@ -1,0 +1,210 @@
+"""A trained model and its file: weights, spec and provenance in one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenetkit import __version__, tensorfile
+from lenetkit.data.pipeline import Pipeline, slices
+from lenetkit.data.source import Preparation
+from lenetkit.errors import ModelFileError, SpecError
+from lenetkit.evaluation import BATCH
+from lenetkit.layer import shape_text
+from lenetkit.network import Network
+from lenetkit.options import Configurable, kind_of, options_of
+from lenetkit.plan import Plan, plan_text
+from lenetkit.registry import Catalog, installed
+
+FORMAT = "1"
+
+
+@dataclass(eq=False)
+class Model:
+    """A network with what it takes to use it: the way of images to it and the classes' names."""
+
+    network: Network
+    metadata: dict[str, str]
+
+    @property
+    def plan(self) -> Plan:
+        """The network's plan."""
+        return self.network.plan
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The transforms that the network was trained with."""
+        return Pipeline(self.plan.spec.data.options.transforms, self.plan.classes)
+
+    @property
+    def dataset(self) -> str:
+        """The data set that the network was trained on, in words."""
+        return self.metadata.get("dataset", "unknown")
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes' names, in the order of the outputs."""
+        names = json.loads(self.metadata.get("classes", "[]"))
+        return tuple(names) or tuple(map(str, range(self.plan.classes)))
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of the images as the data set stores them, before the transforms."""
+        C, H, W = json.loads(self.metadata["image_shape"])
+        return C, H, W
+
+    @property
+    def preparation(self) -> Preparation:
+        """How an image file becomes such an image."""
+        return cast(Preparation, self.metadata["preparation"])
+
+    def probabilities(self, images: NDArray[Any]) -> NDArray[np.float32]:
+        """Class probabilities (N, K) for images (N, H, W) or (N, C, H, W), as stored: 0 … 255.
+
+        Raises ValueError for images of another shape than the model was trained on.
+        """
+        if images.ndim == 3:
+            images = images[:, None]
+        if images.shape[1:] != self.image_shape:
+            raise ValueError(
+                f"expected images of {shape_text(self.image_shape)}, "
+                f"found an array of shape {images.shape}"
+            )
+        result = np.empty((len(images), self.plan.classes), np.float32)
+        workspace = self.network.workspace(training=False)
+        for rows in slices(len(images), BATCH):
+            batch = self.pipeline.images(images[rows], self.network.dtype)
+            outputs = self.network.forward(batch, workspace)
+            result[rows] = self.plan.spec.loss.probabilities(outputs)
+        return result
+
+    def predict(self, images: NDArray[Any]) -> NDArray[np.intp]:
+        """The predicted class (N,) of each image; see `probabilities` for what they may be."""
+        return self.probabilities(images).argmax(axis=1)
+
+
+def save(path: Path, network: Network, metadata: Mapping[str, str]) -> None:
+    """Write a model file; `metadata` holds what is known of data and training."""
+    texts = {**describe(network.plan), **metadata}
+    tensorfile.write(path, network.tensors(), texts)
+
+
+def describe(plan: Plan) -> dict[str, str]:
+    """The metadata that follows from the plan: format, spec and who provided its types."""
+    return {
+        "lenetkit": FORMAT,
+        "version": __version__,
+        "spec": plan.to_yaml(),
+        "providers": json.dumps(providers(plan, installed()), sort_keys=True),
+    }
+
+
+def load(path: str | Path) -> Model:
+    """The model in a file. Runs no code from it.
+
+    Raises ModelFileError where the file is missing, damaged, of another format, or does not fit
+    the spec inside it.
+    """
+    path = Path(path)
+    tensors, metadata = tensorfile.read(path)
+    network = Network(read_plan(path, metadata))
+    fill(network, tensors, path)
+    _check_metadata(path, metadata)
+    return Model(network, metadata)
+
+
+def read_plan(path: Path, metadata: Mapping[str, str]) -> Plan:
+    """The plan of the spec inside a file."""
+    if metadata.get("lenetkit") != FORMAT:
+        found = metadata.get("lenetkit", "none")
+        raise ModelFileError(f"{path}: expected model format {FORMAT}, found {found}")
+    try:
+        return plan_text(metadata.get("spec", ""), f"{path}, spec")
+    except SpecError as error:
+        wanted = json.loads(metadata.get("providers", "{}"))
+        makers = ", ".join(sorted({" ".join(p) for p in wanted.values() if p[0] != "lenetkit"}))
+        hint = f"\n  the model was made with {makers}; is it installed?" if makers else ""
+        raise ModelFileError(
+            f"{path}: the spec inside does not fit this lenetkit:\n{error}{hint}"
+        ) from None
+
+
+def fill(network: Network, tensors: Mapping[str, NDArray[Any]], path: Path) -> None:
+    """Copy weights into the network. Raises ModelFileError with everything that does not fit."""
+    wrong = mismatches(network, tensors)
+    if wrong:
+        raise ModelFileError("\n".join([f"{path}: does not fit the network:", *wrong]))
+    for name, view in network.tensors().items():
+        view[...] = tensors[name]
+
+
+def mismatches(network: Network, tensors: Mapping[str, NDArray[Any]]) -> list[str]:
+    """What keeps the tensors from being the network's: one line each, empty where all fit."""
+    own = network.tensors()
+    wrong = [f"  {name}: missing" for name in own if name not in tensors]
+    for name, values in tensors.items():
+        if name not in own:
+            wrong.append(f"  {name}: not a parameter of this network")
+        elif values.shape != own[name].shape:
+            expected, found = shape_text(own[name].shape), shape_text(values.shape)
+            wrong.append(f"  {name}: expected {expected}, found {found}")
+        elif values.dtype != own[name].dtype:
+            wrong.append(f"  {name}: expected {own[name].dtype}, found {values.dtype}")
+        elif not np.isfinite(values).all():
+            wrong.append(f"  {name}: holds values that are not finite")
+    return wrong
+
+
+def load_matching(network: Network, path: Path) -> tuple[list[str], list[str]]:
+    """Start from a pre-trained model's weights where name and shape match.
+
+    Returns the names loaded and those left as they were. Raises ModelFileError where the file is
+    no model or nothing matches.
+    """
+    tensors, _ = tensorfile.read(path)
+    own = network.tensors()
+    same = [n for n, view in own.items() if n in tensors and tensors[n].shape == view.shape]
+    if not same:
+        there = ", ".join(f"{n} {shape_text(v.shape)}" for n, v in sorted(tensors.items()))
+        raise ModelFileError(f"{path}: none of its weights match this network; it holds {there}")
+    for name in same:
+        if not np.isfinite(tensors[name]).all():
+            raise ModelFileError(f"{path}: {name} holds values that are not finite")
+        own[name][...] = tensors[name]
+    return same, [name for name in own if name not in same]
+
+
+def providers(plan: Plan, catalog: Catalog) -> dict[str, tuple[str, str]]:
+    """`group/type` → (distribution, version) of every type that the spec uses."""
+    used: dict[str, tuple[str, str]] = {}
+
+    def visit(thing: Any) -> None:
+        if isinstance(thing, tuple):
+            for item in thing:
+                visit(item)
+        elif isinstance(thing, Configurable):
+            if thing.group:
+                registry = catalog.registry(kind_of(thing))
+                entry = registry.entry(registry.name_of(type(thing)))
+                provider = entry.provider
+                used[f"{thing.group}/{entry.name}"] = (provider.distribution, provider.version)
+            for opt in options_of(type(thing)):
+                visit(getattr(thing, opt.name))
+
+    spec = plan.spec
+    visit(tuple(named.layer for named in spec.layers))
+    visit((spec.loss, spec.init, spec.kernels, spec.data.source, spec.data.options, spec.train))
+    return used
+
+
+def _check_metadata(path: Path, metadata: Mapping[str, str]) -> None:
+    if metadata.get("preparation") not in get_args(Preparation) or "image_shape" not in metadata:
+        raise ModelFileError(
+            f"{path}: is not a trained model: it does not say what images it reads"
+        )

@@ -1,0 +1,117 @@
+"""The network: memory for a plan, and the passes through its layers.
+
+All trainable parameters lie in one flat vector and their gradients in another; each layer sees
+named views of them. Untrained state (running means) lies apart.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from typing import Any
+
+import numpy as np
+
+from lenetkit.layer import Array, Call
+from lenetkit.plan import Plan
+
+
+class Workspace:
+    """Scratch memory and saved state for one stream of batches through a network.
+
+    Training and evaluation each have their own, so that neither overwrites the other's.
+    """
+
+    def __init__(self, network: Network, *, training: bool) -> None:
+        kernels = network.plan.spec.kernels
+        self.calls = [
+            Call(kernels=kernels, training=training, needs_input_grad=index > 0)
+            for index in range(len(network.plan.layers))
+        ]
+        self.saved: list[Any] = []
+
+    def reseed(self, *key: int) -> None:
+        """Give every layer a generator of its own, determined by `key`."""
+        for index, call in enumerate(self.calls):
+            call.rng_key = (*key, index)
+
+
+class Network:
+    """A plan with memory. `params` and `grads` are flat; `tensors()` names every piece."""
+
+    def __init__(self, plan: Plan, *, seed: int = 0, dtype: Any = np.float32) -> None:
+        self.plan = plan
+        self.dtype = np.dtype(dtype)
+        size = plan.count(trainable_only=True)
+        self.params = np.zeros(size, dtype)
+        self.grads = np.zeros(size, dtype)
+        self._views: list[dict[str, Array]] = []
+        self._grad_views: list[dict[str, Array]] = []
+        offset = 0
+        for layer in plan.layers:
+            views, grad_views = {}, {}
+            for name, spec in layer.params.items():
+                end = offset + math.prod(spec.shape)
+                if spec.trainable:
+                    views[name] = self.params[offset:end].reshape(spec.shape)
+                    grad_views[name] = self.grads[offset:end].reshape(spec.shape)
+                    offset = end
+                else:
+                    views[name] = np.zeros(spec.shape, dtype)
+            self._views.append(views)
+            self._grad_views.append(grad_views)
+        self.initialize(seed)
+
+    def initialize(self, seed: int) -> None:
+        """Set every parameter to its initial value.
+
+        Each draws from a generator seeded by (seed, its name), so that a layer added to a spec
+        does not change how the others start.
+        """
+        for layer, views in zip(self.plan.layers, self._views, strict=True):
+            for name, spec in layer.params.items():
+                rng = np.random.default_rng([seed, zlib.crc32(f"{layer.name}.{name}".encode())])
+                init = spec.init or self.plan.spec.init
+                views[name][...] = init.sample(rng, spec.shape, *spec.fans())
+
+    def workspace(self, *, training: bool) -> Workspace:
+        """Memory for passes of one kind."""
+        return Workspace(self, training=training)
+
+    def forward(self, x: Array, workspace: Workspace) -> Array:
+        """The outputs (N, K) for a batch (N, *input). Valid until the workspace's next forward."""
+        workspace.saved.clear()
+        for layer, params, call in zip(self.plan.layers, self._views, workspace.calls, strict=True):
+            x, saved = layer.layer.forward(params, x, call)
+            workspace.saved.append(saved)
+        return x
+
+    def backward(self, dy: Array, workspace: Workspace) -> None:
+        """Write dL/dparams into `grads`, for the workspace's last forward."""
+        gradient: Array | None = dy
+        for index in reversed(range(len(self.plan.layers))):
+            if gradient is None:
+                raise RuntimeError(f"{self.plan.layers[index + 1].name} gave no input gradient")
+            gradient = self.plan.layers[index].layer.backward(
+                self._views[index],
+                workspace.saved[index],
+                gradient,
+                self._grad_views[index],
+                workspace.calls[index],
+            )
+
+    def tensors(self) -> dict[str, Array]:
+        """`LAYER.NAME` → view, trainable and untrained, in the order of the layers."""
+        return {
+            f"{layer.name}.{name}": view
+            for layer, views in zip(self.plan.layers, self._views, strict=True)
+            for name, view in views.items()
+        }
+
+    def gradients(self) -> dict[str, Array]:
+        """`LAYER.NAME` → view of its gradient, trainable parameters only."""
+        return {
+            f"{layer.name}.{name}": view
+            for layer, views in zip(self.plan.layers, self._grad_views, strict=True)
+            for name, view in views.items()
+        }

@@ -1,0 +1,110 @@
+"""Optimizers: a few vector operations on all trainable parameters at once.
+
+A network keeps its trainable parameters in one flat vector and their gradients in another; an
+optimizer sees only these, and its own state as vectors of the same length.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenetkit.errors import OptionError
+from lenetkit.options import Configurable, option
+
+Vector = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimizer(Configurable):
+    """Base of all optimizers. `slots` names the state vectors, which start at zero."""
+
+    group: ClassVar[str] = "lenetkit.optimizers"
+    slots: ClassVar[tuple[str, ...]] = ()
+
+    lr: float = option(minimum=0, doc="Learning rate; the schedule's peak or start.")
+
+    def active_slots(self) -> tuple[str, ...]:
+        """The state vectors that these options need."""
+        return self.slots
+
+    @abstractmethod
+    def step(
+        self, params: Vector, grads: Vector, state: Mapping[str, Vector], lr: float, t: int
+    ) -> None:
+        """Update `params` and `state` in place. `grads` may be used as scratch; t = 1, 2, …"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SGD(Optimizer):
+    """Stochastic gradient descent, as in PyTorch: g ← g + weight_decay · p; v ← momentum · v + g;
+    p ← p − lr · v, or p − lr · (g + momentum · v) with `nesterov`. Sutskever et al. 2013.
+    """
+
+    slots: ClassVar[tuple[str, ...]] = ("velocity",)
+
+    lr: float = option(0.01, minimum=0, doc="Learning rate; the schedule's peak or start.")
+    momentum: float = option(0.0, minimum=0, below=1, doc="How much of the last step is kept.")
+    nesterov: bool = option(False, doc="Look ahead along the momentum.")
+    weight_decay: float = option(0.0, minimum=0, doc="L2 penalty, added to the gradient.")
+
+    def validate(self) -> None:
+        if self.nesterov and not self.momentum:
+            raise OptionError("nesterov", "needs a momentum above 0, found momentum: 0")
+
+    def active_slots(self) -> tuple[str, ...]:
+        return self.slots if self.momentum else ()
+
+    def step(
+        self, params: Vector, grads: Vector, state: Mapping[str, Vector], lr: float, t: int
+    ) -> None:
+        if self.weight_decay:
+            grads += self.weight_decay * params
+        if not self.momentum:
+            params -= lr * grads
+            return
+        velocity = state["velocity"]
+        velocity *= self.momentum
+        velocity += grads
+        params -= lr * (grads + self.momentum * velocity if self.nesterov else velocity)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adam(Optimizer):
+    """Adam: m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; p ← p − lr · m̂ / (√v̂ + eps), with
+    m̂ = m / (1 − β₁ᵗ) and v̂ = v / (1 − β₂ᵗ). Kingma & Ba 2015, algorithm 1. Weight decay is
+    decoupled, p ← p − lr · weight_decay · p (Loshchilov & Hutter 2019, algorithm 2).
+    """
+
+    slots: ClassVar[tuple[str, ...]] = ("mean", "square")
+
+    lr: float = option(1e-3, minimum=0, doc="Learning rate; the schedule's peak or start.")
+    betas: tuple[float, float] = option(
+        (0.9, 0.999), minimum=0, below=1, doc="Decay of the two running averages."
+    )
+    eps: float = option(1e-8, above=0, doc="Added to the denominator.")
+    weight_decay: float = option(0.0, minimum=0, doc="Decoupled weight decay, times lr.")
+
+    def step(
+        self, params: Vector, grads: Vector, state: Mapping[str, Vector], lr: float, t: int
+    ) -> None:
+        beta1, beta2 = self.betas
+        mean, square = state["mean"], state["square"]
+        if self.weight_decay:
+            params *= 1 - lr * self.weight_decay
+        mean *= beta1
+        mean += (1 - beta1) * grads
+        square *= beta2
+        np.multiply(grads, grads, out=grads)
+        grads *= 1 - beta2
+        square += grads
+        denominator = np.sqrt(square, out=grads)
+        denominator *= 1 / math.sqrt(1 - beta2**t)
+        denominator += self.eps
+        params -= (lr / (1 - beta1**t)) * (mean / denominator)

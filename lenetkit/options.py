@@ -1,0 +1,236 @@
+"""Options: the fields of a frozen dataclass, written once and used everywhere.
+
+A layer's (optimizer's, transform's, …) fields are its options. The same declaration checks a
+value given from Python, validates a spec, writes a spec back and documents the plugin::
+
+    @dataclass(frozen=True, kw_only=True)
+    class LeakyReLU(Layer):
+        negative_slope: float = option(0.01, minimum=0, doc="Slope for x < 0.")
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import types
+import typing
+from abc import ABC
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Union, get_args, get_origin
+
+from lenetkit.errors import OptionError, did_you_mean
+
+REQUIRED = dataclasses.MISSING
+
+
+def option(
+    default: Any = REQUIRED,
+    *,
+    doc: str,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+) -> Any:
+    """Declare one option of a `Configurable`.
+
+    `minimum` and `maximum` include the bound, `above` and `below` exclude it; for a tuple each
+    element is held to them. `doc` is one sentence, shown to people who write specs.
+    """
+    bounds = {"minimum": minimum, "maximum": maximum, "above": above, "below": below}
+    metadata = {"doc": doc, "bounds": {k: v for k, v in bounds.items() if v is not None}}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Option:
+    """What is known of one option: its name, type, default, bounds and documentation."""
+
+    name: str
+    hint: Any
+    default: Any
+    doc: str
+    bounds: Mapping[str, float]
+
+    @property
+    def required(self) -> bool:
+        """Whether a value must be given."""
+        return self.default is REQUIRED
+
+    @property
+    def expected(self) -> str:
+        """The type and bounds in words: `an integer ≥ 1`."""
+        words = {"minimum": "≥", "maximum": "≤", "above": ">", "below": "<"}
+        limits = " and ".join(f"{words[k]} {v:g}" for k, v in self.bounds.items())
+        return f"{describe(self.hint)} {limits}".rstrip()
+
+    def convert(self, value: Any) -> Any:
+        """The value as the declared type (a list becomes a tuple, an integer a float).
+
+        Raises OptionError, with what was found and expected, for any other value.
+        """
+        try:
+            converted = _convert(value, self.hint)
+        except TypeError:
+            raise self._refusal(value) from None
+        if not self._within_bounds(converted):
+            raise self._refusal(value)
+        return converted
+
+    def _refusal(self, value: Any) -> OptionError:
+        choices = [c for h in _alternatives(self.hint) for c in get_args(h) if _is_literal(h)]
+        near = did_you_mean(value, choices) if choices and isinstance(value, str) else ""
+        return OptionError(self.name, f"expected {self.expected}, found {show(value)}{near}")
+
+    def _within_bounds(self, value: Any) -> bool:
+        if isinstance(value, tuple):
+            return all(self._within_bounds(item) for item in value)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return True
+        b = self.bounds
+        return b.get("minimum", -math.inf) <= value <= b.get("maximum", math.inf) and b.get(
+            "above", -math.inf
+        ) < value < b.get("below", math.inf)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configurable(ABC):
+    """Base of everything that a spec can name: frozen options and no other state.
+
+    Subclasses are frozen, keyword-only dataclasses whose fields are made by `option`.
+    Raises OptionError when an option has a value that its declaration does not take.
+    """
+
+    group: ClassVar[str] = ""
+    """The entry-point group that classes of this kind register in."""
+
+    def __post_init__(self) -> None:
+        for opt in options_of(type(self)):
+            object.__setattr__(self, opt.name, opt.convert(getattr(self, opt.name)))
+        self.validate()
+
+    def validate(self) -> None:
+        """Check what concerns several options together; raise OptionError."""
+
+
+@functools.cache
+def options_of(cls: type[Configurable]) -> tuple[Option, ...]:
+    """The options of a class, in the order of declaration."""
+    hints = typing.get_type_hints(cls)
+    return tuple(
+        Option(
+            name=field.name,
+            hint=hints[field.name],
+            default=field.default,
+            doc=field.metadata.get("doc", ""),
+            bounds=field.metadata.get("bounds", {}),
+        )
+        for field in dataclasses.fields(cls)
+    )
+
+
+def plugin_base(hint: Any) -> type[Configurable] | None:
+    """The kind of plugin that an option holds (`Initializer | None` → Initializer), if any."""
+    for part in _alternatives(hint):
+        if get_origin(part) is tuple:
+            part = get_args(part)[0]
+        if isinstance(part, type) and issubclass(part, Configurable) and part.group:
+            return part
+    return None
+
+
+def kind_of(thing: Configurable) -> type[Configurable]:
+    """The kind of plugin that an object is, such as Layer: its topmost class that has a group."""
+    return [cls for cls in type(thing).__mro__ if vars(cls).get("group")][-1]
+
+
+def is_list(hint: Any) -> bool:
+    """Whether an option takes a list of any length."""
+    return any(get_origin(h) is tuple and get_args(h)[-1] is ... for h in _alternatives(hint))
+
+
+def show(value: Any) -> str:
+    """A value as a spec would write it, cut to a readable length."""
+    if isinstance(value, str):
+        text = f"'{value}'"
+    elif value is None or isinstance(value, bool):
+        text = {None: "null", True: "true", False: "false"}[value]
+    elif isinstance(value, list | tuple):
+        text = f"[{', '.join(show(item) for item in value)}]"
+    elif isinstance(value, dict):
+        text = "a mapping"
+    else:
+        text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def describe(hint: Any) -> str:
+    """A type hint in words."""
+    names = {int: "an integer", float: "a number", bool: "true or false", str: "a text"}
+    parts = []
+    for part in _alternatives(hint):
+        arguments = get_args(part)
+        if part is type(None):
+            continue
+        if part in names:
+            parts.append(names[part])
+        elif _is_literal(part):
+            parts.append("one of " + ", ".join(map(str, arguments)))
+        elif get_origin(part) is tuple:
+            item = describe(arguments[0]).removeprefix("an ").removeprefix("a ")
+            many = arguments[-1] is ...
+            parts.append(f"a list of {item}s" if many else f"a list of {len(arguments)} {item}s")
+        else:
+            base = plugin_base(part)
+            parts.append(f"a type of {base.group}" if base else str(part))
+    return " or ".join(parts)
+
+
+def _alternatives(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+
+
+def _is_literal(hint: Any) -> bool:
+    return get_origin(hint) is Literal
+
+
+def _convert(value: Any, hint: Any) -> Any:
+    """`value` as `hint`; TypeError where it is no such thing."""
+    for part in _alternatives(hint):
+        try:
+            return _convert_one(value, part)
+        except TypeError:
+            continue
+    raise TypeError
+
+
+def _convert_one(value: Any, hint: Any) -> Any:
+    if hint is type(None):
+        matches = value is None
+    elif hint is int:
+        matches = isinstance(value, int) and not isinstance(value, bool)
+    elif hint is float:
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        matches = isinstance(value, float) and math.isfinite(value)
+    elif _is_literal(hint):
+        matches = any(value == c and type(value) is type(c) for c in get_args(hint))
+    elif get_origin(hint) is tuple:
+        return _convert_tuple(value, get_args(hint))
+    else:
+        matches = isinstance(value, hint)
+    if not matches:
+        raise TypeError
+    return value
+
+
+def _convert_tuple(value: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        raise TypeError
+    if arguments[-1] is ...:
+        arguments = (arguments[0],) * len(value)
+    if len(value) != len(arguments):
+        raise TypeError
+    return tuple(_convert(item, hint) for item, hint in zip(value, arguments, strict=True))

@@ -1,0 +1,80 @@
+"""A run's pictures, from what its folder holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lenetkit import plots
+from lenetkit.data.source import Samples
+from lenetkit.run import RunFolder
+
+
+def draw(folder: RunFolder, load_test: Callable[[], Samples | None]) -> list[Path]:
+    """Draw every picture of a finished run; returns their paths.
+
+    Only the sheet of mistakes needs the test images; where `load_test` gives None it is left out.
+    Raises RunError where the run is not finished.
+    """
+    result = folder.read_result()
+    labels = {"title": result["name"], "dataset": result["dataset"]}
+    drawn = [*_curves(folder, result, labels), *_confusions(folder, result, labels)]
+    test = load_test()
+    if test is not None:
+        drawn.append(_mistakes(folder, result, labels, test))
+    return drawn
+
+
+def _curves(folder: RunFolder, result: dict[str, Any], labels: dict[str, str]) -> list[Path]:
+    steps, metrics = folder.read_steps(), folder.read_metrics()
+    loss = plots.loss_figure(
+        steps["step"], steps["loss"], steps_per_epoch=result["steps"] / result["epochs"], **labels
+    )
+    accuracy = plots.accuracy_figure(
+        metrics["epoch"],
+        metrics["train_accuracy"],
+        metrics["test_accuracy"],
+        validation=metrics.get("validation_accuracy"),
+        **labels,
+    )
+    return [
+        plots.save_figure(loss, folder.path / "loss.png"),
+        plots.save_figure(accuracy, folder.path / "accuracy.png"),
+    ]
+
+
+def _confusions(folder: RunFolder, result: dict[str, Any], labels: dict[str, str]) -> list[Path]:
+    drawn = []
+    for split, samples in (("test", "test set"), ("train", "training set")):
+        counts = np.asarray(result[f"confusion_{split}"])
+        classes = _class_names(result, len(counts))
+        titled = labels | {"dataset": f"{labels['dataset']}, {samples}"}
+        figure = plots.confusion_figure(counts, classes, **titled)
+        drawn.append(plots.save_figure(figure, folder.path / f"confusion_{split}.png"))
+    return drawn
+
+
+def _mistakes(
+    folder: RunFolder, result: dict[str, Any], labels: dict[str, str], test: Samples
+) -> Path:
+    wrong = result["mistakes"]
+    index = [mistake["index"] for mistake in wrong]
+    figure = plots.mistakes_figure(
+        test.images[index],
+        np.array([mistake["true"] for mistake in wrong], np.intp),
+        np.array([mistake["predicted"] for mistake in wrong], np.intp),
+        np.array([mistake["probability"] for mistake in wrong]),
+        _class_names(result, len(result["confusion_test"])),
+        title=labels["title"],
+        dataset=f"{labels['dataset']}, test set",
+    )
+    return plots.save_figure(figure, folder.path / "mistakes.png")
+
+
+def _class_names(result: dict[str, Any], count: int) -> list[str]:
+    """The classes' names, numbers for outputs that no label ever names."""
+    names = list(result["classes"])
+    return names + [str(i) for i in range(len(names), count)]

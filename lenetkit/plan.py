@@ -1,0 +1,176 @@
+"""The plan: every layer's shapes, parameters and cost, worked out without any array."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lenetkit.errors import PluginError, Problem, ShapeError, SpecError
+from lenetkit.layer import Cost, Layer, ParamSpec, Shape, shape_text
+from lenetkit.registry import Catalog, Provider, installed
+from lenetkit.spec.bind import Binder
+from lenetkit.spec.dump import to_yaml
+from lenetkit.spec.merge import Override, parse_text, read_tree
+from lenetkit.spec.model import ModelSpec, NamedLayer, bind_model
+from lenetkit.spec.nodes import MapNode
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """One layer with its shapes (batch excluded), parameters and cost an image."""
+
+    name: str
+    layer: Layer
+    type: str
+    provider: Provider | None
+    in_shape: Shape
+    out_shape: Shape
+    params: dict[str, ParamSpec]
+    cost: Cost
+
+    def count(self, *, trainable_only: bool = False) -> int:
+        """How many parameters the layer has."""
+        specs = self.params.values()
+        return sum(math.prod(s.shape) for s in specs if s.trainable or not trainable_only)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A checked spec with its layers worked out."""
+
+    spec: ModelSpec
+    layers: tuple[LayerPlan, ...]
+
+    @property
+    def out_shape(self) -> Shape:
+        """The shape that leaves the last layer."""
+        return self.layers[-1].out_shape
+
+    @property
+    def classes(self) -> int:
+        """How many classes the network tells apart: the values that leave the last layer."""
+        return self.out_shape[0]
+
+    @property
+    def cost(self) -> Cost:
+        """The cost of one image through all layers."""
+        return Cost(
+            sum(layer.cost.macs for layer in self.layers),
+            sum(layer.cost.connections for layer in self.layers),
+        )
+
+    def count(self, *, trainable_only: bool = False) -> int:
+        """How many parameters all layers have."""
+        return sum(layer.count(trainable_only=trainable_only) for layer in self.layers)
+
+    def to_yaml(self) -> str:
+        """The spec as YAML, defaults and inferred options written out."""
+        return to_yaml(self.spec, installed())
+
+
+def load_plan(source: str | Path, overrides: Sequence[Override] = ()) -> Plan:
+    """Read, check and work out a spec file or shipped spec.
+
+    Raises SpecError with every mistake that it has.
+    """
+    return plan_tree(read_tree(source, overrides), installed())
+
+
+def plan_text(text: str, name: str) -> Plan:
+    """The plan of a spec given as text, such as the one inside a model file."""
+    return plan_tree(parse_text(text, name), installed())
+
+
+def plan_tree(tree: MapNode, catalog: Catalog) -> Plan:
+    """The plan of a spec's nodes. Raises SpecError with every mistake that it has."""
+    binder = Binder(catalog)
+    draft = bind_model(tree, binder)
+    problems = list(binder.problems)
+    planned: tuple[LayerPlan, ...] = ()
+    if draft.layers is not None and draft.input is not None:
+        planned, shape_problems = plan_layers(draft.input, draft.layers, catalog)
+        problems += shape_problems
+    if problems or draft.model is None:
+        raise SpecError(problems)
+    layers = tuple(
+        replace(named, layer=p.layer) for named, p in zip(draft.layers or (), planned, strict=True)
+    )
+    return Plan(replace(draft.model, layers=layers), planned)
+
+
+def plan_layers(
+    in_shape: Shape, layers: Sequence[NamedLayer], catalog: Catalog
+) -> tuple[tuple[LayerPlan, ...], list[Problem]]:
+    """Follow the shape through the layers, as far as it gets, and note what does not fit."""
+    planned: list[LayerPlan] = []
+    problems: list[Problem] = []
+    shape = in_shape
+    for named in layers:
+        path = f"layers.{named.name}"
+        try:
+            layer, wrong = _with_inferred(named.layer, shape)
+            problems += [Problem(str(named.mark), path, message) for message in wrong]
+            out = layer.output_shape(shape)
+        except ShapeError as error:
+            history = _history(in_shape, planned)
+            message = f"{error}\n    shapes before it: {history}"
+            problems.append(Problem(str(named.mark), path, message))
+            break
+        type_name, provider = _identity(layer, catalog)
+        planned.append(
+            LayerPlan(
+                name=named.name,
+                layer=layer,
+                type=type_name,
+                provider=provider,
+                in_shape=shape,
+                out_shape=out,
+                params=layer.param_specs(shape),
+                cost=layer.cost(shape),
+            )
+        )
+        shape = out
+    else:
+        if len(shape) != 1 and not problems:
+            problems.append(
+                Problem(
+                    str(layers[-1].mark),
+                    f"layers.{layers[-1].name}",
+                    f"the last layer gives {shape_text(shape)}; expected one value a class: "
+                    "end with a linear layer, or with flatten",
+                )
+            )
+    return tuple(planned), problems
+
+
+def _with_inferred(layer: Layer, in_shape: Shape) -> tuple[Layer, list[str]]:
+    """The layer with inferred options filled in, and what was written otherwise."""
+    wrong = []
+    for name, inferred in layer.inferred(in_shape).items():
+        written = getattr(layer, name)
+        if written is None:
+            layer = replace(layer, **{name: inferred})
+        elif written != inferred:
+            wrong.append(
+                f"{name}: found {written}, expected {inferred}, because "
+                f"{shape_text(in_shape)} comes in; mend or leave out {name}"
+            )
+    return layer, wrong
+
+
+def _history(in_shape: Shape, planned: Sequence[LayerPlan]) -> str:
+    steps = [f"input {shape_text(in_shape)}"]
+    steps += [f"{p.name} {shape_text(p.out_shape)}" for p in planned]
+    return " → ".join(steps)
+
+
+def _identity(layer: Layer, catalog: Catalog) -> tuple[str, Provider | None]:
+    """The registered name of a layer and its provider; its class name where it has none."""
+    registry = catalog.registry(Layer)
+    try:
+        name = registry.name_of(type(layer))
+        return name, registry.entry(name).provider
+    except PluginError:
+        return type(layer).__name__, None

@@ -1,0 +1,306 @@
+"""The run folder: everything that a training run leaves behind."""
+
+from __future__ import annotations
+
+import csv
+import json
+import platform
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import numpy as np
+import threadpoolctl
+
+from lenetkit import __version__, checkpoint, files, model
+from lenetkit.checkpoint import Best
+from lenetkit.data.loading import TrainingData
+from lenetkit.errors import RunError
+from lenetkit.evaluation import Evaluation
+from lenetkit.network import Network
+from lenetkit.training import EpochDone, Event, Progress, StepDone
+
+METRICS = (
+    "epoch",
+    "lr",
+    "train_loss",
+    "train_accuracy",
+    "test_loss",
+    "test_accuracy",
+    "seconds",
+)
+VALIDATION_METRICS = ("validation_loss", "validation_accuracy")
+STEPS = ("step", "loss")
+
+
+class RunFolder:
+    """The names of the files in a run folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.spec = path / "spec.yaml"
+        self.metrics = path / "metrics.csv"
+        self.steps = path / "steps.csv"
+        self.model = path / "model.safetensors"
+        self.checkpoint = path / "checkpoint.safetensors"
+        self.result = path / "result.json"
+
+    @classmethod
+    def create(cls, name: str, out: Path | None) -> RunFolder:
+        """A new folder: `out`, or the next number in `runs/NAME`. Never one that holds a run."""
+        if out is not None:
+            if out.exists() and (not out.is_dir() or any(out.iterdir())):
+                raise RunError(
+                    f"{out}: exists and is not empty; name another folder by --out, "
+                    f"or continue its run by --resume {out}"
+                )
+            _make(out)
+            return cls(out)
+        parent = Path("runs") / name
+        _make(parent)
+        taken = [int(p.name) for p in parent.iterdir() if p.name.isdecimal()]
+        number = max(taken, default=0) + 1
+        while True:  # another run may take the number first
+            try:
+                (parent / f"{number:03}").mkdir()
+            except FileExistsError:
+                number += 1
+            except OSError as error:
+                raise RunError(f"{parent}: cannot make a folder: {error.strerror}") from None
+            else:
+                return cls(parent / f"{number:03}")
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """The folder of an earlier run. Raises RunError where there is none."""
+        folder = cls(path)
+        if not path.is_dir():
+            raise RunError(f"{path}: no such run folder")
+        if not folder.spec.is_file():
+            raise RunError(f"{path}: is not a run folder: it holds no spec.yaml")
+        return folder
+
+    def read_metrics(self) -> dict[str, list[float]]:
+        """The columns of `metrics.csv`."""
+        return _read_columns(self.metrics, METRICS)
+
+    def read_steps(self) -> dict[str, list[float]]:
+        """The columns of `steps.csv`."""
+        return _read_columns(self.steps, STEPS)
+
+    def read_result(self) -> dict[str, Any]:
+        """What `result.json` holds. Raises RunError where the run did not get so far."""
+        try:
+            result: dict[str, Any] = json.loads(self.result.read_text("utf-8"))
+        except FileNotFoundError:
+            raise RunError(
+                f"{self.path}: the run has no result.json yet; finish it by "
+                f"`lenetkit train --resume {self.path}`"
+            ) from None
+        except ValueError as error:
+            raise RunError(f"{self.result}: is damaged: {error}") from None
+        return result
+
+
+class Recorder:
+    """Writes a run's files as its events come. A context manager: leaving it closes the files."""
+
+    def __init__(
+        self, folder: RunFolder, network: Network, data: TrainingData, progress: Progress
+    ) -> None:
+        self.folder = folder
+        self.network = network
+        self.data = data
+        self.progress = progress
+        self.best = Best()
+        self.last: EpochDone | None = None
+        """The epoch whose model is kept."""
+        self._open = ExitStack()
+        self._steps: IO[str]
+
+    def __enter__(self) -> Self:
+        resuming = self.progress.step > 0
+        files.write_text(self.folder.spec, self.network.plan.to_yaml())
+        columns = METRICS + (VALIDATION_METRICS if self.data.validation else ())
+        if resuming:
+            _keep_rows(self.folder.metrics, columns, self.progress.epoch)
+            _keep_rows(self.folder.steps, STEPS, self.progress.step)
+        else:
+            files.write_text(self.folder.metrics, ",".join(columns) + "\n")
+            files.write_text(self.folder.steps, ",".join(STEPS) + "\n")
+        self._steps = self._open.enter_context(
+            self.folder.steps.open("a", encoding="utf-8", newline="\n")
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._open.close()
+
+    def resume(self, best: Best, metadata: Mapping[str, str]) -> None:
+        """Take over what a checkpoint tells. Raises RunError where the data set is another."""
+        before = json.loads(metadata["dataset_digest"])
+        if before != self._digests():
+            raise RunError(
+                f"{self.folder.path}: was made with {metadata['dataset']} of other content than "
+                f"the {self.data.train.dataset} found now; resume with the same data"
+            )
+        self.best = best
+
+    def record(self, event: Event) -> None:
+        """Write down one event; after an epoch also the model and a checkpoint."""
+        if isinstance(event, StepDone):
+            self._steps.write(f"{event.step},{event.loss:.9g}\n")
+        else:
+            self._record_epoch(event)
+
+    def _record_epoch(self, event: EpochDone) -> None:
+        row: list[Any] = [event.epoch, f"{event.lr:.9g}"]
+        for part in (event.train, event.test):
+            row += [f"{part.loss:.9g}", f"{part.accuracy:.6f}"]
+        row.append(f"{event.seconds:.4f}")
+        if event.validation:
+            row += [f"{event.validation.loss:.9g}", f"{event.validation.accuracy:.6f}"]
+        with self.folder.metrics.open("a", encoding="utf-8", newline="\n") as file:
+            file.write(",".join(map(str, row)) + "\n")
+        judge = event.validation.accuracy if event.validation else float(event.epoch)
+        if judge > self.best.accuracy:
+            self.best = Best(event.epoch, judge)
+            self.last = event
+            self._save_model(event)
+        self.save_checkpoint()
+
+    def save_checkpoint(self) -> None:
+        """Write the state that the run stands in, and the steps so far."""
+        self._steps.flush()
+        checkpoint.save(
+            self.folder.checkpoint, self.network, self.progress, self.best, self._provenance()
+        )
+
+    def finish(self) -> dict[str, Any]:
+        """Write and return `result.json`."""
+        result = self._result()
+        files.write_text(
+            self.folder.result, json.dumps(result, indent=2, ensure_ascii=False) + "\n"
+        )
+        return result
+
+    def _save_model(self, event: EpochDone) -> None:
+        metrics = {"epoch": event.epoch, **_figures("train", event.train)}
+        metrics |= _figures("test", event.test)
+        if event.validation:
+            metrics |= _figures("validation", event.validation)
+        texts = self._provenance() | {"metrics": json.dumps(metrics)}
+        model.save(self.folder.model, self.network, texts)
+
+    def _provenance(self) -> dict[str, str]:
+        samples = self.data.train
+        return {
+            "dataset": samples.dataset,
+            "dataset_digest": json.dumps(self._digests()),
+            "classes": json.dumps(samples.classes, ensure_ascii=False),
+            "image_shape": json.dumps(samples.images.shape[1:]),
+            "preparation": self.data.preparation,
+        }
+
+    def _digests(self) -> dict[str, str]:
+        return {"train": self.data.train.digest, "test": self.data.test.digest}
+
+    def _result(self) -> dict[str, Any]:
+        spec = self.network.plan.spec
+        result: dict[str, Any] = {
+            "name": spec.name,
+            "dataset": self.data.train.dataset,
+            "dataset_digest": self._digests(),
+            "epochs": self.progress.epoch,
+            "steps": self.progress.step,
+            "model_epoch": self.best.epoch,
+        }
+        kept = self.last
+        if kept:
+            result |= _figures("train", kept.train) | _figures("test", kept.test)
+            if kept.validation:
+                result |= _figures("validation", kept.validation)
+        result["seconds"] = round(sum(self.folder.read_metrics()["seconds"]), 3)
+        result["seed"] = spec.train.seed
+        result["threads"] = blas_threads()
+        result["versions"] = versions()
+        result["params"] = self.network.plan.count()
+        result["classes"] = list(self.data.train.classes)
+        if kept:
+            result["confusion_test"] = kept.test.confusion.tolist()
+            result["confusion_train"] = kept.train.confusion.tolist()
+            result["mistakes"] = _mistakes(kept.test, self.data.test.labels)
+        return result
+
+
+MOST_MISTAKES = 40
+
+
+def blas_threads() -> int:
+    """How many threads matrix products use."""
+    pools = [p["num_threads"] for p in threadpoolctl.threadpool_info() if p["user_api"] == "blas"]
+    return max(pools, default=1)
+
+
+def versions() -> dict[str, str]:
+    """What computed: lenetkit, NumPy and its BLAS, Python, system."""
+    blas = [p for p in threadpoolctl.threadpool_info() if p["user_api"] == "blas"]
+    return {
+        "lenetkit": __version__,
+        "numpy": np.__version__,
+        "blas": ", ".join(f"{p['internal_api']} {p['version']}" for p in blas) or "unknown",
+        "python": platform.python_version(),
+        "platform": f"{sys.platform} {platform.machine()}",
+    }
+
+
+def _figures(name: str, part: Evaluation) -> dict[str, float]:
+    return {f"{name}_loss": part.loss, f"{name}_accuracy": part.accuracy}
+
+
+def _mistakes(part: Evaluation, labels: Any) -> list[dict[str, Any]]:
+    predicted = part.predicted
+    return [
+        {
+            "index": int(i),
+            "true": int(labels[i]),
+            "predicted": int(predicted[i]),
+            "probability": round(float(part.probabilities[i, predicted[i]]), 6),
+        }
+        for i in part.mistakes(labels)[:MOST_MISTAKES]
+    ]
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot make the folder: {error.strerror}") from None
+
+
+def _read_columns(path: Path, names: Iterable[str]) -> dict[str, list[float]]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        columns = list(dict.fromkeys([*names, *(rows[0] if rows else ())]))
+        return {name: [float(row[name]) for row in rows] for name in columns}
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror}") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{path}: is damaged: {error}") from None
+
+
+def _keep_rows(path: Path, columns: Iterable[str], count: int) -> None:
+    """Cut a table back to its first `count` rows: those that the checkpoint knows of."""
+    lines = path.read_text("utf-8").splitlines()
+    if len(lines) < count + 1 or lines[0] != ",".join(columns):
+        raise RunError(f"{path}: holds fewer rows than the checkpoint tells of; it was changed")
+    files.write_text(path, "\n".join(lines[: count + 1]) + "\n")

@@ -1,0 +1,116 @@
+"""Schedules: the learning rate of each step."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from lenetkit.errors import OptionError
+from lenetkit.options import Configurable, option
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where in a training run a step stands; step and epoch count from 0."""
+
+    step: int
+    steps_per_epoch: int
+    epochs: int
+
+    @property
+    def epoch(self) -> int:
+        """The pass over the training set that this step belongs to."""
+        return self.step // self.steps_per_epoch
+
+    @property
+    def total_steps(self) -> int:
+        """Steps in the whole run."""
+        return self.steps_per_epoch * self.epochs
+
+
+class Schedule(Configurable):
+    """Base of all schedules."""
+
+    group: ClassVar[str] = "lenetkit.schedules"
+
+    @abstractmethod
+    def rate(self, lr: float, at: Moment) -> float:
+        """The learning rate at a moment; `lr` is the optimizer's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constant(Schedule):
+    """The optimizer's lr throughout."""
+
+    def rate(self, lr: float, at: Moment) -> float:
+        return lr
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step(Schedule):
+    """lr · gamma^⌊epoch / step_size⌋."""
+
+    step_size: int = option(minimum=1, doc="Epochs between two drops.")
+    gamma: float = option(0.1, above=0, doc="Factor of each drop.")
+
+    def rate(self, lr: float, at: Moment) -> float:
+        return float(lr * self.gamma ** (at.epoch // self.step_size))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cosine(Schedule):
+    """From lr down to min_lr along half a cosine, step by step. Loshchilov & Hutter 2017, eq. 5."""
+
+    min_lr: float = option(0.0, minimum=0, doc="Learning rate at the end.")
+
+    def rate(self, lr: float, at: Moment) -> float:
+        return anneal(lr, self.min_lr, at.step / max(at.total_steps, 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneCycle(Schedule):
+    """Up from lr / div_factor to lr, then down to lr / (div_factor · final_div_factor), each along
+    half a cosine. Smith & Topin 2018; options and defaults as PyTorch's OneCycleLR.
+    """
+
+    pct_start: float = option(0.3, above=0, below=1, doc="Share of the steps spent going up.")
+    div_factor: float = option(25.0, minimum=1, doc="Peak over initial learning rate.")
+    final_div_factor: float = option(1e4, minimum=1, doc="Initial over final learning rate.")
+
+    def rate(self, lr: float, at: Moment) -> float:
+        start, last = lr / self.div_factor, max(at.total_steps - 1, 1)
+        peak = max(self.pct_start * at.total_steps - 1, 0)
+        if at.step < peak:
+            return anneal(start, lr, at.step / peak)
+        share = min((at.step - peak) / max(last - peak, 1), 1)
+        return anneal(lr, start / self.final_div_factor, share)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piecewise(Schedule):
+    """One learning rate until each boundary, in epochs: `boundaries: [2, 5], values: [5e-4, 2e-4,
+    1e-4]` is 5e-4 for two epochs, 2e-4 for three, then 1e-4. The optimizer's lr is not used.
+    """
+
+    boundaries: tuple[int, ...] = option(minimum=1, doc="Epochs at which the next value begins.")
+    values: tuple[float, ...] = option(minimum=0, doc="Learning rates, one more than boundaries.")
+
+    def validate(self) -> None:
+        if len(self.values) != len(self.boundaries) + 1:
+            raise OptionError(
+                "values",
+                f"expected one more than boundaries ({len(self.boundaries) + 1}), "
+                f"found {len(self.values)}",
+            )
+        if list(self.boundaries) != sorted(set(self.boundaries)):
+            raise OptionError("boundaries", f"must rise, found {list(self.boundaries)}")
+
+    def rate(self, lr: float, at: Moment) -> float:
+        return self.values[sum(at.epoch >= boundary for boundary in self.boundaries)]
+
+
+def anneal(start: float, end: float, share: float) -> float:
+    """From `start` (share 0) to `end` (share 1) along half a cosine."""
+    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2

@@ -1,0 +1,74 @@
+"""A spec as YAML again, everything resolved: what this writes reads back as the same spec."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from lenetkit.options import Configurable, kind_of, options_of
+from lenetkit.registry import Catalog
+from lenetkit.spec.model import FORMAT, ModelSpec
+from lenetkit.spec.nodes import scalar
+
+
+def to_plain(spec: ModelSpec, catalog: Catalog) -> dict[str, Any]:
+    """The spec as nested dicts, lists and scalars, every option written out."""
+
+    def plugin(thing: Configurable) -> Any:
+        name = catalog.registry(kind_of(thing)).name_of(type(thing))
+        own = options(thing)
+        return {"type": name, **own} if own else name
+
+    def options(thing: Configurable) -> dict[str, Any]:
+        values = {o.name: getattr(thing, o.name) for o in options_of(type(thing))}
+        return {name: value(v) for name, v in values.items() if v is not None}
+
+    def value(v: Any) -> Any:
+        if isinstance(v, Configurable):
+            return plugin(v)
+        return [value(item) for item in v] if isinstance(v, tuple) else v
+
+    return {
+        "lenetkit": FORMAT,
+        "name": spec.name,
+        "input": list(spec.input),
+        "layers": {named.name: plugin(named.layer) for named in spec.layers},
+        "loss": plugin(spec.loss),
+        "init": plugin(spec.init),
+        "kernels": plugin(spec.kernels),
+        "data": {
+            "type": catalog.registry(kind_of(spec.data.source)).name_of(type(spec.data.source)),
+            **options(spec.data.source),
+            **options(spec.data.options),
+        },
+        "train": options(spec.train),
+    }
+
+
+def to_yaml(spec: ModelSpec, catalog: Catalog) -> str:
+    """The spec as YAML text."""
+    text: str = yaml.dump(
+        to_plain(spec, catalog),
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=None,
+        width=100,
+    )
+    return text
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes by the scalar rules that the reader reads by."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    try:
+        same = scalar(text) == text
+    except ValueError:
+        same = False
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if same else "'")
+
+
+_Dumper.add_representer(str, _represent_text)

@@ -1,0 +1,158 @@
+"""Training as a generator of events. Whoever wants to show, log or save, consumes them.
+
+Every random draw is determined by (seed, what it is for, step), so a run that goes on from a
+checkpoint draws what it would have drawn without the break.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+
+from lenetkit.data.loading import TrainingData
+from lenetkit.errors import LenetkitError
+from lenetkit.evaluation import Evaluation, evaluate
+from lenetkit.layer import Array
+from lenetkit.network import Network
+from lenetkit.schedules import Moment
+from lenetkit.spec.model import TrainSpec
+
+_SHUFFLE, _TRANSFORMS, _LAYERS = 1, 2, 3  # what a random stream is for
+
+
+class DivergedError(LenetkitError):
+    """The loss stopped being a finite number; going on could only make it worse."""
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """One batch was learned from. Steps count from 1, epochs too."""
+
+    step: int
+    epoch: int
+    loss: float
+    accuracy: float
+    """On this batch, before the step."""
+    lr: float
+    samples: int
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """One pass over the training set is over, and the network was evaluated."""
+
+    epoch: int
+    step: int
+    lr: float
+    train: Evaluation
+    """On the whole training set, without augmentation, with the weights that the epoch ended on."""
+    test: Evaluation
+    validation: Evaluation | None
+    seconds: float
+    """Time spent training, evaluation left out."""
+
+
+Event: TypeAlias = StepDone | EpochDone
+
+
+@dataclass
+class Progress:
+    """All of a run's state but the network's own: what a checkpoint must hold."""
+
+    slots: dict[str, Array]
+    """The optimizer's state vectors."""
+    step: int = 0
+    """Steps done."""
+    epoch: int = 0
+    """Epochs done and evaluated."""
+    seconds: float = 0.0
+    """Training time of the epoch under way."""
+
+
+def start(network: Network) -> Progress:
+    """The state of a run that has not begun."""
+    names = network.plan.spec.train.optimizer.active_slots()
+    return Progress({name: np.zeros_like(network.params) for name in names})
+
+
+def train(
+    network: Network, data: TrainingData, settings: TrainSpec, progress: Progress
+) -> Iterator[Event]:
+    """Train `network` from where `progress` stands; both are updated in place.
+
+    Between two events network and progress agree: a checkpoint may be taken, or the loop left.
+    Raises DivergedError when the loss stops being finite.
+    """
+    loss_function, pipeline = network.plan.spec.loss, data.pipeline
+    steps_per_epoch = math.ceil(len(data.train) / settings.batch_size)
+    training, evaluating = network.workspace(training=True), network.workspace(training=False)
+    order, ordered_for = np.arange(len(data.train)), -1
+    while progress.epoch < settings.epochs:
+        clock = time.perf_counter()
+        moment = Moment(progress.step, steps_per_epoch, settings.epochs)
+        if moment.epoch == progress.epoch:
+            if settings.shuffle and ordered_for != moment.epoch:
+                order = _rng(settings, _SHUFFLE, moment.epoch).permutation(len(order))
+                ordered_for = moment.epoch
+            first = progress.step % steps_per_epoch * settings.batch_size
+            rows = order[first : first + settings.batch_size]
+            lr = settings.schedule.rate(settings.optimizer.lr, moment)
+            rng = _rng(settings, _TRANSFORMS, progress.step)
+            images = pipeline.images(data.train.images[rows], network.dtype, rng)
+            labels = data.train.labels[rows]
+            training.reseed(settings.seed, _LAYERS, progress.step)
+            outputs = network.forward(images, training)
+            losses, saved = loss_function.forward(outputs, pipeline.labels(labels))
+            loss = float(losses.mean())
+            if not math.isfinite(loss):
+                raise DivergedError(_diverged(loss, moment, lr))
+            answers = loss_function.probabilities(outputs).argmax(axis=1)
+            network.backward(loss_function.backward(saved), training)
+            progress.step += 1
+            settings.optimizer.step(
+                network.params, network.grads, progress.slots, lr, progress.step
+            )
+            progress.seconds += time.perf_counter() - clock
+            yield StepDone(
+                step=progress.step,
+                epoch=moment.epoch + 1,
+                loss=loss,
+                accuracy=float(np.mean(answers == labels)),
+                lr=lr,
+                samples=len(rows),
+            )
+        else:
+            done = EpochDone(
+                epoch=progress.epoch + 1,
+                step=progress.step,
+                lr=settings.schedule.rate(
+                    settings.optimizer.lr, replace(moment, step=moment.step - 1)
+                ),
+                train=evaluate(network, data.train, pipeline, evaluating),
+                test=evaluate(network, data.test, pipeline, evaluating),
+                validation=evaluate(network, data.validation, pipeline, evaluating)
+                if data.validation
+                else None,
+                seconds=progress.seconds,
+            )
+            progress.epoch += 1
+            progress.seconds = 0.0
+            yield done
+
+
+def _rng(settings: TrainSpec, purpose: int, index: int) -> np.random.Generator:
+    return np.random.default_rng([settings.seed, purpose, index])
+
+
+def _diverged(loss: float, moment: Moment, lr: float) -> str:
+    return (
+        f"the loss became {loss} at step {moment.step + 1} (epoch {moment.epoch + 1}, lr {lr:g}); "
+        "training stopped. "
+        "As a rule the learning rate is too high: try a tenth of it, "
+        f"--set train.optimizer.lr={lr / 10:.1g}"
+    )

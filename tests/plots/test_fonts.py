@@ -1,0 +1,151 @@
+"""Texts: fonts for Chinese names, what happens without one, and fitting into a width."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fontTools.fontBuilder import FontBuilder  # type: ignore[import-untyped]
+from fontTools.pens.ttGlyphPen import TTGlyphPen  # type: ignore[import-untyped]
+from matplotlib import font_manager
+
+from lenetkit.plots import confusion_figure, fonts, missing_characters
+from lenetkit.plots.fonts import BASE_FAMILY, ELLIPSIS, PLACEHOLDER, Typeface
+
+HAN = "手写数字"
+FAMILY = "Lenetkit Test Han"
+
+
+def write_font(path: Path) -> Path:
+    """A font of one weight that has a square for each character of `HAN`, and nothing else."""
+    pen = TTGlyphPen(None)
+    pen.moveTo((100, 0))
+    for corner in ((100, 800), (900, 800), (900, 0)):
+        pen.lineTo(corner)
+    pen.closePath()
+    names = [".notdef", *(f"uni{ord(character):04X}" for character in HAN)]
+    builder = FontBuilder(1000, isTTF=True)
+    builder.setupGlyphOrder(names)
+    builder.setupCharacterMap({ord(character): f"uni{ord(character):04X}" for character in HAN})
+    builder.setupGlyf(dict.fromkeys(names, pen.glyph()))
+    builder.setupHorizontalMetrics(dict.fromkeys(names, (1000, 100)))
+    builder.setupHorizontalHeader(ascent=880, descent=-120)
+    builder.setupNameTable({"familyName": FAMILY, "styleName": "Regular"})
+    builder.setupOS2(sTypoAscender=880, usWinAscent=880, usWinDescent=120)
+    builder.setupPost()
+    builder.save(path)
+    return path
+
+
+@pytest.fixture
+def known_fonts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Only DejaVu Sans and the test's own family count; what a test adds is forgotten."""
+    manager = font_manager.fontManager
+    monkeypatch.setattr(fonts, "CJK_FAMILIES", ("Absent Family", FAMILY))
+    monkeypatch.setattr(manager, "ttflist", list(manager.ttflist))
+    monkeypatch.setattr(font_manager, "findSystemFonts", list)
+    fonts._add_new_fonts.cache_clear()
+    yield
+    for cache in (fonts._add_new_fonts, fonts._path, fonts._has, fonts._advance):
+        cache.cache_clear()
+
+
+@pytest.fixture
+def han_font(known_fonts: None, tmp_path: Path) -> Path:
+    path = write_font(tmp_path / "han.ttf")
+    font_manager.fontManager.addfont(path)
+    return path
+
+
+def draw(title: str) -> list[str]:
+    figure = confusion_figure([[5, 1], [0, 7]], ["手", "写"], title=title, dataset=HAN)
+    figure.canvas.draw()
+    return [text.get_text() for text in (*figure.texts, *figure.axes[0].texts)]
+
+
+@pytest.mark.usefixtures("han_font")
+def test_chinese_names_use_an_installed_font(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        texts = draw(f"lenet5 {HAN}")
+    assert f"lenet5 {HAN}" in texts
+    assert texts.count("手") == 2
+    assert Typeface.for_texts("lenet5", HAN).families == (BASE_FAMILY, FAMILY)
+    assert missing_characters(HAN) == ""
+    assert not caplog.records
+
+
+@pytest.mark.usefixtures("known_fonts")
+def test_without_a_font_placeholders_are_drawn(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        texts = draw(f"lenet5 {HAN}")
+    assert f"lenet5 {PLACEHOLDER * 4}" in texts
+    assert missing_characters("lenet5", HAN, "手") == HAN
+    assert not caplog.records
+
+
+@pytest.mark.usefixtures("known_fonts")
+def test_fonts_installed_since_the_last_run_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = tmp_path / "damaged.ttf"
+    damaged.write_bytes(b"no font")
+    paths = [str(damaged), str(write_font(tmp_path / "han.ttf"))]
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: paths)
+    assert Typeface.for_texts(HAN).has("手")
+
+
+@pytest.mark.usefixtures("han_font")
+def test_what_the_chinese_font_lacks_is_a_placeholder() -> None:
+    face = Typeface.for_texts("手한")
+    assert face.printable("a手한") == f"a手{PLACEHOLDER}"
+    assert not face.bold
+
+
+def test_latin_texts_need_no_other_font() -> None:
+    face = Typeface.for_texts("LeNet-5 «ñ» → × …")
+    assert face.families == (BASE_FAMILY,)
+    assert face.bold
+
+
+def test_control_characters_and_line_ends_are_taken_out() -> None:
+    assert Typeface().printable(" a\n\tb\x00\x1b\u200d\ud800c ") == "a bc"
+
+
+@pytest.mark.parametrize("text", ["lenet5 → true 4", "MNIST", "iiiii", "0123456789"])
+@pytest.mark.parametrize("bold", [False, True])
+def test_width_is_that_of_the_drawn_text(text: str, bold: bool) -> None:
+    figure = confusion_figure([[1]], ["a"], title="", dataset="")
+    weight = "bold" if bold else "normal"
+    drawn = figure.text(0, 0, text, size=30, weight=weight, family=BASE_FAMILY)
+    inches = drawn.get_window_extent().width / figure.dpi
+    assert Typeface().width(text, 30, bold=bold) == pytest.approx(inches, rel=0.05)
+
+
+@pytest.mark.parametrize("lines", [1, 2, 3])
+@pytest.mark.parametrize("text", ["word " * 100, "x" * 1000, "short", "", "a " + "b" * 300])
+def test_fitted_lines_are_few_and_narrow_and_lose_no_more_than_needed(
+    text: str, lines: int
+) -> None:
+    face = Typeface()
+    fitted = face.fit(text, 10, 2.0, lines=lines)
+    assert len(fitted) <= lines
+    assert all(face.width(line, 10) <= 2.0 for line in fitted)
+    if ELLIPSIS in "".join(fitted):
+        assert len(fitted) == lines
+        assert face.width(fitted[-1], 10) > 1.4  # less than a word of room is left
+    else:
+        assert " ".join(fitted) == text.strip()
+
+
+def test_fitting_keeps_both_ends() -> None:
+    (line,) = Typeface().fit("lenet5-1998-" + "x" * 200 + "-seed7", 10, 2.0)
+    assert line.startswith("lenet5")
+    assert line.endswith("seed7")
+
+
+def test_words_stay_whole_where_they_fit() -> None:
+    lines = Typeface().fit("synthetic digits drawn from strokes", 10, 1.5, lines=5)
+    assert " ".join(lines) == "synthetic digits drawn from strokes"
+    assert len(lines) > 1
