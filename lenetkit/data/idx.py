@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lenetkit.errors import DataError
 from lenetkit.files import replacing
 
-_TYPES = {
+_TYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype(">u1"),
     0x09: np.dtype(">i1"),
     0x0B: np.dtype(">i2"),
@@ -28,6 +28,7 @@ _TYPES = {
 }
 _CHUNK = 1 << 20
 MAX_BYTES = 4 << 30
+_MAX_DIMENSIONS = 32
 
 
 def read_idx(path: Path) -> NDArray[Any]:
@@ -79,12 +80,16 @@ def _read_header(file: IO[bytes], path: Path) -> tuple[np.dtype[Any], tuple[int,
             f"{path}: starts with {start.hex(' ')}; an IDX file starts with 00 00, then a type "
             "code 08 … 0e and the number of dimensions; is it another kind of file?"
         )
+    if start[3] > _MAX_DIMENSIONS:
+        raise DataError(
+            f"{path}: the header claims {start[3]} dimensions; expected at most {_MAX_DIMENSIONS}"
+        )
     sizes = file.read(4 * start[3])
     if len(sizes) < 4 * start[3]:
         raise DataError(f"{path}: ends within its header of {start[3]} dimensions")
     shape = tuple(np.frombuffer(sizes, ">u4").tolist())
     dtype = _TYPES[start[2]]
-    if math.prod(shape) * dtype.itemsize > MAX_BYTES:
+    if math.prod(size or 1 for size in shape) * dtype.itemsize > MAX_BYTES:
         text = "×".join(map(str, shape))
         raise DataError(f"{path}: the header claims {text} values, more than {MAX_BYTES:,} bytes")
     return dtype, shape

@@ -1,5 +1,5 @@
 """The operations worth swapping for faster ones, behind one protocol.
 
 `base` holds the protocol, `numpy_kernels` the set that every installation has; it picks an
-algorithm for each convolution by its shape (`im2col`, `rows`).
+blocks for each convolution by its shape (`convolution`).
 """

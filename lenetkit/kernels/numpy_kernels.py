@@ -1,16 +1,11 @@
-"""The kernel set that every installation has: plain NumPy.
-
-Between kernels, images lie in memory as (N, H, W, C), "channels last", behind a view that reads
-(N, C, H, W): products over channels are then contiguous, and every kernel's output is the next
-one's input without a copy.
-"""
+"""The kernel set that every installation has: plain NumPy."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from lenetkit.kernels import im2col, pooling, rows
+from lenetkit.kernels import convolution, pooling
 from lenetkit.kernels.base import Array, Kernels, Scratch, Window
 
 
@@ -27,11 +22,7 @@ class NumpyKernels(Kernels):
         groups: int,
         scratch: Scratch,
     ) -> tuple[Array, Any]:
-        if rows.pays(x.shape, weight.shape, window, groups):
-            y, by_rows = rows.forward(x, weight, bias, window, scratch)
-            return y, (rows.backward, by_rows)
-        y, by_columns = im2col.forward(x, weight, bias, window, groups, scratch)
-        return y, (im2col.backward, by_columns)
+        return convolution.forward(x, weight, bias, window, groups, scratch)
 
     def conv2d_backward(
         self,
@@ -43,11 +34,9 @@ class NumpyKernels(Kernels):
         needs_input_grad: bool,
         scratch: Scratch,
     ) -> Array | None:
-        backward, saved = saved
         if d_bias is not None:
             dy.sum(axis=(0, 2, 3), out=d_bias)
-        dx: Array | None = backward(saved, weight, dy, d_weight, needs_input_grad, scratch)
-        return dx
+        return convolution.backward(saved, weight, dy, d_weight, needs_input_grad, scratch)
 
     def max_pool2d(self, x: Array, window: Window, scratch: Scratch) -> tuple[Array, Any]:
         return pooling.max_forward(x, window, scratch)
