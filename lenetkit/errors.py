@@ -64,30 +64,47 @@ class RunError(InputError):
 class Problem:
     """One mistake in a spec: where it stands, which path it concerns, and what to do."""
 
-    where: str
-    """`file:line:column`, or the command-line option that it came from."""
+    source: str
+    """The file, or the command-line option, that it stands in."""
     path: str
     """Dotted path from the top of the spec, such as `layers.conv1.kernel_size`."""
     message: str
+    line: int = 0
+    """Counted from 1, as the column is; 0 where the source has no lines or is wrong as a whole."""
+    column: int = 0
+
+    @property
+    def where(self) -> str:
+        """`file:line:column`, or the source alone."""
+        return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
 
     def __str__(self) -> str:
         return ": ".join(part for part in (self.where, self.path, self.message) if part)
 
 
 class SpecError(InputError, ValueError):
-    """A spec is wrong. `problems` holds every mistake found, in the order of the file."""
+    """A spec is wrong. `problems` holds every mistake found, file by file, in their order there."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
+        found = list(problems)
+        sources = list(dict.fromkeys(problem.source for problem in found))
+        found.sort(key=lambda p: (sources.index(p.source), p.line, p.column))
+        self.problems = tuple(found)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def nearest(found: str, valid: Iterable[str]) -> str | None:
+    """The valid name that is most like what was found; None where none is near."""
+    names = sorted(valid)
+    near = [name for name in names if name.casefold() == found.casefold()]
+    near += difflib.get_close_matches(found, names, n=1, cutoff=0.6)
+    return near[0] if near else None
 
 
 def did_you_mean(found: str, valid: Iterable[str]) -> str:
     """`; did you mean 'kernel_size'?`, or `; valid: a, b, c` where nothing is near."""
     names = sorted(valid)
-    near = difflib.get_close_matches(found, names, n=1, cutoff=0.6)
-    if not near:
-        near = [name for name in names if name.casefold() == found.casefold()]
-    if near:
-        return f"; did you mean '{near[0]}'?"
+    near = nearest(found, names)
+    if near is not None:
+        return f"; did you mean '{near}'?"
     return f"; valid: {', '.join(names)}" if names else ""

@@ -24,6 +24,7 @@ class Loss(Configurable):
     """Base of all losses; the mean over the batch is what training minimizes."""
 
     group: ClassVar[str] = "lenetkit.losses"
+    noun: ClassVar[str] = "loss"
 
     @abstractmethod
     def forward(self, outputs: Array, targets: Targets) -> tuple[Array, Any]:
@@ -87,10 +88,12 @@ class MeanSquaredError(Loss):
 
     def probabilities(self, outputs: Array) -> Array:
         K = outputs.shape[1]
+        # the same shift for all changes nothing, but beside large values the 1 would be lost
+        outputs = outputs - outputs.max(axis=1, keepdims=True, initial=-np.inf)
         descending = -np.sort(-outputs, axis=1)
         excess = (np.cumsum(descending, axis=1) - 1) / np.arange(1, K + 1)
         support = np.count_nonzero(descending > excess, axis=1)
-        threshold = np.take_along_axis(excess, np.maximum(support, 1)[:, None] - 1, axis=1)
+        threshold = np.take_along_axis(excess, support[:, None] - 1, axis=1)
         return np.maximum(outputs - threshold, 0).astype(outputs.dtype, copy=False)
 
 

@@ -80,7 +80,8 @@ class Option:
         return converted
 
     def _refusal(self, value: Any) -> OptionError:
-        choices = [c for h in _alternatives(self.hint) for c in get_args(h) if _is_literal(h)]
+        literals = [c for h in _alternatives(self.hint) if _is_literal(h) for c in get_args(h)]
+        choices = [c for c in literals if isinstance(c, str)]
         near = did_you_mean(value, choices) if choices and isinstance(value, str) else ""
         return OptionError(self.name, f"expected {self.expected}, found {show(value)}{near}")
 
@@ -105,6 +106,8 @@ class Configurable(ABC):
 
     group: ClassVar[str] = ""
     """The entry-point group that classes of this kind register in."""
+    noun: ClassVar[str] = ""
+    """What one of this kind is called in messages."""
 
     def __post_init__(self) -> None:
         for opt in options_of(type(self)):
@@ -154,7 +157,7 @@ def is_list(hint: Any) -> bool:
 def show(value: Any) -> str:
     """A value as a spec would write it, cut to a readable length."""
     if isinstance(value, str):
-        text = f"'{value}'"
+        text = f"'{value}'" if value.isprintable() else ascii(value)
     elif value is None or isinstance(value, bool):
         text = {None: "null", True: "true", False: "false"}[value]
     elif isinstance(value, list | tuple):
@@ -183,8 +186,8 @@ def describe(hint: Any) -> str:
             many = arguments[-1] is ...
             parts.append(f"a list of {item}s" if many else f"a list of {len(arguments)} {item}s")
         else:
-            base = plugin_base(part)
-            parts.append(f"a type of {base.group}" if base else str(part))
+            name = getattr(part, "__name__", str(part))
+            parts.append(f"an {name}" if name[0] in "AEIO" else f"a {name}")
     return " or ".join(parts)
 
 
@@ -212,8 +215,8 @@ def _convert_one(value: Any, hint: Any) -> Any:
     elif hint is int:
         matches = isinstance(value, int) and not isinstance(value, bool)
     elif hint is float:
-        if isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            value = _as_float(value)  # NumPy's float64, a subclass, would promote float32 arrays
         matches = isinstance(value, float) and math.isfinite(value)
     elif _is_literal(hint):
         matches = any(value == c and type(value) is type(c) for c in get_args(hint))
@@ -224,6 +227,14 @@ def _convert_one(value: Any, hint: Any) -> Any:
     if not matches:
         raise TypeError
     return value
+
+
+def _as_float(value: float) -> float:
+    """The nearest float of Python's own; infinity where there is none."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def _convert_tuple(value: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:

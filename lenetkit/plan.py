@@ -12,9 +12,8 @@ from lenetkit.layer import Cost, Layer, ParamSpec, Shape, shape_text
 from lenetkit.registry import Catalog, Provider, installed
 from lenetkit.spec.bind import Binder
 from lenetkit.spec.dump import to_yaml
-from lenetkit.spec.merge import Override, parse_text, read_tree
+from lenetkit.spec.merge import Override, Tree, parse_text, read_tree
 from lenetkit.spec.model import ModelSpec, NamedLayer, bind_model
-from lenetkit.spec.nodes import MapNode
 
 
 @dataclass(frozen=True)
@@ -83,27 +82,31 @@ def plan_text(text: str, name: str) -> Plan:
     return plan_tree(parse_text(text, name), installed())
 
 
-def plan_tree(tree: MapNode, catalog: Catalog) -> Plan:
+def plan_tree(tree: Tree, catalog: Catalog) -> Plan:
     """The plan of a spec's nodes. Raises SpecError with every mistake that it has."""
     binder = Binder(catalog)
-    draft = bind_model(tree, binder)
-    problems = list(binder.problems)
+    draft = bind_model(tree.root, binder)
+    noted = {problem.where for problem in tree.problems}
+    problems = [*tree.problems, *(p for p in binder.problems if p.where not in noted)]
     planned: tuple[LayerPlan, ...] = ()
-    if draft.layers is not None and draft.input is not None:
-        planned, shape_problems = plan_layers(draft.input, draft.layers, catalog)
-        problems += shape_problems
+    if draft.input is not None and not tree.problems:
+        planned, unfit = plan_layers(draft.input, draft.layers, catalog, complete=draft.complete)
+        problems += unfit
     if problems or draft.model is None:
         raise SpecError(problems)
     layers = tuple(
-        replace(named, layer=p.layer) for named, p in zip(draft.layers or (), planned, strict=True)
+        replace(named, layer=p.layer) for named, p in zip(draft.layers, planned, strict=True)
     )
     return Plan(replace(draft.model, layers=layers), planned)
 
 
 def plan_layers(
-    in_shape: Shape, layers: Sequence[NamedLayer], catalog: Catalog
+    in_shape: Shape, layers: Sequence[NamedLayer], catalog: Catalog, *, complete: bool = True
 ) -> tuple[tuple[LayerPlan, ...], list[Problem]]:
-    """Follow the shape through the layers, as far as it gets, and note what does not fit."""
+    """Follow the shape through the layers, as far as it gets, and note what does not fit.
+
+    Unless they are `complete`, more layers follow, and the last shape may be any.
+    """
     planned: list[LayerPlan] = []
     problems: list[Problem] = []
     shape = in_shape
@@ -111,12 +114,14 @@ def plan_layers(
         path = f"layers.{named.name}"
         try:
             layer, wrong = _with_inferred(named.layer, shape)
-            problems += [Problem(str(named.mark), path, message) for message in wrong]
+            problems += [
+                named.mark.problem(f"{path}.{option}", message) for option, message in wrong.items()
+            ]
             out = layer.output_shape(shape)
         except ShapeError as error:
             history = _history(in_shape, planned)
             message = f"{error}\n    shapes before it: {history}"
-            problems.append(Problem(str(named.mark), path, message))
+            problems.append(named.mark.problem(path, message))
             break
         type_name, provider = _identity(layer, catalog)
         planned.append(
@@ -133,29 +138,26 @@ def plan_layers(
         )
         shape = out
     else:
-        if len(shape) != 1 and not problems:
-            problems.append(
-                Problem(
-                    str(layers[-1].mark),
-                    f"layers.{layers[-1].name}",
-                    f"the last layer gives {shape_text(shape)}; expected one value a class: "
-                    "end with a linear layer, or with flatten",
-                )
+        if complete and len(shape) != 1 and not problems:
+            message = (
+                f"the last layer gives {shape_text(shape)}; expected one value a class: "
+                "end with a linear layer, or with flatten"
             )
+            problems.append(layers[-1].mark.problem(f"layers.{layers[-1].name}", message))
     return tuple(planned), problems
 
 
-def _with_inferred(layer: Layer, in_shape: Shape) -> tuple[Layer, list[str]]:
-    """The layer with inferred options filled in, and what was written otherwise."""
-    wrong = []
+def _with_inferred(layer: Layer, in_shape: Shape) -> tuple[Layer, dict[str, str]]:
+    """The layer with inferred options filled in, and those that were written otherwise."""
+    wrong = {}
     for name, inferred in layer.inferred(in_shape).items():
         written = getattr(layer, name)
         if written is None:
             layer = replace(layer, **{name: inferred})
         elif written != inferred:
-            wrong.append(
-                f"{name}: found {written}, expected {inferred}, because "
-                f"{shape_text(in_shape)} comes in; mend or leave out {name}"
+            wrong[name] = (
+                f"expected {inferred}, because {shape_text(in_shape)} comes in, "
+                f"found {written}; mend it or leave it out"
             )
     return layer, wrong
 

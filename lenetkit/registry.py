@@ -7,6 +7,7 @@ any plugin declares its own. Listing imports nothing; a class is imported when a
 from __future__ import annotations
 
 import functools
+import inspect
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,20 +15,21 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
 from lenetkit.errors import PluginError, did_you_mean
-from lenetkit.options import Configurable
+from lenetkit.options import Configurable, options_of, show
 
 T = TypeVar("T", bound=Configurable)
 
-GROUPS = (
-    "lenetkit.layers",
-    "lenetkit.losses",
-    "lenetkit.optimizers",
-    "lenetkit.schedules",
-    "lenetkit.initializers",
-    "lenetkit.datasets",
-    "lenetkit.transforms",
-    "lenetkit.kernels",
-)
+GROUPS = {
+    "lenetkit.layers": "layer",
+    "lenetkit.losses": "loss",
+    "lenetkit.optimizers": "optimizer",
+    "lenetkit.schedules": "schedule",
+    "lenetkit.initializers": "initializer",
+    "lenetkit.datasets": "data set",
+    "lenetkit.transforms": "transform",
+    "lenetkit.kernels": "kernel set",
+}
+"""The entry-point groups, and what a name in each of them is, in the singular."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,8 @@ class Registry(Generic[T]):
 
     @property
     def kind(self) -> str:
-        """What the names of this group are, in the singular: `layer`."""
-        return self.base.__name__.lower()
+        """What a name of this group stands for: `layer`, `data set`."""
+        return GROUPS.get(self.group, self.base.__name__.lower())
 
     def names(self) -> list[str]:
         """All registered names, sorted. Imports nothing."""
@@ -84,9 +86,8 @@ class Registry(Generic[T]):
         """
         found = self._entries.get(name, [])
         if not found:
-            raise PluginError(
-                f"no {self.kind} is registered as '{name}'{did_you_mean(name, self.names())}"
-            )
+            near = did_you_mean(name, self.names())
+            raise PluginError(f"no {self.kind} is registered as {show(name)}{near}")
         if len(found) > 1:
             claimants = " and ".join(str(entry.provider) for entry in found)
             raise PluginError(
@@ -117,10 +118,18 @@ class Registry(Generic[T]):
         where = f"{self.kind} '{entry.name}' of {entry.provider} ({entry.target})"
         try:
             loaded = entry.point.load()
-        except Exception as error:  # a plugin may fail in any way; the message says whose it is
-            raise PluginError(f"{where} does not load: {type(error).__name__}: {error}") from error
+        except (Exception, SystemExit) as error:  # a plugin may fail in any way: say whose it is
+            raise PluginError(f"{where} does not load: {_cause(error)}") from error
         if not (isinstance(loaded, type) and issubclass(loaded, self.base)):
-            raise PluginError(f"{where} is not a {self.base.__module__}.{self.base.__name__}")
+            base = f"{self.base.__module__}.{self.base.__name__}"
+            raise PluginError(f"{where} is no subclass of {base}")
+        if inspect.isabstract(loaded):
+            missing = ", ".join(sorted(loaded.__abstractmethods__))
+            raise PluginError(f"{where} is abstract: it does not define {missing}")
+        try:
+            options_of(loaded)
+        except Exception as error:  # such as a type hint that names nothing
+            raise PluginError(f"{where} has unreadable options: {_cause(error)}") from error
         return loaded
 
 
@@ -151,6 +160,10 @@ def installed() -> Catalog:
     """The catalog of the running Python's installed distributions."""
     found = entry_points()
     return Catalog(point for group in GROUPS for point in found.select(group=group))
+
+
+def _cause(error: BaseException) -> str:
+    return ": ".join(part for part in (type(error).__name__, str(error)) if part)
 
 
 def _provider(point: EntryPoint) -> Provider:

@@ -34,6 +34,7 @@ class Schedule(Configurable):
     """Base of all schedules."""
 
     group: ClassVar[str] = "lenetkit.schedules"
+    noun: ClassVar[str] = "schedule"
 
     @abstractmethod
     def rate(self, lr: float, at: Moment) -> float:
@@ -84,7 +85,7 @@ class OneCycle(Schedule):
         peak = max(self.pct_start * at.total_steps - 1, 0)
         if at.step < peak:
             return anneal(start, lr, at.step / peak)
-        share = min((at.step - peak) / max(last - peak, 1), 1)
+        share = (at.step - peak) / (last - peak) if last > peak else 1
         return anneal(lr, start / self.final_div_factor, share)
 
 

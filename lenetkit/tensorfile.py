@@ -29,7 +29,7 @@ def tensor_digest(tensors: Mapping[str, NDArray[Any]]) -> str:
     """SHA-256 over name, dtype, shape and little-endian bytes of every tensor, sorted by name."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
-        values = np.ascontiguousarray(tensors[name])
+        values = np.asarray(tensors[name], order="C")
         little = values.astype(values.dtype.newbyteorder("<"), copy=False)
         digest.update(f"{name} {little.dtype.str} {list(little.shape)}\n".encode())
         digest.update(little.tobytes())
@@ -41,7 +41,7 @@ def write(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str
     texts = dict(metadata)
     texts["digest"] = tensor_digest(tensors)
     texts["metadata_digest"] = _metadata_digest(texts)
-    contiguous = {name: np.ascontiguousarray(values) for name, values in tensors.items()}
+    contiguous = {name: np.asarray(values, order="C") for name, values in tensors.items()}
     with replacing(path) as temporary:
         temporary.write_bytes(_sorted_header(safetensors.numpy.save(contiguous, texts)))
 
@@ -65,7 +65,7 @@ def read(path: Path) -> tuple[Tensors, dict[str, str]]:
     try:
         tensors = safetensors.numpy.load(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        metadata: dict[str, str] = header.get("__metadata__", {})
+        metadata: dict[str, str] = header.get("__metadata__") or {}
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise ModelFileError(
             f"{path}: is damaged or not a safetensors file ({error}); use another copy"

@@ -19,7 +19,10 @@ from lenetkit.run import RunFolder
 @click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
 @data_dir_option
 def command(run: Path, data_dir: Path | None) -> None:
-    """Draw a run's pictures again, from the figures in its folder."""
+    """Draw a run's pictures again.
+
+    They are drawn from the figures in the run folder; mistakes.png needs the test images too.
+    """
     folder = RunFolder.open(run)
     for path in draw(folder, lambda: _test_samples(folder, data_dir)):
         click.echo(path)

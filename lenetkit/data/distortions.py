@@ -87,8 +87,9 @@ class Elastic(_Distortion):
 def _blur(size: int, sigma: float) -> Field:
     """A Gaussian blur along one axis as a symmetric matrix; beyond the edge there is nothing."""
     distance = np.subtract.outer(np.arange(size), np.arange(size))
-    kernel = np.exp(-0.5 * (distance / sigma) ** 2) / (sigma * math.sqrt(2 * math.pi))
-    return kernel.astype(np.float32)
+    reach = np.arange(1, math.ceil(9 * sigma) + 1)
+    total = 1 + 2 * np.exp(-0.5 * (reach / sigma) ** 2).sum()
+    return (np.exp(-0.5 * (distance / sigma) ** 2) / total).astype(np.float32)
 
 
 def bilinear(images: Images, y: Field, x: Field) -> Images:
@@ -103,7 +104,8 @@ def bilinear(images: Images, y: Field, x: Field) -> Images:
     x = np.clip(x, -1, W) + np.float32(1)
     top = np.minimum(y.astype(np.intp), H)
     left = np.minimum(x.astype(np.intp), W)
-    dy, dx = (y - top)[:, None], (x - left)[:, None]
+    dy = (y - top.astype(np.float32))[:, None]
+    dx = (x - left.astype(np.float32))[:, None]
     starts = (np.arange(N * C) * ((H + 2) * (W + 2))).reshape(N, C, 1, 1)
     corner = starts + (top * (W + 2) + left)[:, None]
     flat: NDArray[Any] = padded.reshape(-1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import time
 import urllib.error
 import urllib.request
@@ -36,9 +37,13 @@ def download(
     """Fetch a file into `target`, which appears only when it is whole and `verify` is content.
 
     Each mirror is tried in turn, `ATTEMPTS` times; any failure, a file that `verify` refuses
-    (by raising DataError) included, leads to the next. Raises DownloadError when none is left.
+    (by raising DataError) included, leads to the next. `progress` is told the size of each piece
+    that arrives. Raises DownloadError when no mirror is left.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DownloadError(f"{target.parent}: cannot be made: {error.strerror}") from None
     failures = []
     for url in urls:
         for attempt in range(ATTEMPTS):
@@ -47,7 +52,7 @@ def download(
                     _fetch(url, temporary, max_bytes, progress, timeout)
                     verify(temporary)
                 return
-            except (OSError, DataError, ValueError) as error:
+            except (OSError, http.client.HTTPException, DataError, ValueError) as error:
                 failures.append(f"{url}: {_reason(error)}")
                 if isinstance(error, urllib.error.HTTPError) and error.code in (403, 404, 410):
                     break
@@ -66,7 +71,7 @@ def _fetch(
     url: str, target: Path, max_bytes: int, progress: Callable[[int], None], timeout: float
 ) -> None:
     request = urllib.request.Request(url, headers={"User-Agent": "lenetkit"})
-    opener = urllib.request.build_opener(_SameScheme())
+    opener = urllib.request.build_opener(_NoWeakerScheme())
     with opener.open(request, timeout=timeout) as response, target.open("wb") as file:
         promised = response.headers.get("Content-Length")
         done = 0
@@ -80,13 +85,13 @@ def _fetch(
             raise DataError(f"the connection ended after {done:,} of {promised} bytes")
 
 
-class _SameScheme(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, but never from https to something weaker."""
+class _NoWeakerScheme(urllib.request.HTTPRedirectHandler):
+    """Follows redirects within a scheme or up to https, never to something weaker."""
 
     def redirect_request(  # type: ignore[no-untyped-def]
         self, req, fp, code, msg, headers, newurl
     ) -> urllib.request.Request | None:
-        if newurl.partition(":")[0].lower() != req.type:
+        if newurl.partition(":")[0].lower() not in (req.type, "https"):
             raise DataError(f"redirects to another scheme: {newurl}")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
@@ -98,4 +103,4 @@ def _reason(error: Exception) -> str:
         return str(error.reason)
     if isinstance(error, TimeoutError):
         return "no answer in time"
-    return str(error)
+    return str(error).strip() or type(error).__name__

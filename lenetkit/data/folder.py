@@ -15,6 +15,7 @@ from lenetkit.data.source import DataSource, Place, Samples, Split, checked_samp
 from lenetkit.errors import DataError, MissingDataError
 from lenetkit.options import option
 
+_MAX_CLASSES = 100_000
 _PREFIXES: dict[Split, str] = {"train": "train", "test": "t10k"}
 
 
@@ -49,7 +50,7 @@ class IdxFolder(DataSource):
     def load(self, split: Split, place: Place) -> Samples:
         images_name, labels_name = file_names(split)
         images_path = _find(images_name, place)
-        labels_path = _find(labels_name, place)
+        labels_path = _find(labels_name, Place((images_path.parent,)))
         images, labels = read_idx(images_path), read_idx(labels_path)
         if images.dtype != np.uint8:
             raise DataError(
@@ -60,9 +61,14 @@ class IdxFolder(DataSource):
         return checked_samples(images, labels, title, classes, str(images_path))
 
     def _class_names(self, labels: NDArray[Any], path: Path) -> tuple[str, ...]:
-        largest = int(labels.max(initial=0))
-        if labels.dtype.kind not in "ui" or int(labels.min(initial=0)) < 0:
-            raise DataError(f"{path}: expected labels counted from 0, found {labels.dtype}")
+        if labels.dtype.kind not in "ui":
+            raise DataError(f"{path}: expected whole numbers as labels, found {labels.dtype}")
+        smallest, largest = int(labels.min(initial=0)), int(labels.max(initial=0))
+        if smallest < 0 or largest >= _MAX_CLASSES:
+            raise DataError(
+                f"{path}: expected labels 0 … {_MAX_CLASSES - 1:,}, "
+                f"found {smallest if smallest < 0 else largest}"
+            )
         if self.classes is None:
             return tuple(map(str, range(largest + 1)))
         if largest >= len(self.classes):

@@ -74,6 +74,9 @@ def load_training_data(
             f"the training samples are {train.dataset} and the test samples {test.dataset}; "
             "both must come from one data set"
         )
+    unfitted = Pipeline(data.options.transforms, plan.classes)
+    for name, samples in (("training", train), ("test", test)):
+        check_fit(plan, samples, unfitted, name)
     validation = None
     held_out = data.options.validation
     if held_out:
@@ -85,10 +88,7 @@ def load_training_data(
         validation = train.take(slice(len(train) - held_out, None))
         train = train.take(slice(None, len(train) - held_out))
     fitted = tuple(t.fitted(train.images) for t in data.options.transforms)
-    pipeline = Pipeline(fitted, plan.classes)
-    for name, samples in (("training", train), ("test", test)):
-        check_fit(plan, samples, pipeline, name)
-    return TrainingData(train, test, validation, pipeline, preparation)
+    return TrainingData(train, test, validation, Pipeline(fitted, plan.classes), preparation)
 
 
 def with_fitted_transforms(plan: Plan, pipeline: Pipeline) -> Plan:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from lenetkit.data.download import DownloadError, download
@@ -50,11 +51,13 @@ class Mnist(DataSource):
     preparation: ClassVar[Preparation] = "digit"
 
     def load(self, split: Split, place: Place) -> Samples:
-        images_path, labels_path = (fetch(name, place) for name in file_names(split))
+        images_name, labels_name = file_names(split)
+        images_path = fetch(images_name, place)
         images = read_idx(images_path)
-        if images.shape != (_COUNTS[split], 28, 28):
+        if images.shape != (_COUNTS[split], 28, 28) or images.dtype != np.uint8:
             place.report(f"{images_path} is not MNIST's; used as a data set of its own")
             return IdxFolder().load(split, place)
+        labels_path = fetch(labels_name, place)
         labels = read_idx(labels_path)
         for path, values in ((images_path, images), (labels_path, labels)):
             _verify(path, values)
@@ -76,7 +79,7 @@ def fetch(name: str, place: Place, mirrors: Sequence[str] = MIRRORS) -> Path:
             [f"{mirror}{target.name}" for mirror in mirrors],
             target,
             max_bytes=_MAX_PACKED,
-            verify=lambda path: _verify(path, read_idx(path), name),
+            verify=lambda path: _verify_download(path, name),
         )
     except DownloadError as error:
         raise DownloadError(
@@ -86,16 +89,27 @@ def fetch(name: str, place: Place, mirrors: Sequence[str] = MIRRORS) -> Path:
     return target
 
 
-def _verify(path: Path, values: NDArray[Any], name: str | None = None) -> None:
+def _verify(path: Path, values: NDArray[Any]) -> None:
     """Compare the unpacked content with the published digest."""
-    name = name or path.name.removesuffix(".gz")
+    name = path.name.removesuffix(".gz")
+    digest = _digest(values)
+    if digest != SHA256[name]:
+        raise DataError(
+            f"{path}: is not MNIST's {name}: SHA-256 of its content is {digest[:16]}…, "
+            f"expected {SHA256[name][:16]}…; delete it and run `lenetkit data fetch`, "
+            "or, if it is another data set, say `data: idx` or --set data.type=idx"
+        )
+
+
+def _verify_download(path: Path, name: str) -> None:
+    if _digest(read_idx(path)) != SHA256[name]:
+        raise DataError(f"what came is not MNIST's {name}")
+
+
+def _digest(values: NDArray[Any]) -> str:
+    """SHA-256 of the plain IDX file that holds these unsigned bytes."""
     header = bytes((0, 0, 8, values.ndim))
     header += b"".join(size.to_bytes(4, "big") for size in values.shape)
     digest = hashlib.sha256(header)
     digest.update(values.data)
-    if digest.hexdigest() != SHA256[name]:
-        raise DataError(
-            f"{path}: is not MNIST's {name}: SHA-256 of its content is {digest.hexdigest()[:16]}…, "
-            f"expected {SHA256[name][:16]}…; delete it and run `lenetkit data fetch`, "
-            "or, if it is another data set, say `data: idx` or --set data.type=idx"
-        )
+    return digest.hexdigest()

@@ -48,8 +48,11 @@ class SyntheticDigits(DataSource):
         except DataError:
             place.report(f"drawing {count:,} synthetic digits, kept in {path.parent}")
             images = draw_digits(labels, rng)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_idx(path, images)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_idx(path, images)
+            except OSError as error:
+                place.report(f"warning: {path.parent}: cannot be written: {error.strerror}")
         classes = tuple("0123456789")
         return checked_samples(images, labels, "synthetic digits", classes, str(path))
 

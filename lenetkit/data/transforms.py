@@ -24,6 +24,7 @@ class Transform(Configurable):
     """Base of all transforms."""
 
     group: ClassVar[str] = "lenetkit.transforms"
+    noun: ClassVar[str] = "transform"
     training_only: ClassVar[bool] = False
 
     def output_shape(self, in_shape: Shape) -> Shape:
@@ -101,8 +102,9 @@ class Pad(Transform):
     def images(self, images: Images, rng: np.random.Generator) -> Images:
         ph, pw = pair(self.padding)
         widths = ((0, 0), (0, 0), (ph, ph), (pw, pw))
-        value = images.dtype.type(self.value)
-        return np.pad(images, widths, constant_values=value)
+        if not _can_hold(images.dtype, self.value):
+            images = images.astype(np.float32)
+        return np.pad(images, widths, constant_values=images.dtype.type(self.value))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +117,14 @@ class OneHot(Transform):
         return rows
 
 
+def _can_hold(dtype: np.dtype[Any], value: float) -> bool:
+    """Whether images of this type can hold a value as it is."""
+    if dtype.kind not in "ui":
+        return True
+    limits = np.iinfo(dtype)
+    return value.is_integer() and limits.min <= value <= limits.max
+
+
 def _moments(images: Images) -> tuple[float, float]:
     """Mean and deviation of x / 255; from a histogram for uint8, which needs no float copy."""
     if images.dtype == np.uint8:
@@ -122,4 +132,4 @@ def _moments(images: Images) -> tuple[float, float]:
         values = np.arange(256) / 255
         mean = float(counts @ values / counts.sum())
         return mean, float(np.sqrt(counts @ (values - mean) ** 2 / counts.sum()))
-    return float(images.mean() / 255), float(images.std() / 255)
+    return float(images.mean(dtype=np.float64) / 255), float(images.std(dtype=np.float64) / 255)

@@ -75,6 +75,7 @@ class Kernels(Configurable):
     """
 
     group: ClassVar[str] = "lenetkit.kernels"
+    noun: ClassVar[str] = "kernel set"
 
     @abstractmethod
     def conv2d(

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from lenetkit.errors import OptionError, PluginError, Problem, did_you_mean
+from lenetkit.errors import OptionError, PluginError, Problem, did_you_mean, nearest
 from lenetkit.options import Configurable, Option, is_list, options_of, plugin_base, show
 from lenetkit.registry import Catalog
 from lenetkit.spec.nodes import ListNode, MapNode, Mark, Node, ScalarNode, plain
@@ -30,15 +30,18 @@ class Binder:
 
     def problem(self, mark: Mark, path: str, message: str) -> None:
         """Note one mistake."""
-        self.problems.append(Problem(str(mark), path, message))
+        self.problems.append(mark.problem(path, message))
 
-    def plugin(self, base: type[T], node: Node, path: str) -> T | None:
-        """`TYPE` or `{type: TYPE, option: value}` as an object of that type."""
+    def plugin(self, base: type[T], node: Node, path: str, also: Collection[str] = ()) -> T | None:
+        """`TYPE` or `{type: TYPE, option: value}` as an object of that type.
+
+        Keys in `also` are somebody else's.
+        """
         registry = self.catalog.registry(base)
         type_node = node.get("type") if isinstance(node, MapNode) else node
         if type_node is None:
-            message = f"expected a `type`, such as {{type: {registry.names()[0]}}}"
-            self.problem(node.mark, path, message)
+            example = "".join(f", such as {{type: {name}}}" for name in registry.names()[:1])
+            self.problem(node.mark, path, f"expected a `type`{example}")
             return None
         if not isinstance(type_node, ScalarNode) or not isinstance(type_node.value, str):
             found = show(plain(type_node))
@@ -51,8 +54,9 @@ class Binder:
         except PluginError as error:
             self.problem(type_node.mark, path, str(error))
             return None
-        options = node if isinstance(node, MapNode) else MapNode({}, node.mark)
-        return self.options(cls, options, path, type_node.value, also={"type"})
+        entries = node.entries if isinstance(node, MapNode) else {}
+        options = MapNode(entries, type_node.mark)  # it is the type that asks for what is missing
+        return self.options(cls, options, path, type_node.value, also={"type", *also})
 
     def options(
         self, cls: type[T], node: MapNode, path: str, noun: str, also: Collection[str] = ()
@@ -62,18 +66,23 @@ class Binder:
         `noun` is what the object is called in messages; keys in `also` are somebody else's.
         """
         known = {opt.name: opt for opt in options_of(cls)}
+        valid = (*known, *also)
+        meant = set()
         complete = True
         for key, entry in node.entries.items():
             if key not in known and key not in also:
-                near = did_you_mean(key, [*known, *also])
-                self.problem(entry.mark, path, f"{noun} has no option '{key}'{near}")
+                near = did_you_mean(key, valid)
+                self.problem(entry.mark, path, f"{noun} has no option {show(key)}{near}")
+                meant.add(nearest(key, valid))
                 complete = False
         values = {}
         for name, opt in known.items():
             child = node.get(name)
             absent = child is None or (isinstance(child, ScalarNode) and child.value is None)
             if absent and opt.required:
-                self.problem(node.mark, path, f"{noun} needs the option '{name}' ({opt.expected})")
+                message = f"{noun} needs the option '{name}' ({opt.expected})"
+                if name not in meant:  # misspelt: one mistake, one problem
+                    self.problem(node.mark, path, message)
                 complete = False
             elif not absent and child is not None:
                 values[name] = self.value(opt, child, f"{path}.{name}" if path else name)

@@ -10,10 +10,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from lenetkit.errors import Problem, SpecError, did_you_mean
-from lenetkit.spec.nodes import Entry, ListNode, MapNode, Mark, Node, ScalarNode, parse, parse_file
+from lenetkit.options import show
+from lenetkit.spec.nodes import (
+    MAX_DEPTH,
+    Entry,
+    ListNode,
+    MapNode,
+    Mark,
+    Node,
+    ScalarNode,
+    parse,
+    plain,
+    read,
+    read_file,
+)
 from lenetkit.spec.shipped import find_spec
+
+Problems: TypeAlias = list[Problem]
+"""Where mistakes are noted, so that one does not hide the next."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +46,15 @@ class Override:
         """`KEY=VALUE` of `--set`; the value is read by the rules of a spec file."""
         path, equals, value = text.partition("=")
         origin = f"--set {text}"
-        if not equals or not path or not all(path.split(".")):
+        if not equals or not _is_path(path):
             message = "expected KEY=VALUE, such as train.optimizer.lr=0.01"
             raise SpecError([Problem(origin, "", message)])
         mark = Mark(origin, folder=Path.cwd())
-        return cls(origin, path, _without_lines(parse(value, mark), mark))
+        try:
+            node = parse(value, mark)
+        except SpecError as error:
+            raise SpecError(replace(p, line=0, column=0) for p in error.problems) from None
+        return cls(origin, path, _without_lines(node, mark))
 
     @classmethod
     def from_option(cls, option: str, path: str, value: object) -> Override:
@@ -42,56 +63,78 @@ class Override:
         return cls(option, path, ScalarNode(value, mark))
 
 
-def read_tree(source: str | Path, overrides: Sequence[Override] = ()) -> MapNode:
-    """The nodes of a spec file (or a shipped spec's bare name), `extends` and overrides applied."""
-    tree = _read_with_bases(find_spec(source), ())
+@dataclass(frozen=True)
+class Tree:
+    """A whole spec as nodes, with what was found wrong in reading and merging it."""
+
+    root: MapNode
+    problems: Problems
+
+
+def read_tree(source: str | Path, overrides: Sequence[Override] = ()) -> Tree:
+    """The nodes of a spec file (or a shipped spec's bare name), `extends` and overrides applied.
+
+    Raises SpecError where there is nothing to go on with, such as a missing file.
+    """
+    problems: Problems = []
+    root = _read_with_bases(find_spec(source), (), problems)
     for override in overrides:
-        tree = apply_override(tree, override)
-    return tree
+        root = apply_override(root, override, problems)
+    return Tree(root, problems)
 
 
-def parse_text(text: str, name: str) -> MapNode:
-    """The nodes of a spec that stands alone, such as the one inside a model file."""
-    return _expect_map(parse(text, Mark(name)))
+def parse_text(text: str, name: str) -> Tree:
+    """The nodes of a spec that stands alone, such as the one inside a model file.
+
+    Raises SpecError where it is no YAML mapping.
+    """
+    problems: Problems = []
+    return Tree(_expect_map(read(text, Mark(name), problems), problems), problems)
 
 
-def _read_with_bases(path: Path, below: tuple[Path, ...]) -> MapNode:
-    tree = _expect_map(parse_file(path))
+def _read_with_bases(path: Path, below: tuple[Path, ...], problems: Problems) -> MapNode:
+    tree = _expect_map(read_file(path, problems), problems)
     entry = tree.entries.get("extends")
     if entry is None:
         return tree
     name = entry.node
     mark = name.mark
-    if not isinstance(name, ScalarNode) or not isinstance(name.value, str):
-        raise _error(mark, "extends", "expected the file name of another spec")
+    if not isinstance(name, ScalarNode) or not isinstance(name.value, str) or not name.value:
+        message = f"expected the file name of another spec, found {show(plain(name))}"
+        raise _error(problems, mark, message)
     chain = (*below, path.resolve())
     try:
         base_path = find_spec(name.value, mark.folder)
     except SpecError as error:
-        raise _error(mark, "extends", error.problems[0].message) from None
+        message = f"{show(name.value)}: {error.problems[0].message}"
+        raise _error(problems, mark, message) from None
     if base_path.resolve() in chain:
         circle = " → ".join(p.name for p in (*chain, base_path))
-        raise _error(mark, "extends", f"goes round in a circle: {circle}")
-    base = _read_with_bases(base_path, chain)
+        raise _error(problems, mark, f"goes round in a circle: {circle}")
+    base = _read_with_bases(base_path, chain, problems)
     own = {key: e for key, e in tree.entries.items() if key != "extends"}
-    return merge(base, MapNode(own, tree.mark))
+    return merge(base, MapNode(own, tree.mark), problems)
 
 
-def merge(base: MapNode, change: MapNode) -> MapNode:
+def _error(problems: Problems, mark: Mark, message: str) -> SpecError:
+    return SpecError([*problems, mark.problem("extends", message)])
+
+
+def merge(base: MapNode, change: MapNode, problems: Problems) -> MapNode:
     """A whole spec with another laid over it."""
     entries = dict(base.entries)
     for key, entry in change.entries.items():
         old = entries.get(key)
         if key == "layers" and old and isinstance(old.node, MapNode):
             if isinstance(entry.node, MapNode):
-                entry = Entry(entry.mark, merge_layers(old.node, entry.node))
+                entry = Entry(entry.mark, merge_layers(old.node, entry.node, problems))
             entries[key] = entry
         else:
             _merge_entry(entries, key, entry)
     return MapNode(entries, change.mark)
 
 
-def merge_layers(base: MapNode, change: MapNode) -> MapNode:
+def merge_layers(base: MapNode, change: MapNode, problems: Problems) -> MapNode:
     """A stack of layers with changes: replaced in place, removed by null, added by `after`."""
     layers = dict(base.entries)
     for name, entry in change.entries.items():
@@ -100,50 +143,70 @@ def merge_layers(base: MapNode, change: MapNode) -> MapNode:
         place, node = _take_after(node)
         if isinstance(node, ScalarNode) and node.value is None:
             if name not in layers:
-                near = did_you_mean(name, layers)
-                raise _error(entry.mark, path, f"there is no such layer to remove{near}")
-            del layers[name]
+                message = f"there is no such layer to remove{did_you_mean(name, layers)}"
+                problems.append(entry.mark.problem(path, message))
+            layers.pop(name, None)
         elif name in layers:
             if place:
-                raise _error(place.mark, path, "`after` places a new layer; this one has its place")
+                message = "`after` places a new layer; this one has its place"
+                problems.append(place.mark.problem(path, message))
             if isinstance(node, MapNode) and "type" not in node.entries:
                 node = _merge_maps(_as_map(layers[name].node), node)
             layers[name] = Entry(entry.mark, node)
         else:
-            layers = _insert(layers, name, Entry(entry.mark, node), place)
+            layers = _insert(layers, name, Entry(entry.mark, node), place, problems)
     return MapNode(layers, change.mark)
 
 
-def apply_override(tree: MapNode, override: Override) -> MapNode:
+def apply_override(tree: MapNode, override: Override, problems: Problems) -> MapNode:
     """Set one value by its dotted path; a number in the path picks an item of a list."""
+    mark = override.value.mark
+    if not _is_path(override.path):
+        message = f"expected a path such as train.optimizer.lr, found {show(override.path)}"
+        problems.append(mark.problem("", message))
+        return tree
     keys = override.path.split(".")
-    if len(keys) == 2 and keys[0] == "layers" and isinstance(tree.get("layers"), MapNode):
-        change = MapNode({keys[1]: Entry(override.value.mark, override.value)}, tree.mark)
-        layers = MapNode({"layers": Entry(override.value.mark, change)}, tree.mark)
-        return merge(tree, layers)
-    changed = _set(tree, keys, override)
+    layers = tree.get("layers")
+    if keys[0] == "layers" and isinstance(layers, MapNode):
+        if len(keys) == 2:
+            change = MapNode({keys[1]: Entry(mark, override.value)}, tree.mark)
+            return merge(tree, MapNode({"layers": Entry(mark, change)}, tree.mark), problems)
+        if len(keys) > 2 and keys[1] not in layers.entries and keys[2] != "type":
+            message = f"there is no such layer{did_you_mean(keys[1], layers.entries)}"
+            problems.append(mark.problem(f"layers.{keys[1]}", message))
+            return tree
+    changed = _set(tree, keys, override, problems)
     return changed if isinstance(changed, MapNode) else tree
 
 
-def _set(node: Node | None, keys: list[str], override: Override) -> Node:
+def _set(node: Node | None, keys: list[str], override: Override, problems: Problems) -> Node:
     if not keys:
         return override.value
     key, rest = keys[0], keys[1:]
     mark = override.value.mark
     if isinstance(node, ListNode):
-        if not key.isdecimal() or int(key) >= len(node.items):
-            message = f"'{key}' is no item of a list of {len(node.items)}; items count from 0"
-            raise _error(mark, override.path, message)
-        items = list(node.items)
-        items[int(key)] = _set(items[int(key)], rest, override)
+        picked = [i for i in range(len(node.items)) if str(i) == key]
+        if not picked:
+            size = len(node.items)
+            message = f"{show(key)} is no item of this list of {size}; items count from 0"
+            problems.append(mark.problem(override.path, message))
+        items = [
+            _set(item, rest, override, problems) if i in picked else item
+            for i, item in enumerate(node.items)
+        ]
         return replace(node, items=tuple(items))
     mapping = _as_map(node) if node else MapNode({}, mark)
     entries = dict(mapping.entries)
     if not rest and isinstance(override.value, ScalarNode) and override.value.value is None:
         entries.pop(key, None)
     else:
-        entries[key] = Entry(mark, _set(mapping.get(key), rest, override))
-    return MapNode(entries, mapping.mark)
+        entries[key] = Entry(mark, _set(mapping.get(key), rest, override, problems))
+    return MapNode(entries, mapping.mark if isinstance(node, MapNode) else mark)
+
+
+def _is_path(text: str) -> bool:
+    keys = text.split(".")
+    return all(keys) and len(keys) <= MAX_DEPTH
 
 
 def _merge_maps(base: MapNode, change: MapNode) -> MapNode:
@@ -193,27 +256,33 @@ def _take_after(node: Node) -> tuple[Node | None, Node]:
 
 
 def _insert(
-    layers: dict[str, Entry], name: str, entry: Entry, place: Node | None
+    layers: dict[str, Entry], name: str, entry: Entry, place: Node | None, problems: Problems
 ) -> dict[str, Entry]:
     """A new layer: behind the one that `after` names, first after `input`, else at the end."""
     if place is None:
         return layers | {name: entry}
-    after = place.value if isinstance(place, ScalarNode) else None
+    after = plain(place)
     if after == "input":
         return {name: entry} | layers
+    if not isinstance(after, str):
+        message = f"expected the name of a layer, or input, found {show(after)}"
+        problems.append(place.mark.problem(f"layers.{name}.after", message))
+        return layers | {name: entry}
     if after not in layers:
-        near = did_you_mean(str(after), ["input", *layers])
-        raise _error(place.mark, f"layers.{name}.after", f"there is no layer '{after}'{near}")
+        message = f"there is no layer {show(after)}{did_you_mean(after, ['input', *layers])}"
+        problems.append(place.mark.problem(f"layers.{name}.after", message))
+        return layers | {name: entry}
     order = list(layers.items())
     at = [key for key, _ in order].index(after) + 1
     return dict([*order[:at], (name, entry), *order[at:]])
 
 
-def _expect_map(node: Node) -> MapNode:
+def _expect_map(node: Node, problems: Problems) -> MapNode:
     if isinstance(node, MapNode) and node.entries:
         return node
-    message = "expected a mapping with the keys lenetkit, name, input and layers"
-    raise _error(node.mark, "", message)
+    found = show(plain(node)) if plain(node) else "nothing"
+    message = f"expected a mapping with the keys lenetkit, name, input and layers, found {found}"
+    raise SpecError([*problems, node.mark.problem("", message)])
 
 
 def _without_lines(node: Node, mark: Mark) -> Node:
@@ -224,7 +293,3 @@ def _without_lines(node: Node, mark: Mark) -> Node:
         return ListNode(tuple(_without_lines(item, mark) for item in node.items), mark)
     entries = {k: Entry(mark, _without_lines(e.node, mark)) for k, e in node.entries.items()}
     return MapNode(entries, mark)
-
-
-def _error(mark: Mark, path: str, message: str) -> SpecError:
-    return SpecError([Problem(str(mark), path, message)])

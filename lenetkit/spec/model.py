@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ class NamedLayer:
 
     name: str
     layer: Layer
-    mark: Mark
+    mark: Mark = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -93,22 +94,34 @@ class _Head(Configurable):
     init: Initializer = option(doc="Initial weights of layers that name none.")
     kernels: Kernels = option(doc="The implementation of convolution and pooling.")
 
-    def validate(self) -> None:
-        if self.lenetkit != FORMAT:
-            raise OptionError(
-                "lenetkit", f"expected format version {FORMAT}, found {self.lenetkit}"
-            )
-        if not self.input or len(self.input) not in (1, 3):
-            raise OptionError(
-                "input", f"expected [channels, height, width], found {show(self.input)}"
-            )
-        if not _NAME.fullmatch(self.name) or self.name.rstrip(" .") != self.name:
-            raise OptionError(
-                "name",
-                "expected letters, digits, spaces and . + - _ only, because the run folder "
-                f"bears it, found {show(self.name)}",
-            )
 
+def _check_format(version: int) -> str | None:
+    if version == FORMAT:
+        return None
+    return f"expected format version {FORMAT}, found {version}"
+
+
+def _check_name(name: str) -> str | None:
+    if _NAME.fullmatch(name) and name.rstrip(" .") == name:
+        return None
+    return (
+        "expected letters, digits, spaces and . + - _ only, because run folders bear the name, "
+        f"found {show(name)}"
+    )
+
+
+def _check_input(shape: tuple[int, ...]) -> str | None:
+    if len(shape) in (1, 3):
+        return None
+    return f"expected [channels, height, width], or [features], found {show(shape)}"
+
+
+_CHECKS: dict[str, Callable[[Any], str | None]] = {
+    "lenetkit": _check_format,
+    "name": _check_name,
+    "input": _check_input,
+}
+"""What the type of an option cannot say; each is checked, whatever else is wrong."""
 
 _DEFAULTS = {
     "loss": "softmax_cross_entropy",
@@ -126,24 +139,29 @@ _DEFAULTS = {
 class Draft:
     """What could be read of a spec. `model` is None as long as anything is wrong."""
 
-    binder: Binder
     input: tuple[int, ...] | None = None
-    layers: tuple[NamedLayer, ...] | None = None
+    layers: tuple[NamedLayer, ...] = ()
+    """The layers, up to the first that is wrong."""
+    complete: bool = False
+    """Whether these are all."""
     model: ModelSpec | None = None
 
 
 def bind_model(tree: MapNode, binder: Binder) -> Draft:
     """The spec of a tree of nodes; problems are noted in `binder`."""
-    draft = Draft(binder)
-    sections = ("layers", "data", "train")
-    draft.input = _bind_input(tree)
+    draft = Draft()
+    sections = ("layers", "data", "train", "extends")
     head = binder.options(
         _Head, _with_defaults(tree, ("loss", "init", "kernels")), "", "a spec", sections
     )
-    draft.layers = _bind_layers(tree, binder)
+    checked = _check_head(tree, binder)
+    draft.input = checked.get("input")
+    if "extends" in tree.entries:
+        binder.problem(tree.entries["extends"].mark, "extends", "only a spec file can extend one")
+    draft.layers, draft.complete = _bind_layers(tree, binder)
     data = _bind_data(tree, binder)
     train = _bind_train(tree, binder)
-    if head and draft.layers is not None and data and train and not binder.problems:
+    if head and draft.complete and data and train and not binder.problems:
         draft.model = ModelSpec(
             name=head.name,
             input=head.input,
@@ -157,25 +175,36 @@ def bind_model(tree: MapNode, binder: Binder) -> Draft:
     return draft
 
 
-def _bind_input(tree: MapNode) -> tuple[int, ...] | None:
-    """The input shape, where it is right; what is wrong with it is noted with the head."""
-    node = tree.get("input")
-    opt = next(opt for opt in options_of(_Head) if opt.name == "input")
-    try:
-        shape: tuple[int, ...] = opt.convert(plain(node)) if node else ()
-    except OptionError:
-        return None
-    return shape or None
+def _check_head(tree: MapNode, binder: Binder) -> dict[str, Any]:
+    """Those of the options in `_CHECKS` that are right; a wrong type is noted with the head."""
+    right = {}
+    for opt in options_of(_Head):
+        node = tree.get(opt.name)
+        if node is None or opt.name not in _CHECKS:
+            continue
+        try:
+            value = opt.convert(plain(node))
+        except OptionError:
+            continue
+        message = _CHECKS[opt.name](value)
+        if message is None:
+            right[opt.name] = value
+        else:
+            binder.problem(node.mark, opt.name, message)
+    return right
 
 
-def _bind_layers(tree: MapNode, binder: Binder) -> tuple[NamedLayer, ...] | None:
+def _bind_layers(tree: MapNode, binder: Binder) -> tuple[tuple[NamedLayer, ...], bool]:
+    """The layers up to the first that is wrong, and whether these are all."""
     node = tree.get("layers")
     if not isinstance(node, MapNode) or not node.entries:
         mark = node.mark if node else tree.mark
-        message = "expected a mapping of names to layers, such as conv1: {type: conv2d, …}"
+        found = f", found {show(plain(node))}" if node and plain(node) else ""
+        message = f"expected a mapping of names to layers, such as conv1: {{type: conv2d, …}}{found}"
         binder.problem(mark, "layers", message)
-        return None
+        return (), False
     layers = []
+    complete = True
     for name, entry in node.entries.items():
         path = f"layers.{name}"
         if not _LAYER_NAME.fullmatch(name) or name == "input":
@@ -184,11 +213,14 @@ def _bind_layers(tree: MapNode, binder: Binder) -> tuple[NamedLayer, ...] | None
         if isinstance(entry.node, MapNode) and "after" in entry.node.entries:
             mark = entry.node.entries["after"].mark
             binder.problem(mark, path, "`after` places a new layer of a spec that extends another")
+            complete = False
             continue
         layer = binder.plugin(Layer, entry.node, path)
-        if layer is not None:
+        if layer is None:
+            complete = False
+        elif complete:
             layers.append(NamedLayer(name, layer, entry.mark))
-    return tuple(layers) if len(layers) == len(node.entries) else None
+    return tuple(layers), complete
 
 
 def _bind_data(tree: MapNode, binder: Binder) -> DataSpec | None:
@@ -196,11 +228,10 @@ def _bind_data(tree: MapNode, binder: Binder) -> DataSpec | None:
     if not isinstance(section, MapNode):
         section = MapNode({"type": Entry(section.mark, section)} if section else {}, tree.mark)
     common = {opt.name for opt in options_of(DataOptions)}
-    own = {key: entry for key, entry in section.entries.items() if key not in common}
     shared = {key: entry for key, entry in section.entries.items() if key in common}
-    source = binder.plugin(DataSource, MapNode(own, section.mark), "data")
+    source = binder.plugin(DataSource, section, "data", also=common)
     node = _with_defaults(MapNode(shared, section.mark), ("transforms",))
-    options = binder.options(DataOptions, _absolute(node), "data", "data")
+    options = binder.options(DataOptions, _absolute(node, binder), "data", "data")
     return DataSpec(source, options) if source and options else None
 
 
@@ -223,13 +254,18 @@ def _with_defaults(node: MapNode, keys: tuple[str, ...]) -> MapNode:
     return MapNode(entries, node.mark)
 
 
-def _absolute(node: MapNode) -> MapNode:
+def _absolute(node: MapNode, binder: Binder) -> MapNode:
     """The mapping with `dir` taken relative to the file that it was written in."""
     entry = node.entries.get("dir")
     if entry is None or not isinstance(entry.node, ScalarNode) or not entry.node.value:
         return node
     value: Any = entry.node.value
     if isinstance(value, str):
-        value = str((entry.node.mark.folder or Path()).joinpath(Path(value).expanduser()).resolve())
+        folder = entry.node.mark.folder or Path()
+        try:
+            value = str((folder / Path(value).expanduser()).resolve())
+        except (OSError, RuntimeError, ValueError):  # nobody's home, a NUL, links in a circle
+            message = f"expected the path of a folder, found {show(value)}"
+            binder.problem(entry.node.mark, "data.dir", message)
     absolute: Node = ScalarNode(value, entry.node.mark)
     return MapNode(node.entries | {"dir": Entry(entry.mark, absolute)}, node.mark)

@@ -1,14 +1,15 @@
 """YAML as nodes that remember where they stand.
 
 The scalar rules are YAML 1.2's core schema, because PyYAML's 1.1 rules read `1e-3` as text, `no`
-as False and `010` as 8. Tags, anchors, aliases, equal keys and further documents are refused.
+as False and `010` as 8. Tags, anchors, aliases, merge keys, equal keys and further documents are
+refused.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -31,8 +32,9 @@ class Mark:
     folder: Path | None = None
     """Where relative paths written here start from."""
 
-    def __str__(self) -> str:
-        return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
+    def problem(self, path: str, message: str) -> Problem:
+        """A mistake that stands here."""
+        return Problem(self.source, path, message, self.line, self.column)
 
 
 @dataclass(frozen=True)
@@ -84,42 +86,75 @@ def plain(node: Node) -> Any:
     return {key: plain(entry.node) for key, entry in node.entries.items()}
 
 
-def parse_file(path: Path) -> Node:
-    """Read a YAML file. Raises SpecError where it cannot be read or is not a plain document."""
+def read_file(path: Path, problems: list[Problem]) -> Node:
+    """Read a YAML file as `read` does. Raises SpecError also where there is no text to read."""
+    start = Mark(str(path), folder=path.parent)
+
+    def refusal(message: str, line: int = 0, column: int = 0) -> SpecError:
+        return SpecError([*problems, replace(start, line=line, column=column).problem("", message)])
+
     try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise SpecError([Problem(str(path), "", "no such file")]) from None
-    except IsADirectoryError:
-        message = "is a folder; expected a spec file"
-        raise SpecError([Problem(str(path), "", message)]) from None
+        if path.is_dir():
+            raise refusal("is a folder; expected a spec file")
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise SpecError([Problem(str(path), "", f"cannot be read: {error.strerror}")]) from None
+        raise refusal(f"cannot be read: {error.strerror}") from None
     if len(data) > MAX_BYTES:
-        message = f"{len(data):,} bytes; a spec has at most {MAX_BYTES:,}"
-        raise SpecError([Problem(str(path), "", message)])
+        raise refusal(f"is larger than {MAX_BYTES:,} bytes; a spec is a short text")
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        message = f"is not UTF-8 text (byte {error.start}); save it as UTF-8"
-        raise SpecError([Problem(str(path), "", message)]) from None
-    return parse(text, Mark(str(path), folder=path.parent))
+        line, column = _place(data[: error.start].decode("utf-8"))
+        raise refusal("is not UTF-8 text from here on; save it as UTF-8", line, column) from None
+    return read(text.removeprefix("\ufeff"), start, problems)
 
 
 def parse(text: str, start: Mark) -> Node:
     """Read one YAML document; `start` names its source. Raises SpecError, all problems at once."""
-    reader = _Reader(start)
+    problems: list[Problem] = []
+    node = read(text, start, problems)
+    if problems:
+        raise SpecError(problems)
+    return node
+
+
+def read(text: str, start: Mark, problems: list[Problem]) -> Node:
+    """Read one YAML document, noting in `problems` what a spec may not hold.
+
+    Raises SpecError where the text is not YAML, so that there is nothing to go on with.
+    """
+    reader = _Reader(start, problems)
     try:
-        node = reader.document(yaml.parse(text, Loader=yaml.SafeLoader))
+        return reader.document(yaml.parse(text, Loader=yaml.SafeLoader))
+    except yaml.reader.ReaderError as error:
+        line, column = _place(text[: error.position])
+        mark = replace(start, line=line, column=column)
+        message = f"the character U+{ord(text[error.position]):04X} cannot stand in a spec"
+        raise SpecError([*problems, mark.problem("", message)]) from None
     except yaml.MarkedYAMLError as error:
         place = error.problem_mark or error.context_mark
         mark = reader.mark(place) if place else start
-        reader.problem(mark, f"not valid YAML: {error.problem or error.context}")
-    except yaml.YAMLError as error:
-        reader.problem(start, f"not valid YAML: {' '.join(str(error).split())}")
-    if reader.problems:
-        raise SpecError(reader.problems)
-    return node
+        message = f"not valid YAML: {_complaint(error)}"
+        raise SpecError([*problems, mark.problem("", message)]) from None
+
+
+def _place(before: str) -> tuple[int, int]:
+    """Line and column of what follows a text."""
+    return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+
+
+def _complaint(error: yaml.MarkedYAMLError) -> str:
+    """What PyYAML found wrong, in words, with the place where the unfinished part begins."""
+    problem, began = error.problem, error.context_mark
+    if problem is None:
+        return str(error.context)
+    if "'\\t'" in problem:
+        return "a tab stands where a value or key is expected; indent with spaces"
+    problem = problem.replace("'<stream end>'", "the end of the text")
+    if began is None or error.problem_mark is None or began.line == error.problem_mark.line:
+        return problem
+    return f"{problem} ({error.context} that begins in line {began.line + 1})"
 
 
 @dataclass
@@ -127,16 +162,16 @@ class _Reader:
     """Builds nodes from PyYAML's events."""
 
     start: Mark
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[Problem]
 
     def mark(self, at: Any) -> Mark:
-        return Mark(self.start.source, at.line + 1, at.column + 1, self.start.folder)
+        return replace(self.start, line=at.line + 1, column=at.column + 1)
 
     def problem(self, mark: Mark, message: str) -> None:
-        self.problems.append(Problem(str(mark), "", message))
+        self.problems.append(mark.problem("", message))
 
     def document(self, events: Iterator[Any]) -> Node:
-        root: Node = MapNode({}, self.start)
+        root: Node = ScalarNode(None, self.start)
         documents = 0
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent):
@@ -153,7 +188,7 @@ class _Reader:
         mark = self.mark(event.start_mark)
         if depth > MAX_DEPTH:
             message = f"nested more than {MAX_DEPTH} levels deep"
-            raise SpecError([*self.problems, Problem(str(mark), "", message)])
+            raise SpecError([*self.problems, mark.problem("", message)])
         self._refuse_yaml_extras(event, mark)
         if isinstance(event, yaml.SequenceStartEvent):
             items = []
@@ -164,7 +199,7 @@ class _Reader:
             return self._mapping(events, depth, mark)
         if isinstance(event, yaml.ScalarEvent):
             return ScalarNode(self._scalar(event, mark), mark)
-        return ScalarNode(None, mark)  # an alias, refused above
+        return ScalarNode(f"*{event.anchor}", mark)  # an alias, refused above
 
     def _mapping(self, events: Iterator[Any], depth: int, mark: Mark) -> MapNode:
         entries: dict[str, Entry] = {}
@@ -172,12 +207,14 @@ class _Reader:
             key_node = self.node(event, events, depth + 1)
             value = self.node(next(events), events, depth + 1)
             key = plain(key_node)
-            if not isinstance(key, str):
+            if key == "<<":
+                self.problem(key_node.mark, "merge key <<: a spec has none; use `extends`")
+            elif not isinstance(key, str):
                 self.problem(key_node.mark, f"expected a name as key, found {show(key)}")
             elif key in entries:
                 first = entries[key].mark.line
                 self.problem(
-                    key_node.mark, f"'{key}' stands here a second time (first: line {first})"
+                    key_node.mark, f"{show(key)} stands here a second time (first: line {first})"
                 )
             else:
                 entries[key] = Entry(key_node.mark, value)
@@ -188,8 +225,10 @@ class _Reader:
             self.problem(mark, f"alias *{event.anchor}: a spec has no aliases; write the value out")
         elif event.anchor is not None:
             self.problem(mark, f"anchor &{event.anchor}: a spec has no anchors; use `extends`")
-        if getattr(event, "tag", None) is not None:
-            self.problem(mark, f"tag {event.tag}: a spec has no tags; write the value alone")
+        tag = getattr(event, "tag", None)
+        if tag is not None:
+            tag = tag.replace("tag:yaml.org,2002:", "!!")
+            self.problem(mark, f"tag {tag}: a spec has no tags; write the value alone")
 
     def _scalar(self, event: yaml.ScalarEvent, mark: Mark) -> Any:
         if event.style is not None or event.tag is not None:
@@ -198,7 +237,7 @@ class _Reader:
             return scalar(event.value)
         except ValueError as error:
             self.problem(mark, str(error))
-            return None
+            return event.value
 
 
 _INT = re.compile(r"[-+]?[0-9]+")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lenetkit.errors import Problem, SpecError, did_you_mean
+from lenetkit.errors import Problem, SpecError, nearest
 
 
 def shipped_folder() -> Path:
@@ -24,16 +24,21 @@ def find_spec(source: str | Path, folder: Path | None = None) -> Path:
 
     Raises SpecError where there is neither.
     """
-    path = Path(source).expanduser()
-    if folder is not None:
-        path = folder / path
-    if path.exists():
-        return path
+    beside: list[str] = []
+    try:
+        path = (folder or Path()) / Path(source).expanduser()
+        if path.exists():
+            return path
+        beside = [other.name for other in path.parent.glob("*.yaml")]
+    except (OSError, RuntimeError, ValueError):  # too long, not to be entered, nobody's home, …
+        pass
     shipped = shipped_specs()
     name = Path(source)
     bare = name.stem if name.suffix == ".yaml" else name.name
-    if bare in shipped and len(name.parts) == 1:
+    if len(name.parts) != 1:
+        shipped = {}
+    if bare in shipped:
         return shipped[bare]
-    near = sorted(p.name for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
-    hint = did_you_mean(path.name, near) if near else f"; shipped specs: {', '.join(shipped)}"
+    near = nearest(name.name, beside) or nearest(bare, shipped)
+    hint = f"; did you mean '{near}'?" if near else f"; shipped specs: {', '.join(shipped_specs())}"
     raise SpecError([Problem(str(source), "", f"no such spec file{hint}")])

@@ -1,0 +1,67 @@
+"""A small network on a small data set, and a way to call commands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lenetkit.cli import run
+
+SPEC = """\
+lenetkit: 1
+name: small
+input: [1, 8, 8]
+layers:
+  conv1: {type: conv2d, out_channels: 2, kernel_size: 3}
+  relu1: relu
+  pool1: {type: max_pool2d, kernel_size: 2}
+  drop1: {type: dropout, p: 0.2}
+  fc1: {type: linear, out_features: 3}
+data: {type: idx, title: stripes}
+train: {epochs: 2, batch_size: 5, optimizer: {type: adam, lr: 0.01}, schedule: one_cycle}
+"""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command said and its exit status."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output as JSON."""
+        return json.loads(self.out)
+
+
+Call = Callable[..., Said]
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Call:
+    """`call("summary", path)` runs a command in this process."""
+
+    def invoke(*arguments: str | Path) -> Said:
+        capsys.readouterr()
+        status = run([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return Said(status, captured.out, captured.err)
+
+    return invoke
+
+
+@pytest.fixture
+def small(tmp_path: Path, make_idx: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A spec file of a small network, in the current folder; its data is found without options."""
+    monkeypatch.setenv("LENETKIT_DATA", str(make_idx()))
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "small.yaml"
+    path.write_text(SPEC, "utf-8")
+    return path

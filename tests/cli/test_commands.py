@@ -1,0 +1,410 @@
+"""The commands as a user meets them: results, files, exit status, messages."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import pytest
+from PIL import Image
+
+import lenetkit
+from lenetkit import __version__, training
+from lenetkit.cli import cli
+from lenetkit.run import METRICS
+
+Call = Callable[..., Any]
+COMMANDS = cli.list_commands(click.Context(cli))
+PICTURES = (
+    "loss.png",
+    "accuracy.png",
+    "confusion_test.png",
+    "confusion_train.png",
+    "mistakes.png",
+)
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text("utf-8").splitlines()))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example(call: Call, name: str) -> None:
+    said = call(name, "--help")
+    assert said.status == 0
+    assert f"Example: lenetkit {name}" in said.out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_says_what_each_says_of_itself(call: Call, name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    line = next(line for line in call("--help").out.splitlines() if line.split()[:1] == [name])
+    assert command is not None
+    assert " ".join(line.split()[1:]) == (command.help or "").split("\n\n")[0].replace("\n", " ")
+
+
+def test_version(call: Call) -> None:
+    assert call("--version").out == f"lenetkit, version {__version__}\n"
+
+
+def test_help_imports_no_numpy() -> None:
+    code = (
+        "import sys; from lenetkit.cli import run; run(['--help']); "
+        "sys.exit(any(name in sys.modules for name in ('numpy', 'yaml', 'matplotlib')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL).returncode == 0
+
+
+def test_summary_of_lenet5(call: Call) -> None:
+    said = call("summary", "lenet5")
+    assert said.status == 0
+    assert "lenet5: input 1×28×28" in said.out
+    conv1 = next(line for line in said.out.splitlines() if line.startswith("conv1"))
+    assert conv1.split() == ["conv1", "conv2d", "lenetkit", "6×24×24", "156", "86,400", "89,856"]
+    assert said.out.splitlines()[-1].split() == ["total", "44,426", "281,640", "290,814"]
+
+
+def test_summary_as_json_has_the_keys_of_the_contract(call: Call) -> None:
+    facts = call("summary", "lenet5", "--json").json
+    assert list(facts) == [
+        "name",
+        "input",
+        "layers",
+        "total_params",
+        "trainable_params",
+        "total_macs",
+        "total_connections",
+    ]
+    assert facts["total_params"] == facts["trainable_params"] == 44426
+    assert facts["layers"][0] == {
+        "name": "conv1",
+        "type": "conv2d",
+        "provider": f"lenetkit {__version__}",
+        "output_shape": [6, 24, 24],
+        "params": 156,
+        "trainable_params": 156,
+        "macs": 86400,
+        "connections": 89856,
+    }
+
+
+def test_summary_counts_untrained_parameters_apart(call: Call) -> None:
+    norm = "layers.norm1={type: batch_norm2d, after: conv1}"
+    said = call("summary", "lenet5", "--set", norm)
+    assert "12 of the parameters are not trained." in said.out
+    facts = call("summary", "lenet5", "--set", norm, "--json").json
+    assert facts["total_params"] - facts["trainable_params"] == 12
+
+
+def test_spec_prints_a_spec_that_reads_back_the_same(call: Call, tmp_path: Path) -> None:
+    printed = call("spec", "lenet5-sigmoid").out
+    again = tmp_path / "again.yaml"
+    again.write_text(printed, "utf-8")
+    assert call("spec", again).out == printed
+    assert "in_features: 256" in printed
+
+
+def test_plugins_lists_every_builtin_as_ok(call: Call) -> None:
+    rows = call("plugins", "--json").json
+    states = {(row["group"], row["name"]): row["state"] for row in rows}
+    assert states["lenetkit.layers", "conv2d"] == "ok"
+    assert states["lenetkit.kernels", "numpy"] == "ok"
+    own = {row["state"] for row in rows if row["distribution"] == "lenetkit"}
+    assert own == {"ok"}
+
+
+def test_train_writes_the_run_folder_of_the_contract(call: Call, small: Path) -> None:
+    said = call("train", small)
+    assert said.status == 0, said.err
+    folder = Path("runs/small/001")
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        [
+            "spec.yaml",
+            "metrics.csv",
+            "steps.csv",
+            "model.safetensors",
+            "checkpoint.safetensors",
+            "result.json",
+            *PICTURES,
+        ]
+    )
+    rows = read_csv(folder / "metrics.csv")
+    assert tuple(rows[0]) == METRICS
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    steps = (folder / "steps.csv").read_text("utf-8").splitlines()
+    assert steps[0] == "step,loss"
+    assert [line.split(",")[0] for line in steps[1:]] == ["1", "2", "3", "4", "5", "6"]
+    result = json.loads((folder / "result.json").read_text("utf-8"))
+    assert result["dataset"] == "stripes"
+    assert result["epochs"] == 2
+    assert f"{float(rows[1]['test_accuracy']):.6f}" == f"{result['test_accuracy']:.6f}"
+    for name in PICTURES:
+        with Image.open(folder / name) as picture:
+            picture.verify()
+
+
+def test_train_numbers_its_run_folders(call: Call, small: Path) -> None:
+    for _ in range(2):
+        assert call("train", small, "--epochs", "1", "--quiet").status == 0
+    assert sorted(path.name for path in Path("runs/small").iterdir()) == ["001", "002"]
+
+
+def test_quiet_says_the_result_only(call: Call, small: Path) -> None:
+    said = call("train", small, "--epochs", "1", "--quiet")
+    assert said.err == ""
+    assert said.out.startswith("small on stripes: test ")
+
+
+def test_an_epoch_is_a_line_on_standard_error(call: Call, small: Path) -> None:
+    said = call("train", small)
+    lines = [line.split() for line in said.err.splitlines()]
+    assert [words[0] for words in lines[-2:]] == ["1", "2"]
+    assert "→ " + str(Path("runs/small/001")) in said.err
+
+
+def test_same_seed_same_model_other_seed_another(call: Call, small: Path) -> None:
+    for out, seed in (("a", "0"), ("b", "0"), ("c", "1")):
+        assert call("train", small, "--out", out, "--seed", seed, "--quiet").status == 0
+    models = [Path(out, "model.safetensors").read_bytes() for out in "abc"]
+    assert models[0] == models[1] != models[2]
+
+
+def test_out_is_never_written_over(call: Call, small: Path) -> None:
+    Path("mine").mkdir()
+    Path("mine/notes.txt").write_text("keep", "utf-8")
+    said = call("train", small, "--out", "mine")
+    assert said.status == 2
+    assert "mine: exists and is not empty; name another folder by --out" in said.err
+    assert [path.name for path in Path("mine").iterdir()] == ["notes.txt"]
+
+
+def test_nothing_is_written_where_the_spec_is_wrong(call: Call, small: Path) -> None:
+    said = call("train", small, "--set", "layers.conv1.kernel_size=9")
+    assert said.status == 2
+    assert "layers.conv1: kernel 9×9 is larger than its input 8×8" in said.err
+    assert not Path("runs").exists()
+
+
+def test_validation_chooses_the_model_and_has_columns_of_its_own(call: Call, small: Path) -> None:
+    said = call("train", small, "--epochs", "4", "--set", "data.validation=3", "--out", "run")
+    assert said.status == 0, said.err
+    rows = read_csv(Path("run/metrics.csv"))
+    accuracies = [float(row["validation_accuracy"]) for row in rows]
+    best = accuracies.index(max(accuracies))
+    result = json.loads(Path("run/result.json").read_text("utf-8"))
+    assert result["model_epoch"] == best + 1
+    assert result["test_accuracy"] == pytest.approx(float(rows[best]["test_accuracy"]), abs=1e-6)
+
+
+def test_init_from_takes_what_matches_and_says_so(call: Call, small: Path) -> None:
+    call("train", small, "--out", "first", "--quiet")
+    said = call(
+        "train", small, "--out", "second", "--epochs", "1", "--init-from",
+        "first/model.safetensors", "--set", "layers.fc1.out_features=4", "--quiet",
+    )  # fmt: skip
+    assert said.status == 0
+    assert "loaded conv1.weight, conv1.bias" in said.err
+    assert "not in it, so initialized anew: fc1.weight, fc1.bias" in said.err
+
+
+def test_init_from_a_model_that_shares_nothing_is_refused(call: Call, small: Path) -> None:
+    call("train", small, "--out", "first", "--quiet")
+    said = call("train", "lenet5", "--init-from", "first/model.safetensors", "--set", "data=idx")
+    assert said.status == 2
+    assert not Path("runs/lenet5").exists()
+
+
+def test_evaluate_agrees_with_the_run(call: Call, small: Path) -> None:
+    call("train", small, "--out", "run", "--quiet")
+    facts = call("evaluate", "run/model.safetensors", "--json").json
+    result = json.loads(Path("run/result.json").read_text("utf-8"))
+    assert facts["accuracy"] == result["test_accuracy"]
+    assert facts["loss"] == pytest.approx(result["test_loss"], rel=1e-6)
+    assert facts["n"] == 6
+    assert facts["confusion"] == result["confusion_test"]
+    assert call("evaluate", "run/model.safetensors", "--split", "train", "--json").json["n"] == 12
+    assert "precision" in call("evaluate", "run/model.safetensors").out
+
+
+def test_predict_reads_files_and_folders(call: Call, small: Path, tmp_path: Path) -> None:
+    call("train", small, "--out", "run", "--quiet")
+    folder = tmp_path / "图 片"
+    folder.mkdir()
+    for name in ("a.png", "b.png"):
+        pixels = np.random.default_rng(0).integers(0, 256, (30, 40), np.uint8)
+        Image.fromarray(pixels).save(folder / name)
+    rows = call("predict", "run/model.safetensors", folder, folder / "a.png", "--json").json
+    assert [Path(row["path"]).name for row in rows] == ["a.png", "b.png", "a.png"]
+    assert sum(rows[0]["probabilities"]) == pytest.approx(1, abs=1e-5)
+    best = int(np.argmax(rows[0]["probabilities"]))
+    assert rows[0]["label"] == str(best)
+    assert "a.png" in call("predict", "run/model.safetensors", folder / "a.png").out
+
+
+def test_plot_draws_all_pictures_again(call: Call, small: Path) -> None:
+    call("train", small, "--out", "run", "--quiet")
+    for name in PICTURES:
+        Path("run", name).unlink()
+    said = call("plot", "run")
+    assert said.status == 0
+    assert [Path(line).name for line in said.out.splitlines()] == list(PICTURES)
+    assert all(Path("run", name).is_file() for name in PICTURES)
+
+
+def test_plot_without_the_data_says_what_it_left(
+    call: Call, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call("train", small, "--out", "run", "--quiet")
+    monkeypatch.delenv("LENETKIT_DATA")
+    said = call("plot", "run")
+    assert said.status == 0
+    assert "mistakes.png is left as it is, because it needs the test images" in said.err
+
+
+def test_data_info_and_show(call: Call, small: Path) -> None:
+    facts = call("data", "info", "--spec", small, "--json").json
+    assert facts["train"]["counts"] == [4, 4, 4]
+    assert call("data", "info", "--spec", small).status == 0
+    assert call("data", "show", "--spec", small, "--out", "sheet.png").status == 0
+    with Image.open("sheet.png") as picture:
+        picture.verify()
+
+
+def test_a_run_goes_on_bit_for_bit_after_an_interruption(
+    call: Call, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert call("train", small, "--out", "whole", "--quiet").status == 0
+    real = training.train
+
+    def interrupted(*arguments: Any) -> Any:
+        for event in real(*arguments):
+            if isinstance(event, training.StepDone) and event.step == 4:
+                signal.raise_signal(signal.SIGINT)
+            yield event
+
+    monkeypatch.setattr(training, "train", interrupted)
+    said = call("train", small, "--out", "broken", "--quiet")
+    assert said.status == 130
+    assert 'to go on: lenetkit train --resume "broken"' in said.err
+    monkeypatch.setattr(training, "train", real)
+    assert call("train", "--resume", "broken", "--quiet").status == 0
+    for name in ("model.safetensors", "steps.csv"):
+        assert Path("broken", name).read_bytes() == Path("whole", name).read_bytes()
+    rows = [Path(run, "metrics.csv").read_text("utf-8").splitlines() for run in ("broken", "whole")]
+    assert [r.rsplit(",", 1)[0] for r in rows[0]] == [r.rsplit(",", 1)[0] for r in rows[1]]
+
+
+def test_a_finished_run_can_be_extended(call: Call, small: Path) -> None:
+    call("train", small, "--out", "run", "--quiet")
+    said = call("train", "--resume", "run", "--epochs", "3", "--quiet")
+    assert said.status == 0, said.err
+    assert json.loads(Path("run/result.json").read_text("utf-8"))["epochs"] == 3
+    assert len(Path("run/metrics.csv").read_text("utf-8").splitlines()) == 4
+
+
+def test_resume_refuses_another_spec_and_another_data_set(
+    call: Call, small: Path, make_idx: Callable[..., Path]
+) -> None:
+    call("train", small, "--out", "run", "--quiet")
+    small.write_text(small.read_text("utf-8").replace("p: 0.2", "p: 0.3"), "utf-8")
+    said = call("train", small, "--resume", "run")
+    assert said.status == 2
+    assert "was made with another spec; these lines are new:\n  drop1: " in said.err
+    other = make_idx("other", train=9)
+    said = call("train", "--resume", "run", "--epochs", "3", "--data-dir", other)
+    assert said.status == 2
+    assert "resume with the same data" in said.err
+
+
+def test_resume_does_not_go_with_what_it_would_ignore(call: Call, small: Path) -> None:
+    call("train", small, "--out", "run", "--quiet")
+    said = call("train", "--resume", "run", "--seed", "3")
+    assert said.status == 2
+    assert "--seed: does not go with --resume" in said.err
+
+
+BAD = {
+    "misspelt key": (
+        ["summary", "{spec}", "--set", "layers.conv1.paddding=1"],
+        "error: --set layers.conv1.paddding=1: layers.conv1: conv2d has no option "
+        "'paddding'; did you mean 'padding'?\n",
+    ),
+    "wrong in_features": (
+        ["summary", "{spec}", "--set", "layers.fc1.in_features=20"],
+        "layers.fc1.in_features: expected 18, because 2×3×3 comes in, found 20; "
+        "mend it or leave it out\n",
+    ),
+    "missing spec": (["train", "missing.yaml"], "error: missing.yaml: no such spec file"),
+    "missing model": (
+        ["evaluate", "missing.safetensors"],
+        "error: missing.safetensors: no such file\n",
+    ),
+    "missing image": (["predict", "run/model.safetensors", "no.png"], "no.png"),
+    "missing run": (["plot", "nowhere"], "error: nowhere: no such run folder\n"),
+    "no spec": (["train"], "Missing argument 'SPEC' (or --resume RUN)."),
+    "unknown command": (["trian"], "No such command 'trian'"),
+    "unknown split": (
+        ["evaluate", "run/model.safetensors", "--split", "all"],
+        "'all' is not one of",
+    ),
+    "no data": (["train", "{spec}", "--data-dir", "nowhere"], "nowhere"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_exits_with_2_and_one_message(call: Call, small: Path, case: str) -> None:
+    call("train", small, "--out", "run", "--quiet", "--epochs", "1")
+    before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+    arguments, message = BAD[case]
+    said = call(*(word.format(spec=small) for word in arguments))
+    assert said.status == 2
+    assert said.out == ""
+    assert message in said.err
+    assert "Traceback" not in said.err
+    assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
+
+
+def test_a_truncated_data_file_is_named(call: Call, small: Path, make_idx: Any) -> None:
+    folder = make_idx("short")
+    images = folder / "train-images-idx3-ubyte"
+    images.write_bytes(images.read_bytes()[:-7])
+    said = call("train", small, "--data-dir", folder)
+    assert said.status == 2
+    assert f"error: {images}: truncated" in said.err
+    assert not Path("runs").exists()
+
+
+def test_a_flipped_byte_in_a_model_is_refused(call: Call, small: Path) -> None:
+    call("train", small, "--out", "run", "--quiet", "--epochs", "1")
+    path = Path("run/model.safetensors")
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 4
+    path.write_bytes(data)
+    for arguments in (["evaluate", path], ["predict", path, small], ["plot", "run"]):
+        said = call(*arguments)
+        assert said.status == 2
+        assert "is damaged: its weights do not match their digest" in said.err
+
+
+def test_a_diverging_run_stops_with_1_and_a_remedy(call: Call, small: Path) -> None:
+    huge = ("--set", "train.optimizer={type: sgd, lr: 1e38}", "--set", "train.schedule=constant")
+    with np.errstate(all="ignore"):
+        said = call("train", small, *huge)
+    assert said.status == 1
+    assert "training stopped" in said.err
+    assert "--set train.optimizer.lr=1e+37" in said.err
+
+
+def test_the_python_calls_of_the_readme(small: Path) -> None:
+    network = lenetkit.build(small, {"train.epochs": 1, "layers.relu1": "tanh"})
+    events = list(lenetkit.train(network))
+    assert isinstance(events[-1], training.EpochDone)
+    assert [event.step for event in events if isinstance(event, training.StepDone)] == [1, 2, 3]

@@ -1,0 +1,97 @@
+"""Synthetic digits: drawn once for a seed, then read from the cache."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lenetkit.data.source import Place, Samples, Split
+from lenetkit.data.synthetic import SyntheticDigits, cache_folder
+
+
+def load(split: Split = "train", seed: int = 0, reports: list[str] | None = None) -> Samples:
+    reports = [] if reports is None else reports
+    source = SyntheticDigits(train=30, test=20, seed=seed)
+    return source.load(split, Place(report=reports.append))
+
+
+def test_samples_look_like_mnists() -> None:
+    samples = load()
+    assert samples.images.shape == (30, 1, 28, 28)
+    assert samples.images.dtype == np.uint8
+    assert samples.classes == tuple("0123456789")
+    assert samples.dataset == "synthetic digits"
+    np.testing.assert_array_equal(np.bincount(samples.labels), [3] * 10)
+    assert samples.images.reshape(30, -1).max(axis=1).min() > 100
+
+
+def test_cache_gives_what_was_drawn_and_draws_no_more() -> None:
+    reports: list[str] = []
+    drawn = load(reports=reports)
+    assert len(reports) == 1
+    assert str(cache_folder()) in reports[0]
+    cached = load(reports=reports)
+    assert len(reports) == 1
+    assert cached.digest == drawn.digest
+
+
+def test_same_seed_draws_the_same_without_a_cache(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    first = load().digest
+    monkeypatch.setenv("LENETKIT_CACHE", str(tmp_path / "other"))
+    assert load().digest == first
+
+
+def test_seeds_and_splits_differ() -> None:
+    train, test, other = load().images, load("test").images, load(seed=1).images
+    assert len(test) == 20
+    assert not (train[:20] == test).all(axis=(1, 2, 3)).any()
+    assert not (train == other).all(axis=(1, 2, 3)).any()
+
+
+@pytest.mark.parametrize("damage", [b"", b"\0\0\x08\x03", b"<html>"])
+def test_damaged_cache_is_drawn_anew(damage: bytes) -> None:
+    drawn = load()
+    (path,) = cache_folder().iterdir()
+    whole = path.read_bytes()
+    path.write_bytes(damage)
+    assert load().digest == drawn.digest
+    assert path.read_bytes() == whole
+
+
+def test_cache_that_cannot_be_written_is_reported_and_done_without(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LENETKIT_CACHE", str(tmp_path / "file" / "inside"))
+    reports: list[str] = []
+    assert len(load(reports=reports)) == 30
+    assert reports[-1].startswith("warning: ")
+    assert str(tmp_path / "file" / "inside") in reports[-1]
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
+def test_cache_folder_of_each_system(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, platform: str
+) -> None:
+    monkeypatch.setattr("sys.platform", platform)
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    for name in ("LENETKIT_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    below_home = {
+        "linux": ".cache/lenetkit",
+        "darwin": "Library/Caches/lenetkit",
+        "win32": "AppData/Local/lenetkit",
+    }
+    assert cache_folder() == tmp_path / below_home[platform]
+    variable = {"linux": "XDG_CACHE_HOME", "win32": "LOCALAPPDATA"}.get(platform)
+    if variable:
+        monkeypatch.setenv(variable, str(tmp_path / "named"))
+        assert cache_folder() == tmp_path / "named" / "lenetkit"
+    monkeypatch.setenv("LENETKIT_CACHE", f"{tmp_path}{os.sep}mine")
+    assert cache_folder() == tmp_path / "mine"

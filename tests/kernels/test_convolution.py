@@ -1,0 +1,176 @@
+"""Convolution against the definition, one product at a time, however it is cut into blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from lenetkit.kernels import convolution
+from lenetkit.kernels.base import Window
+from lenetkit.kernels.numpy_kernels import NumpyKernels
+from lenetkit.layer import Call
+
+Array = NDArray[Any]
+
+
+class Results(NamedTuple):
+    y: Array
+    dx: Array | None
+    d_weight: Array
+    d_bias: Array | None
+
+
+@dataclass
+class Problem:
+    """Whole numbers throughout, so that every order of summation gives the same float."""
+
+    x: Array
+    weight: Array
+    bias: Array | None
+    dy: Array
+    window: Window
+    groups: int
+
+    def astype(self, dtype: Any) -> Problem:
+        bias = None if self.bias is None else self.bias.astype(dtype)
+        arrays = [a.astype(dtype) for a in (self.x, self.weight, self.dy)]
+        return Problem(arrays[0], arrays[1], bias, arrays[2], self.window, self.groups)
+
+
+def pairs(low: int, high: int) -> st.SearchStrategy[tuple[int, int]]:
+    return st.tuples(st.integers(low, high), st.integers(low, high))
+
+
+@st.composite
+def problems(draw: st.DrawFn) -> Problem:
+    window = Window(draw(pairs(1, 3)), draw(pairs(1, 3)), draw(pairs(0, 2)), draw(pairs(1, 2)))
+    groups = draw(st.integers(1, 3))
+    N = draw(st.integers(1, 2))
+    C, O = (groups * draw(st.integers(1, 2)) for _ in range(2))
+    fits = [max(1, e - 2 * p) for e, p in zip(window.extent, window.padding, strict=True)]
+    H, W = (least + draw(st.integers(0, 4)) for least in fits)
+    rng = np.random.default_rng(draw(st.integers(0, 999)))
+
+    def whole(*shape: int) -> Array:
+        return rng.integers(-4, 5, shape).astype(np.float64)
+
+    return Problem(
+        x=whole(N, C, H, W),
+        weight=whole(O, C // groups, *window.kernel),
+        bias=whole(O) if draw(st.booleans()) else None,
+        dy=whole(N, O, *window.output_size(H, W)),
+        window=window,
+        groups=groups,
+    )
+
+
+def by_definition(p: Problem) -> Results:
+    """y[n,o,i,j] = b[o] + Σ w[o,c,u,v] · x[n,c,…], and what each product adds to each gradient."""
+    (N, _, H, W), (O, Cg, kh, kw) = p.x.shape, p.weight.shape
+    (sh, sw), (ph, pw), (dh, dw) = p.window.stride, p.window.padding, p.window.dilation
+    y = np.zeros(p.dy.shape)
+    dx, d_weight, d_bias = np.zeros(p.x.shape), np.zeros(p.weight.shape), np.zeros(O)
+    for n, o, i, j in np.ndindex(y.shape):
+        if p.bias is not None:
+            y[n, o, i, j] += p.bias[o]
+        d_bias[o] += p.dy[n, o, i, j]
+        first = o // (O // p.groups) * Cg
+        for c, u, v in np.ndindex(Cg, kh, kw):
+            row, column = i * sh + u * dh - ph, j * sw + v * dw - pw
+            if 0 <= row < H and 0 <= column < W:
+                pixel = n, first + c, row, column
+                y[n, o, i, j] += p.weight[o, c, u, v] * p.x[pixel]
+                dx[pixel] += p.weight[o, c, u, v] * p.dy[n, o, i, j]
+                d_weight[o, c, u, v] += p.x[pixel] * p.dy[n, o, i, j]
+    return Results(y, dx, d_weight, None if p.bias is None else d_bias)
+
+
+def computed(p: Problem, *, needs_input_grad: bool = True) -> Results:
+    """The kernels' results."""
+    kernels = NumpyKernels()
+    scratch = Call(kernels=kernels).scratch
+    d_weight = np.full_like(p.weight, np.nan)
+    d_bias = None if p.bias is None else np.full_like(p.bias, np.nan)
+    y, saved = kernels.conv2d(p.x, p.weight, p.bias, p.window, p.groups, scratch)
+    y = y.copy()
+    dx = kernels.conv2d_backward(
+        saved, p.weight, p.dy.copy(), d_weight, d_bias, needs_input_grad, scratch
+    )
+    return Results(y, dx, d_weight, d_bias)
+
+
+@contextmanager
+def cut(width: int | None = None, strip: int | None = None) -> Iterator[None]:
+    """Convolve in blocks of `width` outputs, in strips of `strip` values."""
+    plan = convolution.plan_blocks
+    with pytest.MonkeyPatch.context() as patch:
+        if width:
+            patch.setattr(convolution, "plan_blocks", lambda *of: replace(plan(*of), width=width))
+        if strip:
+            patch.setattr(convolution, "_STRIP", strip)
+        yield
+
+
+def divisors(n: int) -> list[int]:
+    return [d for d in range(1, n + 1) if n % d == 0]
+
+
+def assert_same(found: Results, expected: Results, dtype: Any = np.float64) -> None:
+    for name, a, b in zip(Results._fields, found, expected, strict=True):
+        if a is None or b is None:
+            assert a is b, name
+        else:
+            assert a.dtype == dtype, name
+            np.testing.assert_array_equal(a, b, err_msg=name)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@given(problem=problems())
+def test_convolution_follows_the_definition(problem: Problem, dtype: Any) -> None:
+    assert_same(computed(problem.astype(dtype)), by_definition(problem), dtype)
+
+
+@given(problem=problems(), data=st.data())
+def test_how_it_is_cut_changes_no_result(problem: Problem, data: st.DataObject) -> None:
+    expected = computed(problem)
+    widths = divisors(problem.dy.shape[3]) if problem.groups == 1 else [1]
+    with cut(data.draw(st.sampled_from(widths)), data.draw(st.sampled_from([1, 50, 10**6]))):
+        assert_same(computed(problem), expected)
+
+
+@pytest.mark.parametrize("maps", [1, 6, 16, 100])
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("W", [5, 14, 27, 28])
+def test_blocks_tile_every_row_of_outputs(maps: int, groups: int, W: int) -> None:
+    window = Window((3, 3), padding=(1, 1))
+    blocks = convolution.plan_blocks((9, W), (groups * maps, 2, 3, 3), window, groups)
+    assert blocks.width in (divisors(W) if groups == 1 else [1])
+    strips = [range(9)[strip] for strip in blocks.strips(100)]
+    assert [row for strip in strips for row in strip] == list(range(9))
+
+
+@pytest.mark.parametrize("width", [1, 2])
+@pytest.mark.parametrize("batch", [1, 2])
+def test_gradients_of_overlapping_windows_add(width: int, batch: int) -> None:
+    """Every window's gradient arrives at a pixel, not only the last one's."""
+    x, weight, dy = (np.ones((n, 1, s, s)) for n, s in [(batch, 4), (1, 3), (batch, 2)])
+    windows_over_each_pixel = [[1, 2, 2, 1], [2, 4, 4, 2], [2, 4, 4, 2], [1, 2, 2, 1]]
+    with cut(width):
+        dx = computed(Problem(x, weight, None, dy, Window((3, 3)), 1)).dx
+    assert dx is not None
+    np.testing.assert_array_equal(dx[:, 0], [windows_over_each_pixel] * batch)
+
+
+@given(problem=problems())
+def test_without_an_input_gradient_the_others_stay_the_same(problem: Problem) -> None:
+    expected = computed(problem)
+    found = computed(problem, needs_input_grad=False)
+    assert_same(found, expected._replace(dx=None))

@@ -1,0 +1,296 @@
+"""What each layer computes: its formula, state, shapes, costs and refusals."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from lenetkit.errors import OptionError, ShapeError
+from lenetkit.kernels.numpy_kernels import NumpyKernels
+from lenetkit.layer import Call, Cost, Layer, ParamSpec, Shape
+from lenetkit.layers.activations import LeakyReLU, ReLU, Sigmoid, Tanh
+from lenetkit.layers.batch_norm2d import BatchNorm2d
+from lenetkit.layers.conv2d import Conv2d
+from lenetkit.layers.dropout import Dropout
+from lenetkit.layers.flatten import Flatten
+from lenetkit.layers.linear import Linear
+from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
+
+Array = NDArray[Any]
+RNG = np.random.default_rng(5)
+
+
+def call(*, training: bool = False, key: tuple[int, ...] = (0,)) -> Call:
+    return Call(kernels=NumpyKernels(), training=training, rng_key=key)
+
+
+def output(layer: Layer, x: Array, **params: Array) -> Array:
+    return layer.forward(params, x, call())[0]
+
+
+def test_activations_follow_their_formulas() -> None:
+    x = np.array([[-2.0, -0.5, 0.0, 0.5, 2.0]])
+    np.testing.assert_array_equal(output(ReLU(), x), [[0, 0, 0, 0.5, 2]])
+    leaky = output(LeakyReLU(negative_slope=0.1), x)
+    np.testing.assert_allclose(leaky, [[-0.2, -0.05, 0, 0.5, 2]])
+    np.testing.assert_allclose(output(Sigmoid(), x), 1 / (1 + np.exp(-x)))
+    np.testing.assert_allclose(output(Tanh(), x), np.sinh(x) / np.cosh(x))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("layer", "ends"), [(ReLU(), [0, 1e4]), (Sigmoid(), [0, 1]), (Tanh(), [-1, 1])], ids=repr
+)
+def test_activations_overflow_for_no_input(layer: Layer, ends: list[float], dtype: Any) -> None:
+    np.testing.assert_array_equal(output(layer, np.array([[-1e4, 1e4]], dtype)), [ends])
+
+
+@pytest.mark.parametrize(("layer", "slope"), [(ReLU(), 0), (LeakyReLU(negative_slope=0.1), 0.1)])
+def test_slope_at_the_kink_is_the_left_one(layer: Layer, slope: float) -> None:
+    _, saved = layer.forward({}, np.zeros((1, 2)), call())
+    dx = layer.backward({}, saved, np.ones((1, 2)), {}, call())
+    np.testing.assert_array_equal(dx, np.full((1, 2), slope))
+
+
+def test_linear_and_flatten_read_an_image_in_the_order_channels_rows_columns() -> None:
+    x = RNG.normal(size=(2, 3, 4, 5))
+    x_last = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    rows = np.array([list(image.flat) for image in x])
+    np.testing.assert_array_equal(output(Flatten(), x_last), rows)
+    weight, bias = RNG.normal(size=(6, 60)), RNG.normal(size=6)
+    found = output(Linear(out_features=6), x_last, weight=weight, bias=bias)
+    np.testing.assert_allclose(found, np.einsum("oi,ni->no", weight, rows) + bias)
+
+
+def test_dropout_keeps_its_share_and_scales_it_up() -> None:
+    x = np.ones((100, 1000))
+    y, _ = Dropout(p=0.3).forward({}, x, call(training=True))
+    kept = y != 0
+    np.testing.assert_allclose(y[kept], 1 / 0.7)
+    deviation = np.sqrt(0.3 * 0.7 / x.size)
+    assert abs(kept.mean() - 0.7) < 5 * deviation
+
+
+def test_dropout_passes_gradients_through_what_it_kept() -> None:
+    layer, x = Dropout(p=0.5), np.ones((4, 50))
+    y, saved = layer.forward({}, x, call(training=True))
+    dx = layer.backward({}, saved, np.ones_like(x), {}, call(training=True))
+    np.testing.assert_array_equal(dx, y)
+
+
+def test_dropout_is_determined_by_its_key() -> None:
+    layer, x = Dropout(p=0.5), np.ones((4, 50))
+    first, again, other = (
+        layer.forward({}, x, call(training=True, key=key))[0] for key in [(1, 2), (1, 2), (1, 3)]
+    )
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+def test_dropout_drops_the_same_pixels_in_either_precision() -> None:
+    layer, x = Dropout(p=0.5), np.ones((4, 50))
+    single, _ = layer.forward({}, x.astype(np.float32), call(training=True))
+    double, _ = layer.forward({}, x, call(training=True))
+    np.testing.assert_array_equal(single == 0, double == 0)
+
+
+@pytest.mark.parametrize(("p", "training"), [(0.5, False), (0.0, True)])
+def test_dropout_may_change_nothing(p: float, training: bool) -> None:
+    x = RNG.normal(size=(3, 4))
+    y, _ = Dropout(p=p).forward({}, x, call(training=training))
+    np.testing.assert_array_equal(y, x)
+
+
+def batch_norm_params(C: int) -> dict[str, Array]:
+    return {
+        "weight": RNG.uniform(0.5, 2, C),
+        "bias": RNG.normal(size=C),
+        "running_mean": RNG.normal(size=C),
+        "running_var": RNG.uniform(0.5, 2, C),
+    }
+
+
+def test_batch_norm_in_training_normalizes_by_the_batch() -> None:
+    params, x = batch_norm_params(3), RNG.normal(2, 5, (4, 3, 2, 5))
+    y, _ = BatchNorm2d(eps=0.01).forward(params, x, call(training=True))
+    for c in range(3):
+        values = x[:, c]
+        mean = values.sum() / 40
+        biased = ((values - mean) ** 2).sum() / 40
+        normal = (values - mean) / np.sqrt(biased + 0.01)
+        np.testing.assert_allclose(y[:, c], params["weight"][c] * normal + params["bias"][c])
+
+
+def test_batch_norm_moves_running_statistics_towards_each_batch() -> None:
+    params = batch_norm_params(2)
+    mean, var = params["running_mean"].copy(), params["running_var"].copy()
+    for _ in range(3):
+        x = RNG.normal(2, 5, (4, 2, 3, 1))
+        BatchNorm2d(momentum=0.2).forward(params, x, call(training=True))
+        mean = 0.8 * mean + 0.2 * x.mean(axis=(0, 2, 3))
+        squares = (x - x.mean(axis=(0, 2, 3), keepdims=True)) ** 2
+        var = 0.8 * var + 0.2 * squares.sum(axis=(0, 2, 3)) / (12 - 1)  # unbiased
+    np.testing.assert_allclose(params["running_mean"], mean)
+    np.testing.assert_allclose(params["running_var"], var)
+
+
+def test_batch_norm_in_inference_uses_running_statistics_and_keeps_them() -> None:
+    params, x = batch_norm_params(2), RNG.normal(size=(4, 2, 3, 1))
+    before = {name: values.copy() for name, values in params.items()}
+    y = output(BatchNorm2d(eps=0.01), x, **params)
+    for c in range(2):
+        normal = (x[:, c] - before["running_mean"][c]) / np.sqrt(before["running_var"][c] + 0.01)
+        np.testing.assert_allclose(y[:, c], before["weight"][c] * normal + before["bias"][c])
+    for name, values in before.items():
+        np.testing.assert_array_equal(params[name], values)
+
+
+def test_batch_norm_of_one_value_is_its_bias() -> None:
+    params = batch_norm_params(2)
+    y, _ = BatchNorm2d().forward(params, RNG.normal(size=(1, 2, 1, 1)), call(training=True))
+    np.testing.assert_array_equal(y[0, :, 0, 0], params["bias"])
+    assert np.isfinite(params["running_var"]).all()
+
+
+def test_batch_norm_trains_only_weight_and_bias() -> None:
+    def trainable(layer: Layer) -> dict[str, bool]:
+        return {name: spec.trainable for name, spec in layer.param_specs((2, 3, 3)).items()}
+
+    state = {"running_mean": False, "running_var": False}
+    assert trainable(BatchNorm2d()) == {"weight": True, "bias": True} | state
+    assert trainable(BatchNorm2d(affine=False)) == state
+
+
+@pytest.mark.parametrize(
+    ("layer", "in_shape", "out_shape"),
+    [
+        (Conv2d(out_channels=6, kernel_size=5), (1, 28, 28), (6, 24, 24)),
+        (Conv2d(out_channels=6, kernel_size=5, padding=2), (1, 28, 28), (6, 28, 28)),
+        (Conv2d(out_channels=4, kernel_size=(3, 1), stride=(2, 3)), (2, 8, 8), (4, 3, 3)),
+        (Conv2d(out_channels=4, kernel_size=3, dilation=(2, 1)), (2, 8, 8), (4, 4, 6)),
+        (MaxPool2d(kernel_size=2), (6, 24, 25), (6, 12, 12)),
+        (AvgPool2d(kernel_size=3, stride=2, padding=1), (6, 24, 25), (6, 12, 13)),
+        (Flatten(), (16, 4, 4), (256,)),
+        (Linear(out_features=84), (16, 4, 4), (84,)),
+    ],
+    ids=repr,
+)
+def test_output_shapes(layer: Layer, in_shape: Shape, out_shape: Shape) -> None:
+    assert layer.output_shape(in_shape) == out_shape
+
+
+def test_costs_are_those_of_lecun_1998() -> None:
+    """Section II.B counts 122,304 connections in C1, 5,880 in S2 and 48,120 in C5.
+
+    S2 here has no trainable coefficient, whose bias LeCun counts: 5 a unit there, 4 here.
+    """
+    assert Conv2d(out_channels=6, kernel_size=5).cost((1, 32, 32)) == Cost(117_600, 122_304)
+    assert AvgPool2d(kernel_size=2).cost((6, 28, 28)) == Cost(0, 5_880 * 4 // 5)
+    assert Conv2d(out_channels=120, kernel_size=5).cost((16, 5, 5)) == Cost(48_000, 48_120)
+    assert Linear(out_features=120).cost((16, 5, 5)) == Cost(48_000, 48_120)
+    assert ReLU().cost((6, 28, 28)) == Cost(0, 0)
+
+
+def test_options_without_a_bias_have_no_bias() -> None:
+    assert list(Conv2d(out_channels=2, kernel_size=3, bias=False).param_specs((1, 4, 4))) == [
+        "weight"
+    ]
+    assert list(Linear(out_features=2, bias=False).param_specs((3,))) == ["weight"]
+
+
+@pytest.mark.parametrize(
+    ("layer", "in_shape", "shape", "fans"),
+    [
+        (Conv2d(out_channels=6, kernel_size=(5, 3)), (4, 9, 9), (6, 4, 5, 3), (60, 90)),
+        (Conv2d(out_channels=6, kernel_size=3, groups=2), (4, 9, 9), (6, 2, 3, 3), (18, 54)),
+        (Linear(out_features=10), (16, 4, 4), (10, 256), (256, 10)),
+    ],
+    ids=repr,
+)
+def test_weights_know_their_shape_and_fans(
+    layer: Layer, in_shape: Shape, shape: Shape, fans: tuple[int, int]
+) -> None:
+    weight = layer.param_specs(in_shape)["weight"]
+    assert (weight.shape, weight.fans()) == (shape, fans)
+
+
+def test_fans_may_be_given() -> None:
+    assert ParamSpec((7,)).fans() == (7, 7)
+    assert ParamSpec((7,), fan_in=3, fan_out=4).fans() == (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("layer", "in_shape", "inferred"),
+    [
+        (Conv2d(out_channels=6, kernel_size=5), (4, 9, 8), {"in_channels": 4}),
+        (Linear(out_features=10), (4, 9, 8), {"in_features": 288}),
+        (BatchNorm2d(), (4, 9, 8), {"num_features": 4}),
+        (ReLU(), (4, 9, 8), {}),
+    ],
+    ids=repr,
+)
+def test_options_inferred_from_the_input(
+    layer: Layer, in_shape: Shape, inferred: dict[str, int]
+) -> None:
+    assert layer.inferred(in_shape) == inferred
+
+
+@pytest.mark.parametrize(
+    ("layer", "in_shape", "message"),
+    [
+        (
+            MaxPool2d(kernel_size=2),
+            (84,),
+            "expected an image (channels × height × width), found 84",
+        ),
+        (BatchNorm2d(), (), "expected an image (channels × height × width), found a scalar"),
+        (
+            Conv2d(out_channels=6, kernel_size=5),
+            (1, 4, 28),
+            "kernel 5×5 is larger than its input 4×28; "
+            "use a smaller kernel_size, more padding, or fewer layers that shrink the image",
+        ),
+        (
+            Conv2d(out_channels=6, kernel_size=(2, 3), dilation=(1, 4), padding=1),
+            (1, 4, 6),
+            "kernel 2×9 (dilated) is larger than its input 6×8 with its padding; "
+            "use a smaller kernel_size, more padding, or fewer layers that shrink the image",
+        ),
+        (
+            Conv2d(out_channels=6, kernel_size=1, groups=2),
+            (3, 4, 4),
+            "groups must divide the input channels (3), found 2",
+        ),
+    ],
+)
+def test_shapes_that_cannot_come_in(layer: Layer, in_shape: Shape, message: str) -> None:
+    with pytest.raises(ShapeError, match=f"^{re.escape(message)}$"):
+        layer.output_shape(in_shape)
+
+
+def test_groups_must_divide_the_channels_that_come_out() -> None:
+    message = re.escape("groups: must divide out_channels (6), found 4")
+    with pytest.raises(OptionError, match=f"^{message}$"):
+        Conv2d(out_channels=6, kernel_size=1, groups=4)
+
+
+@pytest.mark.parametrize("kind", [MaxPool2d, AvgPool2d])
+def test_padding_is_at_most_half_the_window(kind: type[Layer]) -> None:
+    message = re.escape("padding: must be at most half of kernel_size (3×4), found 2×2")
+    with pytest.raises(OptionError, match=f"^{message}$"):
+        kind(kernel_size=(3, 4), padding=2)  # type: ignore[call-arg]
+    kind(kernel_size=(3, 4), padding=(1, 2))  # type: ignore[call-arg]
+
+
+def test_scratch_memory_is_kept_by_name_and_dtype() -> None:
+    calls = call()
+    large = calls.scratch("a", (4, 5), np.float32)
+    assert large.shape == (4, 5)
+    assert np.shares_memory(large, calls.scratch("a", (2, 3), np.float32))
+    assert not np.shares_memory(large, calls.scratch("b", (4, 5), np.float32))
+    assert not np.shares_memory(large, calls.scratch("a", (4, 5), np.float64))
+    assert calls.scratch("a", (6, 7), np.float32).shape == (6, 7)

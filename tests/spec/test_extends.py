@@ -1,0 +1,329 @@
+"""Tests of `extends`: what merges, what replaces, what removes, and whose line an error names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lenetkit.errors import SpecError
+from lenetkit.options import Configurable
+from lenetkit.optimizers import SGD, Adam
+from lenetkit.plan import Plan, load_plan
+from lenetkit.schedules import OneCycle
+
+BASE = """\
+lenetkit: 1
+name: base
+input: [1, 12, 12]
+layers:
+  conv1: {type: conv2d, out_channels: 6, kernel_size: 5}
+  relu1: relu
+  pool1: {type: max_pool2d, kernel_size: 2}
+  fc1: {type: linear, out_features: 10}
+train:
+  epochs: 3
+  seed: 4
+  optimizer: {type: adam, lr: 0.5, eps: 1e-3}
+  schedule: one_cycle
+data:
+  type: mnist
+  fallback: synthetic_digits
+  transforms: [scale, {type: pad, padding: 1}]
+"""
+
+
+@pytest.fixture(autouse=True)
+def _base(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(BASE)
+
+
+def extend(tmp_path: Path, change: str, *, base: str = "base.yaml") -> Plan:
+    """The plan of a spec that extends the base with some lines."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"extends: {base}\n{change}", encoding="utf-8")
+    return load_plan(path)
+
+
+def problems(tmp_path: Path, change: str, *, base: str = "base.yaml") -> list[str]:
+    """The problems of such a spec, without the folder."""
+    with pytest.raises(SpecError) as caught:
+        extend(tmp_path, change, base=base)
+    return [str(problem).replace(f"{tmp_path}/", "") for problem in caught.value.problems]
+
+
+def layers(plan: Plan) -> dict[str, str]:
+    """Name → type, in order."""
+    return {layer.name: layer.type for layer in plan.layers}
+
+
+def test_nothing_changed_is_the_base(tmp_path: Path) -> None:
+    assert extend(tmp_path, "") == load_plan(tmp_path / "base.yaml")
+
+
+def test_scalars_replace(tmp_path: Path) -> None:
+    assert extend(tmp_path, "name: mine\n").spec.name == "mine"
+
+
+def test_lists_replace(tmp_path: Path) -> None:
+    plan = extend(tmp_path, "data: {transforms: [scale]}\n")
+    assert len(plan.spec.data.options.transforms) == 1
+
+
+def test_mappings_merge(tmp_path: Path) -> None:
+    train = extend(tmp_path, "train: {epochs: 9}\n").spec.train
+    assert (train.epochs, train.seed) == (9, 4)
+
+
+def test_same_type_merges_its_options(tmp_path: Path) -> None:
+    train = extend(tmp_path, "train: {optimizer: {type: adam, lr: 0.25}}\n").spec.train
+    assert train.optimizer == Adam(lr=0.25, eps=1e-3)
+
+
+def test_options_without_a_type_merge(tmp_path: Path) -> None:
+    train = extend(tmp_path, "train: {optimizer: {lr: 0.25}}\n").spec.train
+    assert train.optimizer == Adam(lr=0.25, eps=1e-3)
+
+
+def test_options_merge_into_a_short_form(tmp_path: Path) -> None:
+    train = extend(tmp_path, "train: {schedule: {pct_start: 0.5}}\n").spec.train
+    assert train.schedule == OneCycle(pct_start=0.5)
+
+
+@pytest.mark.parametrize("change", ["{type: sgd, momentum: 0.9}"])
+def test_another_type_drops_the_old_options(tmp_path: Path, change: str) -> None:
+    """`eps` is Adam's and SGD has none; SGD's own default of `lr` holds, not Adam's setting."""
+    train = extend(tmp_path, f"train: {{optimizer: {change}}}\n").spec.train
+    assert train.optimizer == SGD(momentum=0.9)
+
+
+def test_short_form_replaces_type_and_options(tmp_path: Path) -> None:
+    assert extend(tmp_path, "train: {optimizer: adam}\n").spec.train.optimizer == Adam()
+
+
+def test_null_removes(tmp_path: Path) -> None:
+    plan = extend(tmp_path, "train: {seed: null}\ndata: {fallback: ~}\n")
+    assert plan.spec.train.seed == 0
+    assert plan.spec.data.options.fallback is None
+
+
+def test_null_of_a_whole_section_removes_it(tmp_path: Path) -> None:
+    assert extend(tmp_path, "train: null\n").spec.train.epochs == 10
+
+
+def test_a_layer_named_again_is_replaced_in_its_place(tmp_path: Path) -> None:
+    plan = extend(tmp_path, "layers: {relu1: sigmoid}\n")
+    assert list(layers(plan).items())[1] == ("relu1", "sigmoid")
+    assert len(plan.layers) == 4
+
+
+def test_a_layer_with_a_type_is_replaced_whole(tmp_path: Path) -> None:
+    """Unlike an optimizer's, its old options are gone even where the type is the same."""
+    found = problems(tmp_path, "layers:\n  conv1: {type: conv2d, out_channels: 3}\n")
+    assert found == [
+        "mine.yaml:3:17: layers.conv1: conv2d needs the option 'kernel_size' "
+        "(an integer or a list of 2 integers ≥ 1)"
+    ]
+
+
+def test_a_layer_without_a_type_keeps_the_rest(tmp_path: Path) -> None:
+    plan = extend(tmp_path, "layers: {conv1: {kernel_size: 3}}\n")
+    assert plan.layers[0].out_shape == (6, 10, 10)
+
+
+def test_options_merge_into_a_layers_short_form(tmp_path: Path) -> None:
+    change = "layers: {relu1: leaky_relu}\n"
+    (tmp_path / "middle.yaml").write_text(f"extends: base.yaml\n{change}")
+    plan = extend(tmp_path, "layers: {relu1: {negative_slope: 0.5}}\n", base="middle.yaml")
+    assert plan.spec.layers[1].layer.negative_slope == 0.5  # type: ignore[attr-defined]
+
+
+def test_null_removes_a_layer(tmp_path: Path) -> None:
+    assert list(layers(extend(tmp_path, "layers: {pool1: null}\n"))) == ["conv1", "relu1", "fc1"]
+
+
+def test_a_new_layer_goes_to_the_end(tmp_path: Path) -> None:
+    assert list(layers(extend(tmp_path, "layers: {extra: relu}\n")))[-1] == "extra"
+
+
+@pytest.mark.parametrize(
+    ("after", "order"),
+    [
+        ("conv1", ["conv1", "extra", "relu1", "pool1", "fc1"]),
+        ("fc1", ["conv1", "relu1", "pool1", "fc1", "extra"]),
+        ("input", ["extra", "conv1", "relu1", "pool1", "fc1"]),
+    ],
+)
+def test_after_places_a_new_layer(tmp_path: Path, after: str, order: list[str]) -> None:
+    plan = extend(tmp_path, f"layers: {{extra: {{type: tanh, after: {after}}}}}\n")
+    assert list(layers(plan)) == order
+
+
+def test_after_may_name_a_layer_that_is_new_too(tmp_path: Path) -> None:
+    change = "layers: {a: {type: tanh, after: conv1}, b: {type: relu, after: a}}\n"
+    assert list(layers(extend(tmp_path, change)))[:3] == ["conv1", "a", "b"]
+
+
+def test_removed_and_added_again_is_a_new_layer(tmp_path: Path) -> None:
+    (tmp_path / "middle.yaml").write_text("extends: base.yaml\nlayers: {relu1: null}\n")
+    plan = extend(tmp_path, "layers: {relu1: tanh}\n", base="middle.yaml")
+    assert list(layers(plan)) == ["conv1", "pool1", "fc1", "relu1"]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (
+            "layers: {x: {type: relu, after: conv7}}",
+            "mine.yaml:2:33: layers.x.after: there is no layer 'conv7'; did you mean 'conv1'?",
+        ),
+        (
+            "layers: {x: {type: relu, after: [conv1]}}",
+            "mine.yaml:2:33: layers.x.after: expected the name of a layer, or input, "
+            "found ['conv1']",
+        ),
+        (
+            "layers: {x: {type: relu, after: null}}",
+            "mine.yaml:2:33: layers.x.after: expected the name of a layer, or input, found null",
+        ),
+        (
+            "layers: {relu1: {type: tanh, after: conv1}}",
+            "mine.yaml:2:37: layers.relu1: `after` places a new layer; this one has its place",
+        ),
+        (
+            "layers: {relu7: null}",
+            "mine.yaml:2:10: layers.relu7: there is no such layer to remove; "
+            "did you mean 'relu1'?",
+        ),
+        (
+            "layers: null",
+            "mine.yaml:2:9: layers: expected a mapping of names to layers, "
+            "such as conv1: {type: conv2d, …}",
+        ),
+    ],
+)
+def test_wrong_changes_of_layers(tmp_path: Path, change: str, expected: str) -> None:
+    assert problems(tmp_path, change) == [expected]
+
+
+def test_wrong_changes_do_not_hide_other_mistakes(tmp_path: Path) -> None:
+    change = "layers: {no1: null, no2: null, x: {type: relu, after: no3}, relu1: rleu}\nloss: 3\n"
+    assert [message.split(": ")[0] for message in problems(tmp_path, change)] == [
+        "mine.yaml:2:10",
+        "mine.yaml:2:21",
+        "mine.yaml:2:55",
+        "mine.yaml:2:68",
+        "mine.yaml:3:7",
+    ]
+
+
+def test_errors_name_the_file_that_holds_the_mistake(tmp_path: Path) -> None:
+    (tmp_path / "wrong.yaml").write_text(BASE.replace("seed: 4", "seed: -4"))
+    found = problems(tmp_path, "train: {epochs: 0}\n", base="wrong.yaml")
+    assert found == [
+        "mine.yaml:2:17: train.epochs: expected an integer ≥ 1, found 0",
+        "wrong.yaml:11:9: train.seed: expected an integer ≥ 0, found -4",
+    ]
+
+
+def test_what_is_missing_is_missing_in_the_spec_itself(tmp_path: Path) -> None:
+    (tmp_path / "partial.yaml").write_text("lenetkit: 1\ninput: [4]\n")
+    found = problems(tmp_path, "layers: {a: {type: linear, out_features: 1}}\n", base="partial.yaml")
+    assert found == ["mine.yaml:1:1: a spec needs the option 'name' (a text)"]
+
+
+def test_a_change_of_type_is_what_lacks_an_option(tmp_path: Path) -> None:
+    (message,) = problems(tmp_path, "layers:\n  relu1:\n    type: linear\n")
+    assert message.startswith("mine.yaml:4:11: layers.relu1: linear needs the option")
+
+
+def test_a_shape_error_names_the_line_of_its_layer(tmp_path: Path) -> None:
+    (message,) = problems(tmp_path, "input: [1, 4, 4]\n")
+    assert message.startswith("base.yaml:5:3: layers.conv1: kernel 5×5 is larger than its input 4×4")
+
+
+def test_errors_of_reading_a_base_name_the_base(tmp_path: Path) -> None:
+    (tmp_path / "wrong.yaml").write_text("lenetkit: 1\nname: [\n")
+    found = problems(tmp_path, "layers: {}\nlayers: {}\n", base="wrong.yaml")
+    assert found[0].startswith("mine.yaml:3:1: 'layers' stands here a second time")
+    assert found[1].startswith("wrong.yaml:3:1: not valid YAML")
+
+
+def test_three_files_merge_in_turn(tmp_path: Path) -> None:
+    (tmp_path / "middle.yaml").write_text(
+        "extends: base.yaml\nname: middle\nlayers: {relu1: sigmoid}\ntrain: {seed: 5}\n"
+    )
+    plan = extend(tmp_path, "layers: {pool1: null}\ntrain: {epochs: 7}\n", base="middle.yaml")
+    assert (plan.spec.name, plan.spec.train.seed, plan.spec.train.epochs) == ("middle", 5, 7)
+    assert layers(plan) == {"conv1": "conv2d", "relu1": "sigmoid", "fc1": "linear"}
+
+
+def test_a_base_may_be_a_shipped_spec(tmp_path: Path) -> None:
+    plan = extend(tmp_path, "layers: {relu1: sigmoid}\n", base="lenet5")
+    assert (plan.count(), plan.layers[1].type) == (44_426, "sigmoid")
+
+
+def test_a_base_is_looked_for_beside_the_spec_not_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "base.yaml").write_text("nonsense")
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    path = tmp_path / "sub" / "mine.yaml"
+    path.write_text("extends: ../base.yaml\n")
+    assert load_plan(path).spec.name == "base"
+
+
+def test_a_data_folder_starts_from_the_file_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "base.yaml").write_text(BASE + "  dir: digits\n")
+    monkeypatch.chdir("/")
+    plan = extend(tmp_path, "data: {validation: 3}\n", base="sub/base.yaml")
+    assert plan.spec.data.options.dir == str(tmp_path / "sub" / "digits")
+    assert plan.spec.data.options.validation == 3
+
+
+def test_a_circle_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("name: a\nextends: mine.yaml\n")
+    assert problems(tmp_path, "", base="a.yaml") == [
+        "a.yaml:2:10: extends: goes round in a circle: mine.yaml → a.yaml → mine.yaml"
+    ]
+
+
+def test_a_spec_cannot_extend_itself(tmp_path: Path) -> None:
+    assert problems(tmp_path, "", base="mine.yaml") == [
+        "mine.yaml:1:10: extends: goes round in a circle: mine.yaml → mine.yaml"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("base", "expected"),
+    [
+        ("bsae.yaml", "mine.yaml:1:10: extends: 'bsae.yaml': no such spec file; did you mean"),
+        ("none/base.yaml", "mine.yaml:1:10: extends: 'none/base.yaml': no such spec file; shipped"),
+        ("~nobody-of-that-name/x", "mine.yaml:1:10: extends: '~nobody-of-that-name/x': no such"),
+        ("x" * 3000, "mine.yaml:1:10: extends: 'xxx"),
+        ('"\\0"', "mine.yaml:1:10: extends: '\\x00': no such spec file"),
+        ("3", "mine.yaml:1:10: extends: expected the file name of another spec, found 3"),
+        ("", "mine.yaml:1:9: extends: expected the file name of another spec, found null"),
+        ("''", "mine.yaml:1:10: extends: expected the file name of another spec, found ''"),
+        ("[a]", "mine.yaml:1:10: extends: expected the file name of another spec, found ['a']"),
+        (".", "is a folder; expected a spec file"),
+    ],
+)
+def test_a_base_that_cannot_be_had(tmp_path: Path, base: str, expected: str) -> None:
+    (message,) = problems(tmp_path, "", base=base)
+    assert expected in message
+
+
+def test_every_shipped_spec_is_right() -> None:
+    from lenetkit.spec.shipped import shipped_specs
+
+    assert "lenet5" in shipped_specs()
+    for name, path in shipped_specs().items():
+        plan = load_plan(path)
+        assert plan.spec.name == name
+        assert isinstance(plan.spec.layers[0].layer, Configurable)
