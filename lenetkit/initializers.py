@@ -24,7 +24,6 @@ class Initializer(Configurable):
     """Base of all initializers."""
 
     group: ClassVar[str] = "lenetkit.initializers"
-    noun: ClassVar[str] = "initializer"
 
     @abstractmethod
     def sample(

@@ -101,7 +101,6 @@ class Layer(Configurable):
     """
 
     group: ClassVar[str] = "lenetkit.layers"
-    noun: ClassVar[str] = "layer"
 
     def inferred(self, in_shape: Shape) -> dict[str, int]:
         """The options that the input shape determines, such as `in_channels`.

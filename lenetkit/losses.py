@@ -24,7 +24,6 @@ class Loss(Configurable):
     """Base of all losses; the mean over the batch is what training minimizes."""
 
     group: ClassVar[str] = "lenetkit.losses"
-    noun: ClassVar[str] = "loss"
 
     @abstractmethod
     def forward(self, outputs: Array, targets: Targets) -> tuple[Array, Any]:

@@ -26,7 +26,6 @@ class Optimizer(Configurable):
     """Base of all optimizers. `slots` names the state vectors, which start at zero."""
 
     group: ClassVar[str] = "lenetkit.optimizers"
-    noun: ClassVar[str] = "optimizer"
     slots: ClassVar[tuple[str, ...]] = ()
 
     lr: float = option(minimum=0, doc="Learning rate; the schedule's peak or start.")

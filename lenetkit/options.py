@@ -106,8 +106,6 @@ class Configurable(ABC):
 
     group: ClassVar[str] = ""
     """The entry-point group that classes of this kind register in."""
-    noun: ClassVar[str] = ""
-    """What one of this kind is called in messages."""
 
     def __post_init__(self) -> None:
         for opt in options_of(type(self)):

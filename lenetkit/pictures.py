@@ -69,9 +69,15 @@ def _mistakes(
         np.array([mistake["probability"] for mistake in wrong]),
         _class_names(result, len(result["confusion_test"])),
         title=labels["title"],
+        total=_errors(result["confusion_test"]),
         dataset=f"{labels['dataset']}, test set",
     )
     return plots.save_figure(figure, folder.path / "mistakes.png")
+
+
+def _errors(confusion: list[list[int]]) -> int:
+    counts = np.asarray(confusion)
+    return int(counts.sum() - np.trace(counts))
 
 
 def _class_names(result: dict[str, Any], count: int) -> list[str]:

@@ -34,7 +34,6 @@ class Schedule(Configurable):
     """Base of all schedules."""
 
     group: ClassVar[str] = "lenetkit.schedules"
-    noun: ClassVar[str] = "schedule"
 
     @abstractmethod
     def rate(self, lr: float, at: Moment) -> float:

@@ -12,10 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from lenetkit.data.folder import file_names, find_file
 from lenetkit.data.idx import write_idx
 from lenetkit.data.source import SPLITS
+
+settings.register_profile("reproducible", derandomize=True, deadline=None)
+settings.load_profile("reproducible")
 
 _DATA = os.environ.get("LENETKIT_DATA")
 
@@ -90,7 +94,10 @@ def serve() -> Iterator[Callable[[str, Reply], str]]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            replies.get(self.path, lambda request: request.send_error(404))(self)
+            if self.path in replies:
+                replies[self.path](self)
+            else:
+                self.send_error(404)
 
         def log_message(self, *args: Any) -> None:
             """Keep quiet."""

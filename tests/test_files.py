@@ -72,9 +72,13 @@ def test_failing_rename_or_flush_leaves_the_old_file_and_nothing_else(
     def fail(self: Path, *args: Any) -> None:
         raise PermissionError(13, "Permission denied")
 
-    with pytest.raises(PermissionError), files.replacing(old) as temporary:
-        temporary.write_bytes(b"new")
-        monkeypatch.setattr(Path, name, fail)
+    def write() -> None:
+        with files.replacing(old) as temporary:
+            temporary.write_bytes(b"new")
+            monkeypatch.setattr(Path, name, fail)
+
+    with pytest.raises(PermissionError):
+        write()
     monkeypatch.undo()
     assert old.read_bytes() == b"old"
     assert list(old.parent.iterdir()) == [old]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from lenetkit.network import Network
 from lenetkit.plan import plan_text
+from tests.gradients import assert_gradient
 
 Array = NDArray[Any]
 
@@ -42,9 +42,7 @@ def images(count: int = 4, *, seed: int = 0, dtype: Any = np.float64) -> Array:
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_gradient_of_the_whole_network(
-    assert_gradient: Callable[..., None], training: bool
-) -> None:
+def test_gradient_of_the_whole_network(training: bool) -> None:
     net, x, loss = network(), images(), network().plan.spec.loss
     workspace = net.workspace(training=training)
     workspace.reseed(1, 2)
@@ -216,5 +214,5 @@ def test_a_layer_that_gives_no_gradient_is_named() -> None:
     workspace = net.workspace(training=True)
     y = net.forward(images(), workspace)
     workspace.calls[4] = replace(workspace.calls[4], needs_input_grad=False)
-    with pytest.raises(RuntimeError, match="^conv2 gave no input gradient$"):
+    with pytest.raises(RuntimeError, match=r"^conv2 gave no input gradient$"):
         net.backward(np.ones_like(y), workspace)

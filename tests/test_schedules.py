@@ -13,6 +13,10 @@ from hypothesis import strategies as st
 from lenetkit.errors import OptionError
 from lenetkit.schedules import Constant, Cosine, Moment, OneCycle, Piecewise, Schedule, Step, anneal
 
+relative = pytest.mark.parametrize(
+    "schedule", [Constant(), Step(step_size=1), Cosine(), OneCycle()], ids=repr
+)
+
 
 def rates(schedule: Schedule, lr: float, *, steps: int, epochs: int = 1) -> list[float]:
     """The rate of every step of a run."""
@@ -97,12 +101,12 @@ def test_one_cycle_of_many_steps_reaches_its_peak_at_the_given_share() -> None:
     assert found[24] == max(found) == pytest.approx(0.4)
 
 
-@pytest.mark.parametrize("schedule", [Constant(), Step(step_size=1), Cosine(), OneCycle()], ids=repr)
+@relative
 def test_a_run_may_have_one_step(schedule: Schedule) -> None:
     assert rates(schedule, 0.1, steps=1) == [0.1]
 
 
-@pytest.mark.parametrize("schedule", [Constant(), Step(step_size=1), Cosine(), OneCycle()], ids=repr)
+@relative
 def test_rates_are_proportional_to_the_optimizers(schedule: Schedule) -> None:
     tenfold = [10 * rate for rate in rates(schedule, 0.1, steps=4, epochs=3)]
     assert rates(schedule, 1.0, steps=4, epochs=3) == pytest.approx(tenfold)

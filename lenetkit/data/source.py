@@ -61,7 +61,6 @@ class DataSource(Configurable):
     """Base of all data sets."""
 
     group: ClassVar[str] = "lenetkit.datasets"
-    noun: ClassVar[str] = "data set"
     preparation: ClassVar[Preparation] = "resize"
     """How `predict` turns an image file into one like these: as a centred digit, or resized."""
 

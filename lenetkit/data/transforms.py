@@ -24,7 +24,6 @@ class Transform(Configurable):
     """Base of all transforms."""
 
     group: ClassVar[str] = "lenetkit.transforms"
-    noun: ClassVar[str] = "transform"
     training_only: ClassVar[bool] = False
 
     def output_shape(self, in_shape: Shape) -> Shape:
@@ -128,7 +127,9 @@ def _can_hold(dtype: np.dtype[Any], value: float) -> bool:
 def _moments(images: Images) -> tuple[float, float]:
     """Mean and deviation of x / 255; from a histogram for uint8, which needs no float copy."""
     if images.dtype == np.uint8:
-        counts = np.bincount(images.reshape(-1), minlength=256).astype(np.float64)
+        counts = np.zeros(256)
+        for start in range(0, len(images), 1000):  # bincount takes 8 bytes a value
+            counts += np.bincount(images[start : start + 1000].reshape(-1), minlength=256)
         values = np.arange(256) / 255
         mean = float(counts @ values / counts.sum())
         return mean, float(np.sqrt(counts @ (values - mean) ** 2 / counts.sum()))

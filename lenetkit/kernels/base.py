@@ -75,7 +75,6 @@ class Kernels(Configurable):
     """
 
     group: ClassVar[str] = "lenetkit.kernels"
-    noun: ClassVar[str] = "kernel set"
 
     @abstractmethod
     def conv2d(

@@ -32,15 +32,19 @@ def mistakes_figure(
     *,
     title: str,
     dataset: str,
+    total: int | None = None,
 ) -> Figure:
     """Sheet of the first `MOST_MISTAKES` of `images` (N, C, H, W), as the caller sorted them.
+
+    `total` is how many mistakes there are, where `images` holds only the worst of them.
 
     C is 1 or 3; uint8 spans 0 to 255, floats 0 to 1 or, outside of that, their own range.
     `true` and `predicted` (N,) index `classes`; `probability` (N,), 0 to 1, is the one given to
     the wrong class. Without mistakes the picture says so.
     """
     pixels = first_pixels(images, MOST_MISTAKES)
-    total = _same_length(images, true, predicted, probability)
+    given = _same_length(images, true, predicted, probability)
+    total = given if total is None else total
     typeface = Typeface.for_texts(title, dataset, *classes)
     with style(typeface):
         if not total:

@@ -68,7 +68,8 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
         same = scalar(text) == text
     except ValueError:
         same = False
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if same else "'")
+    style = '"' if not text.isprintable() else None if same else "'"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Dumper.add_representer(str, _represent_text)

@@ -200,7 +200,9 @@ def _bind_layers(tree: MapNode, binder: Binder) -> tuple[tuple[NamedLayer, ...],
     if not isinstance(node, MapNode) or not node.entries:
         mark = node.mark if node else tree.mark
         found = f", found {show(plain(node))}" if node and plain(node) else ""
-        message = f"expected a mapping of names to layers, such as conv1: {{type: conv2d, …}}{found}"
+        message = (
+            f"expected a mapping of names to layers, such as conv1: {{type: conv2d, …}}{found}"
+        )
         binder.problem(mark, "layers", message)
         return (), False
     layers = []

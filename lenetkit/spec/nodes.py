@@ -140,8 +140,9 @@ def read(text: str, start: Mark, problems: list[Problem]) -> Node:
 
 
 def _place(before: str) -> tuple[int, int]:
-    """Line and column of what follows a text."""
-    return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+    """Line and column of what follows a text, by PyYAML's line breaks."""
+    lines = re.split(r"\r\n|[\n\r\x85\u2028\u2029]", before)
+    return len(lines), len(lines[-1]) + 1
 
 
 def _complaint(error: yaml.MarkedYAMLError) -> str:
@@ -232,12 +233,20 @@ class _Reader:
 
     def _scalar(self, event: yaml.ScalarEvent, mark: Mark) -> Any:
         if event.style is not None or event.tag is not None:
-            return event.value
+            return self._joined(event.value, mark)
         try:
             return scalar(event.value)
         except ValueError as error:
             self.problem(mark, str(error))
             return event.value
+
+    def _joined(self, text: str, mark: Mark) -> str:
+        """The text with the halves of characters joined that JSON writes as \\ud83d\\ude42."""
+        try:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            self.problem(mark, f"half of a character in {show(text)}; write the character itself")
+            return text
 
 
 _INT = re.compile(r"[-+]?[0-9]+")

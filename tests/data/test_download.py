@@ -244,7 +244,7 @@ def test_stalled_server_is_given_up_in_time(fetch: Fetch, serve: Serve, stall: R
 
 
 def test_stalled_server_is_named(fetch: Fetch, serve: Serve, stall: Reply) -> None:
-    with pytest.raises(DownloadError, match="no answer in time|timed out"):
+    with pytest.raises(DownloadError, match=r"no answer in time|timed out"):
         fetch(serve("/stalled", stall), timeout=0.1)
 
 

@@ -107,7 +107,7 @@ def test_smaller_set_without_labels_gets_none_of_mnists(make_idx: MakeIdx) -> No
 def test_damaged_file_is_no_reason_for_the_fallback(tmp_path: Path) -> None:
     (tmp_path / TEST_IMAGES).write_bytes(b"\0\0\x08\x03 and no more")
     place = Place((tmp_path,))
-    with pytest.raises(DataError, match="truncated|more than|ends within"):
+    with pytest.raises(DataError, match=r"truncated|more than"):
         load_samples(spec(SyntheticDigits(train=20, test=10)), "test", place)
 
 

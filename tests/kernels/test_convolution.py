@@ -74,7 +74,7 @@ def problems(draw: st.DrawFn) -> Problem:
 
 def by_definition(p: Problem) -> Results:
     """y[n,o,i,j] = b[o] + Σ w[o,c,u,v] · x[n,c,…], and what each product adds to each gradient."""
-    (N, _, H, W), (O, Cg, kh, kw) = p.x.shape, p.weight.shape
+    (H, W), (O, Cg, kh, kw) = p.x.shape[2:], p.weight.shape
     (sh, sw), (ph, pw), (dh, dw) = p.window.stride, p.window.padding, p.window.dilation
     y = np.zeros(p.dy.shape)
     dx, d_weight, d_bias = np.zeros(p.x.shape), np.zeros(p.weight.shape), np.zeros(O)

@@ -64,7 +64,9 @@ class Case:
 
 CASES = {
     "conv2d": Case(Conv2d(out_channels=3, kernel_size=3, stride=(1, 2), padding=1), (2, 5, 6)),
-    "conv2d in groups": Case(Conv2d(out_channels=4, kernel_size=2, groups=2, dilation=2), (4, 5, 5)),
+    "conv2d in groups": Case(
+        Conv2d(out_channels=4, kernel_size=2, groups=2, dilation=2), (4, 5, 5)
+    ),
     "conv2d without bias": Case(Conv2d(out_channels=3, kernel_size=1, bias=False), (2, 3, 4)),
     "max_pool2d": Case(MaxPool2d(kernel_size=2), (2, 5, 6)),
     "max_pool2d overlapping": Case(MaxPool2d(kernel_size=3, stride=1, padding=1), (2, 5, 4)),

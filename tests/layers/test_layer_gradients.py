@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,9 +19,9 @@ from lenetkit.layers.dropout import Dropout
 from lenetkit.layers.flatten import Flatten
 from lenetkit.layers.linear import Linear
 from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
+from tests.gradients import assert_gradient
 
 Array = NDArray[Any]
-AssertGradient = Callable[..., None]
 
 SEEDS = st.integers(0, 999)
 BATCHES = st.integers(1, 3)
@@ -41,7 +40,6 @@ def spread(rng: np.random.Generator, shape: Shape) -> Array:
 
 
 def check(
-    assert_gradient: AssertGradient,
     layer: Layer,
     in_shape: Shape,
     batch: int,
@@ -106,26 +104,20 @@ def sizes(draw: st.DrawFn, layer: Conv2d | MaxPool2d | AvgPool2d) -> tuple[int, 
 
 @settings(max_examples=40)
 @given(case=convolutions(), batch=BATCHES, seed=SEEDS)
-def test_conv2d(
-    assert_gradient: AssertGradient, case: tuple[Layer, Shape], batch: int, seed: int
-) -> None:
-    check(assert_gradient, *case, batch, seed)
+def test_conv2d(case: tuple[Layer, Shape], batch: int, seed: int) -> None:
+    check(*case, batch, seed)
 
 
 @settings(max_examples=40)
 @given(case=poolings(MaxPool2d), batch=BATCHES, seed=SEEDS)
-def test_max_pool2d(
-    assert_gradient: AssertGradient, case: tuple[Layer, Shape], batch: int, seed: int
-) -> None:
-    check(assert_gradient, *case, batch, seed)
+def test_max_pool2d(case: tuple[Layer, Shape], batch: int, seed: int) -> None:
+    check(*case, batch, seed)
 
 
 @settings(max_examples=40)
 @given(case=poolings(AvgPool2d), batch=BATCHES, seed=SEEDS)
-def test_avg_pool2d(
-    assert_gradient: AssertGradient, case: tuple[Layer, Shape], batch: int, seed: int
-) -> None:
-    check(assert_gradient, *case, batch, seed)
+def test_avg_pool2d(case: tuple[Layer, Shape], batch: int, seed: int) -> None:
+    check(*case, batch, seed)
 
 
 @pytest.mark.parametrize(
@@ -135,39 +127,33 @@ def test_avg_pool2d(
 )
 @settings(max_examples=10)
 @given(in_shape=SHAPES, batch=BATCHES, seed=SEEDS)
-def test_layers_without_parameters(
-    assert_gradient: AssertGradient, layer: Layer, in_shape: Shape, batch: int, seed: int
-) -> None:
-    check(assert_gradient, layer, in_shape, batch, seed)
+def test_layers_without_parameters(layer: Layer, in_shape: Shape, batch: int, seed: int) -> None:
+    check(layer, in_shape, batch, seed)
 
 
 @settings(max_examples=20)
 @given(in_shape=SHAPES, out=st.integers(1, 4), bias=st.booleans(), batch=BATCHES, seed=SEEDS)
-def test_linear(
-    assert_gradient: AssertGradient, in_shape: Shape, out: int, bias: bool, batch: int, seed: int
-) -> None:
-    check(assert_gradient, Linear(out_features=out, bias=bias), in_shape, batch, seed)
+def test_linear(in_shape: Shape, out: int, bias: bool, batch: int, seed: int) -> None:
+    check(Linear(out_features=out, bias=bias), in_shape, batch, seed)
 
 
 @pytest.mark.parametrize("training", [True, False])
 @settings(max_examples=10)
 @given(in_shape=SHAPES, p=st.floats(0, 0.9), batch=BATCHES, seed=SEEDS)
 def test_dropout(
-    assert_gradient: AssertGradient,
     training: bool,
     in_shape: Shape,
     p: float,
     batch: int,
     seed: int,
 ) -> None:
-    check(assert_gradient, Dropout(p=p), in_shape, batch, seed, training=training)
+    check(Dropout(p=p), in_shape, batch, seed, training=training)
 
 
 @pytest.mark.parametrize("training", [True, False])
 @settings(max_examples=20)
 @given(in_shape=IMAGES, affine=st.booleans(), batch=BATCHES, seed=SEEDS)
 def test_batch_norm2d(
-    assert_gradient: AssertGradient,
     training: bool,
     in_shape: Shape,
     affine: bool,
@@ -175,4 +161,4 @@ def test_batch_norm2d(
     seed: int,
 ) -> None:
     layer = BatchNorm2d(affine=affine, eps=0.1)
-    check(assert_gradient, layer, in_shape, batch, seed, training=training)
+    check(layer, in_shape, batch, seed, training=training)

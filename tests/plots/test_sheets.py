@@ -36,6 +36,13 @@ def captions(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.axes[0].texts]
 
 
+def test_the_total_counts_mistakes_that_were_not_handed_over() -> None:
+    figure = mistakes_figure(
+        images(2), [1, 2], [2, 3], [0.9, 0.8], DIGITS, title="", dataset="", total=155
+    )
+    assert any("2 worst of 155 mistakes" in text.get_text() for text in figure.texts)
+
+
 @pytest.mark.parametrize(("number", "channels"), [(1, 3), (8, 1), (9, 1), (11, 3), (95, 1)])
 def test_one_tile_for_each_mistake_up_to_the_most(number: int, channels: int) -> None:
     figure = mistakes(number, channels)

@@ -250,7 +250,8 @@ def test_layers_are_a_mapping(layers: str, found: str) -> None:
 @pytest.mark.parametrize("shape", ["[28, 28]", "[]", "[1, 1, 28, 28]"])
 def test_input_of_another_rank(shape: str) -> None:
     assert problems(HEAD.replace("[1, 28, 28]", shape) + LAYERS) == [
-        f"specs/my.yaml:3:8: input: expected [channels, height, width], or [features], found {shape}"
+        "specs/my.yaml:3:8: input: expected [channels, height, width], or [features], "
+        f"found {shape}"
     ]
 
 
@@ -298,7 +299,9 @@ def test_bad_layer_names(name: str) -> None:
     text = HEAD + f"layers:\n  {name}: relu\n  fc: {{type: linear, out_features: 10}}\n"
     (message,) = problems(text)
     assert message.startswith("specs/my.yaml:5:3: layers.")
-    assert message.endswith("a layer's name is made of letters, digits, _ and -, and is not 'input'")
+    assert message.endswith(
+        "a layer's name is made of letters, digits, _ and -, and is not 'input'"
+    )
 
 
 def test_short_form_is_the_long_form() -> None:

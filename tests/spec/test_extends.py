@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from lenetkit.errors import SpecError
-from lenetkit.options import Configurable
 from lenetkit.optimizers import SGD, Adam
 from lenetkit.plan import Plan, load_plan
 from lenetkit.schedules import OneCycle
+from lenetkit.spec.shipped import shipped_specs
 
 BASE = """\
 lenetkit: 1
@@ -49,7 +50,8 @@ def problems(tmp_path: Path, change: str, *, base: str = "base.yaml") -> list[st
     """The problems of such a spec, without the folder."""
     with pytest.raises(SpecError) as caught:
         extend(tmp_path, change, base=base)
-    return [str(problem).replace(f"{tmp_path}/", "") for problem in caught.value.problems]
+    folder = f"{tmp_path}{os.sep}"
+    return [str(problem).replace(folder, "") for problem in caught.value.problems]
 
 
 def layers(plan: Plan) -> dict[str, str]:
@@ -90,10 +92,9 @@ def test_options_merge_into_a_short_form(tmp_path: Path) -> None:
     assert train.schedule == OneCycle(pct_start=0.5)
 
 
-@pytest.mark.parametrize("change", ["{type: sgd, momentum: 0.9}"])
-def test_another_type_drops_the_old_options(tmp_path: Path, change: str) -> None:
+def test_another_type_drops_the_old_options(tmp_path: Path) -> None:
     """`eps` is Adam's and SGD has none; SGD's own default of `lr` holds, not Adam's setting."""
-    train = extend(tmp_path, f"train: {{optimizer: {change}}}\n").spec.train
+    train = extend(tmp_path, "train: {optimizer: {type: sgd, momentum: 0.9}}\n").spec.train
     assert train.optimizer == SGD(momentum=0.9)
 
 
@@ -192,8 +193,7 @@ def test_removed_and_added_again_is_a_new_layer(tmp_path: Path) -> None:
         ),
         (
             "layers: {relu7: null}",
-            "mine.yaml:2:10: layers.relu7: there is no such layer to remove; "
-            "did you mean 'relu1'?",
+            "mine.yaml:2:10: layers.relu7: there is no such layer to remove; did you mean 'relu1'?",
         ),
         (
             "layers: null",
@@ -228,7 +228,9 @@ def test_errors_name_the_file_that_holds_the_mistake(tmp_path: Path) -> None:
 
 def test_what_is_missing_is_missing_in_the_spec_itself(tmp_path: Path) -> None:
     (tmp_path / "partial.yaml").write_text("lenetkit: 1\ninput: [4]\n")
-    found = problems(tmp_path, "layers: {a: {type: linear, out_features: 1}}\n", base="partial.yaml")
+    found = problems(
+        tmp_path, "layers: {a: {type: linear, out_features: 1}}\n", base="partial.yaml"
+    )
     assert found == ["mine.yaml:1:1: a spec needs the option 'name' (a text)"]
 
 
@@ -239,7 +241,9 @@ def test_a_change_of_type_is_what_lacks_an_option(tmp_path: Path) -> None:
 
 def test_a_shape_error_names_the_line_of_its_layer(tmp_path: Path) -> None:
     (message,) = problems(tmp_path, "input: [1, 4, 4]\n")
-    assert message.startswith("base.yaml:5:3: layers.conv1: kernel 5×5 is larger than its input 4×4")
+    assert message.startswith(
+        "base.yaml:5:3: layers.conv1: kernel 5×5 is larger than its input 4×4"
+    )
 
 
 def test_errors_of_reading_a_base_name_the_base(tmp_path: Path) -> None:
@@ -320,10 +324,6 @@ def test_a_base_that_cannot_be_had(tmp_path: Path, base: str, expected: str) -> 
 
 
 def test_every_shipped_spec_is_right() -> None:
-    from lenetkit.spec.shipped import shipped_specs
-
     assert "lenet5" in shipped_specs()
     for name, path in shipped_specs().items():
-        plan = load_plan(path)
-        assert plan.spec.name == name
-        assert isinstance(plan.spec.layers[0].layer, Configurable)
+        assert load_plan(path).spec.name == name

@@ -128,9 +128,7 @@ def test_a_data_folder_starts_from_the_current_folder(
     "text", ["", "a", "=3", ".=3", ".a=3", "a.=3", "a..b=3", f"{'a.' * 5000}a=3"]
 )
 def test_what_is_no_change(text: str) -> None:
-    assert problems(text) == [
-        f"--set {text}: expected KEY=VALUE, such as train.optimizer.lr=0.01"
-    ]
+    assert problems(text) == [f"--set {text}: expected KEY=VALUE, such as train.optimizer.lr=0.01"]
 
 
 @pytest.mark.parametrize(

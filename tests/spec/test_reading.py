@@ -64,6 +64,10 @@ def file_refusal(path: Path, content: bytes) -> str:
         ("a: 1\nb: é\x1b[31m\n", "spec.yaml:2:5: the character U+001B cannot stand in a spec"),
         ("a: \ud800", "spec.yaml:1:4: the character U+D800 cannot stand in a spec"),
         (
+            'a: "\\ud83d"\n',
+            r"spec.yaml:1:4: half of a character in '\ud83d'; write the character itself",
+        ),
+        (
             "a:\n\tb: 1\n",
             "spec.yaml:2:1: not valid YAML: a tab stands where a value or key is expected; "
             "indent with spaces",

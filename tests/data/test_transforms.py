@@ -1,0 +1,218 @@
+"""Transforms: their values, and what all of them promise."""
+
+from __future__ import annotations
+
+import tracemalloc
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from lenetkit.data.distortions import Elastic, RandomAffine
+from lenetkit.data.transforms import OneHot, Pad, Scale, Standardize, Transform
+from lenetkit.errors import OptionError
+from lenetkit.registry import installed
+
+EXAMPLES: dict[str, list[Transform]] = {
+    "scale": [Scale(), Scale(low=-1, high=1), Scale(low=0.5, high=-2)],
+    "standardize": [Standardize(mean=0.13, std=0.31), Standardize(mean=0.0, std=2.0)],
+    "pad": [
+        Pad(padding=2),
+        Pad(padding=(0, 3), value=255),
+        Pad(padding=(2, 1), value=-0.5),
+        Pad(padding=0),
+    ],
+    "one_hot": [OneHot()],
+    "random_affine": [
+        RandomAffine(),
+        RandomAffine(degrees=20, translate=(0.2, 0.1), scale=(0.7, 1.4), shear=15),
+    ],
+    "elastic": [Elastic(), Elastic(alpha=0), Elastic(alpha=8, sigma=0.5)],
+}
+ALL = [pytest.param(t, id=f"{name}{i}") for name, ts in EXAMPLES.items() for i, t in enumerate(ts)]
+SHAPES = [(5, 1, 28, 28), (3, 3, 7, 10), (2, 2, 1, 1), (1, 1, 1, 9), (0, 1, 4, 4)]
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(3)
+
+
+def random_images(shape: tuple[int, ...], dtype: Any = np.uint8) -> NDArray[Any]:
+    return rng().integers(0, 256, shape).astype(dtype)
+
+
+def test_every_transform_of_ours_has_examples() -> None:
+    ours = [e for e in installed().registry(Transform).entries() if e.target[:9] == "lenetkit."]
+    assert {entry.name for entry in ours} == set(EXAMPLES)
+    for entry in ours:
+        for example in EXAMPLES[entry.name]:
+            assert type(example) is installed().registry(Transform).get(entry.name)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("transform", ALL)
+def test_output_shape_is_the_shape_that_comes_out(
+    transform: Transform, shape: tuple[int, ...]
+) -> None:
+    result = transform.images(random_images(shape), rng())
+    assert result.shape == (shape[0], *transform.output_shape(shape[1:]))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+@pytest.mark.parametrize("transform", ALL)
+def test_nothing_becomes_float64(transform: Transform, dtype: str) -> None:
+    result = transform.images(random_images((3, 1, 6, 6), dtype), rng())
+    allowed = {"uint8": ["uint8", "float32"], "float32": ["float32"]}
+    assert result.dtype in allowed.get(dtype, ["float32", "float64"])
+    assert result.dtype.isnative
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize("transform", ALL)
+def test_input_is_never_written_to(transform: Transform, dtype: str) -> None:
+    images, labels = random_images((3, 2, 6, 6), dtype), np.array([0, 2, 1])
+    images_before, labels_before = images.copy(), labels.copy()
+    images.flags.writeable = labels.flags.writeable = False
+    result = transform.images(images, rng())
+    transform.labels(labels, 3)
+    np.testing.assert_array_equal(images, images_before)
+    np.testing.assert_array_equal(labels, labels_before)
+    assert result is images or not np.shares_memory(result, images)
+
+
+@pytest.mark.parametrize("transform", ALL)
+def test_layout_in_memory_does_not_matter(transform: Transform) -> None:
+    images = random_images((4, 2, 6, 8))
+    expected = transform.images(images, rng())
+    for same in (np.asfortranarray(images), np.repeat(images, 2, 3)[..., ::2]):
+        np.testing.assert_array_equal(transform.images(same, rng()), expected)
+
+
+@pytest.mark.parametrize("transform", ALL)
+def test_labels_are_left_alone_by_all_but_one_hot(transform: Transform) -> None:
+    labels = np.array([0, 2, 1])
+    changed = transform.labels(labels, 3)
+    assert (changed is not labels) == isinstance(transform, OneHot)
+
+
+@pytest.mark.parametrize("transform", ALL)
+def test_what_needs_no_fitting_stays_as_it_is(transform: Transform) -> None:
+    assert transform.fitted(random_images((5, 1, 4, 4))) == transform
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (-1.0, 1.0), (1.0, 0.0), (0.0, 255.0)])
+def test_scale_by_its_formula(low: float, high: float) -> None:
+    every = np.arange(256, dtype=np.uint8).reshape(1, 1, 16, 16)
+    result = Scale(low=low, high=high).images(every, rng())
+    expected = low + (high - low) * np.arange(256.0) / 255
+    np.testing.assert_allclose(result.reshape(-1), expected, rtol=1e-6, atol=1e-6)
+    assert result.dtype == np.float32
+
+
+def test_standardize_by_its_formula() -> None:
+    every = np.arange(256, dtype=np.uint8).reshape(1, 1, 16, 16)
+    result = Standardize(mean=0.1307, std=0.3081).images(every, rng())
+    expected = (np.arange(256.0) / 255 - 0.1307) / 0.3081
+    np.testing.assert_allclose(result.reshape(-1), expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+def test_standardize_measures_what_numpy_does(dtype: str) -> None:
+    images = random_images((200, 1, 28, 28), dtype)
+    images[:150] = 0  # mostly background, as in MNIST
+    fitted = Standardize().fitted(images)
+    exact = images.astype(np.float64) / 255
+    assert fitted.mean == pytest.approx(exact.mean(), rel=1e-12)
+    assert fitted.std == pytest.approx(exact.std(), rel=1e-12)
+    result = fitted.images(images, rng()).astype(np.float64)
+    assert result.mean() == pytest.approx(0, abs=1e-6)
+    assert result.std() == pytest.approx(1, abs=1e-6)
+
+
+def test_standardize_measures_large_values_exactly() -> None:
+    images = np.full((400, 1, 50, 50), 255, np.float32)
+    images[::2] = 254
+    fitted = Standardize().fitted(images)
+    assert fitted.mean == pytest.approx(254.5 / 255, rel=1e-12)
+    assert fitted.std == pytest.approx(0.5 / 255, rel=1e-9)
+
+
+def test_standardize_measures_bytes_without_a_copy_of_them() -> None:
+    images = random_images((5000, 1, 28, 28))
+    tracemalloc.start()
+    try:
+        Standardize().fitted(images)
+        assert tracemalloc.get_traced_memory()[1] < 2 * images.nbytes
+    finally:
+        tracemalloc.stop()
+
+
+def test_standardize_keeps_what_is_given() -> None:
+    images = random_images((10, 1, 8, 8))
+    measured = Standardize().fitted(images)
+    assert Standardize(mean=0.25).fitted(images) == replace(measured, mean=0.25)
+    assert Standardize(std=2.0).fitted(images) == replace(measured, std=2.0)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_standardize_of_equal_images_is_zero_and_not_nan(dtype: str) -> None:
+    images = np.full((4, 1, 3, 3), 51, dtype)
+    fitted = Standardize().fitted(images)
+    assert fitted.mean == pytest.approx(0.2)
+    np.testing.assert_allclose(fitted.images(images, rng()), 0, atol=1e-6)
+
+
+def test_standardize_unfitted_is_a_programming_error() -> None:
+    with pytest.raises(RuntimeError, match="fitted"):
+        Standardize().images(random_images((1, 1, 2, 2)), rng())
+
+
+def test_pad_surrounds_the_image() -> None:
+    images = random_images((2, 3, 4, 5))
+    result = Pad(padding=(1, 2), value=7).images(images, rng())
+    assert result.dtype == np.uint8
+    np.testing.assert_array_equal(result[:, :, 1:-1, 2:-2], images)
+    result[:, :, 1:-1, 2:-2] = 7
+    assert (result == 7).all()
+
+
+@pytest.mark.parametrize("value", [-1.0, 0.5, 300.0, 255.5])
+def test_pad_value_that_bytes_cannot_hold_makes_floats(value: float) -> None:
+    images = random_images((2, 1, 4, 4))
+    result = Pad(padding=1, value=value).images(images, rng())
+    assert result.dtype == np.float32
+    assert (result[:, :, 0] == np.float32(value)).all()
+    np.testing.assert_array_equal(result[:, :, 1:-1, 1:-1], images)
+
+
+def test_one_hot_rows() -> None:
+    rows = OneHot().labels(np.array([2, 0, 1, 2]), 4)
+    np.testing.assert_array_equal(rows, [[0, 0, 1, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]])
+    assert rows.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("make", "options"),
+    [
+        (Pad, {"padding": -1}),
+        (Pad, {"padding": [1, -1]}),
+        (Pad, {"padding": [1, 2, 3]}),
+        (Pad, {"padding": 1.5}),
+        (Standardize, {"std": 0}),
+        (Standardize, {"mean": float("nan")}),
+        (Scale, {"low": "0"}),
+        (RandomAffine, {"degrees": -1}),
+        (RandomAffine, {"degrees": 181}),
+        (RandomAffine, {"translate": [0, 1.1]}),
+        (RandomAffine, {"scale": [0, 1]}),
+        (RandomAffine, {"scale": [1.2, 0.8]}),
+        (RandomAffine, {"shear": 90}),
+        (Elastic, {"sigma": 0}),
+        (Elastic, {"alpha": -1}),
+    ],
+)
+def test_wrong_options_are_refused(make: type[Transform], options: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match=next(iter(options))):
+        make(**options)

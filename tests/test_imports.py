@@ -1,0 +1,229 @@
+"""Tests of who imports whom: read from the source, so that nothing has to be imported for it."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import lenetkit
+
+PACKAGE = Path(lenetkit.__file__).parent
+
+
+class Import(NamedTuple):
+    """One imported module; lazy where it stands inside a function, typing where it never runs."""
+
+    module: str
+    lazy: bool = False
+    typing: bool = False
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package by its dotted name."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        found[".".join(parts).removesuffix(".__init__")] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imports(tree: ast.AST, lazy: bool = False, typing: bool = False) -> Iterator[Import]:
+    """The imports in a syntax tree; `from package import module` names the module."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(alias.name, lazy, typing)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute here"
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield Import(whole if whole in MODULES else str(node.module), lazy, typing)
+        else:
+            function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            never = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+            yield from imports(node, lazy or function, typing or never)
+
+
+def trees() -> dict[str, ast.Module]:
+    """Every module's syntax tree."""
+    return {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
+
+
+TREES = trees()
+IMPORTS = {name: list(imports(tree)) for name, tree in TREES.items()}
+
+
+def within(module: str, *packages: str) -> bool:
+    """Whether a module is one of these packages or lies in it."""
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+def violations(inside: tuple[str, ...], forbidden: tuple[str, ...]) -> list[str]:
+    """The modules in `inside` that import what is `forbidden`, lazily or not."""
+    return [
+        f"{name} imports {found.module}"
+        for name, all_imports in IMPORTS.items()
+        if within(name, *inside)
+        for found in all_imports
+        if within(found.module, *forbidden)
+    ]
+
+
+def test_the_reader_of_imports_sees_all_kinds() -> None:
+    source = (
+        "import a.b\nfrom c import d\nfrom lenetkit import options\n"
+        "if TYPE_CHECKING:\n    import e\n"
+        "def f():\n    import g\n    class h:\n        import i\n"
+        "try:\n    import j\nexcept ImportError:\n    pass\n"
+    )
+    assert list(imports(ast.parse(source))) == [
+        Import("a.b"),
+        Import("c"),
+        Import("lenetkit.options"),
+        Import("e", typing=True),
+        Import("g", lazy=True),
+        Import("i", lazy=True),
+        Import("j"),
+    ]
+
+
+def test_the_package_is_seen() -> None:
+    """A test that looks at nothing would pass."""
+    assert len(MODULES) > 40
+    assert Import("lenetkit.registry") in IMPORTS["lenetkit.plan"]
+    assert "lenetkit.cli.train imports click" in violations(("lenetkit.cli",), ("click",))
+
+
+RULES = [
+    # these modules and packages, and what they never import
+    ("layers", "registry spec plan network training run cli plots data model api"),
+    ("kernels", "layers layer registry spec plan network training run cli plots data"),
+    ("layer", "layers registry spec plan network training run cli plots data"),
+    ("initializers", "layers layer registry spec plan network training run cli plots data"),
+    (
+        "losses optimizers schedules",
+        "layers registry spec plan network training run cli data",
+    ),
+    ("options", "registry layer layers spec plan data"),
+    ("registry", "layer layers spec plan data"),
+    ("errors", "options registry layer layers spec plan data"),
+    ("spec", "layers plan network training run cli plots model api checkpoint"),
+    ("plan", "layers network training run cli plots model api data"),
+    ("data", "layers network training run cli plots model registry"),
+    ("network", "training run cli plots model api"),
+    ("training", "run cli plots api"),
+    ("plots", "spec plan network training run cli data registry layers"),
+]
+
+
+@pytest.mark.parametrize(("inside", "forbidden"), RULES)
+def test_imports_point_one_way(inside: str, forbidden: str) -> None:
+    packages = [tuple(f"lenetkit.{name}" for name in side.split()) for side in (inside, forbidden)]
+    assert violations(packages[0], packages[1]) == []
+
+
+def test_rules_name_modules_that_exist() -> None:
+    named = {name for rule in RULES for side in rule for name in side.split()}
+    assert {name for name in named if f"lenetkit.{name}" not in MODULES} == set()
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    """At import time, that is; a lazy import may point back."""
+    now = {
+        name: {i.module for i in found if not i.lazy and not i.typing and i.module in MODULES}
+        for name, found in IMPORTS.items()
+    }
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, " → ".join((*path, name))
+        if name not in done:
+            for other in sorted(now[name]):
+                visit(other, (*path, name))
+            done.add(name)
+
+    for name in now:
+        visit(name, ())
+
+
+@pytest.mark.parametrize("tool", ["click", "tqdm", "tabulate"])
+def test_only_the_command_line_imports_its_tools(tool: str) -> None:
+    assert [v for v in violations(("lenetkit",), (tool,)) if ".cli" not in v] == []
+
+
+def test_only_the_command_line_prints() -> None:
+    """Nor does anything else read from the terminal or end the program."""
+    forbidden = {"print", "input", "exit", "quit"}
+    streams = {"sys.stdout", "sys.stderr", "sys.stdin", "sys.exit"}
+    for name, tree in TREES.items():
+        if within(name, "lenetkit.cli"):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                assert ast.unparse(node.func) not in forbidden, f"{name}:{node.lineno}"
+            if isinstance(node, ast.Attribute):
+                assert ast.unparse(node) not in streams, f"{name}:{node.lineno}"
+
+
+def test_only_plots_import_matplotlib() -> None:
+    found = violations(("lenetkit",), ("matplotlib", "mpl_toolkits"))
+    assert [v for v in found if not v.startswith("lenetkit.plots")] == []
+
+
+def test_plots_are_imported_by_pictures_and_lazily_by_the_command_line() -> None:
+    """So that no command pays for matplotlib before it draws."""
+    drawing = ("lenetkit.plots", "lenetkit.pictures")
+    eager = [
+        name
+        for name, found in IMPORTS.items()
+        for i in found
+        if within(i.module, *drawing) and not i.lazy and not i.typing and not within(name, *drawing)
+    ]
+    assert set(eager) <= {"lenetkit.cli.plot"}
+    anyhow = {
+        name for name, found in IMPORTS.items() for i in found if within(i.module, "lenetkit.plots")
+    }
+    assert {
+        n for n in anyhow if not within(n, "lenetkit.plots", "lenetkit.cli", "lenetkit.pictures")
+    } == set()
+
+
+def imported_by(program: str) -> set[str]:
+    """The top-level modules that a fresh Python has loaded after a program."""
+    code = f"{program}\nimport sys; print(' '.join({{m.split('.')[0] for m in sys.modules}}))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(ran.stdout.split())
+
+
+HEAVY = {"numpy", "yaml", "click", "matplotlib", "PIL", "safetensors", "tqdm", "tabulate"}
+
+
+def test_import_lenetkit_imports_no_library() -> None:
+    assert imported_by("import lenetkit; lenetkit.__version__; dir(lenetkit)") & HEAVY == set()
+
+
+def test_the_command_line_itself_imports_click_alone() -> None:
+    assert imported_by("import lenetkit.cli") & HEAVY == {"click"}
+
+
+def test_a_plan_imports_numpy_and_yaml_alone() -> None:
+    assert imported_by("import lenetkit; lenetkit.load_plan('lenet5')") & HEAVY == {"numpy", "yaml"}
+
+
+@pytest.mark.parametrize("name", [name for name in lenetkit.__all__ if name != "__version__"])
+def test_public_names_are_there(name: str) -> None:
+    assert getattr(lenetkit, name).__name__ == name
+
+
+def test_unknown_public_names_are_attribute_errors() -> None:
+    with pytest.raises(AttributeError, match="module 'lenetkit' has no attribute 'spam'"):
+        lenetkit.spam  # noqa: B018

@@ -1,0 +1,298 @@
+"""Tests of the registry, with entry points of our own: lazy, and clear about whose fault it is."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import Distribution, EntryPoint, PathDistribution
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lenetkit.errors import PluginError, SpecError
+from lenetkit.layer import Layer
+from lenetkit.layers.activations import ReLU, Tanh
+from lenetkit.losses import Loss
+from lenetkit.plan import plan_tree
+from lenetkit.registry import GROUPS, Catalog, Provider, Registry, installed
+from lenetkit.spec.merge import parse_text
+
+
+@pytest.fixture
+def distribution(tmp_path: Path) -> Callable[[str, str], Distribution]:
+    """`distribution(name, version)` → one as an installer leaves it."""
+
+    def make(name: str, version: str = "1.0") -> Distribution:
+        folder = tmp_path / f"{name}-{version}.dist-info"
+        folder.mkdir(exist_ok=True)
+        text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        (folder / "METADATA").write_text(text)
+        return PathDistribution(folder)
+
+    return make
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], str]:
+    """`module(name, source)` → an importable module with that source; its name."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def make(name: str, source: str) -> str:
+        (tmp_path / f"{name}.py").write_text(source)
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        return name
+
+    return make
+
+
+def point(
+    name: str, target: str, dist: Distribution | None = None, group: str = Layer.group
+) -> EntryPoint:
+    """An entry point, as found in a distribution."""
+    made = EntryPoint(name, target, group)
+    if dist is not None:
+        vars(made)["dist"] = dist
+    return made
+
+
+def layers(*points: EntryPoint) -> Registry[Layer]:
+    return Catalog(points).registry(Layer)
+
+
+def test_names_are_sorted_and_import_nothing() -> None:
+    registry = layers(point("b", "no_such_module:B"), point("a", "no_such_module:A"))
+    assert registry.names() == ["a", "b"]
+    assert [entry.target for entry in registry.entries()] == [
+        "no_such_module:A",
+        "no_such_module:B",
+    ]
+
+
+def test_only_the_class_asked_for_is_imported(module: Callable[[str, str], str]) -> None:
+    module("bad_plugin", "raise RuntimeError('must not be imported')")
+    registry = layers(
+        point("relu", "lenetkit.layers.activations:ReLU"), point("bad", "bad_plugin:Bad")
+    )
+    assert registry.get("relu") is ReLU
+    assert "bad_plugin" not in sys.modules
+
+
+def test_a_class_is_imported_once(module: Callable[[str, str], str], monkeypatch: Any) -> None:
+    registry = layers(point("relu", "lenetkit.layers.activations:ReLU"))
+    first = registry.get("relu")
+    monkeypatch.setattr(EntryPoint, "load", lambda self: pytest.fail("loaded again"))
+    assert registry.get("relu") is first
+
+
+def test_unknown_name_has_a_suggestion() -> None:
+    registry = layers(point("relu", "x:y"), point("conv2d", "x:y"))
+    with pytest.raises(PluginError) as caught:
+        registry.get("rleu")
+    assert str(caught.value) == "no layer is registered as 'rleu'; did you mean 'relu'?"
+    with pytest.raises(PluginError) as caught:
+        registry.get("spam")
+    assert str(caught.value) == "no layer is registered as 'spam'; valid: conv2d, relu"
+
+
+def test_suggestions_do_not_mind_case() -> None:
+    with pytest.raises(PluginError, match="did you mean 'a'"):
+        layers(point("a", "x:y"), point("b", "x:y")).get("A")
+
+
+def test_unknown_name_in_an_empty_group() -> None:
+    with pytest.raises(PluginError) as caught:
+        layers().get("relu")
+    assert str(caught.value) == "no layer is registered as 'relu'"
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_group_has_names_and_a_word_for_them(group: str) -> None:
+    assert installed().points()[group]
+    assert GROUPS[group].islower()
+
+
+def test_points_of_other_groups_are_left_alone() -> None:
+    catalog = Catalog([point("a", "x:y", group="console_scripts"), point("b", "x:y")])
+    assert catalog.registry(Layer).names() == ["b"]
+    assert catalog.registry(Loss).names() == []
+
+
+def test_a_name_claimed_twice_names_both(distribution: Callable[..., Distribution]) -> None:
+    registry = layers(
+        point("relu", "lenetkit.layers.activations:ReLU", distribution("one", "1.0")),
+        point("relu", "other:ReLU", distribution("two", "2.5")),
+    )
+    with pytest.raises(PluginError) as caught:
+        registry.get("relu")
+    assert str(caught.value) == (
+        "layer 'relu' is registered by one 1.0 and two 2.5; uninstall one of them"
+    )
+    assert registry.names() == ["relu"]
+    assert len(registry.entries()) == 2
+
+
+def test_a_distribution_found_twice_is_one(distribution: Callable[..., Distribution]) -> None:
+    """As when the same folder stands on the path twice."""
+    target = "lenetkit.layers.activations:ReLU"
+    registry = layers(
+        point("relu", target, distribution("one")), point("relu", target, distribution("one"))
+    )
+    assert registry.get("relu") is ReLU
+    assert len(registry.entries()) == 1
+
+
+def test_provider_is_the_distribution(distribution: Callable[..., Distribution]) -> None:
+    registry = layers(point("a", "x:y", distribution("one", "1.2")), point("b", "x:y"))
+    assert registry.entry("a").provider == Provider("one", "1.2")
+    assert str(registry.entry("a").provider) == "one 1.2"
+    assert registry.entry("b").provider == Provider("unknown", "0")
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
+        ("raise RuntimeError('no GPU')", "RuntimeError: no GPU"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("import sys; sys.exit()", "SystemExit"),
+        ("x = (", "SyntaxError: '(' was never closed"),
+        ("assert False", "AssertionError"),
+        ("Other = 1", "AttributeError: module 'bad_plugin' has no attribute 'Bad'"),
+    ],
+)
+def test_a_plugin_that_does_not_load_names_its_distribution(
+    module: Callable[[str, str], str],
+    distribution: Callable[..., Distribution],
+    source: str,
+    reason: str,
+) -> None:
+    registry = layers(point("bad", f"{module('bad_plugin', source)}:Bad", distribution("one")))
+    with pytest.raises(PluginError) as caught:
+        registry.get("bad")
+    message = str(caught.value)
+    assert message.startswith("layer 'bad' of one 1.0 (bad_plugin:Bad) does not load: ")
+    assert reason in message
+    assert not message.endswith(": ")
+
+
+def test_ctrl_c_while_a_plugin_loads_is_ctrl_c(module: Callable[[str, str], str]) -> None:
+    name = module("bad_plugin", "raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):
+        layers(point("bad", f"{name}:Bad")).get("bad")
+
+
+def test_a_plugin_that_failed_is_tried_again(module: Callable[[str, str], str]) -> None:
+    registry = layers(point("late", f"{module('late_plugin', 'x = 1')}:ReLU"))
+    with pytest.raises(PluginError):
+        registry.get("late")
+    module("late_plugin", "from lenetkit.layers.activations import ReLU")
+    import importlib
+
+    importlib.invalidate_caches()
+    assert registry.get("late") is ReLU
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("Bad = 3", "is no subclass of lenetkit.layer.Layer"),
+        ("class Bad: pass", "is no subclass of lenetkit.layer.Layer"),
+        ("def Bad(): pass", "is no subclass of lenetkit.layer.Layer"),
+        ("from lenetkit.losses import MeanSquaredError as Bad", "is no subclass of lenetkit.layer"),
+        (
+            "from lenetkit.layer import Layer\nclass Bad(Layer): pass",
+            "is abstract: it does not define backward, forward, output_shape",
+        ),
+        (
+            "from dataclasses import dataclass\nfrom lenetkit.layers.activations import ReLU\n"
+            "@dataclass(frozen=True, kw_only=True)\nclass Bad(ReLU):\n    x: 'NoSuchType' = 1",
+            "has unreadable options: NameError: name 'NoSuchType' is not defined",
+        ),
+    ],
+)
+def test_what_is_no_layer_is_refused(
+    module: Callable[[str, str], str],
+    distribution: Callable[..., Distribution],
+    source: str,
+    reason: str,
+) -> None:
+    registry = layers(point("bad", f"{module('bad_plugin', source)}:Bad", distribution("one")))
+    with pytest.raises(PluginError) as caught:
+        registry.get("bad")
+    assert str(caught.value).startswith(f"layer 'bad' of one 1.0 (bad_plugin:Bad) {reason}")
+
+
+def test_name_of_a_class_imports_nothing() -> None:
+    registry = layers(
+        point("other", "no_such_module:X"), point("relu", "lenetkit.layers.activations:ReLU")
+    )
+    assert registry.name_of(ReLU) == "relu"
+
+
+def test_name_of_a_class_that_was_registered_from_elsewhere(
+    module: Callable[[str, str], str],
+) -> None:
+    name = module("again_plugin", "from lenetkit.layers.activations import ReLU as Again")
+    registry = layers(point("again", f"{name}:Again"))
+    registry.get("again")
+    assert registry.name_of(ReLU) == "again"
+
+
+def test_name_of_an_unregistered_class() -> None:
+    with pytest.raises(PluginError) as caught:
+        layers(point("relu", "lenetkit.layers.activations:ReLU")).name_of(Tanh)
+    assert str(caught.value) == (
+        "Tanh is not registered in lenetkit.layers; declare it as an entry point"
+    )
+
+
+def test_every_installed_class_has_its_name_back() -> None:
+    registry = installed().registry(Layer)
+    for name in registry.names():
+        if registry.entry(name).provider.distribution == "lenetkit":
+            assert registry.name_of(registry.get(name)) == name
+
+
+def test_a_catalog_makes_each_registry_once() -> None:
+    catalog = Catalog([point("a", "x:y")])
+    assert catalog.registry(Layer) is catalog.registry(Layer)
+
+
+def test_plugin_errors_in_a_spec_have_their_place(
+    module: Callable[[str, str], str], distribution: Callable[..., Distribution]
+) -> None:
+    """Those of other names in the same spec do not disturb."""
+    name = module("bad_plugin", "raise RuntimeError('no GPU')")
+    others = [p for points in installed().points().values() for p in points]
+    catalog = Catalog([*others, point("bad", f"{name}:Bad", distribution("one"))])
+    text = (
+        "lenetkit: 1\nname: n\ninput: [2]\n"
+        "layers:\n  fc: {type: linear, out_features: 2}\n  x: {type: bad}\n"
+    )
+    with pytest.raises(SpecError) as caught:
+        plan_tree(parse_text(text, "spec.yaml"), catalog)
+    assert str(caught.value) == (
+        "spec.yaml:6:13: layers.x: layer 'bad' of one 1.0 (bad_plugin:Bad) does not load: "
+        "RuntimeError: no GPU"
+    )
+    fine = plan_tree(parse_text(text.replace("bad", "relu"), "spec.yaml"), catalog)
+    assert fine.layers[1].type == "relu"
+
+
+def test_a_plugins_layer_is_planned_under_its_name_and_provider(
+    distribution: Callable[..., Distribution],
+) -> None:
+    others = [p for points in installed().points().values() for p in points]
+    target = f"{_Plugged.__module__}:_Plugged"
+    mine = point("plugged", target, distribution("one", "3.1"))
+    vars(mine)["load"] = lambda: _Plugged
+    text = "lenetkit: 1\nname: n\ninput: [2]\nlayers: {x: plugged}\n"
+    (layer,) = plan_tree(parse_text(text, "spec.yaml"), Catalog([*others, mine])).layers
+    assert (layer.type, layer.provider) == ("plugged", Provider("one", "3.1"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Plugged(ReLU):
+    """A layer as a plugin would bring it."""
