@@ -181,7 +181,11 @@ def load_matching(network: Network, path: Path) -> tuple[list[str], list[str]]:
 
 
 def providers(plan: Plan, catalog: Catalog) -> dict[str, tuple[str, str]]:
-    """`group/type` → (distribution, version) of every type that the spec uses."""
+    """Type → (distribution, version) of every type that the spec uses.
+
+    Where two distributions provide types of one name, in different groups, the second is written
+    as `distribution:type`.
+    """
     used: dict[str, tuple[str, str]] = {}
 
     def visit(thing: Any) -> None:
@@ -192,8 +196,9 @@ def providers(plan: Plan, catalog: Catalog) -> dict[str, tuple[str, str]]:
             if thing.group:
                 registry = catalog.registry(kind_of(thing))
                 entry = registry.entry(registry.name_of(type(thing)))
-                provider = entry.provider
-                used[f"{thing.group}/{entry.name}"] = (provider.distribution, provider.version)
+                maker = (entry.provider.distribution, entry.provider.version)
+                taken = used.get(entry.name, maker) != maker
+                used[f"{maker[0]}:{entry.name}" if taken else entry.name] = maker
             for opt in options_of(type(thing)):
                 visit(getattr(thing, opt.name))
 

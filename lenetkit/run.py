@@ -19,7 +19,7 @@ from lenetkit import __version__, checkpoint, files, model
 from lenetkit.checkpoint import Best
 from lenetkit.data.loading import TrainingData
 from lenetkit.errors import RunError
-from lenetkit.evaluation import Evaluation
+from lenetkit.evaluation import Evaluation, evaluate
 from lenetkit.network import Network
 from lenetkit.training import EpochDone, Event, Progress, StepDone
 
@@ -116,8 +116,8 @@ class Recorder:
         self.data = data
         self.progress = progress
         self.best = Best()
-        self.last: EpochDone | None = None
-        """The epoch whose model is kept."""
+        self._kept: dict[str, Evaluation] = {}
+        """How good the model in the folder is, on each set."""
         self._open = ExitStack()
         self._steps: IO[str]
 
@@ -173,8 +173,10 @@ class Recorder:
         judge = event.validation.accuracy if event.validation else float(event.epoch)
         if judge > self.best.accuracy:
             self.best = Best(event.epoch, judge)
-            self.last = event
-            self._save_model(event)
+            self._kept = {"train": event.train, "test": event.test}
+            if event.validation:
+                self._kept["validation"] = event.validation
+            self._save_model()
         self.save_checkpoint()
 
     def save_checkpoint(self) -> None:
@@ -192,13 +194,20 @@ class Recorder:
         )
         return result
 
-    def _save_model(self, event: EpochDone) -> None:
-        metrics = {"epoch": event.epoch, **_figures("train", event.train)}
-        metrics |= _figures("test", event.test)
-        if event.validation:
-            metrics |= _figures("validation", event.validation)
+    def _save_model(self) -> None:
+        metrics = {"epoch": self.best.epoch, **_figures(self._kept)}
         texts = self._provenance() | {"metrics": json.dumps(metrics)}
         model.save(self.folder.model, self.network, texts)
+
+    def _evaluate_kept(self) -> dict[str, Evaluation]:
+        """The figures of a model that an earlier part of the run left in the folder."""
+        kept = model.load(self.folder.model)
+        sets = {"train": self.data.train, "test": self.data.test}
+        if self.data.validation:
+            sets["validation"] = self.data.validation
+        return {
+            name: evaluate(kept.network, samples, kept.pipeline) for name, samples in sets.items()
+        }
 
     def _provenance(self) -> dict[str, str]:
         samples = self.data.train
@@ -223,21 +232,17 @@ class Recorder:
             "steps": self.progress.step,
             "model_epoch": self.best.epoch,
         }
-        kept = self.last
-        if kept:
-            result |= _figures("train", kept.train) | _figures("test", kept.test)
-            if kept.validation:
-                result |= _figures("validation", kept.validation)
+        kept = self._kept or self._evaluate_kept()
+        result |= _figures(kept)
         result["seconds"] = round(sum(self.folder.read_metrics()["seconds"]), 3)
         result["seed"] = spec.train.seed
         result["threads"] = blas_threads()
         result["versions"] = versions()
         result["params"] = self.network.plan.count()
         result["classes"] = list(self.data.train.classes)
-        if kept:
-            result["confusion_test"] = kept.test.confusion.tolist()
-            result["confusion_train"] = kept.train.confusion.tolist()
-            result["mistakes"] = _mistakes(kept.test, self.data.test.labels)
+        result["confusion_test"] = kept["test"].confusion.tolist()
+        result["confusion_train"] = kept["train"].confusion.tolist()
+        result["mistakes"] = _mistakes(kept["test"], self.data.test.labels)
         return result
 
 
@@ -262,8 +267,12 @@ def versions() -> dict[str, str]:
     }
 
 
-def _figures(name: str, part: Evaluation) -> dict[str, float]:
-    return {f"{name}_loss": part.loss, f"{name}_accuracy": part.accuracy}
+def _figures(parts: Mapping[str, Evaluation]) -> dict[str, float]:
+    return {
+        f"{name}_{figure}": getattr(part, figure)
+        for name, part in parts.items()
+        for figure in ("loss", "accuracy")
+    }
 
 
 def _mistakes(part: Evaluation, labels: Any) -> list[dict[str, Any]]:

@@ -50,7 +50,7 @@ def facts(plan: Plan) -> dict[str, Any]:
             {
                 "name": layer.name,
                 "type": layer.type,
-                "provider": str(layer.provider) if layer.provider else None,
+                "provider": layer.provider.distribution if layer.provider else None,
                 "output_shape": list(layer.out_shape),
                 "params": layer.count(),
                 "trainable_params": layer.count(trainable_only=True),

@@ -63,24 +63,22 @@ def command(
     The folder holds the model, a checkpoint, the metrics and the pictures. SPEC is a YAML file or
     the bare name of a shipped spec.
     """
-    overrides = [Override.from_text(text) for text in changes]
-    if epochs is not None:
-        overrides.append(Override.from_option("--epochs", "train.epochs", epochs))
+    changed = [Override.from_text(text) for text in changes]
     if seed is not None:
-        overrides.append(Override.from_option("--seed", "train.seed", seed))
+        changed.append(Override.from_option("--seed", "train.seed", seed))
+    longer = [Override.from_option("--epochs", "train.epochs", epochs)] if epochs else []
     if resume is not None:
-        _refuse_with_resume({"--out": out, "--seed": seed, "--init-from": init_from})
+        _refuse_with_resume({"--out": out, "--init-from": init_from})
         folder = RunFolder.open(resume)
-        plan = load_plan(folder.spec, overrides)
-        if spec is not None:
-            _expect_same_spec(load_plan(spec, overrides), plan, folder)
-    elif spec is not None:
-        plan = load_plan(spec, overrides)
-    else:
+    elif spec is None:
         raise click.UsageError("Missing argument 'SPEC' (or --resume RUN).")
 
+    plan = load_plan(spec or folder.spec, [*changed, *longer])
     data = load_training_data(plan, data_dir, report)
-    network = Network(with_fitted_transforms(plan, data.pipeline), seed=plan.spec.train.seed)
+    plan = with_fitted_transforms(plan, data.pipeline)
+    if resume is not None:
+        _expect_same_spec(plan, load_plan(folder.spec, longer), folder)
+    network = Network(plan, seed=plan.spec.train.seed)
     progress = training.start(network)
     if init_from is not None:
         _report_loaded(init_from, *model.load_matching(network, init_from))
@@ -152,12 +150,14 @@ def _refuse_with_resume(others: dict[str, Any]) -> None:
 def _expect_same_spec(given: Plan, ran: Plan, folder: RunFolder) -> None:
     """Raise RunError where a spec given beside --resume is not the run's."""
     before, after = ran.to_yaml().splitlines(), given.to_yaml().splitlines()
-    changed = [line.strip() for line in after if line not in before]
+    changed = [f"  - {line.strip()}" for line in before if line not in after]
+    changed += [f"  + {line.strip()}" for line in after if line not in before]
     if changed:
-        listed = "\n  ".join(changed)
         raise RunError(
-            f"{folder.path}: was made with another spec; these lines are new:\n  {listed}\n"
-            "  leave SPEC out to go on with the run's own, or train anew without --resume"
+            "\n".join(
+                [f"{folder.path}: was made with another spec (- its own, + given):", *changed]
+            )
+            + "\n  leave SPEC out to go on with the run's own, or train anew without --resume"
         )
 
 

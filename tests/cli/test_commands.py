@@ -87,7 +87,7 @@ def test_summary_as_json_has_the_keys_of_the_contract(call: Call) -> None:
     assert facts["layers"][0] == {
         "name": "conv1",
         "type": "conv2d",
-        "provider": f"lenetkit {__version__}",
+        "provider": "lenetkit",
         "output_shape": [6, 24, 24],
         "params": 156,
         "trainable_params": 156,
@@ -310,6 +310,14 @@ def test_a_finished_run_can_be_extended(call: Call, small: Path) -> None:
     assert len(Path("run/metrics.csv").read_text("utf-8").splitlines()) == 4
 
 
+def test_resuming_a_finished_run_changes_nothing(call: Call, small: Path) -> None:
+    call("train", small, "--out", "run", "--quiet", "--set", "data.validation=3")
+    before = {path.name: path.read_bytes() for path in Path("run").iterdir()}
+    assert call("train", "--resume", "run", "--quiet").status == 0
+    after = {path.name: path.read_bytes() for path in Path("run").iterdir()}
+    assert after == before
+
+
 def test_resume_refuses_another_spec_and_another_data_set(
     call: Call, small: Path, make_idx: Callable[..., Path]
 ) -> None:
@@ -317,18 +325,29 @@ def test_resume_refuses_another_spec_and_another_data_set(
     small.write_text(small.read_text("utf-8").replace("p: 0.2", "p: 0.3"), "utf-8")
     said = call("train", small, "--resume", "run")
     assert said.status == 2
-    assert "was made with another spec; these lines are new:\n  drop1: " in said.err
+    assert "was made with another spec (- its own, + given):\n  - drop1: " in said.err
+    assert "  + drop1: {type: dropout, p: 0.3}" in said.err
     other = make_idx("other", train=9)
     said = call("train", "--resume", "run", "--epochs", "3", "--data-dir", other)
     assert said.status == 2
     assert "resume with the same data" in said.err
 
 
+def test_resume_takes_the_same_spec_again(call: Call, small: Path) -> None:
+    standardize = ("--set", "data.transforms=[standardize]")
+    assert call("train", small, *standardize, "--out", "run", "--quiet").status == 0
+    said = call("train", small, *standardize, "--resume", "run", "--epochs", "3", "--quiet")
+    assert said.status == 0, said.err
+
+
 def test_resume_does_not_go_with_what_it_would_ignore(call: Call, small: Path) -> None:
     call("train", small, "--out", "run", "--quiet")
+    said = call("train", "--resume", "run", "--out", "other")
+    assert said.status == 2
+    assert "--out: does not go with --resume" in said.err
     said = call("train", "--resume", "run", "--seed", "3")
     assert said.status == 2
-    assert "--seed: does not go with --resume" in said.err
+    assert "  - seed: 0\n  + seed: 3\n" in said.err
 
 
 BAD = {

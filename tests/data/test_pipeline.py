@@ -95,4 +95,4 @@ def test_slices_cover_everything_once() -> None:
             parts = list(slices(count, size))
             assert [i for part in parts for i in range(count)[part]] == list(range(count))
             assert all(part.stop - part.start == size for part in parts[:-1])
-            assert all(0 < part.stop - part.start <= size for part in parts)
+            assert all(part.start < part.stop <= count for part in parts)

@@ -22,7 +22,8 @@ def _ink_extent(digits: npt.NDArray[np.uint8], axis: int) -> npt.NDArray[np.intp
     inked: npt.NDArray[np.bool_] = np.any(digits, axis=axis)
     first = inked.argmax(axis=1)
     last = inked.shape[1] - inked[:, ::-1].argmax(axis=1)
-    return last - first
+    extent: npt.NDArray[np.intp] = last - first
+    return extent
 
 
 def test_same_seed_draws_same_digits(

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lenetkit.data.source import Place, Samples, Split
+from lenetkit.data.source import SPLITS, Place, Samples, Split
 from lenetkit.data.synthetic import SyntheticDigits, cache_folder
 
 
 def load(split: Split = "train", seed: int = 0, reports: list[str] | None = None) -> Samples:
     reports = [] if reports is None else reports
-    source = SyntheticDigits(train=30, test=20, seed=seed)
+    source = SyntheticDigits(train=30, test=30, seed=seed)
     return source.load(split, Place(report=reports.append))
 
 
@@ -47,10 +47,14 @@ def test_same_seed_draws_the_same_without_a_cache(
 
 
 def test_seeds_and_splits_differ() -> None:
-    train, test, other = load().images, load("test").images, load(seed=1).images
-    assert len(test) == 20
-    assert not (train[:20] == test).all(axis=(1, 2, 3)).any()
-    assert not (train == other).all(axis=(1, 2, 3)).any()
+    train = load().images
+    for other in (load("test").images, load(seed=1).images):
+        assert not (train == other).all(axis=(1, 2, 3)).any()
+
+
+def test_each_split_has_its_own_size() -> None:
+    source = SyntheticDigits(train=13, test=7)
+    assert [len(source.load(split, Place())) for split in SPLITS] == [13, 7]
 
 
 @pytest.mark.parametrize("damage", [b"", b"\0\0\x08\x03", b"<html>"])
