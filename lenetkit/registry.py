@@ -71,6 +71,11 @@ class Registry(Generic[T]):
         """What a name of this group stands for: `layer`, `data set`."""
         return GROUPS.get(self.group, self.base.__name__.lower())
 
+    @property
+    def a_kind(self) -> str:
+        """The same with its article: `an optimizer`."""
+        return f"{'an' if self.kind[0] in 'aeio' else 'a'} {self.kind}"
+
     def names(self) -> list[str]:
         """All registered names, sorted. Imports nothing."""
         return sorted(self._entries)

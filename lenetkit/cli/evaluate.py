@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -10,8 +11,10 @@ import click
 from lenetkit import model
 from lenetkit.cli.options import data_dir_option, json_option, print_json, report, table
 from lenetkit.data.loading import check_fit, load_samples, place_for
-from lenetkit.data.source import Samples, Split
+from lenetkit.data.source import DataSource, Samples, Split
 from lenetkit.evaluation import Evaluation, evaluate
+from lenetkit.registry import installed
+from lenetkit.spec.model import DataSpec
 
 
 @click.command(
@@ -19,9 +22,17 @@ from lenetkit.evaluation import Evaluation, evaluate
 )
 @click.argument("model_file", metavar="MODEL", type=click.Path(path_type=Path))
 @click.option("--split", type=click.Choice(["test", "train"]), default="test", show_default=True)
+@click.option(
+    "--data",
+    "source",
+    metavar="TYPE",
+    help="Another data set than the model's own, such as mnist or idx, with its default options.",
+)
 @data_dir_option
 @json_option
-def command(model_file: Path, split: str, data_dir: Path | None, as_json: bool) -> None:
+def command(
+    model_file: Path, split: str, source: str | None, data_dir: Path | None, as_json: bool
+) -> None:
     """Measure a trained model on a data set.
 
     Prints accuracy, loss, precision and recall of each class, and the confusion matrix: rows are
@@ -29,6 +40,9 @@ def command(model_file: Path, split: str, data_dir: Path | None, as_json: bool) 
     """
     trained = model.load(model_file)
     data = trained.plan.spec.data
+    if source is not None:
+        other = installed().registry(DataSource).get(source)()
+        data = DataSpec(other, replace(data.options, fallback=None, dir=None))
     samples, _ = load_samples(data, cast(Split, split), place_for(data, data_dir, report))
     check_fit(trained.plan, samples, trained.pipeline, split)
     result = evaluate(trained.network, samples, trained.pipeline)

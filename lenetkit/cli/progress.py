@@ -15,7 +15,7 @@ from lenetkit.training import EpochDone, Event, Progress, StepDone
 
 _REFRESH = 0.1
 """Seconds between two drawings of the bar."""
-_COLUMNS = ("epoch", "lr", "train loss", "train acc", "test loss", "test acc", "seconds")
+_WIDTHS = (5, 9, 10, 9, 10, 9, 8)
 
 
 class ProgressBar:
@@ -32,7 +32,7 @@ class ProgressBar:
             disable=quiet or not sys.stderr.isatty(),
             leave=False,
             mininterval=_REFRESH,
-            bar_format="{percentage:3.0f}% {bar:20} {desc}  {remaining} left",
+            bar_format="{percentage:3.0f}% {bar:10} {desc}  {remaining} left",
             dynamic_ncols=True,
         )
         self._loss = math.nan
@@ -71,10 +71,10 @@ class ProgressBar:
 
 
 def epoch_line(event: EpochDone | None = None) -> str:
-    """One row of the table of epochs; its heading without an event."""
+    """One row of the table of epochs, 64 characters; its heading without an event."""
     if event is None:
-        return "  ".join(f"{column:>10}" for column in _COLUMNS).removeprefix("     ")
-    cells = (
+        return _row("epoch", "lr", "train loss", "accuracy", "test loss", "accuracy", "seconds")
+    return _row(
         f"{event.epoch}",
         f"{event.lr:.2e}",
         f"{event.train.loss:.4f}",
@@ -83,4 +83,7 @@ def epoch_line(event: EpochDone | None = None) -> str:
         f"{event.test.accuracy:.2%}",
         f"{event.seconds:.2f}",
     )
-    return "  ".join(f"{cell:>10}" for cell in cells).removeprefix("     ")
+
+
+def _row(*cells: str) -> str:
+    return " ".join(f"{cell:>{width}}" for cell, width in zip(cells, _WIDTHS, strict=True))

@@ -170,9 +170,9 @@ def _report_loaded(path: Path, loaded: list[str], left: list[str]) -> None:
 def _opening(network: Network, data: TrainingData, folder: RunFolder) -> str:
     held_out = f" + {len(data.validation):,} held out" if data.validation else ""
     return (
-        f"{network.plan.spec.name}: {network.plan.count():,} parameters, "
-        f"{data.train.dataset} ({len(data.train):,} training{held_out} + {len(data.test):,} test "
-        f"images) → {folder.path}\n{epoch_line()}"
+        f"{network.plan.spec.name}: {network.plan.count():,} parameters → {folder.path}\n"
+        f"{data.train.dataset}: {len(data.train):,} training{held_out} + {len(data.test):,} test "
+        f"images\n{epoch_line()}"
     )
 
 

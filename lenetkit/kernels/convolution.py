@@ -139,7 +139,14 @@ def _gather(padded: Array, blocks: Blocks, strip: slice, group: int, scratch: Sc
     views = as_strided(
         padded[strip.start * sh :, :, channels],
         (*count, kh, blocks.span, blocks.channels, N),
-        (sh * row, sw * blocks.width * pixel, dh * row, pixel, N * padded.itemsize, padded.itemsize),
+        (
+            sh * row,
+            sw * blocks.width * pixel,
+            dh * row,
+            pixel,
+            N * padded.itemsize,
+            padded.itemsize,
+        ),
         writeable=False,
     )
     patches = scratch("patches", views.shape, padded.dtype)

@@ -46,7 +46,7 @@ class Binder:
         if not isinstance(type_node, ScalarNode) or not isinstance(type_node.value, str):
             found = show(plain(type_node))
             self.problem(
-                type_node.mark, path, f"expected the name of a {registry.kind}, found {found}"
+                type_node.mark, path, f"expected the name of {registry.a_kind}, found {found}"
             )
             return None
         try:

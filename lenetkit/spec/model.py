@@ -265,8 +265,10 @@ def _absolute(node: MapNode, binder: Binder) -> MapNode:
     if isinstance(value, str):
         folder = entry.node.mark.folder or Path()
         try:
+            if "\0" in value:
+                raise ValueError
             value = str((folder / Path(value).expanduser()).resolve())
-        except (OSError, RuntimeError, ValueError):  # nobody's home, a NUL, links in a circle
+        except (OSError, RuntimeError, ValueError):  # a NUL, nobody's home, links in a circle
             message = f"expected the path of a folder, found {show(value)}"
             binder.problem(entry.node.mark, "data.dir", message)
     absolute: Node = ScalarNode(value, entry.node.mark)

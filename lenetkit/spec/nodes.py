@@ -107,7 +107,7 @@ def read_file(path: Path, problems: list[Problem]) -> Node:
     except UnicodeDecodeError as error:
         line, column = _place(data[: error.start].decode("utf-8"))
         raise refusal("is not UTF-8 text from here on; save it as UTF-8", line, column) from None
-    return read(text.removeprefix("\ufeff"), start, problems)
+    return read(text, start, problems)  # PyYAML skips a byte order mark
 
 
 def parse(text: str, start: Mark) -> Node:
@@ -140,8 +140,8 @@ def read(text: str, start: Mark, problems: list[Problem]) -> Node:
 
 
 def _place(before: str) -> tuple[int, int]:
-    """Line and column of what follows a text, by PyYAML's line breaks."""
-    lines = re.split(r"\r\n|[\n\r\x85\u2028\u2029]", before)
+    """Line and column of what follows a text, as PyYAML counts them."""
+    lines = re.split(r"\r\n|[\n\r\x85\u2028\u2029]", before.replace("\ufeff", ""))
     return len(lines), len(lines[-1]) + 1
 
 

@@ -234,6 +234,20 @@ def test_evaluate_agrees_with_the_run(call: Call, small: Path) -> None:
     assert "precision" in call("evaluate", "run/model.safetensors").out
 
 
+def test_evaluate_on_another_data_set(
+    call: Call, small: Path, make_idx: Callable[..., Path]
+) -> None:
+    call("train", small, "--out", "run", "--quiet")
+    other = make_idx("other", test=9)
+    facts = call(
+        "evaluate", "run/model.safetensors", "--data", "idx", "--data-dir", other, "--json"
+    ).json
+    assert (facts["n"], facts["dataset"]) == (9, "other")
+    said = call("evaluate", "run/model.safetensors", "--data", "mnits")
+    assert said.status == 2
+    assert "no data set is registered as 'mnits'; did you mean 'mnist'?" in said.err
+
+
 def test_predict_reads_files_and_folders(call: Call, small: Path, tmp_path: Path) -> None:
     call("train", small, "--out", "run", "--quiet")
     folder = tmp_path / "图 片"

@@ -206,6 +206,14 @@ def test_wrong_changes_of_layers(tmp_path: Path, change: str, expected: str) -> 
     assert problems(tmp_path, change) == [expected]
 
 
+@pytest.mark.parametrize("wrong", ["[sgd]", "{sgd: 1}", "null", "3"])
+def test_a_type_that_is_no_name(tmp_path: Path, wrong: str) -> None:
+    (message,) = problems(tmp_path, f"train: {{optimizer: {{type: {wrong}, lr: 1}}}}\n")
+    assert message.startswith(
+        "mine.yaml:2:27: train.optimizer: expected the name of an optimizer, found "
+    )
+
+
 def test_wrong_changes_do_not_hide_other_mistakes(tmp_path: Path) -> None:
     change = "layers: {no1: null, no2: null, x: {type: relu, after: no3}, relu1: rleu}\nloss: 3\n"
     assert [message.split(": ")[0] for message in problems(tmp_path, change)] == [

@@ -1,6 +1,6 @@
 """Property tests: whatever is done to a spec's text, it is a plan or a SpecError with a place.
 
-LENETKIT_FUZZ sets how many examples each test tries; a few ten thousand take some minutes.
+The variable LENETKIT_FUZZ sets how many examples each test tries; ten thousand take ten minutes.
 """
 
 from __future__ import annotations
@@ -56,21 +56,18 @@ TOKENS = [
     *("9" * 90, "9" * 200, "''", "'", '"', '"\\ud83d"', '"\\0"', "[", "]", "{", "}", "[]", "{}"),
     *(":", ": ", "- ", "? ", ",", "#", " #", "&a ", "*a", "<<: ", "!x ", "!!int ", "|", ">", "%"),
     *("---\n", "...\n", "\n", "\r\n", "\r", "\t", " ", "  ", "\ufeff", "\x00", "\x1b", "\x85"),
+    *("\u2028", "é", "手", "🙂", "\ud800", "@", "`", "\\", "[[[[", "type: ", "after: "),
     *(
-        "\u2028",
-        "é",
-        "手",
-        "🙂",
-        "\ud800",
-        "@",
-        "`",
-        "\\",
-        "[[[[",
         "{a: {a: {a: ",
-        "type: ",
-        "after: ",
+        "extends: lenet5\n",
+        "relu",
+        "conv2d",
+        "kernel_size",
+        "a.b",
+        "input",
+        "/",
+        "~x/",
     ),
-    *("extends: lenet5\n", "relu", "conv2d", "kernel_size", "a.b", "input", "/", "~x/"),
 ]
 
 
@@ -123,7 +120,7 @@ def changed(text: str, change: Change) -> str:
 def check_problems(error: SpecError, text: str, name: str) -> None:
     """Each problem says something, and has a line and column that the text has."""
     assert error.problems
-    lines = re.split("\r\n|[\n\r\x85\u2028\u2029]", text.removeprefix("\ufeff"))
+    lines = re.split("\r\n|[\n\r\x85\u2028\u2029]", text.replace("\ufeff", ""))
     for problem in error.problems:
         assert problem.message
         assert problem.source == name
@@ -151,6 +148,39 @@ def test_a_changed_spec_is_a_plan_or_a_spec_error(text: str, todo: list[Change])
     assert isinstance(plan, Plan)
     again = plan_text(plan.to_yaml(), "dump")
     assert again == plan
+
+
+CHILD = """\
+lenetkit: 1
+name: child
+extends: lenet5
+layers:
+  relu1: sigmoid
+  pool1: {stride: 1}
+  conv2: {type: conv2d, out_channels: 8, kernel_size: 3}
+  new: {type: dropout, after: relu3}
+  relu4: null
+data: {transforms: [scale], fallback: null, dir: digits}
+train: {optimizer: {type: sgd}, schedule: {pct_start: 0.5}, seed: 3}
+"""
+
+
+@fuzz
+@given(todo=st.lists(changes, min_size=1, max_size=4))
+def test_a_changed_spec_that_extends_is_a_plan_or_a_spec_error(
+    tmp_path_factory: pytest.TempPathFactory, todo: list[Change]
+) -> None:
+    text = CHILD
+    for change in todo:
+        text = changed(text, change)
+    path = tmp_path_factory.getbasetemp() / "child.yaml"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    try:
+        plan = load_plan(path)
+    except SpecError as error:
+        check_origins(error, {str(path)})
+        return
+    assert plan_text(plan.to_yaml(), "dump") == plan
 
 
 @fuzz
@@ -189,7 +219,7 @@ def test_any_overrides_are_a_plan_or_a_spec_error(sets: list[str]) -> None:
 
 
 def check_origins(error: SpecError, origins: set[str]) -> None:
-    """Each problem says something, and names one of these options or the spec's file."""
+    """Each problem says something, and names one of these or the shipped spec's file."""
     assert error.problems
     assert {p.source for p in error.problems} <= origins | {str(shipped_specs()["lenet5"])}
     assert all(problem.message for problem in error.problems)

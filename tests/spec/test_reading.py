@@ -156,6 +156,10 @@ def test_byte_order_mark_is_skipped(tmp_path: Path) -> None:
 def test_byte_order_mark_does_not_move_columns(tmp_path: Path) -> None:
     found = file_refusal(tmp_path / "spec.yaml", b"\xef\xbb\xbflenetkit: x\n")
     assert "spec.yaml:1:11: lenetkit: expected an integer, found 'x'" in found
+    found = file_refusal(tmp_path / "spec.yaml", b"\xef\xbb\xbfa\0")
+    assert found == "spec.yaml:1:2: the character U+0000 cannot stand in a spec"
+    found = file_refusal(tmp_path / "spec.yaml", b"\xef\xbb\xbfa\xff")
+    assert found.startswith("spec.yaml:1:2: is not UTF-8")
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
