@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import time
 import urllib.error
@@ -59,12 +58,6 @@ def download(
                 if attempt + 1 < ATTEMPTS:
                     time.sleep(_PAUSE)
     raise DownloadError("\n    ".join([f"{target.name} could not be downloaded", *failures]))
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _fetch(

@@ -37,7 +37,7 @@ class Pipeline:
         return images.astype(dtype, copy=False)
 
     def labels(self, labels: NDArray[Any]) -> NDArray[Any]:
-        """The targets of a batch."""
+        """The targets of a batch, in training and in inference alike."""
         for transform in self.transforms:
             labels = transform.labels(labels, self.classes)
         return labels
