@@ -131,6 +131,17 @@ class Layer(Configurable):
     ) -> Array | None:
         """dL/dx from dL/dy; writes dL/dp into `grads[p]` for every trainable parameter p."""
 
+    def second_backward(
+        self, params: Params, saved: Any, d2y: Array, d2grads: Params, call: Call
+    ) -> Array:
+        """Optional: the Gauss–Newton diagonal of the second derivative, from outputs to inputs.
+
+        d²L/dx_i² = Σ_j (∂y_j/∂x_i)² · d²L/dy_j², and likewise for every trainable parameter,
+        summed over the batch and written to `d2grads`. Optimizers that scale each parameter's
+        rate by its curvature need it. LeCun et al. 1998, appendix C, eqs. 24–27.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no second_backward")
+
 
 def expect_image(in_shape: Shape) -> tuple[int, int, int]:
     """(channels, height, width). Raises ShapeError for anything but an image."""

@@ -109,6 +109,10 @@ def test_misspelt_option_names_the_nearest() -> None:
             "5:29: layers.conv1.p: expected a number ≥ 0 and < 1, found 1",
         ),
         (
+            "{type: dropout, p: false}",
+            "5:29: layers.conv1.p: expected a number ≥ 0 and < 1, found false",
+        ),
+        (
             "{type: batch_norm2d, eps: 0}",
             "5:36: layers.conv1.eps: expected a number > 0, found 0",
         ),
