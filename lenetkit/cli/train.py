@@ -18,7 +18,8 @@ from lenetkit.data.loading import TrainingData, load_training_data, with_fitted_
 from lenetkit.errors import InputError, RunError
 from lenetkit.network import Network
 from lenetkit.plan import Plan, load_plan
-from lenetkit.run import Recorder, RunFolder
+from lenetkit.recorder import Recorder
+from lenetkit.run import RunFolder
 from lenetkit.spec.merge import Override
 
 
