@@ -49,4 +49,4 @@ def train(
     if data is None:
         data = load_training_data(network.plan, Path(data_dir) if data_dir else None)
     how = replace(network.plan.spec.train, **settings)
-    yield from training.train(network, data, how, training.start(network))
+    yield from training.train(network, data, how, training.start(network, how))

@@ -33,6 +33,13 @@ class Loss(Configurable):
     def backward(self, saved: Any) -> Array:
         """d(mean over the batch)/d(outputs), (N, K)."""
 
+    def second_backward(self, saved: Any) -> Array:
+        """Optional: d²L/d(outputs)² of each sample (N, K), not divided by N, and not negative.
+
+        It is where the second derivatives start that `Layer.second_backward` hands on.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no second_backward")
+
     @abstractmethod
     def probabilities(self, outputs: Array) -> Array:
         """The outputs read as class probabilities (N, K); the largest is the answer."""

@@ -45,22 +45,28 @@ class Network:
         size = plan.count(trainable_only=True)
         self.params = np.zeros(size, dtype)
         self.grads = np.zeros(size, dtype)
-        self._views: list[dict[str, Array]] = []
-        self._grad_views: list[dict[str, Array]] = []
-        offset = 0
-        for layer in plan.layers:
-            views, grad_views = {}, {}
-            for name, spec in layer.params.items():
-                end = offset + math.prod(spec.shape)
-                if spec.trainable:
-                    views[name] = self.params[offset:end].reshape(spec.shape)
-                    grad_views[name] = self.grads[offset:end].reshape(spec.shape)
-                    offset = end
-                else:
-                    views[name] = np.zeros(spec.shape, dtype)
-            self._views.append(views)
-            self._grad_views.append(grad_views)
+        self._grad_views = self._split(self.grads)
+        self._views = [
+            {
+                name: views[name] if spec.trainable else np.zeros(spec.shape, dtype)
+                for name, spec in layer.params.items()
+            }
+            for layer, views in zip(plan.layers, self._split(self.params), strict=True)
+        ]
         self.initialize(seed)
+
+    def _split(self, vector: Array) -> list[dict[str, Array]]:
+        """A flat vector as named views of the trainable parameters, for each layer."""
+        views: list[dict[str, Array]] = []
+        offset = 0
+        for layer in self.plan.layers:
+            views.append({})
+            for name, spec in layer.params.items():
+                if spec.trainable:
+                    end = offset + math.prod(spec.shape)
+                    views[-1][name] = vector[offset:end].reshape(spec.shape)
+                    offset = end
+        return views
 
     def initialize(self, seed: int) -> None:
         """Set every parameter to its initial value.
@@ -99,6 +105,23 @@ class Network:
                 self._grad_views[index],
                 workspace.calls[index],
             )
+
+    def second_backward(self, d2y: Array, workspace: Workspace) -> Array:
+        """d²L/dparams², Gauss–Newton diagonal, in the order of `params`; see `Layer`.
+
+        For the workspace's last forward, summed over its batch.
+        """
+        result = np.zeros_like(self.params)
+        views = self._split(result)
+        for index in reversed(range(len(self.plan.layers))):
+            d2y = self.plan.layers[index].layer.second_backward(
+                self._views[index],
+                workspace.saved[index],
+                d2y,
+                views[index],
+                workspace.calls[index],
+            )
+        return result
 
     def tensors(self) -> dict[str, Array]:
         """`LAYER.NAME` → view, trainable and untrained, in the order of the layers."""

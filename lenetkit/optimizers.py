@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -33,6 +33,17 @@ class Optimizer(Configurable):
     def active_slots(self) -> tuple[str, ...]:
         """The state vectors that these options need."""
         return self.slots
+
+    def begin_epoch(
+        self, state: Mapping[str, Vector], curvature: Callable[[int], Vector]
+    ) -> dict[str, float]:
+        """Called before the first step of each epoch; may update `state` in place.
+
+        `curvature(n)` is the Gauss–Newton diagonal of the mean loss's second derivative for every
+        parameter, averaged over n training samples drawn at random. Returns figures worth a
+        line in the run's notes, by name.
+        """
+        return {}
 
     @abstractmethod
     def step(

@@ -20,7 +20,7 @@ from lenetkit.errors import RunError
 from lenetkit.evaluation import Evaluation, evaluate
 from lenetkit.network import Network
 from lenetkit.run import METRICS, STEPS, RunFolder, keep_rows
-from lenetkit.training import EpochDone, Event, Progress, StepDone
+from lenetkit.training import EpochBegun, EpochDone, Event, Progress, StepDone
 
 VALIDATION_METRICS = ("validation_loss", "validation_accuracy")
 MOST_MISTAKES = 40
@@ -40,6 +40,8 @@ class Recorder:
         self.best = Best()
         self._kept: dict[str, Evaluation] = {}
         """How good the model in the folder is, on each set."""
+        self._notes: dict[str, dict[str, float]] = {}
+        """What the optimizer had to tell, by epoch."""
         self._open = ExitStack()
         self._steps: IO[str]
 
@@ -75,11 +77,14 @@ class Recorder:
                 f"the {self.data.train.dataset} found now; resume with the same data"
             )
         self.best = best
+        self._notes = json.loads(metadata.get("notes", "{}"))
 
     def record(self, event: Event) -> None:
         """Write down one event; after an epoch also the model and a checkpoint."""
         if isinstance(event, StepDone):
             self._steps.write(f"{event.step},{event.loss:.9g}\n")
+        elif isinstance(event, EpochBegun):
+            self._notes |= {f"{event.epoch}": event.notes}
         else:
             self._record_epoch(event)
 
@@ -105,7 +110,11 @@ class Recorder:
         """Write the state that the run stands in, and the steps so far."""
         self._steps.flush()
         checkpoint.save(
-            self.folder.checkpoint, self.network, self.progress, self.best, self._provenance()
+            self.folder.checkpoint,
+            self.network,
+            self.progress,
+            self.best,
+            self._provenance() | {"notes": json.dumps(self._notes)},
         )
 
     def finish(self) -> dict[str, Any]:
@@ -162,6 +171,8 @@ class Recorder:
         result["versions"] = versions()
         result["params"] = self.network.plan.count()
         result["classes"] = list(self.data.train.classes)
+        if self._notes:
+            result["notes"] = self._notes
         result["confusion_test"] = kept["test"].confusion.tolist()
         result["confusion_train"] = kept["train"].confusion.tolist()
         result["mistakes"] = _mistakes(kept["test"], self.data.test.labels)

@@ -8,25 +8,34 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 
 from lenetkit.data.loading import TrainingData
+from lenetkit.data.pipeline import slices
 from lenetkit.errors import LenetkitError
-from lenetkit.evaluation import Evaluation, evaluate
+from lenetkit.evaluation import BATCH, Evaluation, evaluate
 from lenetkit.layer import Array
-from lenetkit.network import Network
+from lenetkit.network import Network, Workspace
 from lenetkit.schedules import Moment
 from lenetkit.spec.model import TrainSpec
 
-_SHUFFLE, _TRANSFORMS, _LAYERS = 1, 2, 3  # what a random stream is for
+_SHUFFLE, _TRANSFORMS, _LAYERS, _CURVATURE = 1, 2, 3, 4  # what a random stream is for
 
 
 class DivergedError(LenetkitError):
     """The loss stopped being a finite number; going on could only make it worse."""
+
+
+@dataclass(frozen=True)
+class EpochBegun:
+    """The optimizer prepared an epoch and has figures to tell."""
+
+    epoch: int
+    notes: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -57,7 +66,7 @@ class EpochDone:
     """Time spent training, evaluation left out."""
 
 
-Event: TypeAlias = StepDone | EpochDone
+Event: TypeAlias = EpochBegun | StepDone | EpochDone
 
 
 @dataclass
@@ -74,9 +83,9 @@ class Progress:
     """Training time of the epoch under way."""
 
 
-def start(network: Network) -> Progress:
+def start(network: Network, settings: TrainSpec) -> Progress:
     """The state of a run that has not begun."""
-    names = network.plan.spec.train.optimizer.active_slots()
+    names = settings.optimizer.active_slots()
     return Progress({name: np.zeros_like(network.params) for name in names})
 
 
@@ -92,6 +101,7 @@ def train(
     steps_per_epoch = math.ceil(len(data.train) / settings.batch_size)
     training, evaluating = network.workspace(training=True), network.workspace(training=False)
     order, ordered_for = np.arange(len(data.train)), -1
+    notes: dict[str, float] = {}
     while progress.epoch < settings.epochs:
         clock = time.perf_counter()
         moment = Moment(progress.step, steps_per_epoch, settings.epochs)
@@ -99,6 +109,9 @@ def train(
             if settings.shuffle and ordered_for != moment.epoch:
                 order = _rng(settings, _SHUFFLE, moment.epoch).permutation(len(order))
                 ordered_for = moment.epoch
+            if progress.step % steps_per_epoch == 0:
+                measure = _curvature(network, data, settings, moment.epoch, evaluating)
+                notes = settings.optimizer.begin_epoch(progress.slots, measure)
             first = progress.step % steps_per_epoch * settings.batch_size
             rows = order[first : first + settings.batch_size]
             lr = settings.schedule.rate(settings.optimizer.lr, moment)
@@ -118,6 +131,9 @@ def train(
                 network.params, network.grads, progress.slots, lr, progress.step
             )
             progress.seconds += time.perf_counter() - clock
+            if notes:  # only now: what begin_epoch did must not be done again after a break
+                yield EpochBegun(moment.epoch + 1, notes)
+                notes = {}
             yield StepDone(
                 step=progress.step,
                 epoch=moment.epoch + 1,
@@ -143,6 +159,28 @@ def train(
             progress.epoch += 1
             progress.seconds = 0.0
             yield done
+
+
+def _curvature(
+    network: Network, data: TrainingData, settings: TrainSpec, epoch: int, workspace: Workspace
+) -> Callable[[int], Array]:
+    """What `Optimizer.begin_epoch` calls to measure second derivatives on some samples."""
+
+    def measure(count: int) -> Array:
+        rng = _rng(settings, _CURVATURE, epoch)
+        rows = rng.permutation(len(data.train))[:count]
+        total = np.zeros_like(network.params)
+        for batch in slices(len(rows), BATCH):
+            picked = rows[batch]
+            images = data.pipeline.images(data.train.images[picked], network.dtype)
+            targets = data.pipeline.labels(data.train.labels[picked])
+            outputs = network.forward(images, workspace)
+            _, saved = network.plan.spec.loss.forward(outputs, targets)
+            d2y = network.plan.spec.loss.second_backward(saved)
+            total += network.second_backward(d2y, workspace)
+        return total / max(len(rows), 1)
+
+    return measure
 
 
 def _rng(settings: TrainSpec, purpose: int, index: int) -> np.random.Generator:

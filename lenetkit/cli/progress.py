@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from lenetkit.data.loading import TrainingData
 from lenetkit.spec.model import TrainSpec
-from lenetkit.training import EpochDone, Event, Progress, StepDone
+from lenetkit.training import EpochBegun, EpochDone, Event, Progress, StepDone
 
 _REFRESH = 0.1
 """Seconds between two drawings of the bar."""
@@ -59,6 +59,10 @@ class ProgressBar:
                     f"acc {self._accuracy:.1%}",
                     refresh=False,
                 )
+        elif isinstance(event, EpochBegun):
+            told = ", ".join(f"{name} {value:.3g}" for name, value in event.notes.items())
+            if not self._quiet:
+                self._bar.write(f"epoch {event.epoch}: {told}", file=sys.stderr)
         elif not self._quiet:
             self._bar.write(epoch_line(event), file=sys.stderr)
 

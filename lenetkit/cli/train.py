@@ -80,7 +80,7 @@ def command(
     if resume is not None:
         _expect_same_spec(plan, load_plan(folder.spec, longer), folder)
     network = Network(plan, seed=plan.spec.train.seed)
-    progress = training.start(network)
+    progress = training.start(network, plan.spec.train)
     if init_from is not None:
         _report_loaded(init_from, *model.load_matching(network, init_from))
     if resume is None:

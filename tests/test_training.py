@@ -1,0 +1,150 @@
+"""Training as a generator of events, on a small network and random images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import lenetkit
+from lenetkit import training
+from lenetkit.data.loading import TrainingData, load_training_data
+from lenetkit.network import Network
+from lenetkit.optimizers import Optimizer
+from lenetkit.training import EpochBegun, EpochDone, StepDone
+
+SPEC = """\
+lenetkit: 1
+name: small
+input: [1, 6, 6]
+layers:
+  conv1: {type: conv2d, out_channels: 2, kernel_size: 3}
+  tanh1: tanh
+  drop1: {type: dropout, p: 0.3}
+  fc1: {type: linear, out_features: 3}
+data:
+  type: idx
+  transforms: [{type: random_affine, degrees: 10}, scale]
+train: {epochs: 2, batch_size: 5, optimizer: {type: adam, lr: 0.01}}
+"""
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Network:
+    (tmp_path / "small.yaml").write_text(SPEC, "utf-8")
+    return lenetkit.build(tmp_path / "small.yaml")
+
+
+@pytest.fixture
+def data(network: Network, make_idx: Callable[..., Path]) -> TrainingData:
+    return load_training_data(network.plan, make_idx(size=(6, 6)))
+
+
+def test_events_come_in_order(network: Network, data: TrainingData) -> None:
+    events = list(lenetkit.train(network, data))
+    kinds = [type(event).__name__ for event in events]
+    assert kinds == [*["StepDone"] * 3, "EpochDone"] * 2
+    steps = [event for event in events if isinstance(event, StepDone)]
+    assert [event.step for event in steps] == [1, 2, 3, 4, 5, 6]
+    assert [event.samples for event in steps] == [5, 5, 2] * 2  # the last batch is smaller
+    assert [event.epoch for event in steps] == [1, 1, 1, 2, 2, 2]
+
+
+def test_every_sample_is_seen_once_an_epoch_in_another_order_each(
+    network: Network, data: TrainingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+    forward = type(network.plan.spec.loss).forward
+
+    def spy(self: Any, outputs: Any, targets: Any) -> Any:
+        seen.append(np.array(targets))
+        return forward(self, outputs, targets)
+
+    marked = replace(data.train, labels=np.arange(12) % 3)
+    monkeypatch.setattr(type(network.plan.spec.loss), "forward", spy)
+    stream = lenetkit.train(network, replace(data, train=marked))
+    epochs = []
+    for event in stream:
+        if isinstance(event, StepDone) and event.step % 3 == 0:
+            epochs.append(np.concatenate(seen[-3:]))
+    assert all(sorted(epoch) == sorted(marked.labels) for epoch in epochs)
+    assert list(epochs[0]) != list(epochs[1])
+
+
+@pytest.mark.parametrize("stop", range(6))
+def test_going_on_after_any_step_gives_the_same_bits(
+    network: Network, data: TrainingData, stop: int
+) -> None:
+    settings = network.plan.spec.train
+    whole, parts = Network(network.plan), Network(network.plan)
+    list(training.train(whole, data, settings, training.start(whole, settings)))
+    progress = training.start(parts, settings)
+    for event in training.train(parts, data, settings, progress):
+        if isinstance(event, StepDone) and event.step > stop:
+            break
+    list(training.train(parts, data, settings, progress))
+    assert parts.params.tobytes() == whole.params.tobytes()
+
+
+def test_leaving_the_optimizers_state_out_would_show(network: Network, data: TrainingData) -> None:
+    settings = network.plan.spec.train
+    whole, parts = Network(network.plan), Network(network.plan)
+    list(training.train(whole, data, settings, training.start(whole, settings)))
+    progress = training.start(parts, settings)
+    for _ in zip(range(3), training.train(parts, data, settings, progress), strict=False):
+        pass
+    forgotten = replace(progress, slots=training.start(parts, settings).slots)
+    list(training.train(parts, data, settings, forgotten))
+    assert parts.params.tobytes() != whole.params.tobytes()
+
+
+def test_train_accuracy_is_that_of_the_epochs_last_weights(
+    network: Network, data: TrainingData
+) -> None:
+    *_, last = lenetkit.train(network, data)
+    assert isinstance(last, EpochDone)
+    again = lenetkit.evaluate(network, data.train, data.pipeline)
+    assert last.train.accuracy == again.accuracy
+    assert last.train.loss == again.loss
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByCurvature(Optimizer):
+    """Steps divided by the curvature that was measured when the epoch began."""
+
+    slots: ClassVar[tuple[str, ...]] = ("curvature",)
+
+    def begin_epoch(
+        self,
+        state: Mapping[str, NDArray[Any]],
+        curvature: Callable[[int], NDArray[Any]],
+    ) -> dict[str, float]:
+        state["curvature"][...] = curvature(7)
+        return {"largest curvature": float(state["curvature"].max())}
+
+    def step(
+        self,
+        params: NDArray[Any],
+        grads: NDArray[Any],
+        state: Mapping[str, NDArray[Any]],
+        lr: float,
+        t: int,
+    ) -> None:
+        params -= lr * grads / (1 + state["curvature"])
+
+
+def test_an_optimizer_may_prepare_each_epoch(
+    network: Network, data: TrainingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "lenetkit.training._curvature", lambda *args: lambda n: np.full_like(network.params, n)
+    )
+    events = list(lenetkit.train(network, data, optimizer=ByCurvature(lr=0.1)))
+    begun = [event for event in events if isinstance(event, EpochBegun)]
+    assert begun == [EpochBegun(n, {"largest curvature": 7.0}) for n in (1, 2)]
+    assert [type(event) for event in events[:2]] == [EpochBegun, StepDone]
