@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from lenetkit.errors import OptionError, PluginError, Problem, did_you_mean, nearest
@@ -59,11 +60,18 @@ class Binder:
         return self.options(cls, options, path, type_node.value, also={"type", *also})
 
     def options(
-        self, cls: type[T], node: MapNode, path: str, noun: str, also: Collection[str] = ()
+        self,
+        cls: type[T],
+        node: MapNode,
+        path: str,
+        noun: str,
+        also: Collection[str] = (),
+        elsewhere: Mapping[str, str] = MappingProxyType({}),
     ) -> T | None:
         """An object of `cls` with the options of a mapping; None where any of them is wrong.
 
         `noun` is what the object is called in messages; keys in `also` are somebody else's.
+        `elsewhere` says of keys that have no place here where they have one.
         """
         known = {opt.name: opt for opt in options_of(cls)}
         valid = (*known, *also)
@@ -71,7 +79,8 @@ class Binder:
         complete = True
         for key, entry in node.entries.items():
             if key not in known and key not in also:
-                near = did_you_mean(key, valid)
+                place = elsewhere.get(key)
+                near = f"; did you mean '{place}'?" if place else did_you_mean(key, valid)
                 self.problem(entry.mark, path, f"{noun} has no option {show(key)}{near}")
                 meant.add(nearest(key, valid))
                 complete = False

@@ -151,9 +151,10 @@ def bind_model(tree: MapNode, binder: Binder) -> Draft:
     """The spec of a tree of nodes; problems are noted in `binder`."""
     draft = Draft()
     sections = ("layers", "data", "train", "extends")
-    head = binder.options(
-        _Head, _with_defaults(tree, ("loss", "init", "kernels")), "", "a spec", sections
-    )
+    elsewhere = {opt.name: f"train.{opt.name}" for opt in options_of(TrainSpec)}
+    elsewhere |= {opt.name: f"data.{opt.name}" for opt in options_of(DataOptions)}
+    filled = _with_defaults(tree, ("loss", "init", "kernels"))
+    head = binder.options(_Head, filled, "", "a spec", sections, elsewhere)
     checked = _check_head(tree, binder)
     draft.input = checked.get("input")
     if "extends" in tree.entries:

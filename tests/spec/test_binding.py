@@ -170,7 +170,9 @@ def test_control_characters_are_shown_escaped() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("epohcs: 3", "6:1: a spec has no option 'epohcs'; valid: "),
+        ("spam: 3", "6:1: a spec has no option 'spam'; valid: "),
+        ("epochs: 3", "6:1: a spec has no option 'epochs'; did you mean 'train.epochs'?"),
+        ("dir: x", "6:1: a spec has no option 'dir'; did you mean 'data.dir'?"),
         ("extend: x", "6:1: a spec has no option 'extend'; did you mean 'extends'?"),
         ("kernel: numpy", "6:1: a spec has no option 'kernel'; did you mean 'kernels'?"),
         ("extends: lenet5", "6:1: extends: only a spec file can extend one"),

@@ -214,6 +214,11 @@ def test_a_type_that_is_no_name(tmp_path: Path, wrong: str) -> None:
     )
 
 
+def test_a_layer_without_its_place_has_no_shape_problem_too(tmp_path: Path) -> None:
+    (message,) = problems(tmp_path, "layers: {x: {type: batch_norm2d, after: conv7}}\n")
+    assert "there is no layer 'conv7'" in message
+
+
 def test_wrong_changes_do_not_hide_other_mistakes(tmp_path: Path) -> None:
     change = "layers: {no1: null, no2: null, x: {type: relu, after: no3}, relu1: rleu}\nloss: 3\n"
     assert [message.split(": ")[0] for message in problems(tmp_path, change)] == [
