@@ -32,15 +32,25 @@ GROUPS = {
 """The entry-point groups, and what a name in each of them is, in the singular."""
 
 
+API = "1"
+"""The version of the contracts that plugins are written against."""
+API_GROUP = "lenetkit.api"
+"""A distribution names the versions it supports as entry points of this group: `1 = "package"`."""
+
+
 @dataclass(frozen=True)
 class Provider:
-    """The distribution that a registered name comes from."""
+    """The distribution, or the file, that a registered name comes from."""
 
     distribution: str
     version: str
 
     def __str__(self) -> str:
         return f"{self.distribution} {self.version}"
+
+
+BUILTIN = "lenetkit"
+"""The distribution whose names no other can take."""
 
 
 @dataclass(frozen=True)
@@ -51,20 +61,30 @@ class Entry:
     target: str
     provider: Provider
     point: EntryPoint
+    unusable: str = ""
+    """Why it cannot be used, where that is known without importing it."""
+
+    @property
+    def qualified(self) -> str:
+        """`distribution:name`, which is never ambiguous."""
+        return f"{self.provider.distribution}:{self.name}"
 
 
 class Registry(Generic[T]):
     """The registered names of one group, all subclasses of `base`."""
 
-    def __init__(self, group: str, base: type[T], points: Iterable[EntryPoint]) -> None:
+    def __init__(self, group: str, base: type[T], entries: Iterable[Entry]) -> None:
         self.group = group
         self.base = base
-        self._loaded: dict[str, type[T]] = {}
+        self._loaded: dict[Entry, type[T]] = {}
         self._entries: dict[str, list[Entry]] = defaultdict(list)
-        for point in points:
-            entry = Entry(point.name, point.value, _provider(point), point)
-            if entry not in self._entries[point.name]:  # one distribution, found twice on the path
-                self._entries[point.name].append(entry)
+        for entry in entries:
+            self.add(entry)
+
+    def add(self, entry: Entry) -> None:
+        """Register one name more; a distribution found twice on the path counts once."""
+        if entry not in self._entries[entry.name]:
+            self._entries[entry.name].append(entry)
 
     @property
     def kind(self) -> str:
@@ -85,18 +105,27 @@ class Registry(Generic[T]):
         return [entry for name in self.names() for entry in self._entries[name]]
 
     def entry(self, name: str) -> Entry:
-        """The one registration of a name.
+        """The registration of a name, or of `distribution:name`.
 
-        Raises PluginError for an unknown name and for one that two distributions claim.
+        A built-in keeps its name whoever else claims it. Raises PluginError for an unknown name
+        and for one that two other distributions claim.
         """
-        found = self._entries.get(name, [])
+        provider, _, bare = name.rpartition(":")
+        found = [
+            entry
+            for entry in self._entries.get(bare, [])
+            if provider in ("", entry.provider.distribution)
+        ]
+        found = [e for e in found if e.provider.distribution == BUILTIN] or found
         if not found:
             near = did_you_mean(name, self.names())
             raise PluginError(f"no {self.kind} is registered as {show(name)}{near}")
         if len(found) > 1:
             claimants = " and ".join(str(entry.provider) for entry in found)
+            ways = " or ".join(f"'{entry.qualified}'" for entry in found)
             raise PluginError(
-                f"{self.kind} '{name}' is registered by {claimants}; uninstall one of them"
+                f"{self.kind} '{name}' is registered by {claimants}; write {ways}, "
+                "or uninstall one of them"
             )
         return found[0]
 
@@ -105,22 +134,36 @@ class Registry(Generic[T]):
 
         Raises PluginError, naming the distribution, where it does not import or is no `base`.
         """
-        if name not in self._loaded:
-            self._loaded[name] = self._load(self.entry(name))
-        return self._loaded[name]
+        return self.load(self.entry(name))
+
+    def load(self, entry: Entry) -> type[T]:
+        """The class behind a registration; see `get`."""
+        if entry not in self._loaded:
+            self._loaded[entry] = self._load(entry)
+        return self._loaded[entry]
 
     def name_of(self, cls: type[Configurable]) -> str:
-        """The name that a class is registered under. Raises PluginError where there is none."""
+        """The name that a class is registered under, qualified where the bare one is another's.
+
+        Raises PluginError where there is none.
+        """
         target = f"{cls.__module__}:{cls.__qualname__}"
-        for name, entries in self._entries.items():
-            if self._loaded.get(name) is cls or any(e.target == target for e in entries):
-                return name
+        for entry in self.entries():
+            if self._loaded.get(entry) is cls or entry.target == target:
+                return entry.name if self._is_plain(entry) else entry.qualified
         raise PluginError(
             f"{cls.__qualname__} is not registered in {self.group}; declare it as an entry point"
         )
 
+    def _is_plain(self, entry: Entry) -> bool:
+        """Whether the bare name means this registration."""
+        claims = self._entries[entry.name]
+        return len(claims) == 1 or entry.provider.distribution == BUILTIN
+
     def _load(self, entry: Entry) -> type[T]:
         where = f"{self.kind} '{entry.name}' of {entry.provider} ({entry.target})"
+        if entry.unusable:
+            raise PluginError(f"{where} {entry.unusable}")
         try:
             loaded = entry.point.load()
         except (Exception, SystemExit) as error:  # a plugin may fail in any way: say whose it is
@@ -142,29 +185,51 @@ class Catalog:
     """All registries, made from one scan of what is installed."""
 
     def __init__(self, points: Iterable[EntryPoint]) -> None:
-        self._points: dict[str, list[EntryPoint]] = defaultdict(list)
+        points = list(points)
+        supported: dict[str, set[str]] = defaultdict(set)
+        for point in points:
+            if point.group == API_GROUP:
+                supported[_provider(point).distribution].add(point.name)
+        self._entries: dict[str, list[Entry]] = {group: [] for group in GROUPS}
         for point in points:
             if point.group in GROUPS:
-                self._points[point.group].append(point)
+                provider = _provider(point)
+                unusable = _other_api(supported.get(provider.distribution, {API}))
+                entry = Entry(point.name, point.value, provider, point, unusable)
+                self._entries[point.group].append(entry)
         self._registries: dict[str, Registry[Configurable]] = {}
 
     def registry(self, base: type[T]) -> Registry[T]:
         """The registry of one kind of plugin, such as `Layer`."""
         if base.group not in self._registries:
-            made = Registry(base.group, base, self._points[base.group])
+            made = Registry(base.group, base, self._entries[base.group])
             self._registries[base.group] = made  # type: ignore[assignment]
         return self._registries[base.group]  # type: ignore[return-value]
 
-    def points(self) -> Mapping[str, list[EntryPoint]]:
-        """Group → its entry points, in the order of `GROUPS`."""
-        return {group: self._points[group] for group in GROUPS}
+    def entries(self) -> Mapping[str, list[Entry]]:
+        """Group → its registrations, in the order of `GROUPS`. Imports nothing."""
+        return self._entries
+
+    def add(self, group: str, entry: Entry) -> None:
+        """Register one name more."""
+        self._entries[group].append(entry)
+        if group in self._registries:
+            self._registries[group].add(entry)
 
 
 @functools.cache
 def installed() -> Catalog:
     """The catalog of the running Python's installed distributions."""
     found = entry_points()
-    return Catalog(point for group in GROUPS for point in found.select(group=group))
+    return Catalog(point for group in (*GROUPS, API_GROUP) for point in found.select(group=group))
+
+
+def _other_api(supported: set[str]) -> str:
+    """Why a distribution for these versions of the contracts cannot be used; empty if it can."""
+    if API in supported:
+        return ""
+    versions = ", ".join(sorted(supported))
+    return f"was built for plugin API {versions}; this lenetkit has {API}: update the older one"
 
 
 def _cause(error: BaseException) -> str:

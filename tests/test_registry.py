@@ -16,7 +16,7 @@ from lenetkit.layer import Layer
 from lenetkit.layers.activations import ReLU, Tanh
 from lenetkit.losses import Loss
 from lenetkit.plan import plan_tree
-from lenetkit.registry import GROUPS, Catalog, Provider, Registry, installed
+from lenetkit.registry import API_GROUP, GROUPS, Catalog, Provider, Registry, installed
 from lenetkit.spec.merge import parse_text
 
 
@@ -109,7 +109,7 @@ def test_unknown_name_in_an_empty_group() -> None:
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_group_has_names_and_a_word_for_them(group: str) -> None:
-    assert installed().points()[group]
+    assert installed().entries()[group]
     assert GROUPS[group].islower()
 
 
@@ -127,10 +127,44 @@ def test_a_name_claimed_twice_names_both(distribution: Callable[..., Distributio
     with pytest.raises(PluginError) as caught:
         registry.get("relu")
     assert str(caught.value) == (
-        "layer 'relu' is registered by one 1.0 and two 2.5; uninstall one of them"
+        "layer 'relu' is registered by one 1.0 and two 2.5; "
+        "write 'one:relu' or 'two:relu', or uninstall one of them"
     )
     assert registry.names() == ["relu"]
     assert len(registry.entries()) == 2
+    assert registry.get("one:relu") is ReLU
+    assert registry.name_of(ReLU) == "one:relu"
+
+
+def test_a_builtin_keeps_its_name(distribution: Callable[..., Distribution]) -> None:
+    registry = layers(
+        point("relu", "lenetkit.layers.activations:Tanh", distribution("greedy")),
+        point("relu", "lenetkit.layers.activations:ReLU", distribution("lenetkit")),
+    )
+    assert registry.get("relu") is ReLU
+    assert registry.get("greedy:relu") is Tanh
+    assert registry.name_of(ReLU) == "relu"
+    assert registry.name_of(Tanh) == "greedy:relu"
+
+
+def test_a_distribution_for_another_api_is_listed_but_not_used(
+    distribution: Callable[..., Distribution],
+) -> None:
+    old = distribution("old")
+    registry = layers(
+        point("a", "lenetkit.layers.activations:Tanh", old),
+        point("0", "old", old, group=API_GROUP),
+        point("b", "lenetkit.layers.activations:ReLU", distribution("new")),
+        point("1", "new", distribution("new"), group=API_GROUP),
+    )
+    assert registry.names() == ["a", "b"]
+    assert registry.get("b") is ReLU
+    with pytest.raises(PluginError) as caught:
+        registry.get("a")
+    assert str(caught.value) == (
+        "layer 'a' of old 1.0 (lenetkit.layers.activations:Tanh) was built for plugin API 0; "
+        "this lenetkit has 1: update the older one"
+    )
 
 
 def test_a_distribution_found_twice_is_one(distribution: Callable[..., Distribution]) -> None:
@@ -265,7 +299,7 @@ def test_plugin_errors_in_a_spec_have_their_place(
 ) -> None:
     """Those of other names in the same spec do not disturb."""
     name = module("bad_plugin", "raise RuntimeError('no GPU')")
-    others = [p for points in installed().points().values() for p in points]
+    others = [e.point for entries in installed().entries().values() for e in entries]
     catalog = Catalog([*others, point("bad", f"{name}:Bad", distribution("one"))])
     text = (
         "lenetkit: 1\nname: n\ninput: [2]\n"
@@ -284,7 +318,7 @@ def test_plugin_errors_in_a_spec_have_their_place(
 def test_a_plugins_layer_is_planned_under_its_name_and_provider(
     distribution: Callable[..., Distribution],
 ) -> None:
-    others = [p for points in installed().points().values() for p in points]
+    others = [e.point for entries in installed().entries().values() for e in entries]
     target = f"{_Plugged.__module__}:_Plugged"
     mine = point("plugged", target, distribution("one", "3.1"))
     vars(mine)["load"] = lambda: _Plugged
