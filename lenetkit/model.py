@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -20,7 +20,7 @@ from lenetkit.layer import shape_text
 from lenetkit.network import Network
 from lenetkit.options import Configurable, kind_of, options_of
 from lenetkit.plan import Plan, plan_text
-from lenetkit.registry import Catalog, installed
+from lenetkit.registry import BUILTIN, Catalog, installed
 
 FORMAT = "1"
 
@@ -127,12 +127,22 @@ def read_plan(path: Path, metadata: Mapping[str, str]) -> Plan:
     try:
         return plan_text(metadata.get("spec", ""), f"{path}, spec")
     except SpecError as error:
-        wanted = json.loads(metadata.get("providers", "{}"))
-        makers = ", ".join(sorted({" ".join(p) for p in wanted.values() if p[0] != "lenetkit"}))
-        hint = f"\n  the model was made with {makers}; is it installed?" if makers else ""
+        hint = _missing_providers(json.loads(metadata.get("providers", "{}")))
         raise ModelFileError(
             f"{path}: the spec inside does not fit this lenetkit:\n{error}{hint}"
         ) from None
+
+
+def _missing_providers(wanted: Mapping[str, Sequence[str]]) -> str:
+    """What to install or pass so that the types of a model can be found."""
+    makers = sorted({(name, version) for name, version in wanted.values() if name != BUILTIN})
+    steps = [
+        f"pass --plugin {name} (the model was made with {version} of it)"
+        if name.endswith(".py")
+        else f"install {name} (the model was made with {version})"
+        for name, version in makers
+    ]
+    return "".join(f"\n  {step}" for step in steps)
 
 
 def fill(network: Network, tensors: Mapping[str, NDArray[Any]], path: Path) -> None:

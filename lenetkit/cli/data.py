@@ -11,6 +11,7 @@ import numpy as np
 from lenetkit.cli.options import (
     data_dir_option,
     json_option,
+    plugin_option,
     print_json,
     report,
     set_option,
@@ -41,6 +42,7 @@ def command() -> None:
 @command.command(epilog="Example: lenetkit data fetch --data-dir MNIST")
 @_spec_option
 @set_option
+@plugin_option
 @data_dir_option
 def fetch(spec: str, changes: tuple[str, ...], data_dir: Path | None) -> None:
     """Download what is absent and verify everything. No fallback is used."""
@@ -52,6 +54,7 @@ def fetch(spec: str, changes: tuple[str, ...], data_dir: Path | None) -> None:
 @command.command(epilog="Example: lenetkit data info")
 @_spec_option
 @set_option
+@plugin_option
 @data_dir_option
 @json_option
 def info(spec: str, changes: tuple[str, ...], data_dir: Path | None, as_json: bool) -> None:
@@ -76,6 +79,7 @@ def info(spec: str, changes: tuple[str, ...], data_dir: Path | None, as_json: bo
 @command.command(epilog="Example: lenetkit data show --split test --out samples.png")
 @_spec_option
 @set_option
+@plugin_option
 @data_dir_option
 @click.option("--split", type=click.Choice(SPLITS), default="train", show_default=True)
 @click.option("--seed", default=0, show_default=True, help="Which samples are picked.")

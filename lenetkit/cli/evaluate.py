@@ -9,7 +9,14 @@ from typing import cast
 import click
 
 from lenetkit import model
-from lenetkit.cli.options import data_dir_option, json_option, print_json, report, table
+from lenetkit.cli.options import (
+    data_dir_option,
+    json_option,
+    plugin_option,
+    print_json,
+    report,
+    table,
+)
 from lenetkit.data.loading import check_fit, load_samples, place_for
 from lenetkit.data.source import DataSource, Samples, Split
 from lenetkit.evaluation import Evaluation, evaluate
@@ -28,6 +35,7 @@ from lenetkit.spec.model import DataSpec
     metavar="TYPE",
     help="Another data set than the model's own, such as mnist or idx, with its default options.",
 )
+@plugin_option
 @data_dir_option
 @json_option
 def command(

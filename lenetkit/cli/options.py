@@ -25,6 +25,29 @@ data_dir_option = click.option(
     metavar="DIR",
     help="Folder of the data files; looked in first.",
 )
+
+
+def _add_files(context: click.Context, option: click.Parameter, paths: tuple[Path, ...]) -> None:
+    if not paths:
+        return
+    from lenetkit.plugin_file import add_file
+    from lenetkit.registry import installed
+
+    for path in paths:
+        add_file(installed(), path)
+
+
+plugin_option = click.option(
+    "--plugin",
+    "plugins",
+    metavar="FILE.py",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    callback=_add_files,
+    expose_value=False,
+    is_eager=True,
+    help="A Python file whose PLUGINS the spec may name. Repeatable.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

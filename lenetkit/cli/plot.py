@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from lenetkit import model
-from lenetkit.cli.options import data_dir_option, report
+from lenetkit.cli.options import data_dir_option, plugin_option, report
 from lenetkit.data.loading import load_samples, place_for
 from lenetkit.data.source import Samples
 from lenetkit.errors import DataError
@@ -17,6 +17,7 @@ from lenetkit.run import RunFolder
 
 @click.command(name="plot", epilog="Example: lenetkit plot runs/lenet5/001")
 @click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
+@plugin_option
 @data_dir_option
 def command(run: Path, data_dir: Path | None) -> None:
     """Draw a run's pictures again.

@@ -8,7 +8,7 @@ import click
 import numpy as np
 
 from lenetkit import model
-from lenetkit.cli.options import json_option, print_json, table
+from lenetkit.cli.options import json_option, plugin_option, print_json, table
 from lenetkit.data.images import find_images, load_digit, load_resized
 
 
@@ -19,6 +19,7 @@ from lenetkit.data.images import find_images, load_digit, load_resized
 @click.argument(
     "images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path)
 )
+@plugin_option
 @json_option
 def command(model_file: Path, images: tuple[Path, ...], as_json: bool) -> None:
     """Read the digits in image files.

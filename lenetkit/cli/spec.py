@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lenetkit.cli.options import set_option, spec_argument
+from lenetkit.cli.options import plugin_option, set_option, spec_argument
 from lenetkit.plan import load_plan
 from lenetkit.spec.merge import Override
 
@@ -12,6 +12,7 @@ from lenetkit.spec.merge import Override
 @click.command(name="spec", epilog="Example: lenetkit spec lenet5-sigmoid > mine.yaml")
 @spec_argument
 @set_option
+@plugin_option
 def command(spec: str, changes: tuple[str, ...]) -> None:
     """Print a spec with everything resolved, as YAML.
 

@@ -6,7 +6,14 @@ from typing import Any
 
 import click
 
-from lenetkit.cli.options import json_option, print_json, set_option, spec_argument, table
+from lenetkit.cli.options import (
+    json_option,
+    plugin_option,
+    print_json,
+    set_option,
+    spec_argument,
+    table,
+)
 from lenetkit.layer import shape_text
 from lenetkit.plan import LayerPlan, Plan, load_plan
 from lenetkit.spec.merge import Override
@@ -18,6 +25,7 @@ _RIGHT = ("output", "params", "MACs", "connections")
 @click.command(name="summary", epilog="Example: lenetkit summary specs/lenet5.yaml")
 @spec_argument
 @set_option
+@plugin_option
 @json_option
 def command(spec: str, changes: tuple[str, ...], as_json: bool) -> None:
     """Show a network layer by layer: shapes, parameters, cost.

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from lenetkit import checkpoint, model, training
-from lenetkit.cli.options import data_dir_option, report, set_option
+from lenetkit.cli.options import data_dir_option, plugin_option, report, set_option
 from lenetkit.cli.progress import ProgressBar, epoch_line
 from lenetkit.data.loading import TrainingData, load_training_data, with_fitted_transforms
 from lenetkit.errors import InputError, RunError
@@ -27,6 +27,7 @@ from lenetkit.spec.merge import Override
 @click.argument("spec", metavar="SPEC", required=False)
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training set.")
 @set_option
+@plugin_option
 @data_dir_option
 @click.option(
     "--out",

@@ -1,0 +1,70 @@
+"""One-off plugins: a Python file whose classes a spec can name, without any packaging.
+
+The file says what it provides in a dictionary::
+
+    PLUGINS = {"elu": ELU}
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from types import ModuleType
+
+from lenetkit.errors import PluginError
+from lenetkit.options import Configurable
+from lenetkit.registry import GROUPS, Catalog, Entry, Provider
+
+
+def add_file(catalog: Catalog, path: Path) -> list[Entry]:
+    """Run a plugin file and register what its `PLUGINS` names.
+
+    Its provider is the file's name, its version the SHA-256 of its bytes. Raises PluginError
+    where the file cannot be run or does not say what it provides.
+    """
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise PluginError(f"{path}: cannot be read: {error.strerror}") from None
+    digest = hashlib.sha256(source).hexdigest()
+    provider = Provider(path.name, f"sha256:{digest[:12]}")
+    module = _run(path, f"lenetkit_plugin_{digest[:12]}")
+    plugins = getattr(module, "PLUGINS", None)
+    if not isinstance(plugins, dict) or not plugins:
+        raise PluginError(
+            f"{path}: does not say what it provides; add a line such as "
+            "PLUGINS = {'my_layer': MyLayer}"
+        )
+    added = []
+    for name, cls in plugins.items():
+        group = getattr(cls, "group", None)
+        if not (isinstance(cls, type) and issubclass(cls, Configurable) and group in GROUPS):
+            raise PluginError(
+                f"{path}: PLUGINS[{name!r}] is no subclass of Layer, Loss, Optimizer, Schedule, "
+                "Initializer, DataSource, Transform or Kernels"
+            )
+        point = EntryPoint(name, f"{module.__name__}:{cls.__qualname__}", group)
+        added.append(Entry(name, point.value, provider, point))
+        catalog.add(group, added[-1])
+    return added
+
+
+def _run(path: Path, name: str) -> ModuleType:
+    """The file as a module; one that was run before, unchanged, is not run again."""
+    if name in sys.modules:
+        return sys.modules[name]
+    found = importlib.util.spec_from_file_location(name, path)
+    if found is None or found.loader is None:
+        raise PluginError(f"{path}: expected a Python file, its name ending in .py")
+    module = importlib.util.module_from_spec(found)
+    sys.modules[name] = module  # dataclasses look their module up while the file runs
+    try:
+        found.loader.exec_module(module)
+    except (Exception, SystemExit) as error:  # a plugin may fail in any way: say which file
+        del sys.modules[name]
+        reason = f"{type(error).__name__}: {error}".rstrip(": ")
+        raise PluginError(f"{path}: does not run: {reason}") from error
+    return module

@@ -1,0 +1,110 @@
+"""`--plugin FILE.py`: one-off plugins, recorded in the model file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lenetkit import tensorfile
+from lenetkit.registry import installed
+
+Call = Callable[..., Any]
+
+ELU = '''
+from dataclasses import dataclass
+
+import numpy as np
+from lenetkit.layer import Layer
+from lenetkit.options import option
+
+
+@dataclass(frozen=True, kw_only=True)
+class ELU(Layer):
+    """y = x for x > 0, else alpha (e^x - 1)."""
+
+    alpha: float = option(1.0, above=0, doc="Limit for x to minus infinity, negated.")
+
+    def output_shape(self, in_shape):
+        return in_shape
+
+    def forward(self, params, x, call):
+        y = np.where(x > 0, x, self.alpha * np.expm1(np.minimum(x, 0)))
+        return y, y
+
+    def backward(self, params, saved, dy, grads, call):
+        return dy * np.where(saved > 0, 1, saved + self.alpha).astype(dy.dtype)
+
+
+PLUGINS = {"elu": ELU}
+'''
+
+
+@pytest.fixture(autouse=True)
+def _fresh_catalog() -> Iterator[None]:
+    installed.cache_clear()
+    yield
+    installed.cache_clear()
+
+
+@pytest.fixture
+def elu(tmp_path: Path) -> Path:
+    path = tmp_path / "elu.py"
+    path.write_text(ELU, "utf-8")
+    return path
+
+
+def test_a_file_works_in_every_command_that_reads_a_spec(
+    call: Call, small: Path, elu: Path
+) -> None:
+    change = ("--set", "layers.relu1={type: elu, alpha: 0.5}", "--plugin", elu)
+    facts = call("summary", small, *change, "--json").json
+    assert [row["provider"] for row in facts["layers"]][1] == "elu.py"
+    assert "relu1: {type: elu, alpha: 0.5}" in call("spec", small, *change).out
+    assert call("data", "info", "--spec", small, *change).status == 0
+    assert call("train", small, *change, "--out", "run", "--quiet").status == 0
+    for arguments in (["evaluate", "run/model.safetensors"], ["plot", "run"]):
+        assert call(*arguments, "--plugin", elu).status == 0
+    _, metadata = tensorfile.read(Path("run/model.safetensors"))
+    distribution, version = json.loads(metadata["providers"])["elu"]
+    assert distribution == "elu.py"
+    assert version.startswith("sha256:")
+
+
+def test_a_model_without_its_file_says_what_to_pass(call: Call, small: Path, elu: Path) -> None:
+    call("train", small, "--set", "layers.relu1=elu", "--plugin", elu, "--out", "run", "--quiet")
+    installed.cache_clear()
+    said = call("evaluate", "run/model.safetensors")
+    assert said.status == 2
+    assert "no layer is registered as 'elu'" in said.err
+    assert "\n  pass --plugin elu.py (the model was made with sha256:" in said.err
+
+
+BROKEN = {
+    "nothing said": ("x = 1", "does not say what it provides; add a line such as"),
+    "raises": ("raise RuntimeError('no')", "does not run: RuntimeError: no"),
+    "exits": ("import sys; sys.exit(3)", "does not run: SystemExit: 3"),
+    "syntax": ("def", "does not run: SyntaxError"),
+    "wrong class": ("PLUGINS = {'a': int}", "PLUGINS['a'] is no subclass of Layer, Loss"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_file_is_named(call: Call, small: Path, tmp_path: Path, case: str) -> None:
+    source, message = BROKEN[case]
+    path = tmp_path / "broken.py"
+    path.write_text(source, "utf-8")
+    said = call("summary", small, "--plugin", path)
+    assert said.status == 2
+    assert f"error: {path}: {message}" in said.err
+
+
+def test_a_missing_file_is_named(call: Call, small: Path) -> None:
+    said = call("summary", small, "--plugin", "no.py")
+    assert (said.status, said.err) == (
+        2,
+        "error: no.py: cannot be read: No such file or directory\n",
+    )
