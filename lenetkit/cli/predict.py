@@ -9,7 +9,8 @@ import numpy as np
 
 from lenetkit import model
 from lenetkit.cli.options import json_option, plugin_option, print_json, table
-from lenetkit.data.images import find_images, load_digit, load_resized
+from lenetkit.data.digits import load_digit
+from lenetkit.data.images import find_images, load_resized
 
 
 @click.command(

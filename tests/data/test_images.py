@@ -14,15 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from lenetkit.data import images
-from lenetkit.data.images import (
-    find_images,
-    load_digit,
-    load_resized,
-    prepare_digit,
-    read_image,
-    resize,
-    to_gray,
-)
+from lenetkit.data.digits import load_digit, prepare_digit
+from lenetkit.data.images import find_images, load_resized, read_image, resize
+from lenetkit.data.ink import to_gray
 from lenetkit.errors import ImageError
 
 Bytes = NDArray[np.uint8]
