@@ -1,0 +1,46 @@
+"""`lenetkit plugins`: list, describe, check and begin plugins."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+_COMMANDS = {
+    "list": "Every registered name, its provider and whether it loads.",
+    "info": "Options, documentation and source of one name.",
+    "check": "Run the conformance suite on names, a distribution or a file.",
+    "new": "Write a plugin distribution to start from.",
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports a command when it is called; the same as `list` without one."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"lenetkit.cli.plugins.{name}").command
+        return command
+
+
+@click.group(
+    name="plugins",
+    cls=_LazyGroup,
+    invoke_without_command=True,
+    epilog="Example: lenetkit plugins info conv2d",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON (for the list).")
+@click.pass_context
+def command(context: click.Context, as_json: bool) -> None:
+    """List every registered layer, optimizer, … and who provides it.
+
+    Without a command: `list`.
+    """
+    if context.invoked_subcommand is None:
+        from lenetkit.cli.plugins.list import command as listing
+
+        context.invoke(listing, as_json=as_json)

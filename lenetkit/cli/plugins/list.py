@@ -1,0 +1,39 @@
+"""`lenetkit plugins list`."""
+
+from __future__ import annotations
+
+import click
+
+from lenetkit.cli.options import json_option, plugin_option, print_json, table
+from lenetkit.probe import TIMEOUT, states
+from lenetkit.registry import installed
+
+_HEADERS = ("group", "name", "distribution", "version", "state")
+
+
+@click.command(name="list", epilog="Example: lenetkit plugins list")
+@plugin_option
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0.1),
+    default=TIMEOUT,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time that a plugin has to load one name.",
+)
+@json_option
+def command(timeout: float, as_json: bool) -> None:
+    """Every registered name, its provider and whether it loads.
+
+    The state is `ok`, or what keeps the plugin from being used. Other distributions than
+    lenetkit's own are loaded in a process of their own, so that none of them can break the list.
+    """
+    rows = [
+        (group, entry.name, entry.provider.distribution, entry.provider.version, state)
+        for group, entry, state in states(installed(), timeout)
+    ]
+    if as_json:
+        print_json([dict(zip(_HEADERS, row, strict=True)) for row in rows])
+    else:
+        short = [(row[0].removeprefix("lenetkit."), *row[1:]) for row in rows]
+        click.echo(table(short, _HEADERS))
