@@ -16,9 +16,9 @@ import math
 import types
 import typing
 from abc import ABC
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Union, get_args, get_origin
+from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
 from lenetkit.errors import OptionError, did_you_mean
 
@@ -111,6 +111,14 @@ class Configurable(ABC):
         for opt in options_of(type(self)):
             object.__setattr__(self, opt.name, opt.convert(getattr(self, opt.name)))
         self.validate()
+
+    @classmethod
+    def examples(cls) -> Sequence[Self]:
+        """Objects that the conformance suite may check the class by.
+
+        Only needed where options without a default cannot be guessed from their bounds.
+        """
+        return ()
 
     def validate(self) -> None:
         """Check what concerns several options together; raise OptionError."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from lenetkit.errors import OptionError
 from lenetkit.options import Configurable, option
@@ -96,6 +97,10 @@ class Piecewise(Schedule):
 
     boundaries: tuple[int, ...] = option(minimum=1, doc="Epochs at which the next value begins.")
     values: tuple[float, ...] = option(minimum=0, doc="Learning rates, one more than boundaries.")
+
+    @classmethod
+    def examples(cls) -> Sequence[Self]:
+        return (cls(boundaries=(1, 3), values=(0.1, 0.03, 0.01)),)
 
     def validate(self) -> None:
         if len(self.values) != len(self.boundaries) + 1:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -37,6 +38,10 @@ class SyntheticDigits(DataSource):
     train: int = option(60_000, minimum=1, doc="Training samples.")
     test: int = option(10_000, minimum=1, doc="Test samples.")
     seed: int = option(0, minimum=0, doc="Seed of the drawing.")
+
+    @classmethod
+    def examples(cls) -> Sequence[Self]:
+        return (cls(train=40, test=20),)
 
     def load(self, split: Split, place: Place) -> Samples:
         count = self.train if split == "train" else self.test

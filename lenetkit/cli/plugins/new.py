@@ -1,0 +1,30 @@
+"""`lenetkit plugins new`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lenetkit import scaffold
+
+
+@click.command(name="new", epilog="Example: lenetkit plugins new my-layers")
+@click.argument("name", metavar="NAME")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    metavar="DIR",
+    help="Where to make the folder NAME.  [default: here]",
+)
+def command(name: str, out: Path) -> None:
+    """Write a plugin distribution to start from.
+
+    It has a worked layer and optimizer, entry points, and tests by the conformance suite; it
+    installs and passes as it is.
+    """
+    for path in scaffold.write(name, out):
+        click.echo(path)
+    folder = out / name
+    click.echo(f'\nnext: python -m pip install -e "{folder}[dev]" && python -m pytest "{folder}"')

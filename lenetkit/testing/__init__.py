@@ -1,0 +1,88 @@
+"""lenetkit's promises as checks, for the built-ins and for every plugin.
+
+    from lenetkit.testing import check_layer, layer_checks, parametrize
+
+    print(check_layer(ELU(), (3, 8, 8)))            # raises CheckFailed where a promise is broken
+
+    @parametrize(layer_checks(ELU(), (3, 8, 8)))    # in pytest: one test for every check
+    def test_contract(check):
+        check()
+
+There are checks for every kind of plugin: layers, losses, optimizers, schedules, initializers,
+transforms, data sets and kernel sets. Each `…_checks` gives a list of `Check`; each `check_…` runs
+them and returns a `Report`, which counts what passed, failed, was skipped and was expected to fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from lenetkit.testing.datasets import check_dataset, dataset_checks
+from lenetkit.testing.initializers import check_initializer, initializer_checks
+from lenetkit.testing.kernels import check_kernels, kernel_checks
+from lenetkit.testing.layers import check_layer, layer_checks
+from lenetkit.testing.losses import check_loss, loss_checks
+from lenetkit.testing.optimizers import check_optimizer, optimizer_checks
+from lenetkit.testing.report import (
+    NOTHING_EXPECTED,
+    Check,
+    CheckFailed,
+    CheckSkipped,
+    Report,
+    Result,
+    run_checks,
+)
+from lenetkit.testing.schedules import check_schedule, schedule_checks
+from lenetkit.testing.transforms import check_transform, transform_checks
+
+if TYPE_CHECKING:
+    import pytest
+
+__all__ = [
+    "Check",
+    "CheckFailed",
+    "CheckSkipped",
+    "Report",
+    "Result",
+    "check_dataset",
+    "check_initializer",
+    "check_kernels",
+    "check_layer",
+    "check_loss",
+    "check_optimizer",
+    "check_schedule",
+    "check_transform",
+    "dataset_checks",
+    "initializer_checks",
+    "kernel_checks",
+    "layer_checks",
+    "loss_checks",
+    "optimizer_checks",
+    "parametrize",
+    "run_checks",
+    "schedule_checks",
+    "transform_checks",
+]
+
+
+def parametrize(
+    checks: Sequence[Check], *, expected_failures: Mapping[str, str] = NOTHING_EXPECTED
+) -> pytest.MarkDecorator:
+    """A pytest mark for a test that takes `check` and calls it: one test id a check and object.
+
+    A skipped check shows as a skip, and one of `expected_failures` (name → reason) as a strict
+    xfail. Raises ValueError for an expected failure that is no check's name.
+    """
+    import pytest
+
+    unknown = expected_failures.keys() - {check.name for check in checks}
+    if unknown:
+        raise ValueError(f"expected_failures: no check is called {', '.join(sorted(unknown))}")
+
+    def marks(check: Check) -> list[pytest.MarkDecorator]:
+        reason = expected_failures.get(check.name)
+        return [pytest.mark.xfail(reason=reason, strict=True)] if reason is not None else []
+
+    params = [pytest.param(check, id=check.id, marks=marks(check)) for check in checks]
+    return pytest.mark.parametrize("check", params)

@@ -1,0 +1,134 @@
+"""Checks of a layer's randomness, of training against inference, and of weights that are stored."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from lenetkit import tensorfile
+from lenetkit.layer import Layer
+from lenetkit.testing.compare import expect_all_same, expect_same, fail
+from lenetkit.testing.passes import BATCH, KEY, LayerCase
+from lenetkit.testing.report import CheckSkipped
+
+NEAR = 1e-9
+
+
+def same_key_gives_the_same_bits(case: LayerCase) -> None:
+    """The same parameters, input and `rng_key` give the same results, bit for bit."""
+    x = case.x(dtype=np.float32)
+    first = case.results(x)
+    case.results(case.x(seed=9, dtype=np.float32))  # what comes in between must not matter
+    cause = "randomness that does not come from call.rng, such as np.random.normal(…)"
+    expect_all_same(case.results(x), first, "the same pass again", cause=cause)
+
+
+def another_key_gives_another_draw(case: LayerCase) -> None:
+    """Where a layer draws from `call.rng`, another `rng_key` gives another output in training."""
+    if not case.is_random:
+        raise CheckSkipped("the layer does not draw from call.rng")
+    x = case.x()
+    first = case.output(x)
+    if all(np.array_equal(case.output(x, key=(key,)), first) for key in range(4, 12)):
+        raise fail(
+            "eight other keys give the same output in training",
+            "call.rng is asked for, but its draws do not reach the output",
+        )
+
+
+def global_randomness_is_left_alone(case: LayerCase) -> None:
+    """No draw comes from, and no seed goes to, NumPy's global generator."""
+    before = repr(np.random.get_state())  # noqa: NPY002
+    case.results(case.x())
+    if repr(np.random.get_state()) != before:  # noqa: NPY002
+        raise fail("NumPy's global generator moved during a pass", "draw from call.rng instead")
+
+
+def inference_is_not_random(case: LayerCase) -> None:
+    """In inference mode the output does not depend on `rng_key`."""
+    x = case.x()
+    first = case.output(x, training=False, key=KEY)
+    other = case.output(x, training=False, key=(4, 2))
+    cause = "randomness belongs under `if call.training`"
+    expect_same(other, first, "y in inference with another key", cause=cause)
+
+
+def modes_agree_without_randomness_and_state(case: LayerCase) -> None:
+    """A layer that neither draws nor holds untrained state computes the same in both modes."""
+    if case.is_random:
+        raise CheckSkipped("the layer draws from call.rng in training")
+    if case.has_state:
+        raise CheckSkipped("the layer has untrained state, which training may treat differently")
+    x = case.x()
+    found, expected = case.output(x, training=False), case.output(x, training=True)
+    cause = "something depends on call.training that is neither random nor kept in a parameter"
+    expect_same(found, expected, "y in inference", tolerance=NEAR, cause=cause)
+
+
+def images_do_not_depend_on_their_batch(case: LayerCase) -> None:
+    """In inference mode each image's output and gradient are those it has alone."""
+    x = case.x()
+    together = case.output(x, training=False)
+    dy = case.dy(together.shape)
+    all_dx = case.results(x, dy=dy, call=case.call(training=False)).get("dx")
+    for i in range(BATCH):
+        call = case.call(training=False)
+        alone = case.results(x[i : i + 1], dy=dy[i : i + 1], call=call)
+        cause = "an axis is wrong, or a mean runs over the batch; in inference use kept state"
+        what = f"y of image {i} of {BATCH}, alone"
+        expect_same(alone["y"][0], together[i], what, tolerance=NEAR, cause=cause)
+        if all_dx is not None and "dx" in alone:
+            what = f"dx of image {i} of {BATCH}, alone"
+            expect_same(alone["dx"][0], all_dx[i], what, tolerance=NEAR, cause=cause)
+
+
+def weights_round_trip(case: LayerCase) -> None:
+    """Parameters and untrained state, written to a model file and read back, give the same bits."""
+    if not case.specs:
+        raise CheckSkipped("the layer has no parameters")
+    params = case.params(np.float32)
+    case.planned.forward(params, case.x(dtype=np.float32), case.call())  # moves the state, if any
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "weights.safetensors"
+        tensorfile.write(path, params, {})
+        back, _ = tensorfile.read(path)
+    x = case.x(dtype=np.float32, seed=4)
+    expected = case.output(x, training=False, params=params)
+    found = case.output(x, training=False, params=back)
+    cause = "part of what was learned is kept outside the parameters"
+    expect_same(found, expected, "y with weights read back", cause=cause)
+
+
+def copies_compute_the_same(case: LayerCase) -> None:
+    """A copy of a used layer, deep or pickled, gives the same results bit for bit."""
+    x = case.x()
+    expected = case.results(x)
+    for way, twin in _copies(case.planned).items():
+        found = LayerCase(twin, case.in_shape).results(x)
+        cause = "what the layer computes depends on more than its options"
+        expect_all_same(found, expected, f"a {way} copy", cause=cause)
+
+
+MODE_CHECKS = (
+    same_key_gives_the_same_bits,
+    another_key_gives_another_draw,
+    global_randomness_is_left_alone,
+    inference_is_not_random,
+    modes_agree_without_randomness_and_state,
+    images_do_not_depend_on_their_batch,
+    weights_round_trip,
+    copies_compute_the_same,
+)
+
+
+def _copies(layer: Layer) -> dict[str, Layer]:
+    copies = {"deep": copy.deepcopy(layer)}
+    try:
+        copies["pickled"] = pickle.loads(pickle.dumps(layer))
+    except Exception:  # that it cannot be pickled is the finding of pickle_is_equal
+        return copies
+    return copies

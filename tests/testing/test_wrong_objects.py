@@ -1,0 +1,166 @@
+"""Each wrong object is caught by the check that is meant for it; its right twin passes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lenetkit.data.source import Place
+from lenetkit.data.transforms import OneHot, Pad, Scale, Standardize
+from lenetkit.initializers import HeNormal, Normal
+from lenetkit.kernels.numpy_kernels import NumpyKernels
+from lenetkit.losses import MeanSquaredError, SoftmaxCrossEntropy
+from lenetkit.optimizers import SGD, Adam
+from lenetkit.options import Configurable
+from lenetkit.schedules import Cosine, Step
+from lenetkit.testing import (
+    Check,
+    dataset_checks,
+    initializer_checks,
+    kernel_checks,
+    layer_checks,
+    loss_checks,
+    optimizer_checks,
+    run_checks,
+    schedule_checks,
+    transform_checks,
+)
+from tests.testing import wrong_layers
+from tests.testing.right import Affine, Bend, Center, Noise
+from tests.testing.wrong_kernels import WRONG_KERNELS
+from tests.testing.wrong_others import (
+    WRONG_DATASETS,
+    WRONG_INITIALIZERS,
+    WRONG_LOSSES,
+    WRONG_OPTIMIZERS,
+    WRONG_SCHEDULES,
+    WRONG_TRANSFORMS,
+    Stripes,
+)
+
+
+def checks_of(thing: Any) -> list[Check]:
+    """The checks of an object of any kind."""
+    kinds: dict[str, Any] = {
+        "lenetkit.losses": loss_checks,
+        "lenetkit.optimizers": optimizer_checks,
+        "lenetkit.schedules": schedule_checks,
+        "lenetkit.initializers": initializer_checks,
+        "lenetkit.transforms": transform_checks,
+        "lenetkit.kernels": kernel_checks,
+    }
+    if thing.group == "lenetkit.layers":
+        return layer_checks(thing, (6,))
+    if thing.group == "lenetkit.datasets":
+        return dataset_checks(thing, Place())
+    made: list[Check] = kinds[thing.group](thing)
+    return made
+
+
+def failures(thing: Configurable) -> dict[str, str]:
+    """The failed checks of an object by name, with their messages."""
+    return {result.name: result.message for result in run_checks(checks_of(thing)).of("failed")}
+
+
+WRONG: dict[Any, str] = {
+    **wrong_layers.WRONG,
+    **WRONG_LOSSES,
+    **WRONG_OPTIMIZERS,
+    **WRONG_SCHEDULES,
+    **WRONG_INITIALIZERS,
+    **WRONG_TRANSFORMS,
+    **WRONG_DATASETS,
+    **WRONG_KERNELS,
+}
+RIGHT = [
+    Affine(),
+    Noise(),
+    Center(),
+    Bend(),
+    MeanSquaredError(),
+    SoftmaxCrossEntropy(),
+    SGD(),
+    Adam(),
+    Cosine(),
+    Step(step_size=1),
+    Normal(),
+    HeNormal(),
+    Scale(),
+    Pad(padding=1),
+    Standardize(),
+    OneHot(),
+    Stripes(),
+    NumpyKernels(),
+]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"), WRONG.items(), ids=[type(wrong).__name__ for wrong in WRONG]
+)
+def test_a_mistake_is_caught_by_the_check_meant_for_it(wrong: Configurable, meant: str) -> None:
+    assert meant in failures(wrong)
+
+
+@pytest.mark.parametrize("right", RIGHT, ids=lambda right: type(right).__name__)
+def test_right_twins_pass(right: Configurable) -> None:
+    assert failures(right) == {}
+
+
+def test_every_mistake_has_a_right_twin() -> None:
+    twins = tuple(type(right) for right in RIGHT)
+    assert all(isinstance(wrong, twins) for wrong in WRONG)
+
+
+def test_there_are_checks_enough_and_each_check_of_a_layer_can_fail() -> None:
+    names = {check.name for check in layer_checks(Bend(), (6,))}
+    assert len(names) >= 25
+    assert names == set(wrong_layers.WRONG.values())
+
+
+ALONE = [
+    wrong_layers.NumpySizes(),
+    wrong_layers.CostInFloats(),
+    wrong_layers.LetsAnythingIn(),
+    wrong_layers.LargestOfNothing(),
+    wrong_layers.AddedGradient(),
+    wrong_layers.LeavesEarly(),
+    wrong_layers.Clipped(),
+    wrong_layers.NotSquared(),
+    wrong_layers.SecondPromoted(),
+    wrong_layers.Promoted(),
+    wrong_layers.ReadsMemoryInItsOrder(),
+    wrong_layers.CountsInItsClass(),
+    wrong_layers.IgnoredDraw(),
+    wrong_layers.OtherInInference(),
+    wrong_layers.MixesTheBatch(),
+    wrong_layers.WithoutDoc(),
+]
+
+
+@pytest.mark.parametrize("wrong", ALONE, ids=lambda wrong: type(wrong).__name__)
+def test_a_mistake_of_one_kind_fails_one_check(wrong: Configurable) -> None:
+    assert list(failures(wrong)) == [WRONG[wrong]]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "parts"),
+    [
+        (
+            wrong_layers.ForgottenBias(),
+            ["gradient of bias at [2]: expected", "found 0 (analytic)", "forget it?"],
+        ),
+        (wrong_layers.InputGradientReversed(), ["dx at [", "18 of 18", "the sign is reversed"]),
+        (wrong_layers.Averaged(), ["gradient of weight at [", "the loss takes the mean"]),
+        (wrong_layers.ReplacedGradient(), ["write grads['weight'][...] = …"]),
+        (wrong_layers.Promoted(), ["y in training: expected float32, found float64"]),
+        (wrong_layers.Jumpy(), ["dx: the forward pass has no slope at", "call.rng"]),
+        (wrong_layers.WritesInput(), ["x after forward at [", "9 of 18 values differ"]),
+        (wrong_layers.LargestOfNothing(), ["raised ValueError: ", ", in "]),
+        (wrong_layers.LetsAnythingIn(), ["input a scalar", "raise ShapeError for it"]),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Configurable) else "",
+)
+def test_failures_say_where_what_and_why(wrong: Configurable, parts: list[str]) -> None:
+    message = failures(wrong)[WRONG[wrong]]
+    assert [part for part in parts if part not in message] == []

@@ -1,0 +1,487 @@
+"""Layers with one mistake each, beside the right layer that they derive from.
+
+`WRONG` names for each the check that is meant to catch it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from lenetkit.errors import ShapeError
+from lenetkit.initializers import Initializer, Values
+from lenetkit.layer import Array, Call, Cost, Params, ParamSpec, Shape
+from lenetkit.options import option
+from tests.testing.right import Affine, Bend, Center, Noise
+
+Backward = Array | None
+
+
+class ShapeTooLarge(Affine):
+    def output_shape(self, in_shape: Shape) -> Shape:
+        return (super().output_shape(in_shape)[0] + 1,)
+
+
+class NumpySizes(Affine):
+    def output_shape(self, in_shape: Shape) -> Shape:
+        return (np.int64(super().output_shape(in_shape)[0]),)  # type: ignore[return-value]
+
+
+class NoInputGradient(Bend):
+    def backward(
+        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
+    ) -> Backward:
+        return None
+
+
+class InferredWithoutOption(Affine):
+    def inferred(self, in_shape: Shape) -> dict[str, int]:
+        return {"units": self.units + 1}
+
+
+class DottedName(Bend):
+    def param_specs(self, in_shape: Shape) -> dict[str, ParamSpec]:
+        return {"running.mean": ParamSpec(in_shape, trainable=False)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nowhere(Initializer):
+    """NaN."""
+
+    def sample(
+        self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
+    ) -> Values:
+        return np.full(shape, np.nan)
+
+
+class StartsNowhere(Affine):
+    def param_specs(self, in_shape: Shape) -> dict[str, ParamSpec]:
+        specs = super().param_specs(in_shape)
+        return specs | {"bias": ParamSpec((self.units,), Nowhere())}
+
+
+class CostInFloats(Affine):
+    def cost(self, in_shape: Shape) -> Cost:
+        return Cost(macs=in_shape[0] / 2)  # type: ignore[arg-type]
+
+
+class LetsAnythingIn(Affine):
+    def output_shape(self, in_shape: Shape) -> Shape:
+        return (self.units,)
+
+
+class AsksBeforeItLooks(Affine):
+    def output_shape(self, in_shape: Shape) -> Shape:
+        if in_shape[0] < 2:
+            raise ShapeError(f"expected at least 2 values, found {in_shape}")
+        return super().output_shape(in_shape)
+
+
+class DropsTheBatchOfOne(Bend):
+    def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
+        y, saved = super().forward(params, x, call)
+        return (y[0], saved) if len(x) == 1 else (y, saved)
+
+
+class LargestOfNothing(Bend):
+    def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
+        limit = float(x.max())
+        return super().forward(params, np.minimum(x, limit), call)
+
+
+class InputGradientReversed(Bend):
+    def backward(
+        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
+    ) -> Backward:
+        return -dy * saved
+
+
+class ForgottenBias(Affine):
+    def backward(
+        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
+    ) -> Backward:
+        dx = super().backward(params, saved, dy, grads, call)
+        grads["bias"][...] = 0
+        return dx
+
+
+class DoubledInInference(Affine):
+    def backward(
+        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
+    ) -> Backward:
+        dx = super().backward(params, saved, dy, grads, call)
+        return dx if call.training or dx is None else 2 * dx
+
+
+class AddedGradient(Affine):
+    def backward(
+        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
+    ) -> Backward:
+        before = grads["bias"].copy()
+        dx = super().backward(params, saved, dy, grads, call)
+        grads["bias"][...] += np.nan_to_num(before)
+        return dx
+
+
+class ReplacedGradient(Affine):
+    def backward(
+        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
+    ) -> Backward:
+        mine = {name: np.empty_like(values) for name, values in grads.items()}
+        dx = super().backward(params, saved, dy, mine, call)
+        assert isinstance(grads, dict)
+        grads.update(mine)
+        return dx
+
+
+class LeavesEarly(Affine):
+    def backward(
+        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
+    ) -> Backward:
+        if not call.needs_input_grad:
+            grads["weight"][...] = dy.T @ saved
+            return None
+        return super().backward(params, saved, dy, grads, call)
+
+
+class Clipped(Bend):
+    def backward(
+        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
+    ) -> Backward:
+        return super().backward(params, saved, np.clip(dy, -3, 3), grads, call)
+
+
+class Averaged(Affine):
+    def backward(
+        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
+    ) -> Backward:
+        dx = super().backward(params, saved, dy, grads, call)
+        for gradient in grads.values():
+            gradient /= max(len(dy), 1)
+        return dx
+
+
+class NotSquared(Affine):
+    def second_backward(
+        self, params: Params, saved: Any, d2y: Array, d2grads: Params, call: Call
+    ) -> Array:
+        super().second_backward(params, saved, d2y, d2grads, call)
+        d2x: Array = d2y @ params["weight"]
+        return d2x
+
+
+class SecondPromoted(Affine):
+    def second_backward(
+        self, params: Params, saved: Any, d2y: Array, d2grads: Params, call: Call
+    ) -> Array:
+        return super().second_backward(params, saved, d2y, d2grads, call).astype(np.float64)
+
+
+class Promoted(Bend):
+    def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
+        y, saved = super().forward(params, x, call)
+        return y * np.float64(1), saved
+
+
+class Demoted(Bend):
+    def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
+        y, saved = super().forward(params, x, call)
+        return y, saved.astype(np.float32)
+
+    def backward(
+        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
+    ) -> Backward:
+        dx: Array = dy.astype(np.float32) * saved
+        return dx
+
+
+class RoundedInSingle(Bend):
+    def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
+        y, saved = super().forward(params, x, call)
+        return (y.astype(np.float16).astype(x.dtype) if x.dtype == np.float32 else y), saved
+
+
+class Logarithm(Bend):
+    def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
+        y, saved = super().forward(params, x, call)
+        np.log(x)  # of numbers below 0
+        return y, saved
+
+
+class WritesInput(Bend):
+    def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
+        result = super().forward(params, x, call)
+        np.maximum(x, 0, out=x)
+        return result
+
+
+class WritesInputGoingBack(Affine):
+    def backward(
+        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
+    ) -> Backward:
+        dx = super().backward(params, saved, dy, grads, call)
+        saved *= 0
+        return dx
+
+
+class WritesAndPutsBack(Bend):
+    def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
+        x *= 2
+        x /= 2
+        return super().forward(params, x, call)
+
+
+class DecaysItsWeights(Affine):
+    def backward(
+        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
+    ) -> Backward:
+        dx = super().backward(params, saved, dy, grads, call)
+        params["weight"][...] *= 0.99
+        return dx
+
+
+class LearnsInInference(Center):
+    def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
+        result = super().forward(params, x, call)
+        params["mean"][...] += 1
+        return result
+
+
+class DirtyScratch(Affine):
+    def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
+        y = call.scratch("y", (len(x), self.units), x.dtype)
+        y *= 0  # NaN stays NaN
+        y += x @ params["weight"].T + params["bias"]
+        return y, x
+
+
+class RemembersTheFirstBatch(Bend):
+    def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
+        largest = vars(call).setdefault("largest", float(x.max(initial=0)))
+        y, saved = super().forward(params, x, call)
+        return y + largest, saved
+
+
+class ReadsMemoryInItsOrder(Bend):
+    def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
+        return super().forward(params, x.ravel(order="K").reshape(x.shape), call)
+
+
+class KeepsItsInput(Affine):
+    def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
+        object.__setattr__(self, "_x", x)
+        return super().forward(params, x, call)
+
+    def backward(
+        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
+    ) -> Backward:
+        kept = vars(self)["_x"]
+        return super().backward(params, kept[: len(dy)], dy[: len(kept)], grads, call)
+
+
+class KeepsItsInputInTheCall(Bend):
+    """Right for one call; wrong for a module-level one, which every pass shares."""
+
+    _shared: ClassVar[list[Any]] = [None]
+
+    def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
+        y, saved = super().forward(params, x, call)
+        _KEPT[0] = saved
+        return y, None
+
+    def backward(
+        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
+    ) -> Backward:
+        return super().backward(params, np.resize(_KEPT[0], dy.shape), dy, grads, call)
+
+
+_KEPT: list[Any] = [None]
+
+
+class DisturbedByEvaluation(Bend):
+    def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
+        _MODE[0] = 1.0 if call.training else 2.0
+        return super().forward(params, x, call)
+
+    def backward(
+        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
+    ) -> Backward:
+        dx = super().backward(params, saved, dy, grads, call)
+        return dx * _MODE[0] if call.training and dx is not None else dx
+
+
+_MODE = [1.0]
+
+
+class CountsInItsClass(Bend):
+    passes: ClassVar[int] = 0
+
+    def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
+        type(self).passes += 1
+        return super().forward(params, x, call)
+
+
+class UnseededNoise(Noise):
+    def factor(self, x: Array, call: Call) -> Array:
+        noise = np.random.default_rng().normal(size=x.shape) if call.training else np.zeros(x.shape)
+        return 1 + (self.size * noise).astype(x.dtype)
+
+
+class GlobalNoise(Noise):
+    def factor(self, x: Array, call: Call) -> Array:
+        np.random.normal()  # noqa: NPY002
+        return super().factor(x, call)
+
+
+class IgnoredDraw(Noise):
+    def factor(self, x: Array, call: Call) -> Array:
+        if call.training:
+            call.rng.normal(size=x.shape)
+        return np.ones_like(x)
+
+
+class NoiseInInference(Noise):
+    def factor(self, x: Array, call: Call) -> Array:
+        return super().factor(x, replace(call, training=True))
+
+
+class OtherInInference(Bend):
+    def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
+        y, saved = super().forward(params, x, call)
+        return (y, saved) if call.training else (2 * y, 2 * saved)
+
+
+class MixesTheBatch(Center):
+    def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
+        if call.training or not len(x):
+            return super().forward(params, x, call)
+        return x - x.mean(axis=0), None
+
+    def backward(
+        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
+    ) -> Backward:
+        return dy - dy.sum(axis=0) / max(len(dy), 1)
+
+
+class LearnsOutsideItsParameters(Affine):
+    def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
+        y, saved = super().forward(params, x, call)
+        if any(weight is params["weight"] for weight in _TRAINED):
+            y += 1
+        if call.training and x.dtype == np.float32:
+            _TRAINED.append(params["weight"])
+        return y, saved
+
+
+_TRAINED: list[Array] = []
+
+
+class DependsOnItsAddress(Bend):
+    def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
+        y, saved = super().forward(params, x, call)
+        return y + id(self) % 99_991, saved
+
+
+@dataclass(frozen=True, kw_only=True)
+class WithoutDoc(Bend):
+    power: int = option(1, doc="")
+
+
+class Undecorated(Bend):
+    power: int = option(1, doc="A power.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetsItsOwnOption(Bend):
+    power: int = option(1, minimum=1, doc="A power.")
+
+    def validate(self) -> None:
+        object.__setattr__(self, "power", self.power - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CopiesAnother(Bend):
+    power: int = option(1, doc="A power.")
+
+    def __deepcopy__(self, memo: Mapping[int, Any]) -> CopiesAnother:
+        return replace(self, power=self.power + 1)
+
+
+class PicklesAnother(Bend):
+    def __reduce__(self) -> Any:
+        return Bend, ()
+
+
+class NotAtTheTop(Bend):
+    """Named as if it stood inside a function, so that pickle does not find it."""
+
+
+NotAtTheTop.__qualname__ = "make.<locals>.NotAtTheTop"
+
+
+class Jumpy(Bend):
+    """Noise of its own, drawn anew in each pass, which no gradient can follow."""
+
+    def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
+        y, saved = super().forward(params, x, call)
+        return y + np.random.default_rng().normal(size=x.shape).astype(x.dtype), saved
+
+
+WRONG = {
+    NumpySizes(): "declared_shape_is_a_tuple_of_sizes",
+    ShapeTooLarge(): "output_has_the_declared_shape",
+    NoInputGradient(): "input_gradient_has_the_shape_of_the_input",
+    InferredWithoutOption(): "inferred_options_are_options",
+    DottedName(): "parameters_are_well_described",
+    StartsNowhere(): "parameters_start_at_finite_values",
+    CostInFloats(): "cost_is_counted_in_whole_numbers",
+    Affine(in_features=3): "plan_accepts_the_layer",
+    LetsAnythingIn(): "bad_input_raises_shape_error",
+    AsksBeforeItLooks(): "bad_input_raises_shape_error",
+    DropsTheBatchOfOne(): "batch_of_one",
+    LargestOfNothing(): "empty_batch",
+    InputGradientReversed(): "input_gradient_is_right",
+    Jumpy(): "input_gradient_is_right",
+    ForgottenBias(): "parameter_gradients_are_right",
+    DoubledInInference(): "inference_gradients_are_right",
+    AddedGradient(): "gradients_are_written",
+    ReplacedGradient(): "gradients_are_written",
+    LeavesEarly(): "gradients_are_those_without_input_gradient",
+    Clipped(): "backward_is_linear",
+    Averaged(): "gradients_add_up_over_the_batch",
+    NotSquared(): "second_backward_is_right",
+    SecondPromoted(): "second_backward_keeps_shape_and_dtype",
+    Promoted(): "float32_is_kept",
+    Demoted(): "float64_is_kept",
+    RoundedInSingle(): "both_precisions_agree",
+    Logarithm(): "results_are_finite",
+    WritesInput(): "input_is_not_written_to",
+    WritesInputGoingBack(): "input_is_not_written_to",
+    WritesAndPutsBack(): "read_only_input_is_accepted",
+    DecaysItsWeights(): "parameters_are_not_written_to",
+    LearnsInInference(): "parameters_are_not_written_to",
+    DirtyScratch(): "scratch_contents_do_not_matter",
+    RemembersTheFirstBatch(): "used_call_gives_the_results_of_a_fresh_one",
+    ReadsMemoryInItsOrder(): "memory_order_does_not_matter",
+    KeepsItsInput(): "layer_holds_no_state",
+    KeepsItsInputInTheCall(): "interleaved_passes_do_not_mix",
+    DisturbedByEvaluation(): "evaluation_may_come_between",
+    CountsInItsClass(): "layer_holds_no_state",
+    UnseededNoise(): "same_key_gives_the_same_bits",
+    IgnoredDraw(): "another_key_gives_another_draw",
+    GlobalNoise(): "global_randomness_is_left_alone",
+    NoiseInInference(): "inference_is_not_random",
+    OtherInInference(): "modes_agree_without_randomness_and_state",
+    MixesTheBatch(): "images_do_not_depend_on_their_batch",
+    LearnsOutsideItsParameters(): "weights_round_trip",
+    DependsOnItsAddress(): "copies_compute_the_same",
+    WithoutDoc(): "options_are_documented",
+    Undecorated(): "options_are_frozen",
+    SetsItsOwnOption(power=1): "options_round_trip",
+    CopiesAnother(): "deepcopy_is_equal",
+    PicklesAnother(): "pickle_is_equal",
+    NotAtTheTop(): "pickle_is_equal",
+}

@@ -1,0 +1,354 @@
+"""Losses, optimizers, schedules, initializers, transforms and data sets with one mistake each.
+
+`WRONG_…` name for each the check that is meant to catch it.
+"""
+
+# ruff: noqa: N818 - these are losses, whose name ends in Error; no exceptions
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from lenetkit.data.source import DataSource, Place, Samples, Split
+from lenetkit.data.transforms import Images, Labels, OneHot, Pad, Scale, Shape, Standardize
+from lenetkit.initializers import HeNormal, Normal, Values
+from lenetkit.losses import Array, MeanSquaredError, SoftmaxCrossEntropy, Targets
+from lenetkit.optimizers import SGD, Adam, Vector
+from lenetkit.schedules import Cosine, Moment, Step
+
+State = Mapping[str, Vector]
+
+
+class SumInsteadOfMean(MeanSquaredError):
+    def backward(self, saved: Any) -> Array:
+        return super().backward(saved) * len(saved)
+
+
+class MeanLoss(MeanSquaredError):
+    def forward(self, outputs: Array, targets: Targets) -> tuple[Array, Any]:
+        losses, saved = super().forward(outputs, targets)
+        return losses.mean(), saved
+
+
+class PlainSoftmax(SoftmaxCrossEntropy):
+    def probabilities(self, outputs: Array) -> Array:
+        with np.errstate(all="ignore"):
+            result: Array = np.exp(outputs) / np.exp(outputs).sum(axis=1, keepdims=True)
+        return result
+
+
+class RawProbabilities(MeanSquaredError):
+    def probabilities(self, outputs: Array) -> Array:
+        return outputs
+
+
+class SmallestIsTheAnswer(SoftmaxCrossEntropy):
+    def probabilities(self, outputs: Array) -> Array:
+        return super().probabilities(-outputs)
+
+
+class UncheckedTargets(MeanSquaredError):
+    def forward(self, outputs: Array, targets: Targets) -> tuple[Array, Any]:
+        if targets.ndim == 1:
+            targets = np.clip(targets, 0, outputs.shape[1] - 1)
+        return super().forward(outputs, targets)
+
+
+class PromotingLoss(MeanSquaredError):
+    def forward(self, outputs: Array, targets: Targets) -> tuple[Array, Any]:
+        losses, saved = super().forward(outputs, targets)
+        return losses * np.float64(1), saved
+
+
+class KeepsItsOutputs(MeanSquaredError):
+    def forward(self, outputs: Array, targets: Targets) -> tuple[Array, Any]:
+        losses, saved = super().forward(outputs, targets)
+        object.__setattr__(self, "_saved", saved)
+        return losses, None
+
+    def backward(self, saved: Any) -> Array:
+        return super().backward(vars(self)["_saved"])
+
+
+WRONG_LOSSES = {
+    SumInsteadOfMean(): "gradient_is_right_for_labels",
+    MeanLoss(): "one_loss_a_sample",
+    PlainSoftmax(): "probabilities_are_probabilities",
+    RawProbabilities(): "probabilities_are_probabilities",
+    SmallestIsTheAnswer(): "probabilities_keep_the_largest",
+    UncheckedTargets(): "wrong_targets_raise_value_error",
+    PromotingLoss(): "dtype_is_kept",
+    KeepsItsOutputs(): "interleaved_passes_do_not_mix",
+}
+
+
+class Uphill(SGD):
+    def step(self, params: Vector, grads: Vector, state: State, lr: float, t: int) -> None:
+        super().step(params, -grads, state, lr, t)
+
+
+class OwnRate(SGD):
+    def step(self, params: Vector, grads: Vector, state: State, lr: float, t: int) -> None:
+        super().step(params, grads, state, self.lr if lr else 0.0, t)
+
+
+class DecayWithoutRate(SGD):
+    def step(self, params: Vector, grads: Vector, state: State, lr: float, t: int) -> None:
+        super().step(params, grads, state, lr, t)
+        params *= 0.999
+
+
+class NewVector(SGD):
+    def step(self, params: Vector, grads: Vector, state: State, lr: float, t: int) -> None:
+        params = params - lr * grads
+
+
+class OwnCounter(Adam):
+    def step(self, params: Vector, grads: Vector, state: State, lr: float, t: int) -> None:
+        count = vars(self).get("_count", 0) + 1
+        object.__setattr__(self, "_count", count)
+        super().step(params, grads, state, lr, count)
+
+
+class UnitGradient(SGD):
+    def step(self, params: Vector, grads: Vector, state: State, lr: float, t: int) -> None:
+        with np.errstate(all="ignore"):
+            super().step(params, grads / np.linalg.norm(grads), state, lr, t)
+
+
+class IdleSlot(SGD):
+    def active_slots(self) -> tuple[str, ...]:
+        return ("velocity",)
+
+
+class UndeclaredSlot(Adam):
+    def active_slots(self) -> tuple[str, ...]:
+        return ("mean", "square", "largest")
+
+
+WRONG_OPTIMIZERS = {
+    Uphill(): "steps_go_downhill",
+    OwnRate(): "the_given_rate_is_used",
+    DecayWithoutRate(): "a_rate_of_zero_moves_nothing",
+    NewVector(): "parameters_move_in_place",
+    OwnCounter(): "a_resumed_run_is_the_same",
+    UnitGradient(): "a_gradient_of_zero_is_no_mistake",
+    IdleSlot(): "state_makes_a_difference",
+    UndeclaredSlot(): "slots_are_named",
+}
+
+
+class NumpyRate(Cosine):
+    def rate(self, lr: float, at: Moment) -> float:
+        return np.float64(super().rate(lr, at))
+
+
+class DividesByStepsLeft(Cosine):
+    def rate(self, lr: float, at: Moment) -> float:
+        return lr * (1 - at.step / (at.total_steps - 1))
+
+
+class Negative(Cosine):
+    def rate(self, lr: float, at: Moment) -> float:
+        return lr * (1 - 2 * at.step / at.total_steps)
+
+
+class CountsCalls(Step):
+    def rate(self, lr: float, at: Moment) -> float:
+        count = vars(self).get("_count", 0) + 1
+        object.__setattr__(self, "_count", count)
+        return lr / count
+
+
+WRONG_SCHEDULES = {
+    NumpyRate(): "rates_are_python_floats",
+    DividesByStepsLeft(): "a_run_of_one_step_has_a_rate",
+    Negative(): "rates_are_finite_and_not_negative",
+    CountsCalls(step_size=1): "order_of_asking_does_not_matter",
+}
+
+
+class Transposed(Normal):
+    def sample(
+        self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
+    ) -> Values:
+        return super().sample(rng, shape[::-1], fan_in, fan_out)
+
+
+class WholeNumbers(Normal):
+    def sample(
+        self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
+    ) -> Values:
+        return rng.integers(-1, 2, shape)  # type: ignore[return-value]
+
+
+class FixedSeed(Normal):
+    def sample(
+        self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
+    ) -> Values:
+        return super().sample(np.random.default_rng(0), shape, fan_in, fan_out)
+
+
+class Unseeded(Normal):
+    def sample(
+        self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
+    ) -> Values:
+        return super().sample(np.random.default_rng(), shape, fan_in, fan_out)
+
+
+class FansFromShape(HeNormal):
+    def sample(
+        self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
+    ) -> Values:
+        return super().sample(rng, shape, shape[-1] if shape else 1, fan_out)
+
+
+class Broadcast(Normal):
+    def sample(
+        self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
+    ) -> Values:
+        return np.broadcast_to(rng.normal(), shape)
+
+
+WRONG_INITIALIZERS = {
+    Transposed(): "sample_has_the_given_shape",
+    WholeNumbers(): "sample_is_floating_point",
+    FixedSeed(): "the_generator_is_drawn_from",
+    Unseeded(): "same_seed_gives_the_same_bits",
+    FansFromShape(): "spread_comes_from_the_fans",
+    Broadcast(): "each_sample_is_an_array_of_its_own",
+}
+
+
+class PadWithoutShape(Pad):
+    def output_shape(self, in_shape: Shape) -> Shape:
+        return in_shape
+
+
+class DoubleScale(Scale):
+    def images(self, images: Images, rng: np.random.Generator) -> Images:
+        return super().images(images, rng).astype(np.float64)
+
+
+class ScalesInPlace(Scale):
+    def images(self, images: Images, rng: np.random.Generator) -> Images:
+        if images.dtype == np.float32:
+            images /= 255
+        return super().images(images, rng)
+
+
+class JitterAlways(Scale):
+    def images(self, images: Images, rng: np.random.Generator) -> Images:
+        return super().images(images, rng) + np.float32(rng.random())
+
+
+class JitterUnseeded(Scale):
+    training_only: ClassVar[bool] = True
+
+    def images(self, images: Images, rng: np.random.Generator) -> Images:
+        return super().images(images, np.random.default_rng()) + np.float32(
+            np.random.default_rng().random()
+        )
+
+
+class MeanOfTheBatch(Scale):
+    def images(self, images: Images, rng: np.random.Generator) -> Images:
+        scaled = super().images(images, rng)
+        return scaled - scaled.mean(dtype=np.float32) if scaled.size else scaled
+
+
+class MeasuresAgain(Standardize):
+    def fitted(self, images: Images) -> Self:
+        return replace(self, mean=float(images.mean() / 255), std=1.0)
+
+
+class Flips(Scale):
+    def images(self, images: Images, rng: np.random.Generator) -> Images:
+        return images[..., ::-1]
+
+
+class LabelsTwice(OneHot):
+    def labels(self, labels: Labels, classes: int) -> Labels:
+        return np.concatenate([labels, labels])
+
+
+WRONG_TRANSFORMS = {
+    PadWithoutShape(padding=1): "output_has_the_declared_shape",
+    DoubleScale(): "no_float64_comes_out",
+    ScalesInPlace(): "input_is_not_written_to",
+    JitterAlways(): "only_training_is_random",
+    JitterUnseeded(): "same_seed_gives_the_same_bits",
+    MeanOfTheBatch(): "images_do_not_depend_on_their_batch",
+    MeasuresAgain(): "fitting_is_final",
+    Flips(): "result_is_an_array_of_its_own",
+    LabelsTwice(): "labels_stay_one_a_sample",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stripes(DataSource):
+    """A small data set, made on the spot: right, and the base of those that are not."""
+
+    def load(self, split: Split, place: Place) -> Samples:
+        count = 12 if split == "train" else 6
+        labels = np.arange(count) % 3
+        images = np.zeros((count, 1, 8, 8), np.uint8)
+        images[:, 0, :, 1:3] = 60 * (1 + labels[:, None, None])
+        return Samples(images, labels, "stripes", ("a", "b", "c"))
+
+
+class WithoutChannels(Stripes):
+    def load(self, split: Split, place: Place) -> Samples:
+        samples = super().load(split, place)
+        return replace(samples, images=samples.images[:, 0])
+
+
+class LabelsFromOne(Stripes):
+    def load(self, split: Split, place: Place) -> Samples:
+        samples = super().load(split, place)
+        return replace(samples, labels=samples.labels + 1)
+
+
+class AlreadyScaled(Stripes):
+    def load(self, split: Split, place: Place) -> Samples:
+        samples = super().load(split, place)
+        return replace(samples, images=samples.images.astype(np.float32) / 127.5 - 1)
+
+
+class SplitIgnored(Stripes):
+    def load(self, split: Split, place: Place) -> Samples:
+        return super().load("train", place)
+
+
+class AnyOrder(Stripes):
+    def load(self, split: Split, place: Place) -> Samples:
+        samples = super().load(split, place)
+        noise = np.random.default_rng().integers(0, 9, samples.images.shape, np.uint8)
+        return replace(samples, images=samples.images + noise)
+
+
+class SameNames(Stripes):
+    def load(self, split: Split, place: Place) -> Samples:
+        return replace(super().load(split, place), classes=("a", "a", "b"))
+
+
+class FileNotFound(Stripes):
+    def load(self, split: Split, place: Place) -> Samples:
+        for folder in place.folders:
+            (folder / "stripes.txt").read_text(encoding="utf-8")
+        return super().load(split, place)
+
+
+WRONG_DATASETS = {
+    WithoutChannels(): "images_are_in_channels_rows_columns",
+    LabelsFromOne(): "labels_are_classes",
+    AlreadyScaled(): "pixels_are_stored_as_bytes_or_floats",
+    SplitIgnored(): "splits_are_different",
+    AnyOrder(): "loading_again_gives_the_same",
+    SameNames(): "classes_have_names",
+    FileNotFound(): "missing_files_raise_data_error",
+}
