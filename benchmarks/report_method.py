@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 import lenetkit
 from lenetkit.data.loading import load_training_data
 from lenetkit.network import Network
-from lenetkit.recorder import blas_threads
+from lenetkit.threads import blas_threads
 
 Array = NDArray[Any]
 BATCH = 64

@@ -20,6 +20,7 @@ from lenetkit.errors import RunError
 from lenetkit.evaluation import Evaluation, evaluate
 from lenetkit.network import Network
 from lenetkit.run import METRICS, STEPS, RunFolder, keep_rows
+from lenetkit.threads import blas_threads
 from lenetkit.training import EpochBegun, EpochDone, Event, Progress, StepDone
 
 VALIDATION_METRICS = ("validation_loss", "validation_accuracy")
@@ -177,12 +178,6 @@ class Recorder:
         result["confusion_train"] = kept["train"].confusion.tolist()
         result["mistakes"] = _mistakes(kept["test"], self.data.test.labels)
         return result
-
-
-def blas_threads() -> int:
-    """How many threads matrix products use."""
-    pools = [p["num_threads"] for p in threadpoolctl.threadpool_info() if p["user_api"] == "blas"]
-    return max(pools, default=1)
 
 
 def versions() -> dict[str, str]:

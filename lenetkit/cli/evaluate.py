@@ -16,12 +16,14 @@ from lenetkit.cli.options import (
     print_json,
     report,
     table,
+    threads_option,
 )
 from lenetkit.data.loading import check_fit, load_samples, place_for
 from lenetkit.data.source import DataSource, Samples, Split
 from lenetkit.evaluation import Evaluation, evaluate
 from lenetkit.registry import installed
 from lenetkit.spec.model import DataSpec
+from lenetkit.threads import best_threads, limited
 
 
 @click.command(
@@ -37,9 +39,15 @@ from lenetkit.spec.model import DataSpec
 )
 @plugin_option
 @data_dir_option
+@threads_option
 @json_option
 def command(
-    model_file: Path, split: str, source: str | None, data_dir: Path | None, as_json: bool
+    model_file: Path,
+    split: str,
+    source: str | None,
+    data_dir: Path | None,
+    threads: int | None,
+    as_json: bool,
 ) -> None:
     """Measure a trained model on a data set.
 
@@ -53,7 +61,8 @@ def command(
         data = DataSpec(other, replace(data.options, fallback=None, dir=None))
     samples, _ = load_samples(data, cast(Split, split), place_for(data, data_dir, report))
     check_fit(trained.plan, samples, trained.pipeline, split)
-    result = evaluate(trained.network, samples, trained.pipeline)
+    with limited(threads or best_threads(trained.plan)):
+        result = evaluate(trained.network, samples, trained.pipeline)
     if as_json:
         print_json(
             {

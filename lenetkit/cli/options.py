@@ -48,6 +48,11 @@ plugin_option = click.option(
     is_eager=True,
     help="A Python file whose PLUGINS the spec may name. Repeatable.",
 )
+threads_option = click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    help="Threads for matrix products.  [default: what is fastest for the network]",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from lenetkit import checkpoint, model, training
-from lenetkit.cli.options import data_dir_option, plugin_option, report, set_option
+from lenetkit.cli.options import data_dir_option, plugin_option, report, set_option, threads_option
 from lenetkit.cli.progress import ProgressBar, epoch_line
 from lenetkit.data.loading import TrainingData, load_training_data, with_fitted_transforms
 from lenetkit.errors import InputError, RunError
@@ -21,6 +21,7 @@ from lenetkit.plan import Plan, load_plan
 from lenetkit.recorder import Recorder
 from lenetkit.run import RunFolder
 from lenetkit.spec.merge import Override
+from lenetkit.threads import best_threads, limited
 
 
 @click.command(name="train", epilog="Example: lenetkit train specs/lenet5.yaml --epochs 3")
@@ -48,6 +49,7 @@ from lenetkit.spec.merge import Override
     metavar="RUN",
     help="Go on with an interrupted run, or with a finished one and more --epochs; needs no SPEC.",
 )
+@threads_option
 @click.option("--quiet", is_flag=True, help="No progress; warnings and the result only.")
 def command(
     spec: str | None,
@@ -58,6 +60,7 @@ def command(
     seed: int | None,
     init_from: Path | None,
     resume: Path | None,
+    threads: int | None,
     quiet: bool,
 ) -> int:
     """Train a network and write a run folder.
@@ -86,11 +89,13 @@ def command(
         _report_loaded(init_from, *model.load_matching(network, init_from))
     if resume is None:
         folder = RunFolder.create(plan.spec.name, out)
-        return _train(Recorder(folder, network, data, progress), quiet)
-    best, metadata = checkpoint.restore(folder.checkpoint, network, progress)
-    recorder = Recorder(folder, network, data, progress)
-    recorder.resume(best, metadata)
-    return _train(recorder, quiet)
+        recorder = Recorder(folder, network, data, progress)
+    else:
+        best, metadata = checkpoint.restore(folder.checkpoint, network, progress)
+        recorder = Recorder(folder, network, data, progress)
+        recorder.resume(best, metadata)
+    with limited(threads or best_threads(plan)):
+        return _train(recorder, quiet)
 
 
 def _train(recorder: Recorder, quiet: bool) -> int:

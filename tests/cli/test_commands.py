@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -191,6 +192,14 @@ def test_nothing_is_written_where_the_spec_is_wrong(call: Call, small: Path) -> 
     assert said.status == 2
     assert "layers.conv1: kernel 9×9 is larger than its input 8×8" in said.err
     assert not Path("runs").exists()
+
+
+def test_threads_are_recorded(call: Call, small: Path) -> None:
+    for threads, expected in ((["--threads", "2"], 2), ([], 1)):
+        folder = f"run{expected}"
+        assert call("train", small, "--quiet", "--out", folder, *threads).status == 0
+        result = json.loads(Path(folder, "result.json").read_text("utf-8"))
+        assert result["threads"] == min(expected, os.cpu_count() or 1)
 
 
 def test_validation_chooses_the_model_and_has_columns_of_its_own(call: Call, small: Path) -> None:

@@ -29,8 +29,8 @@ def test_info_shows_options_documentation_and_source(call: Call) -> None:
     assert said.out.startswith("leaky_relu: layer of lenetkit ")
     assert "activations.py:" in said.out
     assert "Maas et al. 2013" in said.out
-    row = said.out.splitlines()[-1].split()
-    assert row == [
+    row = " ".join(said.out.splitlines()[-1].split())
+    assert row == "negative_slope a number ≥ 0 0.01 Slope for x ≤ 0."
         "negative_slope",
         "a",
         "number",
