@@ -80,7 +80,7 @@ class Option:
         return converted
 
     def _refusal(self, value: Any) -> OptionError:
-        literals = [c for h in _alternatives(self.hint) if _is_literal(h) for c in get_args(h)]
+        literals = [c for h in alternatives(self.hint) if _is_literal(h) for c in get_args(h)]
         choices = [c for c in literals if isinstance(c, str)]
         near = did_you_mean(value, choices) if choices and isinstance(value, str) else ""
         return OptionError(self.name, f"expected {self.expected}, found {show(value)}{near}")
@@ -142,7 +142,7 @@ def options_of(cls: type[Configurable]) -> tuple[Option, ...]:
 
 def plugin_base(hint: Any) -> type[Configurable] | None:
     """The kind of plugin that an option holds (`Initializer | None` → Initializer), if any."""
-    for part in _alternatives(hint):
+    for part in alternatives(hint):
         if get_origin(part) is tuple:
             part = get_args(part)[0]
         if isinstance(part, type) and issubclass(part, Configurable) and part.group:
@@ -157,7 +157,7 @@ def kind_of(thing: Configurable) -> type[Configurable]:
 
 def is_list(hint: Any) -> bool:
     """Whether an option takes a list of any length."""
-    return any(get_origin(h) is tuple and get_args(h)[-1] is ... for h in _alternatives(hint))
+    return any(get_origin(h) is tuple and get_args(h)[-1] is ... for h in alternatives(hint))
 
 
 def show(value: Any) -> str:
@@ -179,7 +179,7 @@ def describe(hint: Any) -> str:
     """A type hint in words."""
     names = {int: "an integer", float: "a number", bool: "true or false", str: "a text"}
     parts = []
-    for part in _alternatives(hint):
+    for part in alternatives(hint):
         arguments = get_args(part)
         if part is type(None):
             continue
@@ -197,7 +197,8 @@ def describe(hint: Any) -> str:
     return " or ".join(parts)
 
 
-def _alternatives(hint: Any) -> tuple[Any, ...]:
+def alternatives(hint: Any) -> tuple[Any, ...]:
+    """The parts of a union: `int | None` → (int, None); anything else alone."""
     return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
 
 
@@ -207,7 +208,7 @@ def _is_literal(hint: Any) -> bool:
 
 def _convert(value: Any, hint: Any) -> Any:
     """`value` as `hint`; TypeError where it is no such thing."""
-    for part in _alternatives(hint):
+    for part in alternatives(hint):
         try:
             return _convert_one(value, part)
         except TypeError:

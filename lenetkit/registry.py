@@ -7,6 +7,7 @@ any plugin declares its own. Listing imports nothing; a class is imported when a
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -31,6 +32,17 @@ GROUPS = {
 }
 """The entry-point groups, and what a name in each of them is, in the singular."""
 
+
+_BASES = {
+    "lenetkit.layers": "lenetkit.layer:Layer",
+    "lenetkit.losses": "lenetkit.losses:Loss",
+    "lenetkit.optimizers": "lenetkit.optimizers:Optimizer",
+    "lenetkit.schedules": "lenetkit.schedules:Schedule",
+    "lenetkit.initializers": "lenetkit.initializers:Initializer",
+    "lenetkit.datasets": "lenetkit.data.source:DataSource",
+    "lenetkit.transforms": "lenetkit.data.transforms:Transform",
+    "lenetkit.kernels": "lenetkit.kernels.base:Kernels",
+}
 
 API = "1"
 """The version of the contracts that plugins are written against."""
@@ -222,6 +234,13 @@ def installed() -> Catalog:
     """The catalog of the running Python's installed distributions."""
     found = entry_points()
     return Catalog(point for group in (*GROUPS, API_GROUP) for point in found.select(group=group))
+
+
+def base_of(group: str) -> type[Configurable]:
+    """The base class of a group's plugins."""
+    module, _, name = _BASES[group].partition(":")
+    base: type[Configurable] = getattr(importlib.import_module(module), name)
+    return base
 
 
 def _other_api(supported: set[str]) -> str:

@@ -21,6 +21,7 @@ _COMMANDS = {
     "data": "Fetch, show and describe data sets.",
     "plugins": "List every registered layer, optimizer, … and who provides it.",
     "spec": "Print a spec with everything resolved, as YAML.",
+    "schema": "Print a JSON Schema of specs, for editors.",
 }
 
 

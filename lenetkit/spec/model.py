@@ -84,7 +84,7 @@ class ModelSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Head(Configurable):
+class Head(Configurable):
     """The keys of a spec that are not made of keys of their own."""
 
     lenetkit: int = option(doc="Format version, 1.")
@@ -154,7 +154,7 @@ def bind_model(tree: MapNode, binder: Binder) -> Draft:
     elsewhere = {opt.name: f"train.{opt.name}" for opt in options_of(TrainSpec)}
     elsewhere |= {opt.name: f"data.{opt.name}" for opt in options_of(DataOptions)}
     filled = _with_defaults(tree, ("loss", "init", "kernels"))
-    head = binder.options(_Head, filled, "", "a spec", sections, elsewhere)
+    head = binder.options(Head, filled, "", "a spec", sections, elsewhere)
     checked = _check_head(tree, binder)
     draft.input = checked.get("input")
     if "extends" in tree.entries:
@@ -179,7 +179,7 @@ def bind_model(tree: MapNode, binder: Binder) -> Draft:
 def _check_head(tree: MapNode, binder: Binder) -> dict[str, Any]:
     """Those of the options in `_CHECKS` that are right; a wrong type is noted with the head."""
     right = {}
-    for opt in options_of(_Head):
+    for opt in options_of(Head):
         node = tree.get(opt.name)
         if node is None or opt.name not in _CHECKS:
             continue

@@ -32,7 +32,7 @@ from lenetkit.testing import (
 )
 from lenetkit.testing.numeric import expect_gradient, likely_cause, spread
 from tests.testing.right import Affine
-from tests.testing.wrong_layers import ForgottenBias
+from tests.testing.wrong_gradients import ForgottenBias
 
 BIAS = {
     "parameter_gradients_are_right": "the bias is fixed on purpose",

@@ -26,17 +26,16 @@ from lenetkit.testing import (
     schedule_checks,
     transform_checks,
 )
-from tests.testing import wrong_layers
 from tests.testing.right import Affine, Bend, Center, Noise
+from tests.testing.wrong_data import WRONG_DATASETS, WRONG_TRANSFORMS, Stripes
+from tests.testing.wrong_gradients import WRONG_GRADIENTS
+from tests.testing.wrong_habits import WRONG_HABITS
 from tests.testing.wrong_kernels import WRONG_KERNELS
 from tests.testing.wrong_others import (
-    WRONG_DATASETS,
     WRONG_INITIALIZERS,
     WRONG_LOSSES,
     WRONG_OPTIMIZERS,
     WRONG_SCHEDULES,
-    WRONG_TRANSFORMS,
-    Stripes,
 )
 
 
@@ -63,8 +62,9 @@ def failures(thing: Configurable) -> dict[str, str]:
     return {result.name: result.message for result in run_checks(checks_of(thing)).of("failed")}
 
 
+WRONG_LAYERS: dict[Any, str] = {**WRONG_GRADIENTS, **WRONG_HABITS}
 WRONG: dict[Any, str] = {
-    **wrong_layers.WRONG,
+    **WRONG_LAYERS,
     **WRONG_LOSSES,
     **WRONG_OPTIMIZERS,
     **WRONG_SCHEDULES,
@@ -73,6 +73,7 @@ WRONG: dict[Any, str] = {
     **WRONG_DATASETS,
     **WRONG_KERNELS,
 }
+BY_NAME = {type(wrong).__name__: wrong for wrong in WRONG}
 RIGHT = [
     Affine(),
     Noise(),
@@ -115,52 +116,51 @@ def test_every_mistake_has_a_right_twin() -> None:
 def test_there_are_checks_enough_and_each_check_of_a_layer_can_fail() -> None:
     names = {check.name for check in layer_checks(Bend(), (6,))}
     assert len(names) >= 25
-    assert names == set(wrong_layers.WRONG.values())
+    assert names == set(WRONG_LAYERS.values())
 
 
 ALONE = [
-    wrong_layers.NumpySizes(),
-    wrong_layers.CostInFloats(),
-    wrong_layers.LetsAnythingIn(),
-    wrong_layers.LargestOfNothing(),
-    wrong_layers.AddedGradient(),
-    wrong_layers.LeavesEarly(),
-    wrong_layers.Clipped(),
-    wrong_layers.NotSquared(),
-    wrong_layers.SecondPromoted(),
-    wrong_layers.Promoted(),
-    wrong_layers.ReadsMemoryInItsOrder(),
-    wrong_layers.CountsInItsClass(),
-    wrong_layers.IgnoredDraw(),
-    wrong_layers.OtherInInference(),
-    wrong_layers.MixesTheBatch(),
-    wrong_layers.WithoutDoc(),
+    "NumpySizes",
+    "CostInFloats",
+    "LetsAnythingIn",
+    "LargestOfNothing",
+    "AddedGradient",
+    "LeavesEarly",
+    "Clipped",
+    "NotSquared",
+    "SecondPromoted",
+    "Promoted",
+    "ReadsMemoryInItsOrder",
+    "CountsInItsClass",
+    "IgnoredDraw",
+    "OtherInInference",
+    "MixesTheBatch",
+    "WithoutDoc",
 ]
 
 
-@pytest.mark.parametrize("wrong", ALONE, ids=lambda wrong: type(wrong).__name__)
-def test_a_mistake_of_one_kind_fails_one_check(wrong: Configurable) -> None:
-    assert list(failures(wrong)) == [WRONG[wrong]]
+@pytest.mark.parametrize("name", ALONE)
+def test_a_mistake_of_one_kind_fails_one_check(name: str) -> None:
+    assert list(failures(BY_NAME[name])) == [WRONG[BY_NAME[name]]]
 
 
 @pytest.mark.parametrize(
-    ("wrong", "parts"),
+    ("name", "parts"),
     [
         (
-            wrong_layers.ForgottenBias(),
+            "ForgottenBias",
             ["gradient of bias at [2]: expected", "found 0 (analytic)", "forget it?"],
         ),
-        (wrong_layers.InputGradientReversed(), ["dx at [", "18 of 18", "the sign is reversed"]),
-        (wrong_layers.Averaged(), ["gradient of weight at [", "the loss takes the mean"]),
-        (wrong_layers.ReplacedGradient(), ["write grads['weight'][...] = …"]),
-        (wrong_layers.Promoted(), ["y in training: expected float32, found float64"]),
-        (wrong_layers.Jumpy(), ["dx: the forward pass has no slope at", "call.rng"]),
-        (wrong_layers.WritesInput(), ["x after forward at [", "9 of 18 values differ"]),
-        (wrong_layers.LargestOfNothing(), ["raised ValueError: ", ", in "]),
-        (wrong_layers.LetsAnythingIn(), ["input a scalar", "raise ShapeError for it"]),
+        ("InputGradientReversed", ["dx at [", "18 of 18", "the sign is reversed"]),
+        ("Averaged", ["gradient of weight at [", "the loss takes the mean"]),
+        ("ReplacedGradient", ["write grads['weight'][...] = …"]),
+        ("Promoted", ["y in training: expected float32, found float64"]),
+        ("Jumpy", ["dx: the forward pass has no slope at", "call.rng"]),
+        ("WritesInput", ["x after forward at [", "9 of 18 values differ"]),
+        ("LargestOfNothing", ["raised ValueError: ", ", in "]),
+        ("LetsAnythingIn", ["input a scalar", "raise ShapeError for it"]),
     ],
-    ids=lambda value: type(value).__name__ if isinstance(value, Configurable) else "",
 )
-def test_failures_say_where_what_and_why(wrong: Configurable, parts: list[str]) -> None:
-    message = failures(wrong)[WRONG[wrong]]
+def test_failures_say_where_what_and_why(name: str, parts: list[str]) -> None:
+    message = failures(BY_NAME[name])[WRONG[BY_NAME[name]]]
     assert [part for part in parts if part not in message] == []

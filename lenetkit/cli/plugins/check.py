@@ -10,8 +10,7 @@ import click
 from lenetkit.cli.options import json_option, print_json, table
 from lenetkit.errors import PluginError, did_you_mean
 from lenetkit.plugin_file import add_file
-from lenetkit.probe import base_of
-from lenetkit.registry import GROUPS, Entry, installed
+from lenetkit.registry import GROUPS, Entry, base_of, installed
 from lenetkit.testing import Report, run_checks
 from lenetkit.testing.examples import example_checks
 

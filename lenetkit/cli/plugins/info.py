@@ -10,8 +10,7 @@ import click
 from lenetkit.cli.options import json_option, plugin_option, print_json, table
 from lenetkit.errors import PluginError, did_you_mean
 from lenetkit.options import Configurable, Option, options_of, show
-from lenetkit.probe import base_of
-from lenetkit.registry import GROUPS, Entry, installed
+from lenetkit.registry import GROUPS, Entry, base_of, installed
 
 
 @click.command(name="info", epilog="Example: lenetkit plugins info conv2d")

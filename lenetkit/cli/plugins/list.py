@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from lenetkit.cli.options import json_option, plugin_option, print_json, table
-from lenetkit.probe import TIMEOUT, states
+from lenetkit.cli.plugins.probe import TIMEOUT, states
 from lenetkit.registry import installed
 
 _HEADERS = ("group", "name", "distribution", "version", "state")

@@ -8,7 +8,6 @@ other; what it did not live to say, or did not say in time, is the plugin's faul
 from __future__ import annotations
 
 import faulthandler
-import importlib
 import json
 import secrets
 import subprocess
@@ -17,30 +16,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from lenetkit.errors import PluginError
-from lenetkit.options import Configurable
-from lenetkit.registry import BUILTIN, Catalog, Entry, installed
+from lenetkit.registry import BUILTIN, Catalog, Entry, base_of, installed
 
 TIMEOUT = 10.0
 """Seconds that a distribution has to load one name."""
 
-BASES = {
-    "lenetkit.layers": "lenetkit.layer:Layer",
-    "lenetkit.losses": "lenetkit.losses:Loss",
-    "lenetkit.optimizers": "lenetkit.optimizers:Optimizer",
-    "lenetkit.schedules": "lenetkit.schedules:Schedule",
-    "lenetkit.initializers": "lenetkit.initializers:Initializer",
-    "lenetkit.datasets": "lenetkit.data.source:DataSource",
-    "lenetkit.transforms": "lenetkit.data.transforms:Transform",
-    "lenetkit.kernels": "lenetkit.kernels.base:Kernels",
-}
 OK = "ok"
-
-
-def base_of(group: str) -> type[Configurable]:
-    """The base class of a group's plugins."""
-    module, _, name = BASES[group].partition(":")
-    base: type[Configurable] = getattr(importlib.import_module(module), name)
-    return base
 
 
 def states(catalog: Catalog, timeout: float = TIMEOUT) -> list[tuple[str, Entry, str]]:
@@ -107,7 +88,14 @@ def _run_child(rows: Sequence[tuple[str, Entry]], timeout: float) -> tuple[list[
     """The answers that a child gave before it ended, and how it ended."""
     token = secrets.token_hex(8)  # tells its answers from what a plugin may print
     wanted = [[group, entry.provider.distribution, entry.name] for group, entry in rows]
-    command = [sys.executable, "-m", "lenetkit.probe", token, str(timeout), json.dumps(wanted)]
+    command = [
+        sys.executable,
+        "-m",
+        "lenetkit.cli.plugins.probe",
+        token,
+        str(timeout),
+        json.dumps(wanted),
+    ]
     done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL)
     end = f"it ended the process with status {done.returncode}"
     if b"Timeout (" in done.stderr:

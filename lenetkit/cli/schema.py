@@ -1,0 +1,23 @@
+"""`lenetkit schema`."""
+
+from __future__ import annotations
+
+import click
+
+from lenetkit.cli.options import plugin_option, print_json
+from lenetkit.registry import installed
+from lenetkit.schema import build_schema
+
+
+@click.command(name="schema", epilog="Example: lenetkit schema > lenetkit.schema.json")
+@plugin_option
+def command() -> None:
+    """Print a JSON Schema of specs, for editors.
+
+    It is draft-07, made from what is installed, plugins included. An editor with a YAML language
+    server uses it where a spec begins with the line
+
+    \b
+        # yaml-language-server: $schema=lenetkit.schema.json
+    """
+    print_json(build_schema(installed()))
