@@ -37,7 +37,7 @@ def build_schema(catalog: Catalog) -> Schema:
         "properties": {
             "extends": {
                 "type": "string",
-                "description": "Another spec to start from: a file near this one, or a shipped one.",
+                "description": "Another spec to start from: a file, or a shipped spec.",
             },
             **_properties(Head, catalog),
             "lenetkit": {"const": FORMAT, "description": "Format version."},

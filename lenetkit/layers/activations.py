@@ -30,6 +30,12 @@ class ReLU(_Activation):
         y = saved
         return np.multiply(dy, y > 0, out=dy)
 
+    def second_backward(
+        self, params: Params, saved: Any, d2y: Array, d2grads: Params, call: Call
+    ) -> Array:
+        y = saved
+        return np.multiply(d2y, y > 0, out=d2y)
+
 
 @dataclass(frozen=True, kw_only=True)
 class LeakyReLU(_Activation):
@@ -68,6 +74,12 @@ class Sigmoid(_Activation):
         y = saved
         return np.multiply(dy, y * (1 - y), out=dy)
 
+    def second_backward(
+        self, params: Params, saved: Any, d2y: Array, d2grads: Params, call: Call
+    ) -> Array:
+        y = saved
+        return np.multiply(d2y, (y * (1 - y)) ** 2, out=d2y)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tanh(_Activation):
@@ -82,6 +94,12 @@ class Tanh(_Activation):
     ) -> Array | None:
         y = saved
         return np.multiply(dy, 1 - y * y, out=dy)
+
+    def second_backward(
+        self, params: Params, saved: Any, d2y: Array, d2grads: Params, call: Call
+    ) -> Array:
+        y = saved
+        return np.multiply(d2y, (1 - y * y) ** 2, out=d2y)
 
 
 def _like(x: Array, call: Call) -> Array:

@@ -68,15 +68,17 @@ class Conv2d(Layer):
         return Cost(macs=units * fan_in, connections=units * (fan_in + self.bias))
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
-        return call.kernels.conv2d(
+        y, inner = call.kernels.conv2d(
             x, params["weight"], params.get("bias"), self._window, self.groups, call.scratch
         )
+        return y, (x, inner)
 
     def backward(
         self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
     ) -> Array | None:
+        _, inner = saved
         return call.kernels.conv2d_backward(
-            saved,
+            inner,
             params["weight"],
             dy,
             grads["weight"],
@@ -84,6 +86,23 @@ class Conv2d(Layer):
             call.needs_input_grad,
             call.scratch,
         )
+
+    def second_backward(
+        self, params: Params, saved: Any, d2y: Array, d2grads: Params, call: Call
+    ) -> Array:
+        """The backward pass of a convolution of the squared input by the squared weights."""
+        x, _ = saved
+
+        def scratch(name: str, shape: Shape, dtype: Any) -> Array:
+            return call.scratch(f"second {name}", shape, dtype)
+
+        squares = params["weight"] ** 2
+        _, inner = call.kernels.conv2d(x * x, squares, None, self._window, self.groups, scratch)
+        d2x = call.kernels.conv2d_backward(
+            inner, squares, d2y, d2grads["weight"], d2grads.get("bias"), True, scratch
+        )
+        assert d2x is not None  # because it was asked for
+        return d2x
 
     @property
     def _window(self) -> Window:

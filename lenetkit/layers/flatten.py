@@ -27,3 +27,9 @@ class Flatten(Layer):
     ) -> Array | None:
         in_shape = saved
         return dy.reshape(in_shape)
+
+    def second_backward(
+        self, params: Params, saved: Any, d2y: Array, d2grads: Params, call: Call
+    ) -> Array:
+        in_shape = saved
+        return d2y.reshape(in_shape)

@@ -68,3 +68,12 @@ class Linear(Layer):
             return None
         dx = call.scratch("dx", flat.shape, dy.dtype)
         return np.matmul(dy, params["weight"], out=dx).reshape(in_shape)
+
+    def second_backward(
+        self, params: Params, saved: Any, d2y: Array, d2grads: Params, call: Call
+    ) -> Array:
+        flat, in_shape = saved
+        np.matmul(d2y.T, flat * flat, out=d2grads["weight"])
+        if self.bias:
+            d2y.sum(axis=0, out=d2grads["bias"])
+        return np.matmul(d2y, params["weight"] ** 2).reshape(in_shape)

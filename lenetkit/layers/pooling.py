@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from lenetkit.errors import OptionError
 from lenetkit.kernels.base import Pair, Window, pair
 from lenetkit.layer import Array, Call, Cost, Layer, Params, Shape, expect_image
@@ -80,9 +82,27 @@ class AvgPool2d(_Pool2d):
     count_include_pad: bool = option(True, doc="Whether padding counts in the mean, as zeros.")
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
-        return call.kernels.avg_pool2d(x, self._window, self.count_include_pad, call.scratch)
+        y, inner = call.kernels.avg_pool2d(x, self._window, self.count_include_pad, call.scratch)
+        return y, (inner, x.shape[2:])
 
     def backward(
         self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
     ) -> Array | None:
-        return call.kernels.avg_pool2d_backward(saved, dy, call.scratch)
+        inner, _ = saved
+        return call.kernels.avg_pool2d_backward(inner, dy, call.scratch)
+
+    def second_backward(
+        self, params: Params, saved: Any, d2y: Array, d2grads: Params, call: Call
+    ) -> Array:
+        inner, size = saved
+        pixels: Any = math.prod(self._window.kernel)
+        if not self.count_include_pad:  # then those inside the image, window by window
+            ones = np.ones((1, 1, *size), d2y.dtype)
+            pixels = pixels * call.kernels.avg_pool2d(ones, self._window, True, _fresh)[0]
+        d2y /= pixels  # backward does so once; the square wants it twice
+        return call.kernels.avg_pool2d_backward(inner, d2y, call.scratch)
+
+
+def _fresh(name: str, shape: Shape, dtype: Any) -> Array:
+    """Memory of its own, where scratch is still in use."""
+    return np.empty(shape, dtype)
