@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from lenetkit.data.pipeline import Pipeline
-from lenetkit.data.source import Place, Preparation, Samples, Split
+from lenetkit.data.source import DataSource, Place, Preparation, Samples, Split
 from lenetkit.errors import DataError, MissingDataError
 from lenetkit.layer import shape_text
 from lenetkit.plan import Plan
@@ -43,19 +43,19 @@ def place_for(data: DataSpec, data_dir: Path | None, report: Report) -> Place:
     return Place((*named, default), named[-1] if named else default, report)
 
 
-def load_samples(data: DataSpec, split: Split, place: Place) -> tuple[Samples, Preparation]:
-    """One split of the spec's data set, or of its fallback, which is reported.
+def load_samples(data: DataSpec, split: Split, place: Place) -> tuple[Samples, DataSource]:
+    """One split of the spec's data set, or of its fallback, which is reported; and which it was.
 
     Raises DataError where neither can be had.
     """
     try:
-        return data.source.load(split, place), data.source.preparation
+        return data.source.load(split, place), data.source
     except MissingDataError as error:
         fallback = data.options.fallback
         if fallback is None:
             raise
         place.report(f"warning: {error}\n  the spec's fallback is used instead")
-        return fallback.load(split, place), fallback.preparation
+        return fallback.load(split, place), fallback
 
 
 def load_training_data(
@@ -67,8 +67,8 @@ def load_training_data(
     """
     data = plan.spec.data
     place = place_for(data, data_dir, report)
-    train, preparation = load_samples(data, "train", place)
-    test, _ = load_samples(data, "test", place)
+    train, source = load_samples(data, "train", place)
+    test = source.load("test", place)
     if train.dataset != test.dataset:
         raise DataError(
             f"the training samples are {train.dataset} and the test samples {test.dataset}; "
@@ -88,7 +88,8 @@ def load_training_data(
         validation = train.take(slice(len(train) - held_out, None))
         train = train.take(slice(None, len(train) - held_out))
     fitted = tuple(t.fitted(train.images) for t in data.options.transforms)
-    return TrainingData(train, test, validation, Pipeline(fitted, plan.classes), preparation)
+    pipeline = Pipeline(fitted, plan.classes)
+    return TrainingData(train, test, validation, pipeline, source.preparation)
 
 
 def with_fitted_transforms(plan: Plan, pipeline: Pipeline) -> Plan:

@@ -126,10 +126,10 @@ class TestMissing:
         self, place: Place, reports: list[str]
     ) -> None:
         data = spec(SyntheticDigits(train=20, test=10))
-        samples, preparation = load_samples(data, "test", place)
+        samples, source = load_samples(data, "test", place)
         assert samples.dataset == "synthetic digits"
         assert len(samples) == 10
-        assert preparation == "digit"
+        assert source.preparation == "digit"
         assert reports[0] == f"downloading {TEST_IMAGES}.gz to {place.download_to}"
         assert reports[1].startswith("warning: ")
         assert "the spec's fallback is used instead" in reports[1]
@@ -138,7 +138,7 @@ class TestMissing:
         class Other(SyntheticDigits):
             preparation = "resize"
 
-        assert load_samples(spec(Other(train=10, test=10)), "test", place)[1] == "resize"
+        assert load_samples(spec(Other(train=10, test=10)), "test", place)[1] == Other(train=10, test=10)
 
     def test_without_a_fallback_it_is_an_error_with_every_reason_and_what_to_do(
         self, place: Place
