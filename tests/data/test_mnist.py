@@ -138,7 +138,8 @@ class TestMissing:
         class Other(SyntheticDigits):
             preparation = "resize"
 
-        assert load_samples(spec(Other(train=10, test=10)), "test", place)[1] == Other(train=10, test=10)
+        other = Other(train=10, test=10)
+        assert load_samples(spec(other), "test", place)[1] == other
 
     def test_without_a_fallback_it_is_an_error_with_every_reason_and_what_to_do(
         self, place: Place
