@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from lenetkit import __version__
-from lenetkit.errors import LenetkitError
+from lenetkit.errors import LenetkitError, SpecError
 
 _COMMANDS = {
     "summary": "Show a network layer by layer: shapes, parameters, cost.",
@@ -74,7 +74,8 @@ def run(arguments: list[str]) -> int:
         error.show()
         return error.exit_code
     except LenetkitError as error:
-        click.echo(f"error: {error}", err=True)
+        for problem in error.problems if isinstance(error, SpecError) else [error]:
+            click.echo(f"error: {problem}", err=True)
         return error.exit_status
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)

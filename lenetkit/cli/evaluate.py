@@ -60,6 +60,8 @@ def command(
         other = installed().registry(DataSource).get(source)()
         data = DataSpec(other, replace(data.options, fallback=None, dir=None))
     samples, _ = load_samples(data, cast(Split, split), place_for(data, data_dir, report))
+    if samples.dataset != trained.dataset:
+        report(f"note: the model was trained on {trained.dataset}, not on {samples.dataset}")
     check_fit(trained.plan, samples, trained.pipeline, split)
     with limited(threads or best_threads(trained.plan)):
         result = evaluate(trained.network, samples, trained.pipeline)
