@@ -17,10 +17,9 @@ from lenetkit.schema import build_schema
 from lenetkit.spec.merge import parse_text
 from lenetkit.spec.nodes import plain
 from lenetkit.spec.shipped import shipped_folder
+from tests.shipped import CORE
 
-CLASSIC = {"lenet5-1998", "lenet1", "lenet4"}
-"""Shipped specs whose types a plugin provides."""
-SPECS = sorted(path for path in shipped_folder().glob("*.yaml") if path.stem not in CLASSIC)
+SPECS = sorted(CORE.values())
 
 
 @pytest.fixture(scope="module")

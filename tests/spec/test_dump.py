@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lenetkit.data.folder import IdxFolder
 from lenetkit.plan import Plan, load_plan, plan_text
 from lenetkit.spec.nodes import Mark, parse, plain
-from lenetkit.spec.shipped import shipped_specs
+from tests.shipped import CORE
 
 ODD_NAMES = ["no", "1e-3", "007", "null", "~x", "0x1F", "true", "größe", "a - b", "1", "手書き"]
 ODD_TEXTS = [
@@ -61,7 +61,7 @@ def check_reads_back(plan: Plan) -> None:
     assert again.to_yaml() == text
 
 
-@pytest.mark.parametrize("name", sorted(shipped_specs()))
+@pytest.mark.parametrize("name", sorted(CORE))
 def test_shipped_specs_read_back(name: str) -> None:
     check_reads_back(load_plan(name))
 

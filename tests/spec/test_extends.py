@@ -11,7 +11,7 @@ from lenetkit.errors import SpecError
 from lenetkit.optimizers import SGD, Adam
 from lenetkit.plan import Plan, load_plan
 from lenetkit.schedules import OneCycle
-from lenetkit.spec.shipped import shipped_specs
+from tests.shipped import CORE
 
 BASE = """\
 lenetkit: 1
@@ -337,6 +337,6 @@ def test_a_base_that_cannot_be_had(tmp_path: Path, base: str, expected: str) -> 
 
 
 def test_every_shipped_spec_is_right() -> None:
-    assert "lenet5" in shipped_specs()
-    for name, path in shipped_specs().items():
+    assert "lenet5" in CORE
+    for name, path in CORE.items():
         assert load_plan(path).spec.name == name

@@ -49,7 +49,8 @@ def test_a_whole_section_is_replaced() -> None:
 
 
 def test_options_of_a_plugin_are_kept() -> None:
-    assert changed("train.optimizer.eps=0.5").spec.train.optimizer == Adam(lr=3e-3, eps=0.5)
+    optimizer = changed("train.optimizer.eps=0.5").spec.train.optimizer
+    assert optimizer == Adam(lr=3e-3, eps=0.5, weight_decay=0.1)
 
 
 def test_a_short_form_replaces_type_and_options() -> None:
