@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from lenetkit.network import Network as Network
     from lenetkit.plan import Plan as Plan
     from lenetkit.plan import load_plan as load_plan
+    from lenetkit.training import EpochDone as EpochDone
+    from lenetkit.training import StepDone as StepDone
 
 _HOMES = {
     "build": "lenetkit.api",
@@ -34,6 +36,8 @@ _HOMES = {
     "Network": "lenetkit.network",
     "Plan": "lenetkit.plan",
     "load_plan": "lenetkit.plan",
+    "EpochDone": "lenetkit.training",
+    "StepDone": "lenetkit.training",
 }
 __all__ = [
     "Model",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,9 +22,9 @@ class Evaluation:
 
     loss: float
     """Mean over the samples."""
-    confusion: NDArray[np.int64]
+    confusion: NDArray[np.int64] = field(repr=False)
     """(K, K) counts: rows true, columns predicted."""
-    probabilities: NDArray[Any]
+    probabilities: NDArray[Any] = field(repr=False)
     """(N, K), float32."""
 
     @property

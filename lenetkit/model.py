@@ -67,14 +67,21 @@ class Model:
     def probabilities(self, images: NDArray[Any]) -> NDArray[np.float32]:
         """Class probabilities (N, K) for images (N, H, W) or (N, C, H, W), as stored: 0 … 255.
 
-        Raises ValueError for images of another shape than the model was trained on.
+        Raises ValueError for images of another shape than the model was trained on, and for
+        floats from 0 to 1: the model scales pixels itself.
         """
+        images = np.asarray(images)
         if images.ndim == 3:
             images = images[:, None]
         if images.shape[1:] != self.image_shape:
             raise ValueError(
-                f"expected images of {shape_text(self.image_shape)}, "
-                f"found an array of shape {images.shape}"
+                f"expected images of {shape_text(self.image_shape)}, an array (N, H, W) or "
+                f"(N, C, H, W), found shape {images.shape}; for one image: image[None]"
+            )
+        if images.dtype.kind == "f" and images.size and images.max() <= 1:
+            raise ValueError(
+                f"expected pixels from 0 to 255, as stored, found {images.dtype} values up to "
+                f"{images.max():g}; multiply by 255"
             )
         result = np.empty((len(images), self.plan.classes), np.float32)
         workspace = self.network.workspace(training=False)
@@ -106,12 +113,14 @@ def describe(plan: Plan) -> dict[str, str]:
 
 
 def load(path: str | Path) -> Model:
-    """The model in a file. Runs no code from it.
+    """The model in a file, or in a run folder. Runs no code from it.
 
     Raises ModelFileError where the file is missing, damaged, of another format, or does not fit
     the spec inside it.
     """
     path = Path(path)
+    if path.is_dir() and (path / "model.safetensors").is_file():  # a run folder
+        path /= "model.safetensors"
     tensors, metadata = tensorfile.read(path)
     network = Network(read_plan(path, metadata))
     fill(network, tensors, path)

@@ -42,7 +42,7 @@ class RunFolder:
             if out.exists() and (not out.is_dir() or any(out.iterdir())):
                 raise RunError(
                     f"{out}: exists and is not empty; name another folder by --out, "
-                    f"or continue its run by --resume {out}"
+                    f'or continue its run by --resume "{out}"'
                 )
             _make(out)
             return cls(out)
@@ -87,7 +87,7 @@ class RunFolder:
                 f"{self.path}: the run has no result.json yet; finish it by "
                 f"`lenetkit train --resume {self.path}`"
             ) from None
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             raise RunError(f"{self.result}: is damaged: {error}") from None
         return result
 
@@ -107,13 +107,16 @@ def _read_columns(path: Path, names: Iterable[str]) -> dict[str, list[float]]:
         return {name: [float(row[name]) for row in rows] for name in columns}
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror}") from None
-    except (KeyError, TypeError, ValueError) as error:
+    except (csv.Error, KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path}: is damaged: {error}") from None
 
 
 def keep_rows(path: Path, columns: Iterable[str], count: int) -> None:
     """Cut a table back to its first `count` rows: those that the checkpoint knows of."""
-    lines = path.read_text("utf-8").splitlines()
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"{path}: cannot be read, so the run cannot go on: {error}") from None
     if len(lines) < count + 1 or lines[0] != ",".join(columns):
         raise RunError(f"{path}: holds fewer rows than the checkpoint tells of; it was changed")
     files.write_text(path, "\n".join(lines[: count + 1]) + "\n")

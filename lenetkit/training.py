@@ -156,6 +156,9 @@ def train(
                 else None,
                 seconds=progress.seconds,
             )
+            if not math.isfinite(done.train.loss):
+                last = replace(moment, step=moment.step - 1)
+                raise DivergedError(_diverged(done.train.loss, last, done.lr))
             progress.epoch += 1
             progress.seconds = 0.0
             yield done

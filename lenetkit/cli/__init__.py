@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from lenetkit import __version__
-from lenetkit.errors import LenetkitError, SpecError
+from lenetkit.errors import LenetkitError, SpecError, did_you_mean
 
 _COMMANDS = {
     "summary": "Show a network layer by layer: shapes, parameters, cost.",
@@ -33,7 +33,7 @@ class _LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in _COMMANDS:
-            return None
+            raise click.UsageError(f"No such command '{name}'{did_you_mean(name, _COMMANDS)}")
         module = importlib.import_module(f"lenetkit.cli.{name}")
         command: click.Command = module.command
         return command

@@ -43,7 +43,12 @@ def command() -> None:
 @_spec_option
 @set_option
 @plugin_option
-@data_dir_option
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Folder to look in first, and to download to; made where it is absent.",
+)
 def fetch(spec: str, changes: tuple[str, ...], data_dir: Path | None) -> None:
     """Download what is absent and verify everything. No fallback is used."""
     for split in SPLITS:

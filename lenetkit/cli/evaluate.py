@@ -20,6 +20,7 @@ from lenetkit.cli.options import (
 )
 from lenetkit.data.loading import check_fit, load_samples, place_for
 from lenetkit.data.source import DataSource, Samples, Split
+from lenetkit.errors import MissingDataError
 from lenetkit.evaluation import Evaluation, evaluate
 from lenetkit.registry import installed
 from lenetkit.spec.model import DataSpec
@@ -59,7 +60,12 @@ def command(
     if source is not None:
         other = installed().registry(DataSource).get(source)()
         data = DataSpec(other, replace(data.options, fallback=None, dir=None))
-    samples, _ = load_samples(data, cast(Split, split), place_for(data, data_dir, report))
+    samples, used = load_samples(data, cast(Split, split), place_for(data, data_dir, report))
+    if used is not data.source and samples.dataset != trained.dataset:
+        raise MissingDataError(
+            f"the model was trained on {trained.dataset}, which is not here; pass --data-dir, or "
+            "measure it on another data set by --data TYPE"
+        )
     if samples.dataset != trained.dataset:
         report(f"note: the model was trained on {trained.dataset}, not on {samples.dataset}")
     check_fit(trained.plan, samples, trained.pipeline, split)

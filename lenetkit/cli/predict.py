@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
 from lenetkit import model
 from lenetkit.cli.options import json_option, plugin_option, print_json, table
 from lenetkit.data.digits import load_digit
 from lenetkit.data.images import find_images, load_resized
+from lenetkit.errors import ImageError
 
 
 @click.command(
@@ -31,17 +34,35 @@ def command(model_file: Path, images: tuple[Path, ...], as_json: bool) -> None:
     trained = model.load(model_file)
     paths = find_images(images)
     shape = trained.image_shape
-    prepared = [
-        load_digit(path, shape[1:])[None]
-        if trained.preparation == "digit" and shape[0] == 1
-        else load_resized(path, shape)
-        for path in paths
-    ]
-    probabilities = trained.probabilities(np.stack(prepared))
+    prepared: list[tuple[Path, NDArray[np.uint8]]] = []
+    problems = []
+    for path in paths:
+        try:
+            if trained.preparation == "digit" and shape[0] == 1:
+                prepared.append((path, load_digit(path, shape[1:])[None]))
+            else:
+                prepared.append((path, load_resized(path, shape)))
+        except ImageError as error:
+            problems.append(str(error))
+    _print(trained, prepared, as_json)
+    if problems:  # after the others' answers: one bad picture does not cost the rest
+        raise ImageError("\nerror: ".join(problems))
+
+
+def _print(
+    trained: model.Model, prepared: Sequence[tuple[Path, NDArray[np.uint8]]], as_json: bool
+) -> None:
+    paths = [path for path, _ in prepared]
+    images = np.empty((len(paths), *trained.image_shape), np.uint8)
+    for row, (_, pixels) in zip(images, prepared, strict=True):
+        row[...] = pixels
+    probabilities = trained.probabilities(images)
     labels = [trained.classes[i] for i in probabilities.argmax(axis=1)]
     if as_json:
         rows = zip(paths, labels, probabilities.tolist(), strict=True)
         print_json([{"path": str(p), "label": label, "probabilities": q} for p, label, q in rows])
+        return
+    if not paths:
         return
     lines = []
     for path, label, row in zip(paths, labels, probabilities, strict=True):

@@ -77,7 +77,9 @@ class ProgressBar:
 def epoch_line(event: EpochDone | None = None) -> str:
     """One row of the table of epochs, 64 characters; its heading without an event."""
     if event is None:
-        return _row("epoch", "lr", "train loss", "accuracy", "test loss", "accuracy", "seconds")
+        return _row(
+            "epoch", "last lr", "train loss", "accuracy", "test loss", "accuracy", "seconds"
+        )
     return _row(
         f"{event.epoch}",
         f"{event.lr:.2e}",

@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any
 
 import click
+import numpy as np
 
 from lenetkit import checkpoint, model, training
 from lenetkit.cli.options import data_dir_option, plugin_option, report, set_option, threads_option
@@ -94,7 +95,15 @@ def command(
         best, metadata = checkpoint.restore(folder.checkpoint, network, progress)
         recorder = Recorder(folder, network, data, progress)
         recorder.resume(best, metadata)
-    with limited(threads or best_threads(plan)):
+        if progress.epoch > plan.spec.train.epochs:
+            raise RunError(
+                f"{resume}: has done {progress.epoch} epochs already; "
+                f"expected --epochs above that, found {plan.spec.train.epochs}"
+            )
+        if progress.epoch == plan.spec.train.epochs:
+            report(f"{resume}: is finished; to train longer, pass --epochs above {progress.epoch}")
+    # An overflow needs no warning of its own: a loss that is not finite ends the run with a remedy.
+    with limited(threads or best_threads(plan)), np.errstate(over="ignore", invalid="ignore"):
         return _train(recorder, quiet)
 
 

@@ -52,7 +52,9 @@ def download(
                     verify(temporary)
                 return
             except (OSError, http.client.HTTPException, DataError, ValueError) as error:
-                failures.append(f"{url}: {_reason(error)}")
+                failure = f"{url}: {_reason(error)}"
+                if failure not in failures:
+                    failures.append(failure)
                 if isinstance(error, urllib.error.HTTPError) and error.code in (403, 404, 410):
                     break
                 if attempt + 1 < ATTEMPTS:

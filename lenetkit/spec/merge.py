@@ -45,6 +45,7 @@ class Override:
     def from_text(cls, text: str) -> Override:
         """`KEY=VALUE` of `--set`; the value is read by the rules of a spec file."""
         path, equals, value = text.partition("=")
+        path = path.strip()
         origin = f"--set {text}"
         if not equals or not _is_path(path):
             message = "expected KEY=VALUE, such as train.optimizer.lr=0.01"

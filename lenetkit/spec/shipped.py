@@ -39,6 +39,6 @@ def find_spec(source: str | Path, folder: Path | None = None) -> Path:
         shipped = {}
     if bare in shipped:
         return shipped[bare]
-    near = nearest(name.name, beside) or nearest(bare, shipped)
+    near = nearest(name.name, beside) or nearest(bare, shipped_specs())
     hint = f"; did you mean '{near}'?" if near else f"; shipped specs: {', '.join(shipped_specs())}"
     raise SpecError([Problem(str(source), "", f"no such spec file{hint}")])

@@ -272,6 +272,38 @@ def test_predict_reads_files_and_folders(call: Call, small: Path, tmp_path: Path
     assert "a.png" in call("predict", "run/model.safetensors", folder / "a.png").out
 
 
+def test_predict_answers_for_the_good_pictures_beside_a_bad_one(
+    call: Call, small: Path, tmp_path: Path
+) -> None:
+    call("train", small, "--out", "run", "--quiet")
+    Image.fromarray(np.eye(20, dtype=np.uint8) * 255).save(tmp_path / "good.png")
+    (tmp_path / "bad.png").write_text("no picture", "utf-8")
+    said = call("predict", "run", tmp_path / "good.png", tmp_path / "bad.png", "--json")
+    assert said.status == 2
+    assert [Path(row["path"]).name for row in said.json] == ["good.png"]
+    assert "bad.png" in said.err
+
+
+def test_evaluate_does_not_take_the_fallback_for_what_the_model_learned(
+    call: Call, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fallback = "data.fallback={type: synthetic_digits, train: 20, test: 10}"
+    call("train", small, "--out", "run", "--quiet", "--set", fallback)
+    monkeypatch.delenv("LENETKIT_DATA")
+    said = call("evaluate", "run")
+    assert said.status == 2
+    assert "the model was trained on stripes, which is not here" in said.err
+
+
+def test_floats_up_to_1_are_no_pixels(call: Call, small: Path) -> None:
+    call("train", small, "--out", "run", "--quiet")
+    images = np.random.default_rng(0).integers(0, 256, (2, 8, 8))
+    trained = lenetkit.load("run")
+    assert trained.predict(images).shape == (2,)
+    with pytest.raises(ValueError, match=r"expected pixels from 0 to 255, as stored, found float"):
+        trained.predict(images / 255)
+
+
 def test_plot_draws_all_pictures_again(call: Call, small: Path) -> None:
     call("train", small, "--out", "run", "--quiet")
     for name in PICTURES:
@@ -438,11 +470,34 @@ def test_a_flipped_byte_in_a_model_is_refused(call: Call, small: Path) -> None:
 
 def test_a_diverging_run_stops_with_1_and_a_remedy(call: Call, small: Path) -> None:
     huge = ("--set", "train.optimizer={type: sgd, lr: 1e38}", "--set", "train.schedule=constant")
-    with np.errstate(all="ignore"):
-        said = call("train", small, *huge)
+    said = call("train", small, *huge)
     assert said.status == 1
+    assert "RuntimeWarning" not in said.err
     assert "training stopped" in said.err
     assert "--set train.optimizer.lr=1e+37" in said.err
+
+
+def test_diverging_in_the_last_step_is_noticed_too(call: Call, small: Path) -> None:
+    huge = ("--set", "train.optimizer={type: adam, lr: 1e38}", "--set", "train.schedule=constant")
+    said = call("train", small, *huge, "--epochs", "1", "--set", "train.batch_size=12")
+    assert said.status == 1
+    assert "training stopped" in said.err
+    assert not Path("runs/small/001/model.safetensors").exists()
+
+
+def test_resume_to_fewer_epochs_than_done_is_refused(call: Call, small: Path) -> None:
+    call("train", small, "--out", "run", "--quiet")
+    said = call("train", "--resume", "run", "--epochs", "1")
+    assert said.status == 2
+    assert "run: has done 2 epochs already; expected --epochs above that, found 1" in said.err
+
+
+def test_a_damaged_table_keeps_a_run_from_going_on(call: Call, small: Path) -> None:
+    call("train", small, "--out", "run", "--quiet")
+    Path("run/metrics.csv").write_bytes(b"\xff\xfe\x00")
+    said = call("train", "--resume", "run", "--epochs", "3")
+    assert said.status == 2
+    assert f"{Path('run/metrics.csv')}: cannot be read, so the run cannot go on" in said.err
 
 
 def test_the_python_calls_of_the_readme(small: Path) -> None:
