@@ -1,0 +1,6 @@
+"""Convolutions beyond LeNet-5's, and two optimizers, for lenetkit.
+
+Everything registers through entry points; importing this module does nothing.
+"""
+
+__version__ = "0.1.0"
