@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -49,9 +49,9 @@ class Model:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The classes' names, in the order of the outputs."""
-        names = json.loads(self.metadata.get("classes", "[]"))
-        return tuple(names) or tuple(map(str, range(self.plan.classes)))
+        """A name for each output, in order; outputs that no label named bear their number."""
+        names = json.loads(self.metadata.get("classes", "[]"))[: self.plan.classes]
+        return (*names, *map(str, range(len(names), self.plan.classes)))
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -136,15 +136,19 @@ def read_plan(path: Path, metadata: Mapping[str, str]) -> Plan:
     try:
         return plan_text(metadata.get("spec", ""), f"{path}, spec")
     except SpecError as error:
-        hint = _missing_providers(json.loads(metadata.get("providers", "{}")))
+        hint = _missing_providers(metadata)
         raise ModelFileError(
             f"{path}: the spec inside does not fit this lenetkit:\n{error}{hint}"
         ) from None
 
 
-def _missing_providers(wanted: Mapping[str, Sequence[str]]) -> str:
+def _missing_providers(metadata: Mapping[str, str]) -> str:
     """What to install or pass so that the types of a model can be found."""
-    makers = sorted({(name, version) for name, version in wanted.values() if name != BUILTIN})
+    try:
+        wanted = json.loads(metadata["providers"]).values()
+        makers = sorted({(str(name), str(version)) for name, version in wanted if name != BUILTIN})
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return ""
     steps = [
         f"pass --plugin {name} (the model was made with {version} of it)"
         if name.endswith(".py")
@@ -228,7 +232,16 @@ def providers(plan: Plan, catalog: Catalog) -> dict[str, tuple[str, str]]:
 
 
 def _check_metadata(path: Path, metadata: Mapping[str, str]) -> None:
-    if metadata.get("preparation") not in get_args(Preparation) or "image_shape" not in metadata:
-        raise ModelFileError(
-            f"{path}: is not a trained model: it does not say what images it reads"
+    """Raise ModelFileError where the metadata does not say what images the model reads."""
+    try:
+        shape, names = json.loads(metadata["image_shape"]), json.loads(metadata["classes"])
+        good = (
+            metadata["preparation"] in get_args(Preparation)
+            and len(shape) == 3
+            and all(isinstance(size, int) and size > 0 for size in shape)
+            and all(isinstance(name, str) for name in names)
         )
+    except (KeyError, TypeError, ValueError):
+        good = False
+    if not good:
+        raise ModelFileError(f"{path}: is no trained model: it does not say what images it reads")

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from lenetkit.layer import Array, Call
+from lenetkit.errors import ShapeError
+from lenetkit.layer import Array, Call, shape_text
 from lenetkit.plan import Plan
 
 
@@ -36,10 +37,15 @@ class Workspace:
             call.rng_key = (*key, index)
 
 
+_MOST_VALUES = 1 << 30
+"""Values in one array from which on a spec is taken for a mistake: 4 GiB in float32."""
+
+
 class Network:
     """A plan with memory. `params` and `grads` are flat; `tensors()` names every piece."""
 
     def __init__(self, plan: Plan, *, seed: int = 0, dtype: Any = np.float32) -> None:
+        _expect_bearable(plan)
         self.plan = plan
         self.dtype = np.dtype(dtype)
         size = plan.count(trainable_only=True)
@@ -138,3 +144,16 @@ class Network:
             for layer, views in zip(self.plan.layers, self._grad_views, strict=True)
             for name, view in views.items()
         }
+
+
+def _expect_bearable(plan: Plan) -> None:
+    """Raise ShapeError for a network whose arrays no memory holds."""
+    for layer in plan.layers:
+        shapes = {"output": layer.out_shape}
+        shapes |= {name: spec.shape for name, spec in layer.params.items()}
+        for name, shape in shapes.items():
+            if math.prod(shape) > _MOST_VALUES:
+                raise ShapeError(
+                    f"layers.{layer.name}: its {name} of {shape_text(shape)} is too large; "
+                    f"expected at most {_MOST_VALUES:,} values"
+                )

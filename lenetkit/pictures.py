@@ -10,21 +10,29 @@ import numpy as np
 
 from lenetkit import plots
 from lenetkit.data.source import Samples
+from lenetkit.errors import RunError
 from lenetkit.run import RunFolder
+
+_DRAWABLE = (1, 3)
+"""Numbers of channels that can be shown: grey and colour."""
 
 
 def draw(folder: RunFolder, load_test: Callable[[], Samples | None]) -> list[Path]:
     """Draw every picture of a finished run; returns their paths.
 
-    Only the sheet of mistakes needs the test images; where `load_test` gives None it is left out.
-    Raises RunError where the run is not finished.
+    Only the sheet of mistakes needs the test images; where `load_test` gives None, or images of
+    neither one nor three channels, it is left out. Raises RunError where the run is not finished
+    or its files are damaged.
     """
     result = folder.read_result()
-    labels = {"title": result["name"], "dataset": result["dataset"]}
-    drawn = [*_curves(folder, result, labels), *_confusions(folder, result, labels)]
     test = load_test()
-    if test is not None:
-        drawn.append(_mistakes(folder, result, labels, test))
+    try:
+        labels = {"title": result["name"], "dataset": result["dataset"]}
+        drawn = [*_curves(folder, result, labels), *_confusions(folder, result, labels)]
+        if test is not None and test.images.shape[1] in _DRAWABLE:
+            drawn.append(_mistakes(folder, result, labels, test))
+    except (IndexError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise RunError(f"{folder.result}: is damaged: {type(error).__name__}: {error}") from error
     return drawn
 
 

@@ -40,6 +40,8 @@ def add_file(catalog: Catalog, path: Path) -> list[Entry]:
         )
     added = []
     for name, cls in plugins.items():
+        if not isinstance(name, str):
+            raise PluginError(f"{path}: PLUGINS: expected names as keys, found {name!r}")
         group = getattr(cls, "group", None)
         if not (isinstance(cls, type) and issubclass(cls, Configurable) and group in GROUPS):
             raise PluginError(

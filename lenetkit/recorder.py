@@ -59,6 +59,8 @@ class Recorder:
         self._steps = self._open.enter_context(
             self.folder.steps.open("a", encoding="utf-8", newline="\n")
         )
+        if not resuming:
+            self.save_checkpoint()  # so that a run can go on wherever it ends
         return self
 
     def __exit__(

@@ -21,6 +21,18 @@ METRICS = (
     "seconds",
 )
 STEPS = ("step", "loss")
+RESULT_KEYS = (
+    "name",
+    "dataset",
+    "dataset_digest",
+    "epochs",
+    "steps",
+    "classes",
+    "confusion_test",
+    "confusion_train",
+    "mistakes",
+)
+"""What a result must hold so that its run's pictures can be drawn."""
 
 
 class RunFolder:
@@ -87,8 +99,11 @@ class RunFolder:
                 f"{self.path}: the run has no result.json yet; finish it by "
                 f"`lenetkit train --resume {self.path}`"
             ) from None
-        except (OSError, ValueError) as error:
+        except (OSError, RecursionError, ValueError) as error:
             raise RunError(f"{self.result}: is damaged: {error}") from None
+        missing = [key for key in RESULT_KEYS if not isinstance(result, dict) or key not in result]
+        if missing:
+            raise RunError(f"{self.result}: is damaged: it lacks {', '.join(missing)}")
         return result
 
 

@@ -61,8 +61,8 @@ def cli() -> None:
 def main() -> NoReturn:
     """Run a command; end with the exit status that its outcome has."""
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None and (stream.encoding or "").lower() not in ("utf-8", "utf8"):
-            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+        if stream is not None:  # what it cannot write, it shows escaped
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     sys.exit(run(sys.argv[1:]))
 
 
@@ -83,6 +83,9 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:  # whoever read our output has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except MemoryError as error:
+        click.echo(f"error: not enough memory: {error}; try a smaller batch_size", err=True)
+        return 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         click.echo(f"error: {where}{error.strerror or error}", err=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 import click
+import numpy as np
 
 from lenetkit import model
 from lenetkit.cli.options import (
@@ -69,7 +70,10 @@ def command(
     if samples.dataset != trained.dataset:
         report(f"note: the model was trained on {trained.dataset}, not on {samples.dataset}")
     check_fit(trained.plan, samples, trained.pipeline, split)
-    with limited(threads or best_threads(trained.plan)):
+    with (
+        limited(threads or best_threads(trained.plan)),
+        np.errstate(over="ignore", invalid="ignore"),
+    ):
         result = evaluate(trained.network, samples, trained.pipeline)
     if as_json:
         print_json(

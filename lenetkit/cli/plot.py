@@ -37,7 +37,7 @@ def _test_samples(folder: RunFolder, data_dir: Path | None) -> Samples | None:
     except DataError as error:
         report(f"warning: mistakes.png is left as it is, because it needs the test images: {error}")
         return None
-    if test.digest != folder.read_result()["dataset_digest"]["test"]:
+    if test.digest != folder.read_result()["dataset_digest"].get("test"):
         report(
             f"warning: mistakes.png is left as it is, because these {test.dataset} test images "
             "are not the ones that the run saw"

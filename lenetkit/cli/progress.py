@@ -24,12 +24,12 @@ class ProgressBar:
     def __init__(
         self, data: TrainingData, settings: TrainSpec, progress: Progress, quiet: bool
     ) -> None:
-        self._quiet = quiet
+        self._quiet = quiet or sys.stderr is None
         self._epochs = settings.epochs
         self._bar = tqdm(
             total=math.ceil(len(data.train) / settings.batch_size) * settings.epochs,
             initial=progress.step,
-            disable=quiet or not sys.stderr.isatty(),
+            disable=quiet or sys.stderr is None or not sys.stderr.isatty(),
             leave=False,
             mininterval=_REFRESH,
             bar_format="{percentage:3.0f}% {bar:10} {desc}  {remaining} left",

@@ -111,6 +111,8 @@ class OneHot(Transform):
     """Labels as rows: 1 at the class, 0 elsewhere."""
 
     def labels(self, labels: Labels, classes: int) -> Labels:
+        if labels.ndim == 2:  # rows already
+            return labels
         rows = np.zeros((len(labels), classes), np.float32)
         rows[np.arange(len(labels)), labels] = 1
         return rows

@@ -33,6 +33,10 @@ Problems: TypeAlias = list[Problem]
 """Where mistakes are noted, so that one does not hide the next."""
 
 
+_MOST_BASES = 30
+"""Specs that may extend one another in a row."""
+
+
 @dataclass(frozen=True)
 class Override:
     """One change from the command line: the option it came from, a dotted path and a value."""
@@ -104,6 +108,8 @@ def _read_with_bases(path: Path, below: tuple[Path, ...], problems: Problems) ->
         message = f"expected the file name of another spec, found {show(plain(name))}"
         raise _error(problems, mark, message)
     chain = (*below, path.resolve())
+    if len(chain) > _MOST_BASES:
+        raise _error(problems, mark, f"a chain of more than {_MOST_BASES} specs")
     try:
         base_path = find_spec(name.value, mark.folder)
     except SpecError as error:

@@ -304,6 +304,30 @@ def test_floats_up_to_1_are_no_pixels(call: Call, small: Path) -> None:
         trained.predict(images / 255)
 
 
+def test_a_network_larger_than_any_memory_is_refused(call: Call, small: Path) -> None:
+    said = call("train", small, "--set", "layers.fc1.out_features=2147483648")
+    assert said.status == 2
+    assert "layers.fc1: its output of 2147483648 is too large" in said.err
+    assert not Path("runs").exists()
+
+
+def test_more_outputs_than_classes(call: Call, small: Path, tmp_path: Path) -> None:
+    call("train", small, "--set", "layers.fc1.out_features=5", "--out", "run", "--quiet")
+    rows = [line.split()[0] for line in call("evaluate", "run").out.splitlines() if line]
+    assert {"0", "1", "2", "3", "4"} <= set(rows)
+    Image.fromarray(np.eye(20, dtype=np.uint8) * 255).save(tmp_path / "a.png")
+    assert call("predict", "run", tmp_path / "a.png").status == 0
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "{}", '{"name": "x", "dataset": "y"}', "[" * 9999])
+def test_a_damaged_result_is_named(call: Call, small: Path, text: str) -> None:
+    call("train", small, "--out", "run", "--quiet")
+    Path("run/result.json").write_text(text, "utf-8")
+    said = call("plot", "run")
+    assert said.status == 2
+    assert f"error: {Path('run/result.json')}: is damaged: " in said.err
+
+
 def test_plot_draws_all_pictures_again(call: Call, small: Path) -> None:
     call("train", small, "--out", "run", "--quiet")
     for name in PICTURES:
