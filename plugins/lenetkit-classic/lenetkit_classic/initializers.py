@@ -1,0 +1,45 @@
+"""Where the 1998 network starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from lenetkit.initializers import Initializer, Values
+from lenetkit.options import option
+
+from lenetkit_classic.bitmaps import bitmaps
+
+
+@dataclass(frozen=True, kw_only=True)
+class LecunUniform(Initializer):
+    """U(−a, a) with a = scale / fan_in^power.
+
+    The paper, appendix A: ±2.4 / F, that is scale 2.4 and power 1. The authors' later code
+    (Lush, gblearn2) takes the square root of the fan-in: power 0.5.
+    """
+
+    scale: float = option(2.4, above=0, doc="The range for a fan-in of 1.")
+    power: float = option(1.0, minimum=0, doc="Power of the fan-in that divides it.")
+
+    def sample(
+        self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
+    ) -> Values:
+        limit = self.scale / fan_in**self.power
+        return rng.uniform(-limit, limit, shape)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DigitBitmaps(Initializer):
+    """The ten digits as 7×12 bitmaps, one a row: ink +1, paper −1. The paper, fig. 3.
+
+    Draws nothing. Raises ValueError for any shape but (10, 84).
+    """
+
+    def sample(
+        self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
+    ) -> Values:
+        codes = bitmaps()
+        if shape != codes.shape:
+            raise ValueError(f"the bitmaps are {codes.shape}, a parameter of {shape} wants others")
+        return codes

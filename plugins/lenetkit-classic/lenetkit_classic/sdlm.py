@@ -1,0 +1,46 @@
+"""Stochastic diagonal Levenberg–Marquardt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from lenetkit.optimizers import Optimizer, Vector
+from lenetkit.options import option
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sdlm(Optimizer):
+    """p_k ← p_k − ε_k · g_k with ε_k = lr / (mu + h_kk), a rate for each parameter.
+
+    h_kk is the Gauss–Newton diagonal second derivative of the loss, averaged over `samples`
+    training samples and measured anew before each pass. mu bounds the rate where the loss is
+    flat. The notes give the smallest and the largest ε of the optimizer's own lr, to which a
+    schedule's factor comes. Source: the paper, appendix C, eqs. 21–27.
+    """
+
+    slots: ClassVar[tuple[str, ...]] = ("damping",)
+
+    lr: float = option(5e-4, minimum=0, doc="η, the global rate; the schedule's start.")
+    mu: float = option(0.02, above=0, doc="Added to the second derivative.")
+    samples: int = option(500, minimum=1, doc="Training samples to average h_kk over.")
+
+    def begin_epoch(
+        self, state: Mapping[str, Vector], curvature: Callable[[int], Vector]
+    ) -> dict[str, float]:
+        damping = state["damping"]
+        np.reciprocal(curvature(self.samples) + damping.dtype.type(self.mu), out=damping)
+        return {
+            "smallest rate": self.lr * float(damping.min()),
+            "median rate": self.lr * float(np.median(damping)),
+            "largest rate": self.lr * float(damping.max()),
+        }
+
+    def step(
+        self, params: Vector, grads: Vector, state: Mapping[str, Vector], lr: float, t: int
+    ) -> None:
+        grads *= state["damping"]
+        grads *= grads.dtype.type(lr)
+        params -= grads
