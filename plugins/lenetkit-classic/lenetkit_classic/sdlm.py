@@ -17,21 +17,33 @@ class Sdlm(Optimizer):
 
     h_kk is the Gauss–Newton diagonal second derivative of the loss, averaged over `samples`
     training samples and measured anew before each pass. mu bounds the rate where the loss is
-    flat. The notes give the smallest and the largest ε of the optimizer's own lr, to which a
-    schedule's factor comes. Source: the paper, appendix C, eqs. 21–27.
+    flat. Source: the paper, appendix C, eqs. 21–27.
+
+    With gamma below 1 a measure is mixed with the last: h ← (1 − gamma) · h + gamma · new; LeCun,
+    Bottou, Orr & Müller 1998, *Efficient BackProp*. The notes give the smallest, the median and
+    the largest ε of the optimizer's own lr, to which a schedule's factor comes.
     """
 
     slots: ClassVar[tuple[str, ...]] = ("damping",)
 
     lr: float = option(5e-4, minimum=0, doc="η, the global rate; the schedule's start.")
     mu: float = option(0.02, above=0, doc="Added to the second derivative.")
+    gamma: float = option(
+        1.0, minimum=0, maximum=1, doc="Share of the new measure in h; 0 keeps the first one."
+    )
     samples: int = option(500, minimum=1, doc="Training samples to average h_kk over.")
 
     def begin_epoch(
         self, state: Mapping[str, Vector], curvature: Callable[[int], Vector]
     ) -> dict[str, float]:
         damping = state["damping"]
-        np.reciprocal(curvature(self.samples) + damping.dtype.type(self.mu), out=damping)
+        if self.gamma == 1 or not damping.any():
+            h = curvature(self.samples)
+        else:
+            h = (1 - self.gamma) * (1 / damping - self.mu)
+            if self.gamma:
+                h += self.gamma * curvature(self.samples)
+        np.reciprocal(h + damping.dtype.type(self.mu), out=damping)
         return {
             "smallest rate": self.lr * float(damping.min()),
             "median rate": self.lr * float(np.median(damping)),

@@ -28,6 +28,15 @@ def test_sdlm_divides_each_rate_by_its_curvature() -> None:
     assert list(notes.values()) == pytest.approx([0.05, 1.0, 5.0])
 
 
+@pytest.mark.parametrize(("gamma", "h"), [(1.0, 4.0), (0.25, 1.75), (0.0, 1.0)])
+def test_sdlm_mixes_measures(gamma: float, h: float) -> None:
+    optimizer, state = Sdlm(lr=1, mu=0.5, gamma=gamma), {"damping": np.zeros(2)}
+    measures = iter([np.full(2, 1.0), np.full(2, 4.0)])
+    for _ in range(2):
+        optimizer.begin_epoch(state, lambda samples: next(measures))
+    assert state["damping"] == pytest.approx(1 / (0.5 + h))
+
+
 def test_sdlm_goes_downhill_at_the_same_pace_in_every_direction() -> None:
     """L = Σ h_k p_k² / 2 with very different h: with mu ≪ h each p shrinks by the factor 1 − lr."""
     curvature = np.array([1e-1, 1.0, 1e3])
