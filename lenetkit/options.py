@@ -18,6 +18,7 @@ import typing
 from abc import ABC
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
 from lenetkit.errors import OptionError, did_you_mean
@@ -106,6 +107,8 @@ class Configurable(ABC):
 
     group: ClassVar[str] = ""
     """The entry-point group that classes of this kind register in."""
+    expected_failures: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Checks of the conformance suite that the class is meant to fail, with the reason."""
 
     def __post_init__(self) -> None:
         for opt in options_of(type(self)):

@@ -51,8 +51,10 @@ class OptimizerCase:
         return np.random.default_rng(t).normal(size=SIZE).astype(dtype)
 
     def state(self, params: Vector) -> State:
-        """State vectors as training makes them."""
-        return {name: np.zeros_like(params) for name in self.thing.active_slots()}
+        """State vectors as training makes them, with the first epoch begun."""
+        state = {name: np.zeros_like(params) for name in self.thing.active_slots()}
+        self.thing.begin_epoch(state, lambda samples: np.ones_like(params))
+        return state
 
     def run(
         self,

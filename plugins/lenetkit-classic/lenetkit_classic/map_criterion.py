@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from lenetkit.losses import Array, Loss, Targets, as_rows
@@ -19,6 +20,10 @@ class MapCriterion(Loss):
     With p_i = e^(−y_i) / (e^(−j) + Σ_k e^(−y_k)): dL/dy = (t − p) / N for the mean over N samples,
     d²L/dy² = p · (1 − p). Source: the paper, section II.C, eq. 9.
     """
+
+    expected_failures: ClassVar[Mapping[str, str]] = {
+        "probabilities_keep_the_largest": "outputs are penalties: the smallest is the answer"
+    }
 
     j: float = option(0.1, doc="Penalty of the rubbish class; the paper gives no value.")
 

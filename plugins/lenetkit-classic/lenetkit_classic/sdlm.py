@@ -44,6 +44,10 @@ class Sdlm(Optimizer):
             if self.gamma:
                 h += self.gamma * curvature(self.samples)
         np.reciprocal(h + damping.dtype.type(self.mu), out=damping)
+        if not damping.size:
+            return {}
+        if not damping.size:
+            return {}
         return {
             "smallest rate": self.lr * float(damping.min()),
             "median rate": self.lr * float(np.median(damping)),

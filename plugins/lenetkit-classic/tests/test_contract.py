@@ -53,9 +53,7 @@ def test_rbf_with_a_constant_curvature(check: Check) -> None:
 
 @parametrize(
     loss_checks(MapCriterion()),
-    expected_failures={
-        "probabilities_keep_the_largest": "outputs are penalties: the smallest is the answer"
-    },
+    expected_failures=MapCriterion.expected_failures,
 )
 def test_loss(check: Check) -> None:
     check()
@@ -63,10 +61,6 @@ def test_loss(check: Check) -> None:
 
 @parametrize(
     optimizer_checks(Sdlm()),
-    expected_failures=dict.fromkeys(
-        ("parameters_move_in_place", "steps_go_downhill", "state_makes_a_difference"),
-        "the check never calls begin_epoch, where sdlm measures its rates",
-    ),
 )
 def test_optimizer(check: Check) -> None:
     check()
