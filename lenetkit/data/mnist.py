@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lenetkit.data.download import DownloadError, download
 from lenetkit.data.folder import IdxFolder, file_names, find_file
 from lenetkit.data.idx import read_idx
 from lenetkit.data.source import (
@@ -72,6 +71,8 @@ def fetch(name: str, place: Place, mirrors: Sequence[str] = MIRRORS) -> Path:
     found = find_file(name, place.folders)
     if found is not None:
         return found
+    from lenetkit.data.download import DownloadError, download  # takes a while; rarely needed
+
     target = place.download_to / f"{name}.gz"
     place.report(f"downloading {target.name} to {target.parent}")
     try:
