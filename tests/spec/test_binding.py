@@ -145,7 +145,7 @@ def test_wrong_layer(layer: str, expected: str) -> None:
 
 def test_unknown_type_without_a_near_one_lists_the_valid_ones() -> None:
     (message,) = problems(HEAD + LAYERS + "kernels: cuda\n")
-    assert message == (
+    assert message.startswith(
         "specs/my.yaml:6:10: kernels: no kernel set is registered as 'cuda'; valid: numpy"
     )
 

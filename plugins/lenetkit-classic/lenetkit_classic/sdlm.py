@@ -46,8 +46,6 @@ class Sdlm(Optimizer):
         np.reciprocal(h + damping.dtype.type(self.mu), out=damping)
         if not damping.size:
             return {}
-        if not damping.size:
-            return {}
         return {
             "smallest rate": self.lr * float(damping.min()),
             "median rate": self.lr * float(np.median(damping)),
