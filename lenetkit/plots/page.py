@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from lenetkit.errors import InputError
+from lenetkit.files import replacing
 from lenetkit.plots.fonts import BASE_FAMILY, Typeface
 
 DPI = 150
@@ -149,12 +149,6 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> Path:
         wanted = ", ".join(f".{name}" for name in FORMATS)
         raise InputError(f"{target}: cannot save a picture as {target.suffix!r}; use {wanted}")
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        with style(), temporary.open("xb") as file:
-            figure.savefig(file, format=kind, dpi=DPI, facecolor="white")
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with style(), replacing(target) as temporary, temporary.open("wb") as file:
+        figure.savefig(file, format=kind, dpi=DPI, facecolor="white")
     return target
