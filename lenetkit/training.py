@@ -6,6 +6,7 @@ checkpoint draws what it would have drawn without the break.
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -115,8 +116,8 @@ def train(
             first = progress.step % steps_per_epoch * settings.batch_size
             rows = order[first : first + settings.batch_size]
             lr = settings.schedule.rate(settings.optimizer.lr, moment)
-            rng = _rng(settings, _TRANSFORMS, progress.step)
-            images = pipeline.images(data.train.images[rows], network.dtype, rng)
+            draw = functools.partial(_rng, settings, _TRANSFORMS, progress.step)
+            images = pipeline.images(data.train.images[rows], network.dtype, draw)
             labels = data.train.labels[rows]
             training.reseed(settings.seed, _LAYERS, progress.step)
             outputs = network.forward(images, training)
@@ -138,7 +139,7 @@ def train(
                 step=progress.step,
                 epoch=moment.epoch + 1,
                 loss=loss,
-                accuracy=float(np.mean(answers == labels)),
+                accuracy=int(np.count_nonzero(answers == labels)) / len(rows),
                 lr=lr,
                 samples=len(rows),
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lenetkit.data.transforms import Transform
 
+Draw = Callable[[], np.random.Generator]
 _NO_RANDOMNESS = np.random.default_rng(0)
 
 
@@ -27,13 +28,18 @@ class Pipeline:
             in_shape = transform.output_shape(in_shape)
         return in_shape
 
-    def images(
-        self, images: NDArray[Any], dtype: Any, rng: np.random.Generator | None = None
-    ) -> NDArray[Any]:
-        """A batch ready for the network; with `rng` as in training, without as in inference."""
+    def images(self, images: NDArray[Any], dtype: Any, draw: Draw | None = None) -> NDArray[Any]:
+        """A batch ready for the network; with `draw` as in training, without as in inference.
+
+        `draw` makes the generator; making one takes as long as a layer, so only distortions ask.
+        """
+        rng = None
         for transform in self.transforms:
-            if rng is not None or not transform.training_only:
-                images = transform.images(images, rng or _NO_RANDOMNESS)
+            if not transform.training_only:
+                images = transform.images(images, _NO_RANDOMNESS)
+            elif draw is not None:
+                rng = rng or draw()
+                images = transform.images(images, rng)
         return images.astype(dtype, copy=False)
 
     def labels(self, labels: NDArray[Any]) -> NDArray[Any]:

@@ -100,10 +100,12 @@ class Pad(Transform):
 
     def images(self, images: Images, rng: np.random.Generator) -> Images:
         ph, pw = pair(self.padding)
-        widths = ((0, 0), (0, 0), (ph, ph), (pw, pw))
         if not _can_hold(images.dtype, self.value):
             images = images.astype(np.float32)
-        return np.pad(images, widths, constant_values=images.dtype.type(self.value))
+        N, C, H, W = images.shape
+        padded = np.full((N, C, H + 2 * ph, W + 2 * pw), self.value, images.dtype)
+        padded[:, :, ph : ph + H, pw : pw + W] = images
+        return padded
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -61,7 +61,8 @@ class Linear(Layer):
         self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
     ) -> Array | None:
         flat, in_shape = saved
-        np.matmul(dy.T, flat, out=grads["weight"])
+        outer = np.multiply if len(dy) == 1 else np.matmul  # which is slow for one image
+        outer(dy.T, flat, out=grads["weight"])
         if self.bias:
             dy.sum(axis=0, out=grads["bias"])
         if not call.needs_input_grad:

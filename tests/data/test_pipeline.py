@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -38,11 +39,15 @@ def test_transforms_are_applied_in_order() -> None:
     np.testing.assert_allclose(scale_first, IMAGES / 255 + 255, rtol=1e-6)
 
 
+def drawing(seed: int) -> Callable[[], np.random.Generator]:
+    return lambda: np.random.default_rng(seed)
+
+
 def test_training_only_transforms_are_left_out_elsewhere() -> None:
     pipeline = Pipeline((AddInTraining(amount=5), Scale()), 10)
     without = pipeline.images(IMAGES, np.float32)
     np.testing.assert_array_equal(without, Pipeline((Scale(),), 10).images(IMAGES, np.float32))
-    with_rng = pipeline.images(IMAGES, np.float32, np.random.default_rng(0))
+    with_rng = pipeline.images(IMAGES, np.float32, drawing(0))
     np.testing.assert_allclose(with_rng, (IMAGES + 5.0) / 255, rtol=1e-6)
 
 
@@ -51,9 +56,9 @@ def test_distortions_work_in_training_and_only_there(distortion: Transform) -> N
     pipeline, plain = Pipeline((distortion, Scale()), 10), Pipeline((Scale(),), 10)
     expected = plain.images(IMAGES, np.float32)
     np.testing.assert_array_equal(pipeline.images(IMAGES, np.float32), expected)
-    trained = pipeline.images(IMAGES, np.float32, np.random.default_rng(1))
+    trained = pipeline.images(IMAGES, np.float32, drawing(1))
     assert np.abs(trained - expected).max() > 0.1
-    again = pipeline.images(IMAGES, np.float32, np.random.default_rng(1))
+    again = pipeline.images(IMAGES, np.float32, drawing(1))
     np.testing.assert_array_equal(again, trained)
 
 
@@ -63,17 +68,30 @@ def test_distortions_work_in_training_and_only_there(distortion: Transform) -> N
 )
 def test_network_gets_its_own_dtype(transforms: tuple[Transform, ...], dtype: Any) -> None:
     pipeline = Pipeline(transforms, 10)
-    for rng in (None, np.random.default_rng(0)):
-        result = pipeline.images(IMAGES, dtype, rng)
+    for draw in (None, drawing(0)):
+        result = pipeline.images(IMAGES, dtype, draw)
         assert result.dtype == dtype
         assert result.shape[1:] == pipeline.output_shape((1, 10, 10))
+
+
+def test_a_generator_is_made_only_for_a_distortion_and_once_a_batch() -> None:
+    made = []
+
+    def draw() -> np.random.Generator:
+        made.append(1)
+        return np.random.default_rng(0)
+
+    Pipeline((Pad(padding=1), Scale()), 10).images(IMAGES, np.float32, draw)
+    assert not made
+    Pipeline((RandomAffine(degrees=9), Elastic()), 10).images(IMAGES, np.float32, draw)
+    assert len(made) == 1
 
 
 def test_stored_images_are_never_written_to() -> None:
     stored = IMAGES.copy()
     stored.flags.writeable = False
     transforms = (RandomAffine(degrees=9), Elastic(), Pad(padding=1), Scale(low=-1))
-    Pipeline(transforms, 10).images(stored, np.float32, np.random.default_rng(0))
+    Pipeline(transforms, 10).images(stored, np.float32, drawing(0))
     np.testing.assert_array_equal(stored, IMAGES)
 
 
