@@ -5,7 +5,8 @@ multiplies it by the weights, (O × kh·kw·C) · (kh·kw·C × N). With few map
 copies much and multiplies by a matrix too flat to be fast. Here `width` neighbouring outputs of a
 row share one block of input pixels, `span` wide, and the weights become a band matrix
 (width·O × kh·span·C), zero where a pixel lies outside an output's window: more arithmetic, less
-copying, better shapes. A width of 1 is im2col.
+copying, better shapes. A width of 1 is im2col. A bias is one more column, met by a row of ones
+below each block, so that it costs neither pass a walk over the outputs.
 
 The batch lies innermost, so that every copy and every product runs over N contiguous values.
 """
@@ -18,15 +19,16 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from lenetkit.kernels import memory
 from lenetkit.kernels.base import Array, Pair, Scratch, Window
 
-_ROWS_WANTED = 24
-"""Rows of a band matrix from which on a product runs at full speed (measured)."""
+_COPY = 12
+"""Multiply-adds that take as long as copying a value into a block and back (measured)."""
 _STRIP = 1 << 18
 """Values gathered at a time: few enough to stay in a core's cache."""
+_DEEP = 64
+"""Depth from which on the weights' gradient is worth a copy of dy, batch outermost (measured)."""
 
 
 @dataclass(frozen=True)
@@ -42,20 +44,36 @@ class Blocks:
     groups: int
     width: int
     """Neighbouring outputs in a block; divides the output's width."""
+    bias: bool
 
     @property
     def span(self) -> int:
         """Input columns that a block reads."""
-        return self.window.stride[1] * (self.width - 1) + self.window.extent[1]
+        return self.step + self.window.extent[1] - self.window.stride[1]
+
+    @property
+    def step(self) -> int:
+        """Input columns from one block to the next."""
+        return self.window.stride[1] * self.width
 
     @property
     def depth(self) -> int:
-        """Values that a block reads: the inner size of the product."""
+        """Values that a block reads."""
         return self.window.kernel[0] * self.span * self.channels
+
+    @property
+    def inner(self) -> int:
+        """The inner size of the product: a block's values and, for a bias, a one."""
+        return self.depth + self.bias
+
+    @property
+    def rows(self) -> int:
+        """Rows of a band matrix: the values that one block of one group gives."""
+        return self.width * self.maps
 
     def strips(self, batch: int) -> Iterator[slice]:
         """The output rows, a few at a time."""
-        per_row = self.out[1] // self.width * self.depth * max(batch, 1)
+        per_row = self.out[1] // self.width * self.inner * max(batch, 1)
         count = max(_STRIP // per_row, 1)
         for first in range(0, self.out[0], count):
             yield slice(first, min(first + count, self.out[0]))
@@ -71,14 +89,15 @@ class Saved(NamedTuple):
 
 
 @functools.cache
-def plan_blocks(size: Pair, weight_shape: tuple[int, ...], window: Window, groups: int) -> Blocks:
-    """The blocks for images of `size` (H, W): just wide enough for products at full speed."""
+def plan_blocks(
+    size: Pair, weight_shape: tuple[int, ...], window: Window, groups: int, bias: bool
+) -> Blocks:
+    """The blocks for images of `size` (H, W): as wide as makes copies and products least work."""
     out = window.output_size(*size)
     maps, channels = weight_shape[0] // groups, weight_shape[1]
-    divisors = [w for w in range(1, out[1] + 1) if out[1] % w == 0]
-    wide = [w for w in divisors if w * maps >= _ROWS_WANTED]
-    width = wide[0] if wide and groups == 1 else 1
-    return Blocks(window, out, channels, maps, groups, width)
+    widths = [w for w in range(1, out[1] + 1) if out[1] % w == 0] if groups == 1 else [1]
+    choices = [Blocks(window, out, channels, maps, groups, width, bias) for width in widths]
+    return min(choices, key=lambda blocks: blocks.inner / blocks.width * (blocks.rows + _COPY))
 
 
 def forward(
@@ -86,29 +105,27 @@ def forward(
 ) -> tuple[Array, Saved]:
     """y (N, O, OH, OW) for x (N, C, H, W) and weight (O, C/groups, kh, kw)."""
     N, _, H, W = x.shape
-    blocks = plan_blocks((H, W), weight.shape, window, groups)
+    blocks = plan_blocks((H, W), weight.shape, window, groups, bias is not None)
     padded = memory.pad(x, window.padding, 0, scratch)
-    band = _band(weight, blocks, scratch)
+    band = _band(weight, bias, blocks, scratch)
     y = scratch("y", (*blocks.out, len(weight), N), x.dtype)
     products = _by_block(y, blocks)
     for strip in blocks.strips(N):
         for g in range(groups):
             patches = _gather(padded, blocks, strip, g, scratch)
             _multiply(band[g], patches, products[strip, :, g])
-    if bias is not None:
-        y += bias[:, None]
     return memory.batch_first(y), Saved(padded, band, blocks, (H, W))
 
 
 def backward(
     saved: Saved,
-    weight: Array,
     dy: Array,
     d_weight: Array,
+    d_bias: Array | None,
     needs_input_grad: bool,
     scratch: Scratch,
 ) -> Array | None:
-    """Write dL/dweight; return dL/dx (N, C, H, W) where it is needed."""
+    """Write dL/dweight and dL/dbias; return dL/dx (N, C, H, W) where it is needed."""
     padded, band, blocks, _ = saved
     products = _by_block(memory.contiguous("dy", memory.batch_last(dy), scratch), blocks)
     N = dy.shape[0]
@@ -118,55 +135,63 @@ def backward(
         for g in range(blocks.groups):
             patches = _gather(padded, blocks, strip, g, scratch)
             d_products = products[strip, :, g]
-            d_band[g] += np.matmul(d_products, patches.swapaxes(-1, -2)).sum(axis=(0, 1))
+            d_band[g] += _weight_gradient(patches, d_products, scratch)
             if dx is not None:
-                _multiply(band[g].T, d_products, patches)  # their own values are used up
-                _scatter(patches, dx, blocks, strip, g)
-    d_weight[...] = _diagonals(d_band, blocks).sum(axis=1).reshape(weight.shape)
+                d_patches = patches[:, :, : blocks.depth]  # their own values are used up
+                _multiply(band[g, :, : blocks.depth].T, d_products, d_patches)
+                _scatter(d_patches, dx, blocks, strip, g)
+    d_weight[...] = _diagonals(d_band, blocks).sum(axis=1).reshape(d_weight.shape)
+    if d_bias is not None:
+        d_bias[...] = _biases(d_band, blocks).sum(axis=1).reshape(d_bias.shape)
     return None if dx is None else memory.unpad(dx, blocks.window.padding)
 
 
+def _weight_gradient(patches: Array, d_products: Array, scratch: Scratch) -> Array:
+    """Σ over all blocks of d_product · patchᵀ, (width·maps, inner)."""
+    transposed = d_products.swapaxes(-1, -2)
+    if patches.shape[2] >= _DEEP:
+        copy = scratch("transposed", transposed.shape, transposed.dtype)
+        copy[...] = transposed
+        transposed = copy
+    result: Array = np.matmul(patches, transposed).sum(axis=(0, 1))
+    return result.T
+
+
 def _gather(padded: Array, blocks: Blocks, strip: slice, group: int, scratch: Scratch) -> Array:
-    """The input of each block of a strip of output rows: (rows, blocks in a row, depth, N)."""
-    (sh, sw), (dh, _) = blocks.window.stride, blocks.window.dilation
-    kh = blocks.window.kernel[0]
-    _, Wp, C, N = padded.shape
-    channels = slice(group * blocks.channels, (group + 1) * blocks.channels)
-    count = (strip.stop - strip.start, blocks.out[1] // blocks.width)
-    # Strides from sizes, not from padded.strides, which may hold anything where a size is 1.
-    pixel = C * N * padded.itemsize
+    """The input of each block of a strip of output rows: (rows, blocks in a row, inner, N)."""
+    (kh, _), (sh, _), (dh, _) = blocks.window.kernel, blocks.window.stride, blocks.window.dilation
+    _, Wp, all_channels, N = padded.shape
+    rows, across = strip.stop - strip.start, blocks.out[1] // blocks.width
+    item = padded.itemsize
+    channel = N * item
+    pixel = all_channels * channel
     row = Wp * pixel
-    views = as_strided(
-        padded[strip.start * sh :, :, channels],
-        (*count, kh, blocks.span, blocks.channels, N),
-        (
-            sh * row,
-            sw * blocks.width * pixel,
-            dh * row,
-            pixel,
-            N * padded.itemsize,
-            padded.itemsize,
-        ),
-        writeable=False,
+    pieces: Array = np.ndarray(
+        (rows, across, kh, blocks.span, blocks.channels, N),
+        padded.dtype,
+        padded,
+        strip.start * sh * row + group * blocks.channels * channel,
+        (sh * row, blocks.step * pixel, dh * row, pixel, channel, item),
     )
-    patches = scratch("patches", views.shape, padded.dtype)
-    patches[...] = views
-    return patches.reshape(*count, blocks.depth, N)
+    patches = scratch("patches", (rows, across, blocks.inner, N), padded.dtype)
+    np.copyto(patches[:, :, : blocks.depth].reshape(pieces.shape), pieces)
+    patches[:, :, blocks.depth :] = 1
+    return patches
 
 
 def _scatter(d_patches: Array, dx: Array, blocks: Blocks, strip: slice, group: int) -> None:
     """Add each block's gradient where its input was read; blocks overlap, so it must add."""
-    (sh, sw), (dh, _) = blocks.window.stride, blocks.window.dilation
-    kh = blocks.window.kernel[0]
+    (kh, _), (sh, _), (dh, _) = blocks.window.kernel, blocks.window.stride, blocks.window.dilation
     rows, across, _, N = d_patches.shape
     pieces = d_patches.reshape(rows, across, kh, blocks.span, blocks.channels, N)
     channels = slice(group * blocks.channels, (group + 1) * blocks.channels)
-    step = sw * blocks.width
     for u in range(kh):
         first = strip.start * sh + u * dh
         lines = dx[first : first + sh * (rows - 1) + 1 : sh, :, channels]
         for b in range(across):
-            lines[:, b * step : b * step + blocks.span] += pieces[:, b, u]
+            left = b * blocks.step
+            line = lines[:, left : left + blocks.span]
+            np.add(line, pieces[:, b, u], out=line)
 
 
 def _multiply(matrix: Array, patches: Array, out: Array) -> None:
@@ -182,17 +207,22 @@ def _multiply(matrix: Array, patches: Array, out: Array) -> None:
 def _by_block(y: Array, blocks: Blocks) -> Array:
     """(OH, OW, O, N) as an (OH, blocks in a row, groups, width·maps, N) view."""
     OH, OW = blocks.out
-    rows = blocks.width * blocks.maps
-    return y.reshape(OH, OW // blocks.width, blocks.groups, rows, y.shape[-1])
+    return y.reshape(OH, OW // blocks.width, blocks.groups, blocks.rows, y.shape[-1])
 
 
-def _band(weight: Array, blocks: Blocks, scratch: Scratch) -> Array:
-    """The weights as a band matrix for each group, (groups, width·maps, depth)."""
-    shape = (blocks.groups, blocks.width * blocks.maps, blocks.depth)
-    band = memory.zeros("band", shape, scratch, weight)
+def _band(weight: Array, bias: Array | None, blocks: Blocks, scratch: Scratch) -> Array:
+    """The weights as a band matrix for each group, (groups, width·maps, inner)."""
+    band = memory.zeros("band", (blocks.groups, blocks.rows, blocks.inner), scratch, weight)
     grouped = weight.reshape(blocks.groups, 1, blocks.maps, *weight.shape[1:])
     _diagonals(band, blocks)[...] = grouped
+    if bias is not None:
+        _biases(band, blocks)[...] = bias.reshape(blocks.groups, 1, blocks.maps)
     return band
+
+
+def _biases(band: Array, blocks: Blocks) -> Array:
+    """The band's last column as a (groups, width, maps) view."""
+    return band[:, :, -1].reshape(blocks.groups, blocks.width, blocks.maps)
 
 
 def _diagonals(band: Array, blocks: Blocks) -> Array:
@@ -204,12 +234,14 @@ def _diagonals(band: Array, blocks: Blocks) -> Array:
     item = band.itemsize
     pixel = blocks.channels * item
     row = blocks.span * pixel
-    line = kh * row
-    return as_strided(
-        band,
+    line = blocks.inner * item
+    return np.ndarray(
         (blocks.groups, blocks.width, blocks.maps, blocks.channels, kh, kw),
+        band.dtype,
+        band,
+        0,
         (
-            blocks.width * blocks.maps * line,
+            blocks.rows * line,
             blocks.maps * line + blocks.window.stride[1] * pixel,
             line,
             item,

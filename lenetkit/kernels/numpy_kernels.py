@@ -34,9 +34,7 @@ class NumpyKernels(Kernels):
         needs_input_grad: bool,
         scratch: Scratch,
     ) -> Array | None:
-        if d_bias is not None:
-            dy.sum(axis=(0, 2, 3), out=d_bias)
-        return convolution.backward(saved, weight, dy, d_weight, needs_input_grad, scratch)
+        return convolution.backward(saved, dy, d_weight, d_bias, needs_input_grad, scratch)
 
     def max_pool2d(self, x: Array, window: Window, scratch: Scratch) -> tuple[Array, Any]:
         return pooling.max_forward(x, window, scratch)

@@ -151,7 +151,7 @@ def test_how_it_is_cut_changes_no_result(problem: Problem, data: st.DataObject) 
 @pytest.mark.parametrize("W", [5, 14, 27, 28])
 def test_blocks_tile_every_row_of_outputs(maps: int, groups: int, W: int) -> None:
     window = Window((3, 3), padding=(1, 1))
-    blocks = convolution.plan_blocks((9, W), (groups * maps, 2, 3, 3), window, groups)
+    blocks = convolution.plan_blocks((9, W), (groups * maps, 2, 3, 3), window, groups, True)
     assert blocks.width in (divisors(W) if groups == 1 else [1])
     strips = [range(9)[strip] for strip in blocks.strips(100)]
     assert [row for strip in strips for row in strip] == list(range(9))
