@@ -91,6 +91,12 @@ class Call:
             buffer = self._buffers[key] = np.empty(size, dtype)
         return buffer[:size].reshape(shape)
 
+    def scratch_like(self, name: str, x: Array) -> Array:
+        """Scratch with the shape, the memory order and the dtype of `x`."""
+        order = sorted(range(x.ndim), key=lambda axis: (-x.strides[axis], axis))
+        y = self.scratch(name, tuple(x.shape[axis] for axis in order), x.dtype)
+        return y.transpose(np.argsort(order))
+
 
 class Layer(Configurable):
     """Base of all layers. Methods in this order: shapes, parameters, forward, backward.

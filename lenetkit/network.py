@@ -8,33 +8,50 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from lenetkit.errors import ShapeError
-from lenetkit.layer import Array, Call, shape_text
+from lenetkit.errors import PluginError, ShapeError
+from lenetkit.layer import Array, Call, Layer, shape_text
 from lenetkit.plan import Plan
 
 
+@dataclass(eq=False)
+class Step:
+    """One layer of a workspace, or one that does the work of several, with all that it is handed.
+
+    `count` layers of the plan, from `first` on.
+    """
+
+    layer: Layer
+    first: int
+    count: int
+    name: str
+    """`pool1`; of fused layers `conv1+relu1+pool1`."""
+    params: dict[str, Array]
+    grads: dict[str, Array]
+    call: Call
+    saved: Any = None
+    """What the last forward pass left for backward."""
+
+
 class Workspace:
-    """Scratch memory and saved state for one stream of batches through a network.
+    """The steps of a pass, with scratch memory and saved state for one stream of batches.
 
     Training and evaluation each have their own, so that neither overwrites the other's.
     """
 
-    def __init__(self, network: Network, *, training: bool) -> None:
-        kernels = network.plan.spec.kernels
-        self.calls = [
-            Call(kernels=kernels, training=training, needs_input_grad=index > 0)
-            for index in range(len(network.plan.layers))
-        ]
-        self.saved: list[Any] = []
+    def __init__(self, network: Network, *, training: bool, fused: bool) -> None:
+        self.fused = fused
+        self.steps = list(_steps(network, training, fused))
 
     def reseed(self, *key: int) -> None:
         """Give every layer a generator of its own, determined by `key`."""
-        for index, call in enumerate(self.calls):
-            call.rng_key = (*key, index)
+        for step in self.steps:
+            step.call.rng_key = (*key, step.first)
 
 
 _MOST_VALUES = 1 << 30
@@ -86,47 +103,42 @@ class Network:
                 init = spec.init or self.plan.spec.init
                 views[name][...] = init.sample(rng, spec.shape, *spec.fans())
 
-    def workspace(self, *, training: bool) -> Workspace:
-        """Memory for passes of one kind."""
-        return Workspace(self, training=training)
+    def workspace(self, *, training: bool, fused: bool = True) -> Workspace:
+        """Memory for passes of one kind.
+
+        The kernels may run neighbouring layers as one, unless `fused` is False.
+        """
+        return Workspace(self, training=training, fused=fused)
 
     def forward(self, x: Array, workspace: Workspace) -> Array:
         """The outputs (N, K) for a batch (N, *input). Valid until the workspace's next forward."""
-        workspace.saved.clear()
-        for layer, params, call in zip(self.plan.layers, self._views, workspace.calls, strict=True):
-            x, saved = layer.layer.forward(params, x, call)
-            workspace.saved.append(saved)
+        for step in workspace.steps:
+            x, step.saved = step.layer.forward(step.params, x, step.call)
         return x
 
     def backward(self, dy: Array, workspace: Workspace) -> None:
         """Write dL/dparams into `grads`, for the workspace's last forward."""
         gradient: Array | None = dy
-        for index in reversed(range(len(self.plan.layers))):
+        later = ""
+        for step in reversed(workspace.steps):
             if gradient is None:
-                raise RuntimeError(f"{self.plan.layers[index + 1].name} gave no input gradient")
-            gradient = self.plan.layers[index].layer.backward(
-                self._views[index],
-                workspace.saved[index],
-                gradient,
-                self._grad_views[index],
-                workspace.calls[index],
-            )
+                raise RuntimeError(f"{later} gave no input gradient")
+            gradient = step.layer.backward(step.params, step.saved, gradient, step.grads, step.call)
+            later = step.name
 
     def second_backward(self, d2y: Array, workspace: Workspace) -> Array:
         """d²L/dparams², Gauss–Newton diagonal, in the order of `params`; see `Layer`.
 
-        For the workspace's last forward, summed over its batch.
+        For the last forward of a workspace made with `fused=False`, summed over its batch.
+        Raises ValueError for any other.
         """
+        if workspace.fused:
+            raise ValueError("second_backward: expected a workspace made with fused=False")
         result = np.zeros_like(self.params)
-        views = self._split(result)
-        for index in reversed(range(len(self.plan.layers))):
-            d2y = self.plan.layers[index].layer.second_backward(
-                self._views[index],
-                workspace.saved[index],
-                d2y,
-                views[index],
-                workspace.calls[index],
-            )
+        for step, views in zip(
+            reversed(workspace.steps), reversed(self._split(result)), strict=True
+        ):
+            d2y = step.layer.second_backward(step.params, step.saved, d2y, views, step.call)
         return result
 
     def tensors(self) -> dict[str, Array]:
@@ -144,6 +156,34 @@ class Network:
             for layer, views in zip(self.plan.layers, self._grad_views, strict=True)
             for name, view in views.items()
         }
+
+
+def _steps(network: Network, training: bool, fused: bool) -> Iterator[Step]:
+    """What runs, in order. Raises PluginError where the kernels fuse what does not go together."""
+    kernels, planned = network.plan.spec.kernels, network.plan.layers
+    first = 0
+    while first < len(planned):
+        found = kernels.fuse([p.layer for p in planned[first:]]) if fused else None
+        count, layer = found or (1, planned[first].layer)
+        run = slice(first, first + count)
+        with_params = [index for index in range(first, first + count) if planned[index].params]
+        name = "+".join(p.name for p in planned[run])
+        if not 1 <= count <= len(planned) - first or len(with_params) > 1:
+            raise PluginError(
+                f"{type(kernels).__name__}.fuse: expected 1 to {len(planned) - first} layers, "
+                f"at most one of them with parameters, found {count}: {name}"
+            )
+        owner = with_params[0] if with_params else first
+        yield Step(
+            layer=layer,
+            first=first,
+            count=count,
+            name=name,
+            params=network._views[owner],
+            grads=network._grad_views[owner],
+            call=Call(kernels=kernels, training=training, needs_input_grad=first > 0),
+        )
+        first += count
 
 
 def _expect_bearable(plan: Plan) -> None:

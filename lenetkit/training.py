@@ -20,7 +20,7 @@ from lenetkit.data.pipeline import slices
 from lenetkit.errors import LenetkitError
 from lenetkit.evaluation import BATCH, Evaluation, evaluate
 from lenetkit.layer import Array
-from lenetkit.network import Network, Workspace
+from lenetkit.network import Network
 from lenetkit.schedules import Moment
 from lenetkit.spec.model import TrainSpec
 
@@ -111,7 +111,7 @@ def train(
                 order = _rng(settings, _SHUFFLE, moment.epoch).permutation(len(order))
                 ordered_for = moment.epoch
             if progress.step % steps_per_epoch == 0:
-                measure = _curvature(network, data, settings, moment.epoch, evaluating)
+                measure = _curvature(network, data, settings, moment.epoch)
                 notes = settings.optimizer.begin_epoch(progress.slots, measure)
             first = progress.step % steps_per_epoch * settings.batch_size
             rows = order[first : first + settings.batch_size]
@@ -166,13 +166,14 @@ def train(
 
 
 def _curvature(
-    network: Network, data: TrainingData, settings: TrainSpec, epoch: int, workspace: Workspace
+    network: Network, data: TrainingData, settings: TrainSpec, epoch: int
 ) -> Callable[[int], Array]:
     """What `Optimizer.begin_epoch` calls to measure second derivatives on some samples."""
 
     def measure(count: int) -> Array:
         rng = _rng(settings, _CURVATURE, epoch)
         rows = rng.permutation(len(data.train))[:count]
+        workspace = network.workspace(training=False, fused=False)
         total = np.zeros_like(network.params)
         for batch in slices(len(rows), BATCH):
             picked = rows[batch]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -187,7 +186,7 @@ def test_key_determines_what_is_dropped() -> None:
 def test_each_layer_draws_for_itself() -> None:
     workspace = network().workspace(training=True)
     workspace.reseed(1, 2)
-    assert len({call.rng.random() for call in workspace.calls}) == len(workspace.calls)
+    assert len({step.call.rng.random() for step in workspace.steps}) == len(workspace.steps)
 
 
 def test_images_are_left_alone() -> None:
@@ -211,6 +210,6 @@ def test_a_layer_that_gives_no_gradient_is_named() -> None:
     net = network()
     workspace = net.workspace(training=True)
     y = net.forward(images(), workspace)
-    workspace.calls[4] = replace(workspace.calls[4], needs_input_grad=False)
+    workspace.steps[4].call.needs_input_grad = False
     with pytest.raises(RuntimeError, match=r"^conv2 gave no input gradient$"):
         net.backward(np.ones_like(y), workspace)

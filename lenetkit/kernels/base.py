@@ -7,15 +7,18 @@ A kernel set is a plugin of the group `lenetkit.kernels`.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lenetkit.errors import ShapeError
 from lenetkit.options import Configurable
+
+if TYPE_CHECKING:
+    from lenetkit.layer import Layer
 
 Array = NDArray[np.floating[Any]]
 Pair = tuple[int, int]
@@ -75,6 +78,15 @@ class Kernels(Configurable):
     """
 
     group: ClassVar[str] = "lenetkit.kernels"
+
+    def fuse(self, layers: Sequence[Layer]) -> tuple[int, Layer] | None:
+        """(count, a layer that does the work of the first `count` of these layers), where faster.
+
+        `layers` are those that a network has still to run, never none. The fused layer keeps the
+        contract of all layers, may lack `second_backward`, and gets the parameters of the one
+        layer among the `count` that has any; its randomness is that of the first.
+        """
+        return None
 
     @abstractmethod
     def conv2d(

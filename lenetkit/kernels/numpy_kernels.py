@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lenetkit.kernels import convolution, pooling
 from lenetkit.kernels.base import Array, Kernels, Scratch, Window
+from lenetkit.kernels.fused import ReLUMaxPool2d
+from lenetkit.layer import Layer
+from lenetkit.layers.activations import ReLU
+from lenetkit.layers.pooling import MaxPool2d
 
 
 @dataclass(frozen=True, kw_only=True)
 class NumpyKernels(Kernels):
     """Convolution by matrix products, pooling by strided slices."""
+
+    def fuse(self, layers: Sequence[Layer]) -> tuple[int, Layer] | None:
+        match layers:
+            case [ReLU(), MaxPool2d() as pool, *_] if type(pool) is MaxPool2d:
+                return 2, ReLUMaxPool2d(pool=pool)
+        return None
 
     def conv2d(
         self,

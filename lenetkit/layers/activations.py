@@ -21,7 +21,7 @@ class ReLU(_Activation):
     """y = max(0, x); dL/dx = dL/dy where x > 0, else 0. Nair & Hinton 2010."""
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
-        y = np.maximum(x, 0, out=_like(x, call))
+        y = np.maximum(x, 0, out=call.scratch_like("y", x))
         return y, y
 
     def backward(
@@ -45,7 +45,7 @@ class LeakyReLU(_Activation):
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
         slope = np.where(x > 0, x.dtype.type(1), x.dtype.type(self.negative_slope))
-        return np.multiply(x, slope, out=_like(x, call)), slope
+        return np.multiply(x, slope, out=call.scratch_like("y", x)), slope
 
     def backward(
         self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
@@ -62,7 +62,7 @@ class Sigmoid(_Activation):
     """
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
-        y = np.multiply(x, 0.5, out=_like(x, call))
+        y = np.multiply(x, 0.5, out=call.scratch_like("y", x))
         np.tanh(y, out=y)
         y += 1
         y *= 0.5
@@ -86,7 +86,7 @@ class Tanh(_Activation):
     """y = tanh(x); dL/dx = dL/dy · (1 − y²)."""
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
-        y = np.tanh(x, out=_like(x, call))
+        y = np.tanh(x, out=call.scratch_like("y", x))
         return y, y
 
     def backward(
@@ -100,10 +100,3 @@ class Tanh(_Activation):
     ) -> Array:
         y = saved
         return np.multiply(d2y, (1 - y * y) ** 2, out=d2y)
-
-
-def _like(x: Array, call: Call) -> Array:
-    """Scratch with the shape and the memory order of `x`."""
-    order = sorted(range(x.ndim), key=lambda axis: (-x.strides[axis], axis))
-    y = call.scratch("y", tuple(x.shape[axis] for axis in order), x.dtype)
-    return y.transpose(np.argsort(order))

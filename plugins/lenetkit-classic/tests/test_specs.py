@@ -95,7 +95,7 @@ def test_single_kernels_change_nothing() -> None:
     for kernels in ("numpy_single", "numpy"):
         plan = load_plan("lenet5-1998", [Override.from_text(f"kernels={kernels}")])
         network = Network(plan, seed=1, dtype=np.float64)
-        workspace = network.workspace(training=True)
+        workspace = network.workspace(training=True, fused=False)
         images = np.random.default_rng(0).uniform(-0.1, 1.175, (1, 1, 32, 32))
         outputs = network.forward(images, workspace)
         saved = plan.spec.loss.forward(outputs, np.array([3]))[1]

@@ -1,0 +1,162 @@
+"""Fused layers: the same numbers as the layers that they stand for, and how networks run them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from lenetkit.errors import PluginError
+from lenetkit.kernels.fused import ReLUMaxPool2d
+from lenetkit.kernels.numpy_kernels import NumpyKernels
+from lenetkit.layer import Call, Layer
+from lenetkit.layers.activations import LeakyReLU, ReLU
+from lenetkit.layers.dropout import Dropout
+from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
+from lenetkit.network import Network
+from lenetkit.plan import load_plan, plan_text
+from lenetkit.testing import Check, layer_checks, parametrize
+
+Array = NDArray[Any]
+POOL = MaxPool2d(kernel_size=2)
+
+
+@parametrize(
+    [
+        *layer_checks(ReLUMaxPool2d(pool=POOL), (2, 5, 6)),
+        *layer_checks(ReLUMaxPool2d(pool=MaxPool2d(kernel_size=3, stride=1, padding=1)), (2, 4, 5)),
+    ]
+)
+def test_fused_layers_keep_the_contract(check: Check) -> None:
+    check()
+
+
+def passes(layers: Sequence[Layer], x: Array, dy: Array) -> tuple[Array, Array]:
+    """The output of layers without parameters, one after the other, and dL/dx."""
+    kernels = NumpyKernels()
+    calls = [Call(kernels=kernels, training=True) for _ in layers]
+    saved = []
+    for layer, call in zip(layers, calls, strict=True):
+        x, kept = layer.forward({}, x, call)
+        saved.append(kept)
+    gradient: Array | None = dy.copy()
+    for layer, kept, call in zip(reversed(layers), reversed(saved), reversed(calls), strict=True):
+        assert gradient is not None
+        gradient = layer.backward({}, kept, gradient, {}, call)
+    assert gradient is not None
+    return x, gradient
+
+
+@given(data=st.data(), kernel=st.integers(1, 3), stride=st.integers(1, 3))
+def test_relu_and_max_pooling_are_the_same_in_either_order(
+    data: st.DataObject, kernel: int, stride: int
+) -> None:
+    """Few different values, so that many windows hold their largest value twice."""
+    padding = data.draw(st.integers(0, kernel // 2))
+    pool = MaxPool2d(kernel_size=kernel, stride=stride, padding=padding)
+    rng = np.random.default_rng(data.draw(st.integers(0, 999)))
+    x = rng.integers(-2, 3, (2, 2, 5, 6)).astype(np.float32)
+    dy = rng.normal(size=(2, *pool.output_shape((2, 5, 6)))).astype(np.float32)
+    alone = passes([ReLU(), pool], x, dy)
+    for one, other in zip(passes([ReLUMaxPool2d(pool=pool)], x, dy), alone, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_nan_comes_through_and_gets_no_gradient() -> None:
+    x = np.array([[[[-1, np.nan, 3, 4], [2, 1, 4, -5]]]])
+    y, dx = passes([ReLUMaxPool2d(pool=POOL)], x, np.ones((1, 1, 1, 2)))
+    np.testing.assert_array_equal(y, passes([ReLU(), POOL], x, np.ones((1, 1, 1, 2)))[0])
+    np.testing.assert_array_equal(y[0, 0], [[np.nan, 4]])
+    np.testing.assert_array_equal(dx[0, 0], [[0, 0, 0, 1], [0, 0, 0, 0]])
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtherPool(MaxPool2d):
+    """Somebody's own pooling, of which nothing is known."""
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [ReLU()],
+        [POOL, ReLU()],
+        [LeakyReLU(), POOL],
+        [ReLU(), AvgPool2d(kernel_size=2)],
+        [ReLU(), OtherPool(kernel_size=2)],
+        [ReLU(), Dropout(), POOL],
+    ],
+)
+def test_what_is_not_relu_before_max_pooling_is_left_alone(layers: list[Layer]) -> None:
+    assert NumpyKernels().fuse(layers) is None
+
+
+def names(network: Network, *, fused: bool = True) -> list[str]:
+    return [step.name for step in network.workspace(training=True, fused=fused).steps]
+
+
+def test_a_workspace_runs_fused_layers_unless_told_otherwise() -> None:
+    network = Network(load_plan("lenet5"))
+    fused = "conv1 relu1+pool1 conv2 relu2+pool2 fc1 relu3 fc2 relu4 fc3"
+    assert " ".join(names(network)) == fused
+    assert names(network, fused=False) == [p.name for p in network.plan.layers]
+
+
+RANDOM = """
+lenetkit: 1
+name: random
+input: [2, 8, 8]
+layers:
+  drop1: dropout
+  conv1: {type: conv2d, out_channels: 3, kernel_size: 3}
+  relu1: relu
+  pool1: {type: max_pool2d, kernel_size: 2}
+  drop2: dropout
+  fc: {type: linear, out_features: 3}
+"""
+
+
+def test_fusion_changes_no_number_and_no_random_draw() -> None:
+    rng = np.random.default_rng(0)
+    x, dy = rng.normal(size=(5, 2, 8, 8)), rng.normal(size=(5, 3))
+    found = []
+    for fused in (True, False):
+        network = Network(plan_text(RANDOM, "test"), seed=1, dtype=np.float64)
+        workspace = network.workspace(training=True, fused=fused)
+        workspace.reseed(3, 4)
+        y = network.forward(x, workspace).copy()
+        network.backward(dy.copy(), workspace)
+        found.append((y, network.grads))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_second_derivatives_want_every_layer_alone() -> None:
+    network = Network(load_plan("lenet5"))
+    with pytest.raises(ValueError, match="expected a workspace made with fused=False"):
+        network.second_backward(np.ones((1, 10)), network.workspace(training=False))
+
+
+@dataclass(frozen=True, kw_only=True)
+class GreedyKernels(NumpyKernels):
+    """Fuses too much."""
+
+    def fuse(self, layers: Sequence[Layer]) -> tuple[int, Layer] | None:
+        return (4, layers[0]) if len(layers) > 4 else (9, layers[0])
+
+
+def test_a_fusion_of_two_layers_with_parameters_is_refused() -> None:
+    plan = load_plan("lenet5")
+    network = Network(plan)
+    object.__setattr__(plan.spec, "kernels", GreedyKernels())
+    message = (
+        r"^GreedyKernels\.fuse: expected 1 to 11 layers, at most one of them with parameters, "
+        r"found 4: conv1\+relu1\+pool1\+conv2$"
+    )
+    with pytest.raises(PluginError, match=message):
+        network.workspace(training=True)
