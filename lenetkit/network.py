@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,6 +141,11 @@ class Network:
         ):
             d2y = step.layer.second_backward(step.params, step.saved, d2y, views, step.call)
         return result
+
+    def limited(self, threads: int | None) -> AbstractContextManager[None]:
+        """Passes inside the block use at most `threads` threads; None: as many as are fastest."""
+        kernels = self.plan.spec.kernels
+        return kernels.limited(threads or kernels.best_threads(self.plan.cost.macs))
 
     def tensors(self) -> dict[str, Array]:
         """`LAYER.NAME` → view, trainable and untrained, in the order of the layers."""

@@ -20,7 +20,6 @@ from lenetkit.errors import RunError
 from lenetkit.evaluation import Evaluation, evaluate
 from lenetkit.network import Network
 from lenetkit.run import METRICS, STEPS, RunFolder, keep_rows
-from lenetkit.threads import blas_threads
 from lenetkit.training import EpochBegun, EpochDone, Event, Progress, StepDone
 
 VALIDATION_METRICS = ("validation_loss", "validation_accuracy")
@@ -170,7 +169,7 @@ class Recorder:
         result |= _figures(kept)
         result["seconds"] = round(sum(self.folder.read_metrics()["seconds"]), 3)
         result["seed"] = spec.train.seed
-        result["threads"] = blas_threads()
+        result["threads"] = spec.kernels.threads()
         result["versions"] = versions()
         result["params"] = self.network.plan.count()
         result["classes"] = list(self.data.train.classes)

@@ -1,4 +1,4 @@
-"""How many threads matrix products use."""
+"""How many threads NumPy's matrix products use."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from contextlib import contextmanager
 
 import threadpoolctl
 
-from lenetkit.plan import Plan
-
 _WORTH_SHARING = 5_000_000
 """Multiply-adds an image from which on a second thread saves more than it costs to wake it."""
 
 
-def best_threads(plan: Plan) -> int:
-    """One for small networks such as LeNet-5, whose products are too short to share; else all."""
-    return 1 if plan.cost.macs < _WORTH_SHARING else os.cpu_count() or 1
+def best_blas_threads(macs: int) -> int:
+    """One for small networks such as LeNet-5, whose products are too short to share; else all.
+
+    `macs`: multiply-adds of one image.
+    """
+    return 1 if macs < _WORTH_SHARING else os.cpu_count() or 1
 
 
 @contextmanager
-def limited(threads: int) -> Iterator[None]:
+def limited_blas(threads: int) -> Iterator[None]:
     """Matrix products use `threads` threads inside the block."""
     with threadpoolctl.threadpool_limits(threads, user_api="blas"):
         yield

@@ -25,7 +25,6 @@ from lenetkit.errors import MissingDataError
 from lenetkit.evaluation import Evaluation, evaluate
 from lenetkit.registry import installed
 from lenetkit.spec.model import DataSpec
-from lenetkit.threads import best_threads, limited
 
 
 @click.command(
@@ -70,10 +69,7 @@ def command(
     if samples.dataset != trained.dataset:
         report(f"note: the model was trained on {trained.dataset}, not on {samples.dataset}")
     check_fit(trained.plan, samples, trained.pipeline, split)
-    with (
-        limited(threads or best_threads(trained.plan)),
-        np.errstate(over="ignore", invalid="ignore"),
-    ):
+    with trained.network.limited(threads), np.errstate(over="ignore", invalid="ignore"):
         result = evaluate(trained.network, samples, trained.pipeline)
     if as_json:
         print_json(

@@ -51,7 +51,7 @@ plugin_option = click.option(
 threads_option = click.option(
     "--threads",
     type=click.IntRange(min=1),
-    help="Threads for matrix products.  [default: what is fastest for the network]",
+    help="Threads for the passes.  [default: what is fastest for the network]",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 

@@ -22,7 +22,6 @@ from lenetkit.plan import Plan, load_plan
 from lenetkit.recorder import Recorder
 from lenetkit.run import RunFolder
 from lenetkit.spec.merge import Override
-from lenetkit.threads import best_threads, limited
 
 
 @click.command(name="train", epilog="Example: lenetkit train specs/lenet5.yaml --epochs 3")
@@ -103,7 +102,7 @@ def command(
         if progress.epoch == plan.spec.train.epochs:
             report(f"{resume}: is finished; to train longer, pass --epochs above {progress.epoch}")
     # An overflow needs no warning of its own: a loss that is not finite ends the run with a remedy.
-    with limited(threads or best_threads(plan)), np.errstate(over="ignore", invalid="ignore"):
+    with network.limited(threads), np.errstate(over="ignore", invalid="ignore"):
         return _train(recorder, quiet)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -87,6 +88,27 @@ class Kernels(Configurable):
         layer among the `count` that has any; its randomness is that of the first.
         """
         return None
+
+    def best_threads(self, macs: int) -> int:
+        """How many threads are fastest for a network of `macs` multiply-adds an image."""
+        from lenetkit.threads import best_blas_threads
+
+        return best_blas_threads(macs)
+
+    def limited(self, threads: int) -> AbstractContextManager[None]:
+        """Inside the block these kernels, and all matrix products, use at most `threads` threads.
+
+        A kernel set with threads of its own says here how the two share the processors.
+        """
+        from lenetkit.threads import limited_blas
+
+        return limited_blas(threads)
+
+    def threads(self) -> int:
+        """How many threads a pass uses here and now; with another number, last bits may differ."""
+        from lenetkit.threads import blas_threads
+
+        return blas_threads()
 
     @abstractmethod
     def conv2d(

@@ -1,0 +1,59 @@
+"""How many threads passes use: the kernel set decides, unless it is told."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from lenetkit.kernels.numpy_kernels import NumpyKernels
+from lenetkit.network import Network
+from lenetkit.plan import load_plan
+from lenetkit.threads import blas_threads, limited_blas
+
+ALL = os.cpu_count() or 1
+
+
+@pytest.mark.parametrize(("macs", "threads"), [(281_640, 1), (10**9, ALL)])
+def test_small_products_are_not_shared(macs: int, threads: int) -> None:
+    assert NumpyKernels().best_threads(macs) == threads
+
+
+def test_a_limit_holds_inside_its_block() -> None:
+    network = Network(load_plan("lenet5"))
+    with limited_blas(ALL):
+        with network.limited(None):
+            assert NumpyKernels().threads() == blas_threads() == 1
+        with network.limited(ALL):
+            assert NumpyKernels().threads() == blas_threads() == ALL
+        assert blas_threads() == ALL
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnThreads(NumpyKernels):
+    """Kernels that write down how many threads they were given."""
+
+    def best_threads(self, macs: int) -> int:
+        return macs
+
+    @contextmanager
+    def limited(self, threads: int) -> Iterator[None]:
+        given.append(threads)
+        yield
+        given.append(0)
+
+
+given: list[int] = []
+
+
+def test_kernels_may_have_threads_of_their_own() -> None:
+    plan = load_plan("lenet5")
+    object.__setattr__(plan.spec, "kernels", OwnThreads())
+    network = Network(plan)
+    for asked in (None, 3):
+        with network.limited(asked):
+            given.append(-1)
+    assert given == [plan.cost.macs, -1, 0, 3, -1, 0]
