@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -16,11 +16,13 @@ from lenetkit.data.pipeline import Pipeline, slices
 from lenetkit.data.source import Preparation
 from lenetkit.errors import ModelFileError, SpecError
 from lenetkit.evaluation import BATCH
+from lenetkit.kernels.base import Kernels
 from lenetkit.layer import shape_text
 from lenetkit.network import Network
 from lenetkit.options import Configurable, kind_of, options_of
 from lenetkit.plan import Plan, plan_text
 from lenetkit.registry import BUILTIN, Catalog, installed
+from lenetkit.spec.merge import Override
 
 FORMAT = "1"
 
@@ -112,29 +114,34 @@ def describe(plan: Plan) -> dict[str, str]:
     }
 
 
-def load(path: str | Path) -> Model:
+def load(path: str | Path, *, kernels: str | None = None) -> Model:
     """The model in a file, or in a run folder. Runs no code from it.
 
-    Raises ModelFileError where the file is missing, damaged, of another format, or does not fit
-    the spec inside it.
+    `kernels` names another kernel set than the one that it was trained with. Raises ModelFileError
+    where the file is missing, damaged, of another format, or does not fit the spec inside it, and
+    PluginError where there is no such kernel set.
     """
+    overrides = []
+    if kernels is not None:
+        installed().registry(Kernels).get(kernels)
+        overrides.append(Override.from_option("--kernels", "kernels", kernels))
     path = Path(path)
     if path.is_dir() and (path / "model.safetensors").is_file():  # a run folder
         path /= "model.safetensors"
     tensors, metadata = tensorfile.read(path)
-    network = Network(read_plan(path, metadata))
+    network = Network(read_plan(path, metadata, overrides))
     fill(network, tensors, path)
     _check_metadata(path, metadata)
     return Model(network, metadata)
 
 
-def read_plan(path: Path, metadata: Mapping[str, str]) -> Plan:
+def read_plan(path: Path, metadata: Mapping[str, str], overrides: Sequence[Override] = ()) -> Plan:
     """The plan of the spec inside a file."""
     if metadata.get("lenetkit") != FORMAT:
         found = metadata.get("lenetkit", "none")
         raise ModelFileError(f"{path}: expected model format {FORMAT}, found {found}")
     try:
-        return plan_text(metadata.get("spec", ""), f"{path}, spec")
+        return plan_text(metadata.get("spec", ""), f"{path}, spec", overrides)
     except SpecError as error:
         hint = _missing_providers(metadata)
         raise ModelFileError(

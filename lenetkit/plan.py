@@ -77,9 +77,9 @@ def load_plan(source: str | Path, overrides: Sequence[Override] = ()) -> Plan:
     return plan_tree(read_tree(source, overrides), installed())
 
 
-def plan_text(text: str, name: str) -> Plan:
+def plan_text(text: str, name: str, overrides: Sequence[Override] = ()) -> Plan:
     """The plan of a spec given as text, such as the one inside a model file."""
-    return plan_tree(parse_text(text, name), installed())
+    return plan_tree(parse_text(text, name, overrides), installed())
 
 
 def plan_tree(tree: Tree, catalog: Catalog) -> Plan:

@@ -13,6 +13,7 @@ from lenetkit import model
 from lenetkit.cli.options import (
     data_dir_option,
     json_option,
+    kernels_option,
     plugin_option,
     print_json,
     report,
@@ -40,6 +41,7 @@ from lenetkit.spec.model import DataSpec
 )
 @plugin_option
 @data_dir_option
+@kernels_option
 @threads_option
 @json_option
 def command(
@@ -47,6 +49,7 @@ def command(
     split: str,
     source: str | None,
     data_dir: Path | None,
+    kernels: str | None,
     threads: int | None,
     as_json: bool,
 ) -> None:
@@ -55,7 +58,7 @@ def command(
     Prints accuracy, loss, precision and recall of each class, and the confusion matrix: rows are
     the true classes, columns the predicted ones.
     """
-    trained = model.load(model_file)
+    trained = model.load(model_file, kernels=kernels)
     data = trained.plan.spec.data
     if source is not None:
         other = installed().registry(DataSource).get(source)()

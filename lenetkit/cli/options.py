@@ -48,6 +48,11 @@ plugin_option = click.option(
     is_eager=True,
     help="A Python file whose PLUGINS the spec may name. Repeatable.",
 )
+kernels_option = click.option(
+    "--kernels",
+    metavar="TYPE",
+    help="Another kernel set for convolution and pooling, such as numpy.  [default: the spec's]",
+)
 threads_option = click.option(
     "--threads",
     type=click.IntRange(min=1),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lenetkit import model
-from lenetkit.cli.options import json_option, plugin_option, print_json, table
+from lenetkit.cli.options import json_option, kernels_option, plugin_option, print_json, table
 from lenetkit.data.digits import load_digit
 from lenetkit.data.images import find_images, load_resized
 from lenetkit.errors import ImageError
@@ -24,14 +24,15 @@ from lenetkit.errors import ImageError
     "images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path)
 )
 @plugin_option
+@kernels_option
 @json_option
-def command(model_file: Path, images: tuple[Path, ...], as_json: bool) -> None:
+def command(model_file: Path, images: tuple[Path, ...], kernels: str | None, as_json: bool) -> None:
     """Read the digits in image files.
 
     IMAGE is an image file or a folder of them, of any size, dark on light or light on dark. A
     digit is cut out, scaled and centred as those of MNIST were.
     """
-    trained = model.load(model_file)
+    trained = model.load(model_file, kernels=kernels)
     paths = find_images(images)
     shape = trained.image_shape
     prepared: list[tuple[Path, NDArray[np.uint8]]] = []

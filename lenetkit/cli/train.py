@@ -13,7 +13,14 @@ import click
 import numpy as np
 
 from lenetkit import checkpoint, model, training
-from lenetkit.cli.options import data_dir_option, plugin_option, report, set_option, threads_option
+from lenetkit.cli.options import (
+    data_dir_option,
+    kernels_option,
+    plugin_option,
+    report,
+    set_option,
+    threads_option,
+)
 from lenetkit.cli.progress import ProgressBar, epoch_line
 from lenetkit.data.loading import TrainingData, load_training_data, with_fitted_transforms
 from lenetkit.errors import InputError, RunError
@@ -49,6 +56,7 @@ from lenetkit.spec.merge import Override
     metavar="RUN",
     help="Go on with an interrupted run, or with a finished one and more --epochs; needs no SPEC.",
 )
+@kernels_option
 @threads_option
 @click.option("--quiet", is_flag=True, help="No progress; warnings and the result only.")
 def command(
@@ -60,6 +68,7 @@ def command(
     seed: int | None,
     init_from: Path | None,
     resume: Path | None,
+    kernels: str | None,
     threads: int | None,
     quiet: bool,
 ) -> int:
@@ -71,6 +80,8 @@ def command(
     changed = [Override.from_text(text) for text in changes]
     if seed is not None:
         changed.append(Override.from_option("--seed", "train.seed", seed))
+    if kernels is not None:
+        changed.append(Override.from_option("--kernels", "kernels", kernels))
     longer = [Override.from_option("--epochs", "train.epochs", epochs)] if epochs else []
     if resume is not None:
         _refuse_with_resume({"--out": out, "--init-from": init_from})

@@ -88,13 +88,16 @@ def read_tree(source: str | Path, overrides: Sequence[Override] = ()) -> Tree:
     return Tree(root, problems)
 
 
-def parse_text(text: str, name: str) -> Tree:
-    """The nodes of a spec that stands alone, such as the one inside a model file.
+def parse_text(text: str, name: str, overrides: Sequence[Override] = ()) -> Tree:
+    """The nodes of a spec that stands alone, such as the one inside a model file, overrides applied.
 
     Raises SpecError where it is no YAML mapping.
     """
     problems: Problems = []
-    return Tree(_expect_map(read(text, Mark(name), problems), problems), problems)
+    root = _expect_map(read(text, Mark(name), problems), problems)
+    for override in overrides:
+        root = apply_override(root, override, problems)
+    return Tree(root, problems)
 
 
 def _read_with_bases(path: Path, below: tuple[Path, ...], problems: Problems) -> MapNode:
