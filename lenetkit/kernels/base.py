@@ -47,6 +47,11 @@ class Window:
         (kh, kw), (dh, dw) = self.kernel, self.dilation
         return dh * (kh - 1) + 1, dw * (kw - 1) + 1
 
+    @property
+    def tiles(self) -> bool:
+        """Whether windows neither overlap nor leave gaps nor reach beyond the image."""
+        return self.stride == self.kernel and self.padding == (0, 0) and self.dilation == (1, 1)
+
     def padded(self, height: int, width: int) -> Pair:
         """The input's size with its padding."""
         return height + 2 * self.padding[0], width + 2 * self.padding[1]
@@ -133,7 +138,7 @@ class Kernels(Configurable):
         needs_input_grad: bool,
         scratch: Scratch,
     ) -> Array | None:
-        """Write dL/dweight and dL/dbias; return dL/dx where it is needed."""
+        """Write dL/dweight and, if there was a bias, dL/dbias; return dL/dx where it is needed."""
 
     @abstractmethod
     def max_pool2d(self, x: Array, window: Window, scratch: Scratch) -> tuple[Array, Any]:

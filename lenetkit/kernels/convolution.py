@@ -71,21 +71,28 @@ class Blocks:
         """Rows of a band matrix: the values that one block of one group gives."""
         return self.width * self.maps
 
-    def strips(self, batch: int) -> Iterator[slice]:
-        """The output rows, a few at a time."""
-        per_row = self.out[1] // self.width * self.inner * max(batch, 1)
-        count = max(_STRIP // per_row, 1)
-        for first in range(0, self.out[0], count):
-            yield slice(first, min(first + count, self.out[0]))
+    def strips(self, batch: int, rows: int | None = None, multiple: int = 1) -> Iterator[slice]:
+        """The output rows, or the first `rows`, a few at a time: a `multiple`, but for the last."""
+        rows = self.out[0] if rows is None else rows
+        values = self.out[1] // self.width * self.inner * max(batch, 1)
+        count = max(_STRIP // (values * multiple), 1) * multiple
+        for first in range(0, rows, count):
+            yield slice(first, min(first + count, rows))
 
 
 class Saved(NamedTuple):
-    """What the backward pass needs."""
+    """What every strip of both passes needs."""
 
     padded: Array
     band: Array
     blocks: Blocks
-    in_size: Pair
+
+
+class Gradients(NamedTuple):
+    """What the strips of the backward pass add up."""
+
+    band: Array
+    dx: Array | None
 
 
 @functools.cache
@@ -104,17 +111,11 @@ def forward(
     x: Array, weight: Array, bias: Array | None, window: Window, groups: int, scratch: Scratch
 ) -> tuple[Array, Saved]:
     """y (N, O, OH, OW) for x (N, C, H, W) and weight (O, C/groups, kh, kw)."""
-    N, _, H, W = x.shape
-    blocks = plan_blocks((H, W), weight.shape, window, groups, bias is not None)
-    padded = memory.pad(x, window.padding, 0, scratch)
-    band = _band(weight, bias, blocks, scratch)
-    y = scratch("y", (*blocks.out, len(weight), N), x.dtype)
-    products = _by_block(y, blocks)
-    for strip in blocks.strips(N):
-        for g in range(groups):
-            patches = _gather(padded, blocks, strip, g, scratch)
-            _multiply(band[g], patches, products[strip, :, g])
-    return memory.batch_first(y), Saved(padded, band, blocks, (H, W))
+    saved = prepare(x, weight, bias, window, groups, scratch)
+    y = scratch("y", (*saved.blocks.out, len(weight), len(x)), x.dtype)
+    for rows in saved.blocks.strips(len(x)):
+        outputs(saved, rows, y[rows], scratch)
+    return memory.batch_first(y), saved
 
 
 def backward(
@@ -126,20 +127,58 @@ def backward(
     scratch: Scratch,
 ) -> Array | None:
     """Write dL/dweight and dL/dbias; return dL/dx (N, C, H, W) where it is needed."""
-    padded, band, blocks, _ = saved
-    products = _by_block(memory.contiguous("dy", memory.batch_last(dy), scratch), blocks)
-    N = dy.shape[0]
-    d_band = memory.zeros("d_band", band.shape, scratch, dy)
-    dx = memory.zeros("dx", padded.shape, scratch, dy) if needs_input_grad else None
-    for strip in blocks.strips(N):
-        for g in range(blocks.groups):
-            patches = _gather(padded, blocks, strip, g, scratch)
-            d_products = products[strip, :, g]
-            d_band[g] += _weight_gradient(patches, d_products, scratch)
-            if dx is not None:
-                d_patches = patches[:, :, : blocks.depth]  # their own values are used up
-                _multiply(band[g, :, : blocks.depth].T, d_products, d_patches)
-                _scatter(d_patches, dx, blocks, strip, g)
+    last = memory.contiguous("dy", memory.batch_last(dy), scratch)
+    gradients = prepare_backward(saved, needs_input_grad, scratch)
+    for rows in saved.blocks.strips(len(dy)):
+        add_gradients(saved, gradients, rows, last[rows], scratch)
+    return finish_backward(saved, gradients, d_weight, d_bias)
+
+
+def prepare(
+    x: Array, weight: Array, bias: Array | None, window: Window, groups: int, scratch: Scratch
+) -> Saved:
+    """The operands of both passes; raises ShapeError where not one window fits."""
+    blocks = plan_blocks(x.shape[2:], weight.shape, window, groups, bias is not None)
+    padded = memory.pad(x, window.padding, 0, scratch)
+    return Saved(padded, _band(weight, bias, blocks, scratch), blocks)
+
+
+def outputs(saved: Saved, rows: slice, y: Array, scratch: Scratch) -> None:
+    """Write some rows of the output, (rows, OW, O, N)."""
+    padded, band, blocks = saved
+    products = _by_block(y, blocks)
+    for g in range(blocks.groups):
+        _multiply(band[g], _gather(padded, blocks, rows, g, scratch), products[:, :, g])
+
+
+def prepare_backward(saved: Saved, needs_input_grad: bool, scratch: Scratch) -> Gradients:
+    """Gradients of 0, for `add_gradients` to add to."""
+    padded, band, _ = saved
+    dx = memory.zeros("dx", padded.shape, scratch, padded) if needs_input_grad else None
+    return Gradients(memory.zeros("d_band", band.shape, scratch, band), dx)
+
+
+def add_gradients(
+    saved: Saved, gradients: Gradients, rows: slice, dy: Array, scratch: Scratch
+) -> None:
+    """Add what some rows of the output's gradient, (rows, OW, O, N), contribute."""
+    padded, band, blocks = saved
+    d_band, dx = gradients
+    d_products = _by_block(dy, blocks)
+    for g in range(blocks.groups):
+        patches = _gather(padded, blocks, rows, g, scratch)
+        d_band[g] += _weight_gradient(patches, d_products[:, :, g], scratch)
+        if dx is not None:
+            d_patches = patches[:, :, : blocks.depth]  # their own values are used up
+            _multiply(band[g, :, : blocks.depth].T, d_products[:, :, g], d_patches)
+            _scatter(d_patches, dx, blocks, rows, g)
+
+
+def finish_backward(
+    saved: Saved, gradients: Gradients, d_weight: Array, d_bias: Array | None
+) -> Array | None:
+    """Write dL/dweight and dL/dbias from the band's gradient; return dL/dx (N, C, H, W)."""
+    blocks, (d_band, dx) = saved.blocks, gradients
     d_weight[...] = _diagonals(d_band, blocks).sum(axis=1).reshape(d_weight.shape)
     if d_bias is not None:
         d_bias[...] = _biases(d_band, blocks).sum(axis=1).reshape(d_bias.shape)
@@ -153,7 +192,8 @@ def _weight_gradient(patches: Array, d_products: Array, scratch: Scratch) -> Arr
         copy = scratch("transposed", transposed.shape, transposed.dtype)
         copy[...] = transposed
         transposed = copy
-    result: Array = np.matmul(patches, transposed).sum(axis=(0, 1))
+    products = scratch("d_weights", (*patches.shape[:3], transposed.shape[-1]), patches.dtype)
+    result: Array = np.matmul(patches, transposed, out=products).sum(axis=(0, 1))
     return result.T
 
 
@@ -205,9 +245,9 @@ def _multiply(matrix: Array, patches: Array, out: Array) -> None:
 
 
 def _by_block(y: Array, blocks: Blocks) -> Array:
-    """(OH, OW, O, N) as an (OH, blocks in a row, groups, width·maps, N) view."""
-    OH, OW = blocks.out
-    return y.reshape(OH, OW // blocks.width, blocks.groups, blocks.rows, y.shape[-1])
+    """(rows, OW, O, N) as a (rows, blocks in a row, groups, width·maps, N) view."""
+    rows, OW, _, N = y.shape
+    return y.reshape(rows, OW // blocks.width, blocks.groups, blocks.rows, N)
 
 
 def _band(weight: Array, bias: Array | None, blocks: Blocks, scratch: Scratch) -> Array:

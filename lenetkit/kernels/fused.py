@@ -7,13 +7,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lenetkit.layer import Array, Call, Layer, Params, Shape
+from lenetkit.kernels import convolution, memory, pooling
+from lenetkit.kernels.base import Pair
+from lenetkit.layer import Array, Call, Layer, Params, ParamSpec, Shape
+from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.pooling import MaxPool2d
 from lenetkit.options import option
 
 
-class Saved(NamedTuple):
-    """What the backward pass needs: of the pooling, and where the output is above 0."""
+class PoolSaved(NamedTuple):
+    """What the backward pass of `ReLUMaxPool2d` needs: of the pooling, and its own output."""
 
     pool: Any
     y: Array
@@ -36,10 +39,77 @@ class ReLUMaxPool2d(Layer):
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
         largest, saved = self.pool.forward(params, x, call)
         y = np.maximum(largest, 0, out=call.scratch_like("rectified", largest))
-        return y, Saved(saved, y)
+        return y, PoolSaved(saved, y)
 
     def backward(
         self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
     ) -> Array | None:
         d_largest = np.multiply(dy, saved.y > 0, out=dy)
         return self.pool.backward(params, saved.pool, d_largest, grads, call)
+
+
+class ConvSaved(NamedTuple):
+    """What the backward pass of `ConvMaxPool2d` needs."""
+
+    convolution: convolution.Saved
+    masks: pooling.Masks
+    y: Array
+    """(PH, PW, O, N)."""
+    maps: Pair
+    """The size of the convolution's own output, which no array holds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvMaxPool2d(Layer):
+    """Convolution, ReLU unless `relu` is False, and max pooling, a few rows at a time.
+
+    The convolution's output is several times the size of anything else. Here its rows are pooled
+    while a core's cache still holds them, and nothing of them is kept but where the largest stood;
+    backward makes the rows of its gradient just before they are used. Gradients are those of the
+    three layers. The pooling's windows must tile: stride = kernel_size, padding 0.
+    """
+
+    conv: Conv2d = option(doc="The convolution.")
+    pool: MaxPool2d = option(doc="The pooling.")
+    relu: bool = option(True, doc="Whether a ReLU stands between the two.")
+
+    def output_shape(self, in_shape: Shape) -> Shape:
+        return self.pool.output_shape(self.conv.output_shape(in_shape))
+
+    def param_specs(self, in_shape: Shape) -> dict[str, ParamSpec]:
+        return self.conv.param_specs(in_shape)
+
+    def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
+        weight, bias, scratch = params["weight"], params.get("bias"), call.scratch
+        window, (ph, _) = self.pool.window, self.pool.window.kernel
+        conv = convolution.prepare(x, weight, bias, self.conv.window, self.conv.groups, scratch)
+        (OH, OW), (O, N) = conv.blocks.out, (len(weight), len(x))
+        PH, PW = window.output_size(OH, OW)
+        y = scratch("y", (PH, PW, O, N), x.dtype)
+        masks = pooling.room_for_masks(PH * ph, y, window, scratch)
+        for rows in conv.blocks.strips(N, PH * ph, ph):
+            z = scratch("z", (rows.stop - rows.start, OW, O, N), x.dtype)
+            pooled = slice(rows.start // ph, rows.stop // ph)
+            convolution.outputs(conv, rows, z, scratch)
+            pooling.largest(z, y[pooled], masks.rows(rows, pooled), window, scratch)
+        if self.relu:
+            np.maximum(y, 0, out=y)
+        return memory.batch_first(y), ConvSaved(conv, masks, y, (OH, OW))
+
+    def backward(
+        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
+    ) -> Array | None:
+        conv, masks, y, (_, OW) = saved
+        scratch, window, (ph, _) = call.scratch, self.pool.window, self.pool.window.kernel
+        d_largest = memory.contiguous("dy", memory.batch_last(dy), scratch)
+        if self.relu:
+            np.multiply(d_largest, y > 0, out=d_largest)
+        gradients = convolution.prepare_backward(conv, call.needs_input_grad, scratch)
+        for rows in conv.blocks.strips(len(dy), len(y) * ph, ph):
+            dz = scratch("z", (rows.stop - rows.start, OW, *y.shape[2:]), dy.dtype)
+            pooled = slice(rows.start // ph, rows.stop // ph)
+            pooling.give_to_largest(
+                d_largest[pooled], dz, masks.rows(rows, pooled), window, scratch
+            )
+            convolution.add_gradients(conv, gradients, rows, dz, scratch)
+        return convolution.finish_backward(conv, gradients, grads["weight"], grads.get("bias"))

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lenetkit.kernels import convolution, pooling
 from lenetkit.kernels.base import Array, Kernels, Scratch, Window
-from lenetkit.kernels.fused import ReLUMaxPool2d
+from lenetkit.kernels.fused import ConvMaxPool2d, ReLUMaxPool2d
 from lenetkit.layer import Layer
 from lenetkit.layers.activations import ReLU
+from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.pooling import MaxPool2d
+
+_FUSED = (Conv2d, ReLU, MaxPool2d)
+"""The types that `fuse` knows; a subclass may do anything."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +24,12 @@ class NumpyKernels(Kernels):
     """Convolution by matrix products, pooling by strided slices."""
 
     def fuse(self, layers: Sequence[Layer]) -> tuple[int, Layer] | None:
-        match layers:
-            case [ReLU(), MaxPool2d() as pool, *_] if type(pool) is MaxPool2d:
+        match list(itertools.takewhile(lambda layer: type(layer) in _FUSED, layers[:3])):
+            case [Conv2d() as conv, ReLU(), MaxPool2d() as pool] if pool.window.tiles:
+                return 3, ConvMaxPool2d(conv=conv, pool=pool)
+            case [Conv2d() as conv, MaxPool2d() as pool, *_] if pool.window.tiles:
+                return 2, ConvMaxPool2d(conv=conv, pool=pool, relu=False)
+            case [ReLU(), MaxPool2d() as pool, *_]:
                 return 2, ReLUMaxPool2d(pool=pool)
         return None
 

@@ -18,13 +18,28 @@ Index = tuple[slice, ...]
 _DOWN, _ACROSS = 0, 1
 
 
-class MaxSaved(NamedTuple):
-    """What max pooling's backward pass needs: its padded input, each row's largest, its output."""
+class Masks(NamedTuple):
+    """Where the largest values came from.
 
-    padded: Array
-    across: Array
-    y: Array
+    A mask for each place in the window but the last, first across each row, then down.
+    """
+
+    across: Any
+    """(kw − 1, padded H, OW, C, N), bool."""
+    down: Any
+    """(kh − 1, OH, OW, C, N), bool."""
+
+    def rows(self, x: slice, y: slice) -> Masks:
+        """The masks of some rows of the padded input and the output."""
+        return Masks(self.across[:, x], self.down[:, y])
+
+
+class MaxSaved(NamedTuple):
+    """What max pooling's backward pass needs."""
+
+    masks: Masks
     window: Window
+    in_size: Pair
 
 
 class AvgSaved(NamedTuple):
@@ -35,11 +50,11 @@ class AvgSaved(NamedTuple):
     in_shape: tuple[int, ...]
 
 
-def _places(window: Window, out: Pair, axis: int) -> Iterator[Index]:
-    """For each place in the window along an axis: the pixels that stand there in all windows."""
+def _places(window: Window, y: Array, axis: int) -> Iterator[Index]:
+    """For each place in the window along an axis: the pixels there, one for each of y's."""
     stride = window.stride[axis]
     for k in range(window.kernel[axis]):
-        pixels = slice(k, k + stride * (out[axis] - 1) + 1, stride)
+        pixels = slice(k, k + stride * (y.shape[axis] - 1) + 1, stride)
         yield (pixels,) if axis == _DOWN else (slice(None), pixels)
 
 
@@ -48,23 +63,42 @@ def max_forward(x: Array, window: Window, scratch: Scratch) -> tuple[Array, MaxS
     N, C, H, W = x.shape
     out = window.output_size(H, W)
     padded = memory.pad(x, window.padding, -np.inf, scratch)
-    across = scratch("across", (len(padded), out[1], C, N), x.dtype)
-    _fold(np.maximum, padded, across, window, out, _ACROSS)
     y = scratch("y", (*out, C, N), x.dtype)
-    _fold(np.maximum, across, y, window, out, _DOWN)
-    return memory.batch_first(y), MaxSaved(padded, across, y, window)
+    masks = room_for_masks(len(padded), y, window, scratch)
+    largest(padded, y, masks, window, scratch)
+    return memory.batch_first(y), MaxSaved(masks, window, (H, W))
 
 
 def max_backward(saved: MaxSaved, dy: Array, scratch: Scratch) -> Array:
     """dL/dx: each gradient goes to the first largest value of its window, row by row."""
-    padded, across, y, window = saved
-    out = (y.shape[0], y.shape[1])
+    masks, window, in_size = saved
     dy = memory.contiguous("dy", memory.batch_last(dy), scratch)
-    d_across = scratch("d_across", across.shape, dy.dtype)
-    _give_to_first(across, y, dy, d_across, window, out, _DOWN, scratch)
-    dx = scratch("dx", padded.shape, dy.dtype)
-    _give_to_first(padded, across, d_across, dx, window, out, _ACROSS, scratch)
+    dx = scratch("dx", (*window.padded(*in_size), *dy.shape[2:]), dy.dtype)
+    give_to_largest(dy, dx, masks, window, scratch)
     return memory.unpad(dx, window.padding)
+
+
+def room_for_masks(height: int, y: Array, window: Window, scratch: Scratch) -> Masks:
+    """Room for the masks of an output (OH, OW, C, N) from a padded input of this height."""
+    (kh, kw), (_, *rest) = window.kernel, y.shape
+    across = scratch("across_wins", (kw - 1, height, *rest), bool)
+    return Masks(across, scratch("down_wins", (kh - 1, *y.shape), bool))
+
+
+def largest(x: Array, y: Array, masks: Masks, window: Window, scratch: Scratch) -> None:
+    """Write the largest values of a padded x (H, W, C, N) to y (OH, OW, C, N), and their masks."""
+    across = scratch("across", (len(x), *y.shape[1:]), x.dtype)
+    _fold(np.maximum, x, across, window, _ACROSS)
+    _mark(x, across, masks.across, window, _ACROSS)
+    _fold(np.maximum, across, y, window, _DOWN)
+    _mark(across, y, masks.down, window, _DOWN)
+
+
+def give_to_largest(dy: Array, dx: Array, masks: Masks, window: Window, scratch: Scratch) -> None:
+    """Write dx (H, W, C, N), padded as x was, from dy (OH, OW, C, N), which is used up."""
+    across = scratch("across", (len(dx), *dy.shape[1:]), dy.dtype)
+    _give(dy, across, masks.down, window, _DOWN, scratch)
+    _give(across, dx, masks.across, window, _ACROSS, scratch)
 
 
 def avg_forward(
@@ -75,9 +109,9 @@ def avg_forward(
     out = window.output_size(H, W)
     padded = memory.pad(x, window.padding, 0, scratch)
     across = scratch("across", (len(padded), out[1], C, N), x.dtype)
-    _fold(np.add, padded, across, window, out, _ACROSS)
+    _fold(np.add, padded, across, window, _ACROSS)
     y = scratch("y", (*out, C, N), x.dtype)
-    _fold(np.add, across, y, window, out, _DOWN)
+    _fold(np.add, across, y, window, _DOWN)
     weight = _one_over_count(window, (H, W), out, count_include_pad, x.dtype)
     y *= weight
     return memory.batch_first(y), AvgSaved(weight, window, x.shape)
@@ -92,46 +126,50 @@ def avg_backward(saved: AvgSaved, dy: Array, scratch: Scratch) -> Array:
     np.multiply(last, weight, out=share)
     height, width = window.padded(H, W)
     across = memory.zeros("across", (height, out[1], C, N), scratch, dy)
-    for place in _places(window, out, _DOWN):
+    for place in _places(window, share, _DOWN):
         across[place] += share
     dx = memory.zeros("dx", (height, width, C, N), scratch, dy)
-    for place in _places(window, out, _ACROSS):
+    for place in _places(window, across, _ACROSS):
         dx[place] += across
     return memory.unpad(dx, window.padding)
 
 
-def _fold(join: np.ufunc, x: Array, y: Array, window: Window, out: Pair, axis: int) -> None:
+def _fold(join: np.ufunc, x: Array, y: Array, window: Window, axis: int) -> None:
     """y = join over the window along one axis."""
-    first, *others = _places(window, out, axis)
-    y[...] = x[first]
-    for place in others:
+    first, *others = _places(window, y, axis)
+    if not others:
+        y[...] = x[first]
+        return
+    join(x[first], x[others[0]], out=y)
+    for place in others[1:]:
         join(y, x[place], out=y)
 
 
-def _give_to_first(
-    x: Array, y: Array, dy: Array, dx: Array, window: Window, out: Pair, axis: int, scratch: Scratch
-) -> None:
-    """dx: each dy at the first place along the axis where x equals y. Uses `dy` up."""
-    kernel, stride, length = window.kernel[axis], window.stride[axis], x.shape[axis]
-    *places, last = _places(window, out, axis)
-    wins: Any = scratch("wins", dy.shape, bool)
-    if kernel <= stride:  # no pixel is in two windows: write, for adding takes twice as long
-        if not kernel == stride == length // out[axis] == length / out[axis]:
-            dx.fill(0)
-        for place in places:
-            np.equal(x[place], y, out=wins)
-            np.multiply(dy, wins, out=dx[place])
-            dy -= dx[place]
-        dx[last] = dy
+def _mark(x: Array, y: Array, wins: Any, window: Window, axis: int) -> None:
+    """wins[k]: whether the largest stands at place k, for each place but the last."""
+    for mask, place in zip(wins, _places(window, y, axis), strict=False):
+        np.equal(x[place], y, out=mask)
+
+
+def _give(dy: Array, dx: Array, wins: Any, window: Window, axis: int, scratch: Scratch) -> None:
+    """dx: each dy at the first place along the axis that wins. Uses `dy` up."""
+    *places, last = _places(window, dy, axis)
+    kernel, stride = window.kernel[axis], window.stride[axis]
+    if kernel > stride:  # windows overlap
+        dx.fill(0)
+        share = scratch("share", dy.shape, dy.dtype)
+        for mask, place in zip(wins, places, strict=True):
+            np.multiply(dy, mask, out=share)
+            dx[place] += share
+            dy -= share
+        dx[last] += dy
         return
-    dx.fill(0)
-    share = scratch("share", dy.shape, dy.dtype)
-    for place in places:
-        np.equal(x[place], y, out=wins)
-        np.multiply(dy, wins, out=share)
-        dx[place] += share
-        dy -= share
-    dx[last] += dy
+    if kernel < stride or dx.shape[axis] > stride * dy.shape[axis]:  # some pixels are in no window
+        dx.fill(0)
+    for mask, place in zip(wins, places, strict=True):
+        np.multiply(dy, mask, out=dx[place])
+        dy -= dx[place]
+    dx[last] = dy
 
 
 def _one_over_count(

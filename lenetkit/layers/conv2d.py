@@ -53,10 +53,10 @@ class Conv2d(Layer):
         C, H, W = expect_image(in_shape)
         if C % self.groups:
             raise ShapeError(f"groups must divide the input channels ({C}), found {self.groups}")
-        return self.out_channels, *self._window.output_size(H, W)
+        return self.out_channels, *self.window.output_size(H, W)
 
     def param_specs(self, in_shape: Shape) -> dict[str, ParamSpec]:
-        shape = (self.out_channels, in_shape[0] // self.groups, *self._window.kernel)
+        shape = (self.out_channels, in_shape[0] // self.groups, *self.window.kernel)
         specs = {"weight": ParamSpec(shape, self.weight_init)}
         if self.bias:
             specs["bias"] = ParamSpec((self.out_channels,), self.bias_init)
@@ -64,12 +64,12 @@ class Conv2d(Layer):
 
     def cost(self, in_shape: Shape) -> Cost:
         units = math.prod(self.output_shape(in_shape))
-        fan_in = in_shape[0] // self.groups * math.prod(self._window.kernel)
+        fan_in = in_shape[0] // self.groups * math.prod(self.window.kernel)
         return Cost(macs=units * fan_in, connections=units * (fan_in + self.bias))
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
         y, inner = call.kernels.conv2d(
-            x, params["weight"], params.get("bias"), self._window, self.groups, call.scratch
+            x, params["weight"], params.get("bias"), self.window, self.groups, call.scratch
         )
         return y, (x, inner)
 
@@ -96,8 +96,8 @@ class Conv2d(Layer):
         def scratch(name: str, shape: Shape, dtype: Any) -> Array:
             return call.scratch(f"second {name}", shape, dtype)
 
-        squares = params["weight"] ** 2
-        _, inner = call.kernels.conv2d(x * x, squares, None, self._window, self.groups, scratch)
+        squares, bias = params["weight"] ** 2, params.get("bias")
+        _, inner = call.kernels.conv2d(x * x, squares, bias, self.window, self.groups, scratch)
         d2x = call.kernels.conv2d_backward(
             inner, squares, d2y, d2grads["weight"], d2grads.get("bias"), True, scratch
         )
@@ -106,7 +106,7 @@ class Conv2d(Layer):
         return d2x
 
     @property
-    def _window(self) -> Window:
+    def window(self) -> Window:
         return Window(
             pair(self.kernel_size), pair(self.stride), pair(self.padding), pair(self.dilation)
         )

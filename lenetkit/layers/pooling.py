@@ -37,14 +37,14 @@ class _Pool2d(Layer):
 
     def output_shape(self, in_shape: Shape) -> Shape:
         C, H, W = expect_image(in_shape)
-        return C, *self._window.output_size(H, W)
+        return C, *self.window.output_size(H, W)
 
     def cost(self, in_shape: Shape) -> Cost:
         units = math.prod(self.output_shape(in_shape))
-        return Cost(connections=units * math.prod(self._window.kernel))
+        return Cost(connections=units * math.prod(self.window.kernel))
 
     @property
-    def _window(self) -> Window:
+    def window(self) -> Window:
         kernel = pair(self.kernel_size)
         stride = kernel if self.stride is None else pair(self.stride)
         return Window(kernel, stride, pair(self.padding))
@@ -61,7 +61,7 @@ class MaxPool2d(_Pool2d):
     """
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
-        return call.kernels.max_pool2d(x, self._window, call.scratch)
+        return call.kernels.max_pool2d(x, self.window, call.scratch)
 
     def backward(
         self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
@@ -82,7 +82,7 @@ class AvgPool2d(_Pool2d):
     count_include_pad: bool = option(True, doc="Whether padding counts in the mean, as zeros.")
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
-        y, inner = call.kernels.avg_pool2d(x, self._window, self.count_include_pad, call.scratch)
+        y, inner = call.kernels.avg_pool2d(x, self.window, self.count_include_pad, call.scratch)
         return y, (inner, x.shape[2:])
 
     def backward(
@@ -95,10 +95,10 @@ class AvgPool2d(_Pool2d):
         self, params: Params, saved: Any, d2y: Array, d2grads: Params, call: Call
     ) -> Array:
         inner, size = saved
-        pixels: Any = math.prod(self._window.kernel)
+        pixels: Any = math.prod(self.window.kernel)
         if not self.count_include_pad:  # then those inside the image, window by window
             ones = np.ones((1, 1, *size), d2y.dtype)
-            pixels = pixels * call.kernels.avg_pool2d(ones, self._window, True, _fresh)[0]
+            pixels = pixels * call.kernels.avg_pool2d(ones, self.window, True, _fresh)[0]
         d2y /= pixels  # backward does so once; the square wants it twice
         return call.kernels.avg_pool2d_backward(inner, d2y, call.scratch)
 

@@ -89,7 +89,7 @@ def read_tree(source: str | Path, overrides: Sequence[Override] = ()) -> Tree:
 
 
 def parse_text(text: str, name: str, overrides: Sequence[Override] = ()) -> Tree:
-    """The nodes of a spec that stands alone, such as the one inside a model file, overrides applied.
+    """The nodes of a spec that stands alone, such as the one in a model file, with `overrides`.
 
     Raises SpecError where it is no YAML mapping.
     """

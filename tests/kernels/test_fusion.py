@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lenetkit.errors import PluginError
-from lenetkit.kernels.fused import ReLUMaxPool2d
+from lenetkit.kernels.fused import ConvMaxPool2d, ReLUMaxPool2d
 from lenetkit.kernels.numpy_kernels import NumpyKernels
 from lenetkit.layer import Call, Layer
 from lenetkit.layers.activations import LeakyReLU, ReLU
+from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.dropout import Dropout
 from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
 from lenetkit.network import Network
@@ -25,32 +26,54 @@ from lenetkit.testing import Check, layer_checks, parametrize
 
 Array = NDArray[Any]
 POOL = MaxPool2d(kernel_size=2)
+KERNELS: list[int | tuple[int, int]] = [1, 3, (2, 3)]
+WINDOWS: list[int | tuple[int, int]] = [1, 2, 3, (1, 2), (2, 1)]
+CONV = Conv2d(out_channels=3, kernel_size=3, in_channels=2)
 
 
 @parametrize(
     [
         *layer_checks(ReLUMaxPool2d(pool=POOL), (2, 5, 6)),
         *layer_checks(ReLUMaxPool2d(pool=MaxPool2d(kernel_size=3, stride=1, padding=1)), (2, 4, 5)),
+        *layer_checks(ConvMaxPool2d(conv=CONV, pool=POOL), (2, 6, 7)),
+        *layer_checks(
+            ConvMaxPool2d(
+                conv=Conv2d(
+                    out_channels=4, kernel_size=3, padding=1, groups=2, bias=False, in_channels=2
+                ),
+                pool=MaxPool2d(kernel_size=(3, 1)),
+                relu=False,
+            ),
+            (2, 7, 4),
+        ),
     ]
 )
 def test_fused_layers_keep_the_contract(check: Check) -> None:
     check()
 
 
-def passes(layers: Sequence[Layer], x: Array, dy: Array) -> tuple[Array, Array]:
-    """The output of layers without parameters, one after the other, and dL/dx."""
+def passes(
+    layers: Sequence[Layer], x: Array, dy: Array, params: dict[str, Array] | None = None
+) -> list[Array]:
+    """The output of layers one after the other, dL/dx and the gradients of the parameters.
+
+    At most one of them has parameters.
+    """
     kernels = NumpyKernels()
     calls = [Call(kernels=kernels, training=True) for _ in layers]
+    params = params or {}
     saved = []
     for layer, call in zip(layers, calls, strict=True):
-        x, kept = layer.forward({}, x, call)
+        x, kept = layer.forward(params, x, call)
         saved.append(kept)
+    x = x.copy()
+    grads = {name: np.full_like(values, np.nan) for name, values in params.items()}
     gradient: Array | None = dy.copy()
     for layer, kept, call in zip(reversed(layers), reversed(saved), reversed(calls), strict=True):
         assert gradient is not None
-        gradient = layer.backward({}, kept, gradient, {}, call)
+        gradient = layer.backward(params, kept, gradient, grads, call)
     assert gradient is not None
-    return x, gradient
+    return [x, gradient, *grads.values()]
 
 
 @given(data=st.data(), kernel=st.integers(1, 3), stride=st.integers(1, 3))
@@ -66,6 +89,41 @@ def test_relu_and_max_pooling_are_the_same_in_either_order(
     alone = passes([ReLU(), pool], x, dy)
     for one, other in zip(passes([ReLUMaxPool2d(pool=pool)], x, dy), alone, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@given(data=st.data())
+def test_convolved_and_pooled_in_strips_is_the_same_as_one_after_the_other(
+    data: st.DataObject,
+) -> None:
+    """Whole numbers, so that no order of adding changes a bit and many windows hold ties."""
+    draw = data.draw
+    groups = draw(st.sampled_from([1, 2]))
+    conv = Conv2d(
+        out_channels=draw(st.sampled_from([2, 4])),
+        kernel_size=draw(st.sampled_from(KERNELS)),
+        stride=draw(st.integers(1, 2)),
+        padding=draw(st.integers(0, 2)),
+        groups=groups,
+        bias=draw(st.booleans()),
+        in_channels=2,
+    )
+    pool = MaxPool2d(kernel_size=draw(st.sampled_from(WINDOWS)))
+    relu = draw(st.booleans())
+    N, in_shape = (
+        draw(st.sampled_from([0, 1, 2, 5])),
+        (2, *draw(st.tuples(*[st.integers(6, 9)] * 2))),
+    )
+    fused = ConvMaxPool2d(conv=conv, pool=pool, relu=relu)
+    rng = np.random.default_rng(draw(st.integers(0, 999)))
+    specs = conv.param_specs(in_shape)
+    params = {name: rng.integers(-2, 3, spec.shape).astype(float) for name, spec in specs.items()}
+    x = rng.integers(-2, 3, (N, *in_shape)).astype(float)
+    dy = rng.integers(-3, 4, (N, *fused.output_shape(in_shape))).astype(float)
+    alone = passes([conv, ReLU(), pool] if relu else [conv, pool], x, dy, params)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lenetkit.kernels.convolution._STRIP", draw(st.sampled_from([1, 500, 10**6])))
+        for one, other in zip(passes([fused], x, dy, params), alone, strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 def test_a_nan_comes_through_and_gets_no_gradient() -> None:
@@ -90,9 +148,14 @@ class OtherPool(MaxPool2d):
         [ReLU(), AvgPool2d(kernel_size=2)],
         [ReLU(), OtherPool(kernel_size=2)],
         [ReLU(), Dropout(), POOL],
+        [CONV, ReLU()],
+        [CONV, LeakyReLU(), POOL],
+        [CONV, Dropout(), POOL],
+        [CONV, ReLU(), MaxPool2d(kernel_size=2, stride=1)],
+        [CONV, MaxPool2d(kernel_size=2, padding=1)],
     ],
 )
-def test_what_is_not_relu_before_max_pooling_is_left_alone(layers: list[Layer]) -> None:
+def test_what_does_not_fit_is_left_alone(layers: list[Layer]) -> None:
     assert NumpyKernels().fuse(layers) is None
 
 
@@ -102,7 +165,7 @@ def names(network: Network, *, fused: bool = True) -> list[str]:
 
 def test_a_workspace_runs_fused_layers_unless_told_otherwise() -> None:
     network = Network(load_plan("lenet5"))
-    fused = "conv1 relu1+pool1 conv2 relu2+pool2 fc1 relu3 fc2 relu4 fc3"
+    fused = "conv1+relu1+pool1 conv2+relu2+pool2 fc1 relu3 fc2 relu4 fc3"
     assert " ".join(names(network)) == fused
     assert names(network, fused=False) == [p.name for p in network.plan.layers]
 

@@ -97,7 +97,7 @@ def poolings(draw: st.DrawFn, kind: type[MaxPool2d] | type[AvgPool2d]) -> tuple[
 @st.composite
 def sizes(draw: st.DrawFn, layer: Conv2d | MaxPool2d | AvgPool2d) -> tuple[int, int]:
     """A height and width that at least one window fits into."""
-    window = layer._window
+    window = layer.window
     fits = [max(1, e - 2 * p) for e, p in zip(window.extent, window.padding, strict=True)]
     return fits[0] + draw(st.integers(0, 3)), fits[1] + draw(st.integers(0, 3))
 

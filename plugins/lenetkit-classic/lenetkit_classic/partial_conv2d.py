@@ -105,12 +105,13 @@ class PartialConv2d(Layer):
             return call.scratch(f"second {name}", shape, dtype)
 
         squares, d2_weight = weight * weight, np.empty_like(weight)
-        _, inner = call.kernels.conv2d(x * x, squares, None, self._window, 1, scratch)
+        _, inner = call.kernels.conv2d(x * x, squares, params["bias"], self._window, 1, scratch)
         d2x = call.kernels.conv2d_backward(
             inner, squares, d2y, d2_weight, d2grads["bias"], True, scratch
         )
         self._pick(d2_weight, d2grads)
-        assert d2x is not None  # because it was asked for
+        if d2x is None:
+            raise RuntimeError("the kernels gave no input gradient")
         return d2x
 
     def _pick(self, d_weight: Array, grads: Params) -> None:
