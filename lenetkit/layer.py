@@ -93,6 +93,8 @@ class Call:
 
     def scratch_like(self, name: str, x: Array) -> Array:
         """Scratch with the shape, the memory order and the dtype of `x`."""
+        if x.flags.c_contiguous:
+            return self.scratch(name, x.shape, x.dtype)
         order = sorted(range(x.ndim), key=lambda axis: (-x.strides[axis], axis))
         y = self.scratch(name, tuple(x.shape[axis] for axis in order), x.dtype)
         return y.transpose(np.argsort(order))

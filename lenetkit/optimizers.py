@@ -91,6 +91,8 @@ class Adam(Optimizer):
     """Adam: m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; p ← p − lr · m̂ / (√v̂ + eps), with
     m̂ = m / (1 − β₁ᵗ) and v̂ = v / (1 − β₂ᵗ). Kingma & Ba 2015, algorithm 1. Weight decay is
     decoupled, p ← p − lr · weight_decay · p (Loshchilov & Hutter 2019, algorithm 2).
+
+    The state is m / (1 − β₁) and v / (1 − β₂), which saves two passes over all parameters.
     """
 
     slots: ClassVar[tuple[str, ...]] = ("mean", "square")
@@ -110,12 +112,14 @@ class Adam(Optimizer):
         if self.weight_decay:
             params *= 1 - lr * self.weight_decay
         mean *= beta1
-        mean += (1 - beta1) * grads
-        square *= beta2
+        mean += grads
         np.multiply(grads, grads, out=grads)
-        grads *= 1 - beta2
+        square *= beta2
         square += grads
+        rate = lr * (1 - beta1) / (1 - beta1**t)
+        root = math.sqrt((1 - beta2) / (1 - beta2**t))
         denominator = np.sqrt(square, out=grads)
-        denominator *= 1 / math.sqrt(1 - beta2**t)
-        denominator += self.eps
-        params -= (lr / (1 - beta1**t)) * (mean / denominator)
+        denominator += self.eps / root
+        change = np.divide(mean, denominator, out=grads)
+        change *= rate / root
+        params -= change
