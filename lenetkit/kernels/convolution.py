@@ -13,9 +13,9 @@ The batch lies innermost, so that every copy and every product runs over N conti
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -46,27 +46,27 @@ class Blocks:
     """Neighbouring outputs in a block; divides the output's width."""
     bias: bool
 
-    @property
+    @cached_property
     def span(self) -> int:
         """Input columns that a block reads."""
         return self.step + self.window.extent[1] - self.window.stride[1]
 
-    @property
+    @cached_property
     def step(self) -> int:
         """Input columns from one block to the next."""
         return self.window.stride[1] * self.width
 
-    @property
+    @cached_property
     def depth(self) -> int:
         """Values that a block reads."""
         return self.window.kernel[0] * self.span * self.channels
 
-    @property
+    @cached_property
     def inner(self) -> int:
         """The inner size of the product: a block's values and, for a bias, a one."""
         return self.depth + self.bias
 
-    @property
+    @cached_property
     def rows(self) -> int:
         """Rows of a band matrix: the values that one block of one group gives."""
         return self.width * self.maps
@@ -95,7 +95,7 @@ class Gradients(NamedTuple):
     dx: Array | None
 
 
-@functools.cache
+@cache
 def plan_blocks(
     size: Pair, weight_shape: tuple[int, ...], window: Window, groups: int, bias: bool
 ) -> Blocks:

@@ -166,10 +166,12 @@ def _give(dy: Array, dx: Array, wins: Any, window: Window, axis: int, scratch: S
         return
     if kernel < stride or dx.shape[axis] > stride * dy.shape[axis]:  # some pixels are in no window
         dx.fill(0)
-    for mask, place in zip(wins, places, strict=True):
-        np.multiply(dy, mask, out=dx[place])
-        dy -= dx[place]
-    dx[last] = dy
+    rests = [dy] * (len(places) - 1) + [dx[last]]  # the last place gets what no other one won
+    if not places:
+        dx[last] = dy
+    for mask, place, rest in zip(wins, places, rests, strict=False):
+        share = np.multiply(dy, mask, out=dx[place])
+        np.subtract(dy, share, out=rest)
 
 
 def _one_over_count(
