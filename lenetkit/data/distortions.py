@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from lenetkit.errors import OptionError
 from lenetkit.options import option
 
 Field = NDArray[np.float32]
+_PIXELS = 1 << 14
+"""Pixels distorted at a time: temporary arrays that stay in a core's cache, and that need no new
+memory from the system, which would take longer than the arithmetic."""
 
 
 class _Distortion(Transform):
@@ -27,8 +30,13 @@ class _Distortion(Transform):
         """Where each pixel of a batch (N, C, H, W) is read: y and x, each (N, H, W), in pixels."""
 
     def images(self, images: Images, rng: np.random.Generator) -> Images:
-        y, x = self.places(images.shape, rng)
-        return bilinear(images, y, x)
+        result = np.empty(images.shape, np.float32)
+        at_once = max(_PIXELS // math.prod(images.shape[2:]), 1)
+        for first in range(0, len(images), at_once):
+            some = images[first : first + at_once]
+            y, x = self.places(some.shape, rng)
+            result[first : first + at_once] = bilinear(some, y, x)
+        return result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,12 +65,13 @@ class RandomAffine(_Distortion):
         low, high = self.scale
         zoom = low + (high - low) * (draw[2] + 1) / 2
         cos, sin = np.cos(angle) / zoom, np.sin(angle) / zoom
-        y, x = np.mgrid[:H, :W].astype(np.float32)
-        y = y - np.float32((H - 1) / 2) - (draw[4] * self.translate[1] * H).astype(np.float32)
-        x = x - np.float32((W - 1) / 2) - (draw[3] * self.translate[0] * W).astype(np.float32)
-        a, b = cos.astype(np.float32), (sin + slant * cos).astype(np.float32)
-        c, d = (-sin).astype(np.float32), (cos - slant * sin).astype(np.float32)
-        return c * x + d * y + np.float32((H - 1) / 2), a * x + b * y + np.float32((W - 1) / 2)
+        a, b, c, d = cos, sin + slant * cos, -sin, cos - slant * sin
+        down = np.arange(H).reshape(H, 1) - (H - 1) / 2 - draw[4] * self.translate[1] * H
+        right = np.arange(W) - (W - 1) / 2 - draw[3] * self.translate[0] * W
+        # What depends on the row and what depends on the column, added up for every pixel.
+        y = (d * down + (H - 1) / 2).astype(np.float32) + (c * right).astype(np.float32)
+        x = (b * down).astype(np.float32) + (a * right + (W - 1) / 2).astype(np.float32)
+        return y, x
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,17 +107,30 @@ def bilinear(images: Images, y: Field, x: Field) -> Images:
     The result is float32, (N, C, *y.shape[1:]).
     """
     N, C, H, W = images.shape
-    padded = np.zeros((N, C, H + 2, W + 2), np.float32)
-    padded[:, :, 1:-1, 1:-1] = images
-    y = np.clip(y, -1, H) + np.float32(1)
-    x = np.clip(x, -1, W) + np.float32(1)
-    top = np.minimum(y.astype(np.intp), H)
-    left = np.minimum(x.astype(np.intp), W)
-    dy = (y - top.astype(np.float32))[:, None]
-    dx = (x - left.astype(np.float32))[:, None]
-    starts = (np.arange(N * C) * ((H + 2) * (W + 2))).reshape(N, C, 1, 1)
-    corner = starts + (top * (W + 2) + left)[:, None]
-    flat: NDArray[Any] = padded.reshape(-1)
-    upper = flat[corner] * (1 - dx) + flat[corner + 1] * dx
-    lower = flat[corner + W + 2] * (1 - dx) + flat[corner + W + 3] * dx
-    return upper * (1 - dy) + lower * dy
+    padded = np.zeros((N, C, H + 3, W + 3), np.float32)  # one pixel before, two behind
+    padded[:, :, 1:-2, 1:-2] = images
+    flat, sheet = padded.reshape(-1), (H + 3) * (W + 3)
+    y, x = np.clip(y, -1, H) + np.float32(1), np.clip(x, -1, W) + np.float32(1)
+    top, left = np.floor(y), np.floor(x)
+    y -= top
+    x -= left
+    corner = top.astype(np.intp)
+    corner *= W + 3
+    corner += left.astype(np.intp)
+    corner += (np.arange(N) * (C * sheet)).reshape(N, 1, 1)
+    result = np.empty((N, C, *y.shape[1:]), np.float32)
+    for c in range(C):
+        upper, lower = (
+            _between(row.take(corner), row[1:].take(corner), x)
+            for row in (flat[c * sheet :], flat[c * sheet + W + 3 :])
+        )
+        result[:, c] = _between(upper, lower, y)
+    return result
+
+
+def _between(first: Field, second: Field, share: Field) -> Field:
+    """first + share · (second − first); uses `second` up."""
+    second -= first
+    second *= share
+    second += first
+    return second
