@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
+import stat
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +86,137 @@ def test_failing_rename_or_flush_leaves_the_old_file_and_nothing_else(
     monkeypatch.undo()
     assert old.read_bytes() == b"old"
     assert list(old.parent.iterdir()) == [old]
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EROFS])
+@pytest.mark.parametrize("name", [None, "temporary"])
+def test_errors_name_the_file_and_not_its_temporary_one(
+    old: Path, code: int, name: str | None
+) -> None:
+    def write() -> None:
+        with files.replacing(old) as temporary:
+            raise OSError(code, os.strerror(code), str(temporary) if name else None)
+
+    with pytest.raises(OSError, match=re.escape(str(old))) as caught:
+        write()
+    assert (caught.value.errno, caught.value.filename) == (code, str(old))
+
+
+def test_errors_about_other_files_keep_their_names(old: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught, files.replacing(old):
+        Path("elsewhere").read_bytes()
+    assert Path(caught.value.filename) == Path("elsewhere")
+
+
+def test_a_rename_that_a_reader_prevents_is_tried_again(
+    old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename, refusals = Path.replace, [PermissionError(13, "in use"), PermissionError(13, "in use")]
+
+    def busy(self: Path, target: Path) -> Path:
+        if refusals:
+            raise refusals.pop()
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", busy)
+    monkeypatch.setattr(files, "_ATTEMPTS", 3)
+    monkeypatch.setattr(files, "_PAUSE", 0.0)
+    files.write_bytes(old, b"new")
+    assert old.read_bytes() == b"new"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows flushes no folders")
+@pytest.mark.parametrize(("code", "fails"), [(errno.EINVAL, False), (errno.EIO, True)])
+def test_a_file_system_that_flushes_no_folders_is_no_error(
+    old: Path, monkeypatch: pytest.MonkeyPatch, code: int, fails: bool
+) -> None:
+    flush = os.fsync
+
+    def refuse_folders(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(code, os.strerror(code))
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refuse_folders)
+    with pytest.raises(OSError, match="error") if fails else nullcontext():
+        files.write_bytes(old, b"new")
+    assert old.read_bytes() == b"new"
+
+
+def test_temporary_names_are_unique_to_process_and_thread(old: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from lenetkit.files import replacing\n"
+        "with replacing(Path(sys.argv[1])) as t: print(t.name); t.touch()"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, str(old)], capture_output=True, text=True, check=True
+    )
+    names = [ran.stdout.strip()]
+
+    def write() -> None:
+        with files.replacing(old) as temporary:
+            names.append(temporary.name)
+            meet.wait()
+            temporary.touch()
+
+    meet = threading.Barrier(5)
+    writers = [threading.Thread(target=write) for _ in range(5)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert len(set(names)) == len(names) == 6
+    assert all(files.is_temporary(old.with_name(name)) for name in names)
+
+
+def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 250 + ".txt")
+    files.write_text(path, "whole")
+    assert path.read_text("utf-8") == "whole"
+
+
+def leave_temporary(path: Path) -> None:
+    """What a process leaves that is killed while it writes `path`."""
+    code = (
+        "import os, sys; from pathlib import Path; from lenetkit.files import replacing\n"
+        "with replacing(Path(sys.argv[1])) as t:\n    t.write_bytes(b'half of'); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+
+
+def test_only_what_ended_processes_of_this_host_left_is_removed(old: Path) -> None:
+    leave_temporary(old)
+    (left,) = (path for path in old.parent.iterdir() if path != old)
+    child = "import sys; print(flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", child], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as running:
+        assert running.stdout
+        running.stdout.readline()
+        host, dead = left.name.split("-")[1:3]
+        kept = [
+            old.with_name(left.name.replace(dead, str(running.pid))),
+            old.with_name(left.name.replace(host, "00000000")),
+            old.with_name(".lenetkit-notes.tmp"),
+            old.with_name(f".model.bin.{dead}.tmp"),
+        ]
+        for path in kept:
+            path.touch()
+        with files.replacing(old) as mine:
+            mine.write_bytes(b"new")
+            assert files.remove_leftovers(old.parent) == [left]
+        running.communicate()
+    assert sorted(old.parent.iterdir()) == sorted([old, *kept])
+    assert files.remove_leftovers(old.parent) == [kept[0]]  # now that its process has ended
+
+
+def test_what_an_earlier_process_of_this_number_left_is_removed(old: Path) -> None:
+    """In a container every process is number 1."""
+    leave_temporary(old)
+    (left,) = (path for path in old.parent.iterdir() if path != old)
+    mine = old.with_name(left.name.replace(left.name.split("-")[2], str(os.getpid())))
+    left.rename(mine)
+    assert files.remove_leftovers(old.parent) == [mine]
 
 
 @pytest.mark.parametrize("write", [files.write_bytes, files.write_text])
