@@ -11,13 +11,14 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lenetkit.data.loading import TrainingData
 from lenetkit.data.pipeline import slices
-from lenetkit.errors import LenetkitError
+from lenetkit.divergence import DivergedError, is_finite, locate, remedy
 from lenetkit.evaluation import BATCH, Evaluation, evaluate
 from lenetkit.layer import Array
 from lenetkit.network import Network
@@ -25,10 +26,6 @@ from lenetkit.schedules import Moment
 from lenetkit.spec.model import TrainSpec
 
 _SHUFFLE, _TRANSFORMS, _LAYERS, _CURVATURE = 1, 2, 3, 4  # what a random stream is for
-
-
-class DivergedError(LenetkitError):
-    """The loss stopped being a finite number; going on could only make it worse."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,7 @@ def train(
     """Train `network` from where `progress` stands; both are updated in place.
 
     Between two events network and progress agree: a checkpoint may be taken, or the loop left.
-    Raises DivergedError when the loss stops being finite.
+    Raises DivergedError when the loss or its gradient stops being finite.
     """
     loss_function, pipeline = network.plan.spec.loss, data.pipeline
     steps_per_epoch = math.ceil(len(data.train) / settings.batch_size)
@@ -121,12 +118,19 @@ def train(
             labels = data.train.labels[rows]
             training.reseed(settings.seed, _LAYERS, progress.step)
             outputs = network.forward(images, training)
-            losses, saved = loss_function.forward(outputs, pipeline.labels(labels))
+            targets = pipeline.labels(labels)
+            losses, saved = loss_function.forward(outputs, targets)
             loss = float(losses.mean())
             if not math.isfinite(loss):
-                raise DivergedError(_diverged(loss, moment, lr))
+                raise _diverged(
+                    f"the loss became {loss}", network, images, targets, settings, moment
+                )
             answers = loss_function.probabilities(outputs).argmax(axis=1)
             network.backward(loss_function.backward(saved), training)
+            if not is_finite(network.grads):
+                raise _diverged(
+                    "the gradient became infinite", network, images, targets, settings, moment
+                )
             progress.step += 1
             settings.optimizer.step(
                 network.params, network.grads, progress.slots, lr, progress.step
@@ -158,8 +162,11 @@ def train(
                 seconds=progress.seconds,
             )
             if not math.isfinite(done.train.loss):
+                images = pipeline.images(data.train.images[:BATCH], network.dtype)
+                targets = pipeline.labels(data.train.labels[:BATCH])
+                what = f"after it, the training set's loss is {done.train.loss}"
                 last = replace(moment, step=moment.step - 1)
-                raise DivergedError(_diverged(done.train.loss, last, done.lr))
+                raise _diverged(what, network, images, targets, settings, last)
             progress.epoch += 1
             progress.seconds = 0.0
             yield done
@@ -192,10 +199,18 @@ def _rng(settings: TrainSpec, purpose: int, index: int) -> np.random.Generator:
     return np.random.default_rng([settings.seed, purpose, index])
 
 
-def _diverged(loss: float, moment: Moment, lr: float) -> str:
-    return (
-        f"the loss became {loss} at step {moment.step + 1} (epoch {moment.epoch + 1}, lr {lr:g}); "
-        "training stopped. "
-        "As a rule the learning rate is too high: try a tenth of it, "
-        f"--set train.optimizer.lr={lr / 10:.1g}"
+def _diverged(
+    what: str,
+    network: Network,
+    images: Array,
+    targets: NDArray[Any],
+    settings: TrainSpec,
+    moment: Moment,
+) -> DivergedError:
+    where = locate(network, images, targets, (settings.seed, _LAYERS, moment.step))
+    lr = settings.schedule.rate(settings.optimizer.lr, moment)
+    when = f"step {moment.step + 1} (epoch {moment.epoch + 1}, lr {lr:.3g})"
+    return DivergedError(
+        f"{when}: {what}; training stopped.\n  It began in {where}. "
+        + remedy(where, settings.optimizer.lr)
     )

@@ -1,0 +1,79 @@
+"""Numbers that stopped being finite: where that began, why as a rule, and what helps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lenetkit.errors import LenetkitError
+from lenetkit.layer import Array, Params
+from lenetkit.network import Network
+
+
+class DivergedError(LenetkitError):
+    """Loss, gradient or weights stopped being finite; going on could only make it worse."""
+
+
+def is_finite(values: Array) -> bool:
+    """Whether all of a vector is finite, for the price of a dot product where it is."""
+    with np.errstate(all="ignore"):
+        return bool(np.isfinite(values @ values) or np.isfinite(values).all())
+
+
+_IMAGES = "the images that reach the network"
+
+
+def remedy(where: str, lr: float) -> str:
+    """What helps against what `locate` found; `lr` is the optimizer's rate."""
+    if where == _IMAGES:
+        return "The data or its transforms are at fault: look at them by `lenetkit data show`"
+    return (
+        "As a rule the learning rate is too high: try a tenth of it, "
+        f"--set train.optimizer.lr={lr / 10:.1g}"
+    )
+
+
+def locate(network: Network, images: Array, targets: Any, key: tuple[int, ...]) -> str:
+    """Where a batch's passes first give a value that is not finite.
+
+    Runs them once more, layer by layer. Untrained state may move.
+    """
+    with np.errstate(all="ignore"):
+        if not np.isfinite(images).all():
+            return _IMAGES
+        workspace = network.workspace(training=True)
+        workspace.reseed(*key)
+        passes = []
+        x = images
+        for layer, call in zip(network.plan.layers, workspace.calls, strict=True):
+            params = _params(network, layer.name)
+            for name, spec in layer.params.items():
+                if spec.trainable and not np.isfinite(params[name]).all():
+                    return f"layers.{layer.name}: its {name}, by the step before"
+            x, saved = layer.layer.forward(params, x, call)
+            passes.append((layer, params, saved, call))
+            if not np.isfinite(x).all():
+                return f"layers.{layer.name}: its output"
+        loss = network.plan.spec.loss
+        losses, kept = loss.forward(x, targets)
+        if not np.isfinite(losses).all():
+            return "the loss: the outputs are finite, but too large for it"
+        dy: Array | None = loss.backward(kept)
+        for layer, params, saved, call in reversed(passes):
+            if dy is None or not np.isfinite(dy).all():
+                return f"layers.{layer.name}: the gradient of its output"
+            grads = {name: np.zeros_like(view) for name, view in params.items()}
+            dy = layer.layer.backward(params, saved, dy, grads, call)
+            for name, gradient in grads.items():
+                if not np.isfinite(gradient).all():
+                    return f"layers.{layer.name}: the gradient of its {name}"
+    return "no layer that a second pass over the batch could tell"
+
+
+def _params(network: Network, layer: str) -> Params:
+    return {
+        name.removeprefix(f"{layer}."): view
+        for name, view in network.tensors().items()
+        if name.startswith(f"{layer}.")
+    }

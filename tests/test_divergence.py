@@ -1,0 +1,172 @@
+"""Numbers that stop being finite are noticed, placed and explained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lenetkit
+from lenetkit import training
+from lenetkit.data.loading import TrainingData, load_training_data
+from lenetkit.divergence import DivergedError, is_finite, locate, remedy
+from lenetkit.layer import Array, Call, Params
+from lenetkit.layers.activations import Tanh
+from lenetkit.losses import SoftmaxCrossEntropy
+from lenetkit.network import Network
+from lenetkit.training import StepDone
+
+SPEC = """\
+lenetkit: 1
+name: small
+input: [1, 6, 6]
+layers:
+  conv1: {type: conv2d, out_channels: 2, kernel_size: 3}
+  norm1: batch_norm2d
+  tanh1: tanh
+  drop1: {type: dropout, p: 0.3}
+  fc1: {type: linear, out_features: 3}
+data: {type: idx}
+train: {epochs: 2, batch_size: 5, optimizer: {type: sgd, lr: 0.01}, schedule: one_cycle}
+"""
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Network:
+    (tmp_path / "small.yaml").write_text(SPEC, "utf-8")
+    return lenetkit.build(tmp_path / "small.yaml")
+
+
+@pytest.fixture
+def data(network: Network, make_idx: Callable[..., Path]) -> TrainingData:
+    return load_training_data(network.plan, make_idx(size=(6, 6)))
+
+
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
+def test_one_bad_value_among_many_is_seen(bad: float) -> None:
+    values = np.ones(1001, np.float32)
+    for place in (0, 500, 1000):
+        assert is_finite(values)
+        values[place] = bad
+        assert not is_finite(values)
+        values[place] = 1
+
+
+def test_values_whose_squares_overflow_are_finite() -> None:
+    assert is_finite(np.full(1001, 3e38, np.float32))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broken(Tanh):
+    """A layer that gives a value that is not finite, forward or backward."""
+
+    forwards: bool = False
+
+    def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
+        y, saved = super().forward(params, x, call)
+        return (y * np.inf if self.forwards else y), saved
+
+    def backward(
+        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
+    ) -> Array | None:
+        dx = super().backward(params, saved, dy, grads, call)
+        assert dx is not None
+        dx[0] = np.inf
+        return dx
+
+
+def with_layer(network: Network, layer: Any) -> Network:
+    """The network with another activation."""
+    plan = network.plan
+    layers = tuple(
+        replace(placed, layer=layer) if placed.name == "tanh1" else placed for placed in plan.layers
+    )
+    return Network(replace(plan, layers=layers))
+
+
+def message(network: Network, data: TrainingData) -> str:
+    """What stops the training of a network."""
+    with pytest.raises(DivergedError) as caught, np.errstate(all="ignore"):
+        list(lenetkit.train(network, data))
+    return str(caught.value)
+
+
+def test_a_layers_output_is_named(network: Network, data: TrainingData) -> None:
+    assert message(with_layer(network, Broken(forwards=True)), data) == (
+        "step 1 (epoch 1, lr 0.0004): the loss became nan; training stopped.\n"
+        "  It began in layers.tanh1: its output. As a rule the learning rate is too high: "
+        "try a tenth of it, --set train.optimizer.lr=0.001"
+    )
+
+
+def test_a_gradient_is_noticed_before_it_is_used(network: Network, data: TrainingData) -> None:
+    broken = with_layer(network, Broken())
+    before = broken.params.copy()
+    said = message(broken, data)
+    assert said.startswith(
+        "step 1 (epoch 1, lr 0.0004): the gradient became infinite; training stopped.\n"
+        "  It began in layers.norm1: the gradient of its output. "
+    )
+    assert broken.params.tobytes() == before.tobytes()
+
+
+def test_weights_that_a_step_made_infinite_are_named(network: Network, data: TrainingData) -> None:
+    network.tensors()["fc1.weight"][0, 0] = np.inf
+    said = message(network, data)
+    assert "It began in layers.fc1: its weight, by the step before. " in said
+
+
+def test_images_that_are_not_finite_are_the_datas_fault(
+    network: Network, data: TrainingData
+) -> None:
+    images = data.train.images.astype(np.float32)
+    images[3] = np.nan
+    said = message(network, replace(data, train=replace(data.train, images=images)))
+    assert "It began in the images that reach the network. The data or its transforms" in said
+    assert "learning rate" not in said
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+def test_a_loss_is_named(network: Network, direction: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = getattr(SoftmaxCrossEntropy, direction)
+
+    def infinite(self: Any, *arguments: Any) -> Any:
+        result = real(self, *arguments)
+        if direction == "forward":
+            return result[0] + np.inf, result[1]
+        return result + np.inf
+
+    monkeypatch.setattr(SoftmaxCrossEntropy, direction, infinite)
+    images = np.zeros((2, 1, 6, 6), np.float32)
+    where = locate(network, images, np.array([0, 1]), (0,))
+    assert (
+        where
+        == {
+            "forward": "the loss: the outputs are finite, but too large for it",
+            "backward": "layers.fc1: the gradient of its output",
+        }[direction]
+    )
+
+
+def test_where_nothing_is_found_that_is_said(network: Network) -> None:
+    images = np.zeros((2, 1, 6, 6), np.float32)
+    where = locate(network, images, np.array([0, 1]), (0,))
+    assert where == "no layer that a second pass over the batch could tell"
+    assert "--set train.optimizer.lr=0.1" in remedy(where, 1.0)
+
+
+def test_the_last_step_of_an_epoch_is_noticed_too(network: Network, data: TrainingData) -> None:
+    settings = network.plan.spec.train
+    stream = training.train(network, data, settings, training.start(network, settings))
+    for event in stream:
+        if isinstance(event, StepDone) and event.step == 3:
+            network.params[-1] = np.nan
+            break
+    progress = training.start(network, settings)
+    progress.step = 3
+    with pytest.raises(DivergedError, match=r"^step 3 \(epoch 1, .*: after it, the training set's"):
+        list(training.train(network, data, settings, progress))
