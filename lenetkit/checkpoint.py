@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 
 from lenetkit import model, tensorfile
+from lenetkit.divergence import DivergedError
 from lenetkit.errors import ModelFileError
 from lenetkit.network import Network
 from lenetkit.training import Progress
@@ -22,45 +25,102 @@ class Best:
 
     epoch: int = 0
     accuracy: float = -1.0
+    digest: str = ""
+    """Of its weights: `tensorfile.tensor_digest`."""
+    metrics: str = ""
+    """Its figures, as the model file tells them."""
+
+
+@dataclass(frozen=True)
+class State:
+    """How far a run got and what its other files hold."""
+
+    step: int
+    epoch: int
+    epochs: int
+    """As many as it was to do."""
+    seconds: float
+    """Training time of the epoch under way."""
+    best: Best
+    tables: dict[str, str]
+    """File name → SHA-256 of the rows so far."""
+    notes: dict[str, dict[str, float]]
+    """What the optimizer had to tell, by epoch."""
+    environment: dict[str, str]
+    """`environment.versions`, and `threads`."""
+    changes: list[dict[str, Any]]
+    """What differed when it went on all the same: `step` and `differences`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A checkpoint as read: nothing of it is in use before `restore`."""
+
+    path: Path
+    tensors: tensorfile.Tensors
+    metadata: Mapping[str, str]
+    state: State
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Raises ModelFileError where the file is missing, damaged or no checkpoint."""
+        tensors, metadata = tensorfile.read(path)
+        if "progress" not in metadata:
+            raise ModelFileError(
+                f"{path}: is not a checkpoint: it does not say how far the run got"
+            )
+        try:
+            fields = json.loads(metadata["progress"])
+            state = State(**fields | {"best": Best(**fields["best"])})
+            if not 0 <= state.best.epoch <= state.epoch <= state.step:
+                raise ValueError(f"step {state.step}, epoch {state.epoch}")
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            raise ModelFileError(
+                f"{path}: is a checkpoint of another version of lenetkit, or damaged: {error}"
+            ) from None
+        return cls(path, tensors, metadata, state)
+
+    @property
+    def threads(self) -> int | None:
+        """How many shared a matrix product."""
+        told = self.state.environment.get("threads", "")
+        return int(told) if told.isdecimal() and int(told) else None
+
+    def restore(self, network: Network, progress: Progress) -> None:
+        """Set `network` and `progress` to the checkpoint's state.
+
+        Raises ModelFileError where it is not of this network and optimizer.
+        """
+        slots = {n.removeprefix(_SLOT): v for n, v in self.tensors.items() if n.startswith(_SLOT)}
+        own = {name: v for name, v in self.tensors.items() if not name.startswith(_SLOT)}
+        forms = {name: (v.shape, v.dtype) for name, v in progress.slots.items()}
+        if {name: (v.shape, v.dtype) for name, v in slots.items()} != forms:
+            found, expected = ", ".join(slots) or "none", ", ".join(forms) or "none"
+            raise ModelFileError(
+                f"{self.path}: its optimizer state ({found}) is not the spec's optimizer's "
+                f"({expected})"
+            )
+        model.fill(network, own, self.path)
+        for name, values in slots.items():
+            np.copyto(progress.slots[name], values)
+        progress.step, progress.epoch = self.state.step, self.state.epoch
+        progress.seconds = self.state.seconds
 
 
 def save(
-    path: Path, network: Network, progress: Progress, best: Best, provenance: dict[str, str]
+    path: Path, network: Network, progress: Progress, state: State, provenance: dict[str, str]
 ) -> None:
-    """Write the state of a run."""
+    """Write the state of a run. Raises DivergedError, and leaves the checkpoint before it, where
+    weights or optimizer state are not finite.
+    """
     tensors = dict(network.tensors())
     tensors |= {f"{_SLOT}{name}": values for name, values in progress.slots.items()}
-    state = {
-        "step": progress.step,
-        "epoch": progress.epoch,
-        "seconds": progress.seconds,
-        "best_epoch": best.epoch,
-        "best_accuracy": best.accuracy,
-    }
-    metadata = model.describe(network.plan) | provenance | {"progress": json.dumps(state)}
+    for name, values in tensors.items():
+        if not np.isfinite(values).all():
+            raise DivergedError(
+                f"{name} holds values that are not finite after step {progress.step}; training "
+                "stopped, and the checkpoint before it is kept. As a rule the learning rate is "
+                "too high: try a tenth of it"
+            )
+    metadata = model.describe(network.plan) | provenance | {"progress": json.dumps(asdict(state))}
     tensorfile.write(path, tensors, metadata)
-
-
-def restore(path: Path, network: Network, progress: Progress) -> tuple[Best, dict[str, str]]:
-    """Set `network` and `progress` to a checkpoint's state; returns the rest of what it holds.
-
-    Raises ModelFileError where the file is missing, damaged, or not of this network and optimizer.
-    """
-    tensors, metadata = tensorfile.read(path)
-    if "progress" not in metadata:
-        raise ModelFileError(f"{path}: is not a checkpoint: it does not say how far the run got")
-    slots = {n.removeprefix(_SLOT): v for n, v in tensors.items() if n.startswith(_SLOT)}
-    own = {name: v for name, v in tensors.items() if not name.startswith(_SLOT)}
-    shapes = {name: v.shape for name, v in progress.slots.items()}
-    if {name: v.shape for name, v in slots.items()} != shapes:
-        found, expected = ", ".join(slots) or "none", ", ".join(shapes) or "none"
-        raise ModelFileError(
-            f"{path}: its optimizer state ({found}) is not the spec's optimizer's ({expected})"
-        )
-    model.fill(network, own, path)
-    state = json.loads(metadata["progress"])
-    for name, values in slots.items():
-        np.copyto(progress.slots[name], values)
-    progress.step, progress.epoch = state["step"], state["epoch"]
-    progress.seconds = state["seconds"]
-    return Best(state["best_epoch"], state["best_accuracy"]), metadata

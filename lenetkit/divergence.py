@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lenetkit.errors import LenetkitError
-from lenetkit.layer import Array, Params
+from lenetkit.layer import Array
 from lenetkit.network import Network
 
 
@@ -42,38 +42,27 @@ def locate(network: Network, images: Array, targets: Any, key: tuple[int, ...]) 
     with np.errstate(all="ignore"):
         if not np.isfinite(images).all():
             return _IMAGES
-        workspace = network.workspace(training=True)
+        workspace = network.workspace(training=True, fused=False)
         workspace.reseed(*key)
-        passes = []
         x = images
-        for layer, call in zip(network.plan.layers, workspace.calls, strict=True):
-            params = _params(network, layer.name)
-            for name, spec in layer.params.items():
-                if spec.trainable and not np.isfinite(params[name]).all():
-                    return f"layers.{layer.name}: its {name}, by the step before"
-            x, saved = layer.layer.forward(params, x, call)
-            passes.append((layer, params, saved, call))
+        for step, planned in zip(workspace.steps, network.plan.layers, strict=True):
+            for name, spec in planned.params.items():
+                if spec.trainable and not np.isfinite(step.params[name]).all():
+                    return f"layers.{step.name}: its {name}, by the step before"
+            x, step.saved = step.layer.forward(step.params, x, step.call)
             if not np.isfinite(x).all():
-                return f"layers.{layer.name}: its output"
+                return f"layers.{step.name}: its output"
         loss = network.plan.spec.loss
         losses, kept = loss.forward(x, targets)
         if not np.isfinite(losses).all():
             return "the loss: the outputs are finite, but too large for it"
         dy: Array | None = loss.backward(kept)
-        for layer, params, saved, call in reversed(passes):
+        for step in reversed(workspace.steps):
             if dy is None or not np.isfinite(dy).all():
-                return f"layers.{layer.name}: the gradient of its output"
-            grads = {name: np.zeros_like(view) for name, view in params.items()}
-            dy = layer.layer.backward(params, saved, dy, grads, call)
+                return f"layers.{step.name}: the gradient of its output"
+            grads = {name: np.zeros_like(view) for name, view in step.grads.items()}
+            dy = step.layer.backward(step.params, step.saved, dy, grads, step.call)
             for name, gradient in grads.items():
                 if not np.isfinite(gradient).all():
-                    return f"layers.{layer.name}: the gradient of its {name}"
+                    return f"layers.{step.name}: the gradient of its {name}"
     return "no layer that a second pass over the batch could tell"
-
-
-def _params(network: Network, layer: str) -> Params:
-    return {
-        name.removeprefix(f"{layer}."): view
-        for name, view in network.tensors().items()
-        if name.startswith(f"{layer}.")
-    }

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import json
-import platform
-import sys
 from collections.abc import Mapping
-from contextlib import ExitStack
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
-import numpy as np
-import threadpoolctl
-
-from lenetkit import __version__, checkpoint, files, model
-from lenetkit.checkpoint import Best
+from lenetkit import checkpoint, environment, files, model, tensorfile
+from lenetkit.checkpoint import Best, Checkpoint, State
 from lenetkit.data.loading import TrainingData
-from lenetkit.errors import RunError
+from lenetkit.divergence import DivergedError
+from lenetkit.errors import ModelFileError, RunError
 from lenetkit.evaluation import Evaluation, evaluate
 from lenetkit.network import Network
-from lenetkit.run import METRICS, STEPS, RunFolder, keep_rows
+from lenetkit.run import METRICS, STEPS, RunFolder, Table
 from lenetkit.training import EpochBegun, EpochDone, Event, Progress, StepDone
 
 VALIDATION_METRICS = ("validation_loss", "validation_accuracy")
@@ -28,7 +23,11 @@ MOST_MISTAKES = 40
 
 
 class Recorder:
-    """Writes a run's files as its events come. A context manager: leaving it closes the files."""
+    """Writes a run's files as its events come, each file whole. A context manager.
+
+    The checkpoint decides: what the other files say beyond it is dropped when the run goes on,
+    and what they lack can be made again from it.
+    """
 
     def __init__(
         self, folder: RunFolder, network: Network, data: TrainingData, progress: Progress
@@ -38,28 +37,21 @@ class Recorder:
         self.data = data
         self.progress = progress
         self.best = Best()
+        self.saved_step: int | None = None
+        """The step that the checkpoint in the folder stands at."""
+        columns = METRICS + (VALIDATION_METRICS if data.validation else ())
+        self._metrics = Table(folder.metrics, columns)
+        self._steps = Table(folder.steps, STEPS)
         self._kept: dict[str, Evaluation] = {}
         """How good the model in the folder is, on each set."""
         self._notes: dict[str, dict[str, float]] = {}
-        """What the optimizer had to tell, by epoch."""
-        self._open = ExitStack()
-        self._steps: IO[str]
+        self._changes: list[dict[str, Any]] = []
 
     def __enter__(self) -> Self:
-        resuming = self.progress.step > 0
+        if self.saved_step is None:
+            self._save_state()  # so that a run can go on wherever it ends
         files.write_text(self.folder.spec, self.network.plan.to_yaml())
-        columns = METRICS + (VALIDATION_METRICS if self.data.validation else ())
-        if resuming:
-            keep_rows(self.folder.metrics, columns, self.progress.epoch)
-            keep_rows(self.folder.steps, STEPS, self.progress.step)
-        else:
-            files.write_text(self.folder.metrics, ",".join(columns) + "\n")
-            files.write_text(self.folder.steps, ",".join(STEPS) + "\n")
-        self._steps = self._open.enter_context(
-            self.folder.steps.open("a", encoding="utf-8", newline="\n")
-        )
-        if not resuming:
-            self.save_checkpoint()  # so that a run can go on wherever it ends
+        self._save_tables()
         return self
 
     def __exit__(
@@ -68,69 +60,106 @@ class Recorder:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._open.close()
+        if isinstance(error, DivergedError):  # the losses before it are what one wants to see
+            self._save_tables()
 
-    def resume(self, best: Best, metadata: Mapping[str, str]) -> None:
-        """Take over what a checkpoint tells. Raises RunError where the data set is another."""
-        before = json.loads(metadata["dataset_digest"])
-        if before != self._digests():
+    def resume(self, saved: Checkpoint, differences: list[str]) -> None:
+        """Take over what a checkpoint tells. `differences`: what is not as it was, all the same.
+
+        Raises RunError where the tables or the kept model are not those that it tells of.
+        """
+        state = saved.state
+        self.best, self.saved_step = state.best, state.step
+        self._notes, self._changes = dict(state.notes), list(state.changes)
+        if differences:
+            self._changes.append({"step": state.step, "differences": differences})
+        for table, count in ((self._metrics, state.epoch), (self._steps, state.step)):
+            table.restore(count, state.tables.get(table.path.name, ""))
+        if self.best.epoch:
+            self._expect_kept_model()
+
+    def _expect_kept_model(self) -> None:
+        """The model in the folder is the one that the checkpoint tells of, or will be."""
+        try:
+            _, found = tensorfile.read(self.folder.model)
+            if (found["digest"], found.get("metrics")) == (self.best.digest, self.best.metrics):
+                return
+            reason = "holds another model"
+        except ModelFileError as error:
+            reason = str(error).removeprefix(f"{self.folder.model}: ")
+        if tensorfile.tensor_digest(self.network.tensors()) == self.best.digest:
+            self._save_model()  # the run was killed between checkpoint and model
+        elif self.data.validation:  # without it the next epoch's model replaces this one
             raise RunError(
-                f"{self.folder.path}: was made with {metadata['dataset']} of other content than "
-                f"the {self.data.train.dataset} found now; resume with the same data"
+                f"{self.folder.model}: is not the best model so far, of epoch {self.best.epoch}: "
+                f"{reason}; put that file back, or train anew"
             )
-        self.best = best
-        self._notes = json.loads(metadata.get("notes", "{}"))
 
     def record(self, event: Event) -> None:
-        """Write down one event; after an epoch also the model and a checkpoint."""
+        """Write down one event; after an epoch save all there is."""
         if isinstance(event, StepDone):
-            self._steps.write(f"{event.step},{event.loss:.9g}\n")
+            self._steps.add(event.step, f"{event.loss:.9g}")
         elif isinstance(event, EpochBegun):
             self._notes |= {f"{event.epoch}": event.notes}
         else:
             self._record_epoch(event)
 
     def _record_epoch(self, event: EpochDone) -> None:
-        row: list[Any] = [event.epoch, f"{event.lr:.9g}"]
+        row = [str(event.epoch), f"{event.lr:.9g}"]
         for part in (event.train, event.test):
             row += [f"{part.loss:.9g}", f"{part.accuracy:.6f}"]
         row.append(f"{event.seconds:.4f}")
         if event.validation:
             row += [f"{event.validation.loss:.9g}", f"{event.validation.accuracy:.6f}"]
-        with self.folder.metrics.open("a", encoding="utf-8", newline="\n") as file:
-            file.write(",".join(map(str, row)) + "\n")
+        self._metrics.add(*row)
         judge = event.validation.accuracy if event.validation else float(event.epoch)
-        if judge > self.best.accuracy:
-            self.best = Best(event.epoch, judge)
+        better = judge > self.best.accuracy
+        if better:
             self._kept = {"train": event.train, "test": event.test}
             if event.validation:
                 self._kept["validation"] = event.validation
+            metrics = json.dumps({"epoch": event.epoch, **_figures(self._kept)})
+            digest = tensorfile.tensor_digest(self.network.tensors())
+            self.best = Best(event.epoch, judge, digest, metrics)
+        self.save()
+        if better:
             self._save_model()
-        self.save_checkpoint()
 
-    def save_checkpoint(self) -> None:
-        """Write the state that the run stands in, and the steps so far."""
-        self._steps.flush()
-        checkpoint.save(
-            self.folder.checkpoint,
-            self.network,
-            self.progress,
-            self.best,
-            self._provenance() | {"notes": json.dumps(self._notes)},
+    def save(self) -> None:
+        """Write the state that the run stands in, and the rows so far."""
+        self._save_tables()
+        self._save_state()
+
+    def _save_tables(self) -> None:
+        self._metrics.save()
+        self._steps.save()
+
+    def _save_state(self) -> None:
+        state = State(
+            step=self.progress.step,
+            epoch=self.progress.epoch,
+            epochs=self.network.plan.spec.train.epochs,
+            seconds=self.progress.seconds,
+            best=self.best,
+            tables={table.path.name: table.digest for table in (self._metrics, self._steps)},
+            notes=self._notes,
+            environment=environment.computing(self.network.plan.spec.kernels),
+            changes=self._changes,
         )
+        texts = self.provenance()
+        checkpoint.save(self.folder.checkpoint, self.network, self.progress, state, texts)
+        self.saved_step = self.progress.step
+
+    def _save_model(self) -> None:
+        texts = self.provenance() | {"metrics": self.best.metrics}
+        model.save(self.folder.model, self.network, texts)
 
     def finish(self) -> dict[str, Any]:
         """Write and return `result.json`."""
         result = self._result()
-        files.write_text(
-            self.folder.result, json.dumps(result, indent=2, ensure_ascii=False) + "\n"
-        )
+        text = json.dumps(result, indent=2, ensure_ascii=False)
+        files.write_text(self.folder.result, text + "\n")
         return result
-
-    def _save_model(self) -> None:
-        metrics = {"epoch": self.best.epoch, **_figures(self._kept)}
-        texts = self._provenance() | {"metrics": json.dumps(metrics)}
-        model.save(self.folder.model, self.network, texts)
 
     def _evaluate_kept(self) -> dict[str, Evaluation]:
         """The figures of a model that an earlier part of the run left in the folder."""
@@ -142,7 +171,12 @@ class Recorder:
             name: evaluate(kept.network, samples, kept.pipeline) for name, samples in sets.items()
         }
 
-    def _provenance(self) -> dict[str, str]:
+    def _digests(self) -> dict[str, str]:
+        held_out = {"validation": self.data.validation.digest} if self.data.validation else {}
+        return {"train": self.data.train.digest, "test": self.data.test.digest, **held_out}
+
+    def provenance(self) -> dict[str, str]:
+        """What a model file tells of the data."""
         samples = self.data.train
         return {
             "dataset": samples.dataset,
@@ -151,9 +185,6 @@ class Recorder:
             "image_shape": json.dumps(samples.images.shape[1:]),
             "preparation": self.data.preparation,
         }
-
-    def _digests(self) -> dict[str, str]:
-        return {"train": self.data.train.digest, "test": self.data.test.digest}
 
     def _result(self) -> dict[str, Any]:
         spec = self.network.plan.spec
@@ -170,7 +201,10 @@ class Recorder:
         result["seconds"] = round(sum(self.folder.read_metrics()["seconds"]), 3)
         result["seed"] = spec.train.seed
         result["threads"] = spec.kernels.threads()
-        result["versions"] = versions()
+        result["versions"] = environment.versions()
+        result["providers"] = json.loads(model.describe(self.network.plan)["providers"])
+        if self._changes:
+            result["changes"] = self._changes
         result["params"] = self.network.plan.count()
         result["classes"] = list(self.data.train.classes)
         if self._notes:
@@ -179,18 +213,6 @@ class Recorder:
         result["confusion_train"] = kept["train"].confusion.tolist()
         result["mistakes"] = _mistakes(kept["test"], self.data.test.labels)
         return result
-
-
-def versions() -> dict[str, str]:
-    """What computed: lenetkit, NumPy and its BLAS, Python, system."""
-    blas = [p for p in threadpoolctl.threadpool_info() if p["user_api"] == "blas"]
-    return {
-        "lenetkit": __version__,
-        "numpy": np.__version__,
-        "blas": ", ".join(f"{p['internal_api']} {p['version']}" for p in blas) or "unknown",
-        "python": platform.python_version(),
-        "platform": f"{sys.platform} {platform.machine()}",
-    }
 
 
 def _figures(parts: Mapping[str, Evaluation]) -> dict[str, float]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lenetkit import files
+from lenetkit import files, lock
 from lenetkit.errors import RunError
 
 METRICS = (
@@ -49,15 +51,15 @@ class RunFolder:
 
     @classmethod
     def create(cls, name: str, out: Path | None) -> RunFolder:
-        """A new folder: `out`, or the next number in `runs/NAME`. Never one that holds a run."""
+        """A new folder: `out`, or the next number in `runs/NAME`. Never one that holds a run.
+
+        Raises RunError where `out` holds anything, or a folder cannot be made.
+        """
         if out is not None:
-            if out.exists() and (not out.is_dir() or any(out.iterdir())):
-                raise RunError(
-                    f"{out}: exists and is not empty; name another folder by --out, "
-                    f'or continue its run by --resume "{out}"'
-                )
+            folder = cls(out)
+            folder.expect_unused()
             _make(out)
-            return cls(out)
+            return folder
         parent = Path("runs") / name
         _make(parent)
         taken = [int(p.name) for p in parent.iterdir() if p.name.isdecimal()]
@@ -78,9 +80,38 @@ class RunFolder:
         folder = cls(path)
         if not path.is_dir():
             raise RunError(f"{path}: no such run folder")
-        if not folder.spec.is_file():
-            raise RunError(f"{path}: is not a run folder: it holds no spec.yaml")
+        if not folder.spec.is_file() and not folder.checkpoint.is_file():
+            raise RunError(
+                f"{path}: is not a run folder: it holds neither spec.yaml nor a checkpoint; "
+                "a run that ended before its first checkpoint is trained anew"
+            )
         return folder
+
+    def expect_unused(self) -> None:
+        """Raise RunError where the folder holds anything but what a killed run leaves before
+        its first checkpoint: its lock and temporary files.
+        """
+        try:
+            names = [path for path in self.path.iterdir() if not _is_leftover(path)]
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise RunError(f"{self.path}: cannot be a run folder: {error.strerror}") from None
+        if names:
+            raise RunError(
+                f"{self.path}: exists and is not empty; name another folder by --out, "
+                f'or continue its run by --resume "{self.path}"'
+            )
+
+    @contextmanager
+    def owned(self, report: Callable[[str], None]) -> Iterator[None]:
+        """Nobody else writes into the folder inside the block; see `lock.locked`.
+
+        What ended processes left half-written is removed.
+        """
+        with lock.locked(self.path, report):
+            files.remove_leftovers(self.path)
+            yield
 
     def read_metrics(self) -> dict[str, list[float]]:
         """The columns of `metrics.csv`."""
@@ -126,12 +157,52 @@ def _read_columns(path: Path, names: Iterable[str]) -> dict[str, list[float]]:
         raise RunError(f"{path}: is damaged: {error}") from None
 
 
-def keep_rows(path: Path, columns: Iterable[str], count: int) -> None:
-    """Cut a table back to its first `count` rows: those that the checkpoint knows of."""
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise RunError(f"{path}: cannot be read, so the run cannot go on: {error}") from None
-    if len(lines) < count + 1 or lines[0] != ",".join(columns):
-        raise RunError(f"{path}: holds fewer rows than the checkpoint tells of; it was changed")
-    files.write_text(path, "\n".join(lines[: count + 1]) + "\n")
+def _is_leftover(path: Path) -> bool:
+    return path.name == lock.NAME or files.is_temporary(path)
+
+
+class Table:
+    """A CSV file that grows row by row in memory, and is written whole."""
+
+    def __init__(self, path: Path, columns: Iterable[str]) -> None:
+        self.path = path
+        self._lines = [",".join(columns)]
+
+    @property
+    def text(self) -> str:
+        """All rows, below the columns' names."""
+        return "\n".join(self._lines) + "\n"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    def add(self, *cells: object) -> None:
+        """Add a row."""
+        self._lines.append(",".join(map(str, cells)))
+
+    def restore(self, count: int, digest: str) -> None:
+        """Take over the file's first `count` rows; those that follow were never accounted for.
+
+        Raises RunError where they are not the rows that had this digest.
+        """
+        if not count:
+            return
+        try:
+            lines = self.path.read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise RunError(
+                f"{self.path}: cannot be read, so the run cannot go on: {error}"
+            ) from None
+        header = self._lines
+        self._lines = lines[: count + 1]
+        if self.digest != digest:
+            self._lines = header
+            raise RunError(
+                f"{self.path}: is not as the run left it, so the run cannot go on; undo the change"
+            )
+
+    def save(self) -> None:
+        """Write the file."""
+        files.write_text(self.path, self.text)

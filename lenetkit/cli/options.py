@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +30,9 @@ data_dir_option = click.option(
 )
 
 
+_PLUGIN_FILES = f"{__name__}.plugin_files"
+
+
 def _add_files(context: click.Context, option: click.Parameter, paths: tuple[Path, ...]) -> None:
     if not paths:
         return
@@ -35,6 +41,7 @@ def _add_files(context: click.Context, option: click.Parameter, paths: tuple[Pat
 
     for path in paths:
         add_file(installed(), path)
+    context.meta[_PLUGIN_FILES] = paths
 
 
 plugin_option = click.option(
@@ -64,6 +71,16 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def command_line(command: str, *arguments: str) -> str:
+    """A command to type, quoted for this system's shell, with the `--plugin` files given to this
+    one.
+    """
+    files = click.get_current_context().meta.get(_PLUGIN_FILES, ())
+    plugins = [word for path in files for word in ("--plugin", str(path))]
+    words = ["lenetkit", command, *arguments, *plugins]
+    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 
 
 def report(message: str) -> None:

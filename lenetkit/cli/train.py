@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
 import numpy as np
 
-from lenetkit import checkpoint, model, training
+from lenetkit import files, model, training
+from lenetkit.checkpoint import Checkpoint
+from lenetkit.cli.interrupt import interruptible
 from lenetkit.cli.options import (
+    command_line,
     data_dir_option,
     kernels_option,
     plugin_option,
@@ -23,10 +23,12 @@ from lenetkit.cli.options import (
 )
 from lenetkit.cli.progress import ProgressBar, epoch_line
 from lenetkit.data.loading import TrainingData, load_training_data, with_fitted_transforms
-from lenetkit.errors import InputError, RunError
+from lenetkit.divergence import DivergedError
+from lenetkit.errors import InputError, LenetkitError
 from lenetkit.network import Network
 from lenetkit.plan import Plan, load_plan
 from lenetkit.recorder import Recorder
+from lenetkit.resume import go_on
 from lenetkit.run import RunFolder
 from lenetkit.spec.merge import Override
 
@@ -56,6 +58,11 @@ from lenetkit.spec.merge import Override
     metavar="RUN",
     help="Go on with an interrupted run, or with a finished one and more --epochs; needs no SPEC.",
 )
+@click.option(
+    "--allow-different",
+    is_flag=True,
+    help="With --resume: go on although spec, data, versions or threads are not the run's.",
+)
 @kernels_option
 @threads_option
 @click.option("--quiet", is_flag=True, help="No progress; warnings and the result only.")
@@ -68,6 +75,7 @@ def command(
     seed: int | None,
     init_from: Path | None,
     resume: Path | None,
+    allow_different: bool,
     kernels: str | None,
     threads: int | None,
     quiet: bool,
@@ -82,63 +90,101 @@ def command(
         changed.append(Override.from_option("--seed", "train.seed", seed))
     if kernels is not None:
         changed.append(Override.from_option("--kernels", "kernels", kernels))
-    longer = [Override.from_option("--epochs", "train.epochs", epochs)] if epochs else []
-    if resume is not None:
-        _refuse_with_resume({"--out": out, "--init-from": init_from})
-        folder = RunFolder.open(resume)
-    elif spec is None:
+    if epochs:
+        changed.append(Override.from_option("--epochs", "train.epochs", epochs))
+    if allow_different and resume is None:
+        raise InputError("--allow-different: goes with --resume only")
+    if resume is None and spec is None:
         raise click.UsageError("Missing argument 'SPEC' (or --resume RUN).")
+    with ExitStack() as held:
+        # An overflow needs no warning of its own: it ends the run with a remedy.
+        held.enter_context(np.errstate(over="ignore", invalid="ignore"))
+        if resume is None:
+            plan, data = _prepared(load_plan(str(spec), changed), data_dir)
+            network = Network(plan, seed=plan.spec.train.seed)
+            if init_from is not None:
+                _report_loaded(init_from, *model.load_matching(network, init_from))
+            folder = RunFolder.create(plan.spec.name, out)
+            held.enter_context(folder.owned(report))
+            folder.expect_unused()
+            held.enter_context(network.limited(threads))
+            recorder = Recorder(folder, network, data, training.start(network, plan.spec.train))
+        else:
+            _refuse_with_resume({"--out": out, "--init-from": init_from})
+            folder = RunFolder.open(resume)
+            held.enter_context(folder.owned(report))
+            saved = Checkpoint.read(folder.checkpoint)
+            if not folder.spec.is_file():
+                files.write_text(folder.spec, saved.metadata["spec"])
+            plan, data = _prepared(load_plan(spec or folder.spec, changed), data_dir)
+            network = Network(plan)
+            held.enter_context(network.limited(threads or saved.threads))
+            recorder = Recorder(folder, network, data, training.start(network, plan.spec.train))
+            differences = go_on(recorder, saved, allow_different=allow_different)
+            if differences:
+                report("\n  ".join([f"warning: {folder.path}: goes on differently:", *differences]))
+            elif recorder.progress.epoch == plan.spec.train.epochs:
+                report(
+                    f"{folder.path}: is finished; to train longer, pass --epochs above "
+                    f"{recorder.progress.epoch}"
+                )
+        return _train(recorder, quiet, data_dir)
 
-    plan = load_plan(spec or folder.spec, [*changed, *longer])
+
+def _prepared(plan: Plan, data_dir: Path | None) -> tuple[Plan, TrainingData]:
+    """The data, and the plan with what its transforms learned from them."""
     data = load_training_data(plan, data_dir, report)
-    plan = with_fitted_transforms(plan, data.pipeline)
-    if resume is not None:
-        _expect_same_spec(plan, load_plan(folder.spec, longer), folder)
-    network = Network(plan, seed=plan.spec.train.seed)
-    progress = training.start(network, plan.spec.train)
-    if init_from is not None:
-        _report_loaded(init_from, *model.load_matching(network, init_from))
-    if resume is None:
-        folder = RunFolder.create(plan.spec.name, out)
-        recorder = Recorder(folder, network, data, progress)
-    else:
-        best, metadata = checkpoint.restore(folder.checkpoint, network, progress)
-        recorder = Recorder(folder, network, data, progress)
-        recorder.resume(best, metadata)
-        if progress.epoch > plan.spec.train.epochs:
-            raise RunError(
-                f"{resume}: has done {progress.epoch} epochs already; "
-                f"expected --epochs above that, found {plan.spec.train.epochs}"
-            )
-        if progress.epoch == plan.spec.train.epochs:
-            report(f"{resume}: is finished; to train longer, pass --epochs above {progress.epoch}")
-    # An overflow needs no warning of its own: a loss that is not finite ends the run with a remedy.
-    with network.limited(threads), np.errstate(over="ignore", invalid="ignore"):
-        return _train(recorder, quiet)
+    return with_fitted_transforms(plan, data.pipeline), data
 
 
-def _train(recorder: Recorder, quiet: bool) -> int:
+def _train(recorder: Recorder, quiet: bool, data_dir: Path | None) -> int:
     """Run the events through the recorder and the progress bar; returns the exit status."""
     network, data, progress = recorder.network, recorder.data, recorder.progress
     settings = network.plan.spec.train
     if not quiet:
         click.echo(_opening(network, data, recorder.folder), err=True)
     events = training.train(network, data, settings, progress)
-    with recorder, ProgressBar(data, settings, progress, quiet) as bar, _interruptible() as stop:
-        for event in events:
-            recorder.record(event)
-            bar.show(event)
-            if stop:
-                recorder.save_checkpoint()
-                break
-    resume = f'lenetkit train --resume "{recorder.folder.path}"'
-    if stop:
-        report(f"\ninterrupted after step {progress.step}, saved; to go on: {resume}")
+    try:
+        with recorder, ProgressBar(data, settings, progress, quiet) as bar, interruptible() as stop:
+            for event in events:
+                recorder.record(event)
+                bar.show(event)
+                if stop:
+                    recorder.save()
+                    break
+        if stop:
+            report(
+                f"\ninterrupted after step {progress.step}, saved; {_way_on(recorder, data_dir)}"
+            )
+            return 130
+        result = recorder.finish()
+        _draw(recorder)
+    except KeyboardInterrupt:
+        report(f"\nleft at once; {_saved(recorder)}; {_way_on(recorder, data_dir)}")
         return 130
-    result = recorder.finish()
-    _draw(recorder)
+    except DivergedError as error:
+        raise DivergedError(f"{error}\n  {_saved(recorder)}") from None
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise LenetkitError(
+            f"{where}{error.strerror or error}; the run stopped\n"
+            f"  {_saved(recorder)}; {_way_on(recorder, data_dir)}"
+        ) from error
     click.echo(_closing(result, recorder.folder))
     return 0
+
+
+def _saved(recorder: Recorder) -> str:
+    if recorder.saved_step is None:
+        return f"{recorder.folder.path}: nothing was saved"
+    return f"{recorder.folder.path}: saved is step {recorder.saved_step}"
+
+
+def _way_on(recorder: Recorder, data_dir: Path | None) -> str:
+    if recorder.saved_step is None:
+        return "train anew"
+    place = ["--data-dir", str(data_dir)] if data_dir else []
+    return f"to go on: {command_line('train', '--resume', str(recorder.folder.path), *place)}"
 
 
 def _draw(recorder: Recorder) -> None:
@@ -147,43 +193,11 @@ def _draw(recorder: Recorder) -> None:
     draw(recorder.folder, lambda: recorder.data.test)
 
 
-@contextmanager
-def _interruptible() -> Iterator[list[bool]]:
-    """A list that is no longer empty once Ctrl-C was pressed; pressed again, it interrupts."""
-    pressed: list[bool] = []
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        if pressed:
-            raise KeyboardInterrupt
-        pressed.append(True)
-        report("\nfinishing this step, then saving; press Ctrl-C again to leave at once")
-
-    previous = signal.signal(signal.SIGINT, on_signal)
-    try:
-        yield pressed
-    finally:
-        signal.signal(signal.SIGINT, previous)
-
-
 def _refuse_with_resume(others: dict[str, Any]) -> None:
     given = [name for name, value in others.items() if value is not None]
     if given:
         raise InputError(
             f"{', '.join(given)}: does not go with --resume, which continues the run as it is"
-        )
-
-
-def _expect_same_spec(given: Plan, ran: Plan, folder: RunFolder) -> None:
-    """Raise RunError where a spec given beside --resume is not the run's."""
-    before, after = ran.to_yaml().splitlines(), given.to_yaml().splitlines()
-    changed = [f"  - {line.strip()}" for line in before if line not in after]
-    changed += [f"  + {line.strip()}" for line in after if line not in before]
-    if changed:
-        raise RunError(
-            "\n".join(
-                [f"{folder.path}: was made with another spec (- its own, + given):", *changed]
-            )
-            + "\n  leave SPEC out to go on with the run's own, or train anew without --resume"
         )
 
 
