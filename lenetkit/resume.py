@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from lenetkit import environment, model
 from lenetkit.checkpoint import Checkpoint
@@ -63,14 +64,28 @@ def differences(saved: Checkpoint, recorder: Recorder) -> list[str]:
 
 
 def _spec(saved: Checkpoint, plan: Plan) -> list[str]:
-    """The lines of the spec that differ."""
+    """Where the spec differs."""
     finished = saved.state.epoch == saved.state.epochs
     if finished and plan.spec.train.epochs > saved.state.epochs:
         train = replace(plan.spec.train, epochs=saved.state.epochs)
         plan = replace(plan, spec=replace(plan.spec, train=train))
-    lines = difflib.ndiff(saved.metadata["spec"].splitlines(), plan.to_yaml().splitlines())
-    changed = [f"  {line[0]} {line[2:].strip()}" for line in lines if line[0] in "-+"]
-    return ["spec (- its own, + given):", *changed] if changed else []
+    texts = (saved.metadata["spec"], plan.to_yaml())
+    before, now = (dict(_flat(yaml.safe_load(text))) for text in texts)
+    return _changed("spec ", before, now)
+
+
+def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """What a spec says, by dotted path; a mapping also says in which order."""
+    if isinstance(value, dict):
+        yield path, ", ".join(map(str, value))
+        inside = value.items()
+    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        inside = dict(enumerate(value)).items()
+    else:
+        yield path, str(value)
+        return
+    for key, item in inside:
+        yield from _flat(item, f"{path}.{key}".lstrip("."))
 
 
 def _changed(kind: str, before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

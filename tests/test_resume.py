@@ -1,0 +1,225 @@
+"""A run that goes on is the run that was never interrupted: every bit, after every step."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lenetkit import resume, training
+from lenetkit.checkpoint import Checkpoint
+from lenetkit.data.loading import TrainingData, load_training_data
+from lenetkit.network import Network
+from lenetkit.optimizers import Optimizer
+from lenetkit.plan import Plan, plan_text
+from lenetkit.recorder import Recorder
+from lenetkit.registry import installed
+from lenetkit.run import RunFolder
+from lenetkit.schedules import Schedule
+
+SPEC = """\
+lenetkit: 1
+name: small
+input: [1, 6, 6]
+layers:
+  conv1: {{type: conv2d, out_channels: 2, kernel_size: 3}}
+{random}
+  tanh1: tanh
+  fc1: {{type: linear, out_features: 3}}
+data:
+  type: idx
+  validation: 3
+  transforms:
+    - {{type: random_affine, degrees: 10, translate: [0.1, 0.1]}}
+    - {{type: elastic, alpha: 2.0, sigma: 2.0}}
+    - scale
+train: {{epochs: 2, batch_size: 5, optimizer: {optimizer}, schedule: cosine}}
+"""
+RANDOM = "  norm1: batch_norm2d\n  drop1: {type: dropout, p: 0.3}"
+EVENTS = 3 + 1 + 3 + 1
+"""Of two epochs with steps of 5, 5 and 2 samples: the steps, and each epoch's end."""
+
+
+def optimizers() -> dict[str, str]:
+    """Every registered optimizer, and the built-in ones with all that they can keep."""
+    names = installed().registry(Optimizer).names()
+    found = {name: f"{{type: {name}, lr: 0.01}}" for name in names}
+    found["sgd with momentum"] = "{type: sgd, lr: 0.01, momentum: 0.9, nesterov: true}"
+    found["adam with decay"] = "{type: adam, lr: 0.01, weight_decay: 0.1}"
+    return found
+
+
+OPTIMIZERS = optimizers()
+
+
+@dataclass
+class Bench:
+    """Runs of one spec, each in a folder of its own."""
+
+    plan: Plan
+    data: TrainingData
+    folder: Path
+
+    def recorder(self, name: str, seed: int = 0) -> Recorder:
+        """A recorder of a run that has not begun."""
+        path = self.folder / name
+        path.mkdir(exist_ok=True)
+        network = Network(self.plan, seed=seed)
+        progress = training.start(network, self.plan.spec.train)
+        return Recorder(RunFolder(path), network, self.data, progress)
+
+    def run(self, recorder: Recorder, events: int = EVENTS) -> Recorder:
+        """Train and record until so many events have come, and save as Ctrl-C would."""
+        settings, progress = self.plan.spec.train, recorder.progress
+        stream = training.train(recorder.network, self.data, settings, progress)
+        with recorder:
+            for _ in range(events):
+                if (event := next(stream, None)) is None:
+                    break
+                recorder.record(event)
+            recorder.save()
+        return recorder
+
+    def resumed(self, name: str, change: Callable[[Checkpoint], Checkpoint] | None = None) -> str:
+        """The digest of the run in a folder after it has gone on to its end."""
+        recorder = self.recorder(name, seed=1)
+        saved = Checkpoint.read(recorder.folder.checkpoint)
+        resume.go_on(recorder, change(saved) if change else saved, allow_different=False)
+        return digest(self.run(recorder).folder)
+
+
+def digest(folder: RunFolder, *, model: bool = True) -> str:
+    """Of all that a run leaves, its seconds left out; of the model at least the weights."""
+    saved = Checkpoint.read(folder.checkpoint)
+    total = hashlib.sha256()
+    for name in sorted(saved.tensors):
+        total.update(name.encode() + saved.tensors[name].tobytes())
+    state = replace(saved.state, seconds=0.0, tables={})
+    total.update(repr(state).encode())
+    total.update(folder.steps.read_bytes())
+    metrics = folder.read_metrics()
+    del metrics["seconds"]
+    total.update(json.dumps(metrics).encode())
+    total.update(folder.model.read_bytes() if model else b"")
+    return total.hexdigest()
+
+
+@pytest.fixture(params=OPTIMIZERS)
+def bench(request: pytest.FixtureRequest, tmp_path: Path, make_idx: Callable[..., Path]) -> Bench:
+    """A bench for each optimizer; one that needs second derivatives gets layers that have them."""
+    name = request.param.split()[0]
+    curved = installed().registry(Optimizer).get(name).begin_epoch is not Optimizer.begin_epoch
+    text = SPEC.format(random="" if curved else RANDOM, optimizer=OPTIMIZERS[request.param])
+    plan = plan_text(text, "spec")
+    data = load_training_data(plan, make_idx(size=(6, 6), train=15))
+    return Bench(plan, data, tmp_path)
+
+
+@pytest.fixture
+def adam(tmp_path: Path, make_idx: Callable[..., Path]) -> Bench:
+    """A bench with all the randomness there is."""
+    plan = plan_text(SPEC.format(random=RANDOM, optimizer="{type: adam, lr: 0.01}"), "spec")
+    data = load_training_data(plan, make_idx(size=(6, 6), train=15))
+    return Bench(plan, data, tmp_path)
+
+
+def test_the_built_in_optimizers_are_among_those_tried() -> None:
+    assert {"sgd", "adam", "sgd with momentum"} <= set(OPTIMIZERS)
+
+
+def test_going_on_after_every_event_gives_the_same_bits(bench: Bench) -> None:
+    whole = digest(bench.run(bench.recorder("whole")).folder)
+    for events in range(EVENTS + 1):
+        bench.run(bench.recorder(f"{events}"), events)
+        assert bench.resumed(f"{events}") == whole, f"interrupted after {events} events"
+
+
+def test_going_on_again_and_again_gives_the_same_bits(adam: Bench) -> None:
+    whole = digest(adam.run(adam.recorder("whole")).folder)
+    adam.run(adam.recorder("parts"), 1)
+    for _ in range(EVENTS - 1):
+        recorder = adam.recorder("parts", seed=2)
+        saved = Checkpoint.read(recorder.folder.checkpoint)
+        resume.go_on(recorder, saved, allow_different=False)
+        adam.run(recorder, 1)
+    assert digest(RunFolder(adam.folder / "parts")) == whole
+
+
+def test_a_crash_after_a_checkpoint_drops_what_came_after_it(adam: Bench) -> None:
+    """Rows beyond the checkpoint are those of steps that are done again."""
+    whole = digest(adam.run(adam.recorder("whole")).folder)
+    for events in range(EVENTS):
+        recorder = adam.run(adam.recorder(f"{events}"), events)
+        for table in (recorder.folder.steps, recorder.folder.metrics):
+            table.write_text(table.read_text("utf-8") + "99,0.5\n99,", "utf-8")
+        assert adam.resumed(f"{events}") == whole
+
+
+STATE = [
+    *("conv1.weight", "conv1.bias", "norm1.weight", "norm1.bias", "fc1.weight", "fc1.bias"),
+    *("norm1.running_mean", "norm1.running_var", "optimizer/mean", "optimizer/square"),
+]
+
+
+@pytest.mark.parametrize("left_out", STATE)
+def test_leaving_one_tensor_out_would_show(adam: Bench, left_out: str) -> None:
+    """The negative control: the digest sees each piece of state."""
+    whole = digest(adam.run(adam.recorder("whole")).folder)
+    adam.run(adam.recorder("broken"), 2)
+
+    def forget(saved: Checkpoint) -> Checkpoint:
+        assert sorted(saved.tensors) == sorted(STATE)
+        blank = np.zeros_like(saved.tensors[left_out])
+        return replace(saved, tensors=saved.tensors | {left_out: blank})
+
+    assert adam.resumed("broken", forget) != whole
+    assert adam.resumed("broken") != whole  # its checkpoint is by now the broken one's
+
+
+def test_losing_count_of_a_step_would_show(adam: Bench) -> None:
+    whole = digest(adam.run(adam.recorder("whole")).folder)
+    recorder = adam.run(adam.recorder("broken"), 2)
+    table = recorder.folder.steps
+    lines = table.read_text("utf-8").splitlines(keepends=True)
+    shorter = hashlib.sha256("".join(lines[:2]).encode()).hexdigest()
+
+    def miscount(saved: Checkpoint) -> Checkpoint:
+        tables = saved.state.tables | {table.name: shorter}
+        return replace(saved, state=replace(saved.state, step=1, tables=tables))
+
+    assert adam.resumed("broken", miscount) != whole
+
+
+@pytest.mark.parametrize("purpose", ["_SHUFFLE", "_TRANSFORMS", "_LAYERS"])
+def test_another_random_stream_would_show(
+    adam: Bench, purpose: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Order, augmentation and dropout all leave their mark on the digest."""
+    whole = digest(adam.run(adam.recorder("whole")).folder)
+    adam.run(adam.recorder("broken"), 2)
+    monkeypatch.setattr(training, purpose, 9)
+    assert adam.resumed("broken") != whole
+
+
+def test_more_epochs_give_what_the_longer_run_gives(adam: Bench) -> None:
+    def epochs(count: int) -> Plan:
+        train: Any = replace(adam.plan.spec.train, epochs=count)
+        return replace(adam.plan, spec=replace(adam.plan.spec, train=train))
+
+    constant = installed().registry(Schedule).get("constant")()
+    train: Any = replace(adam.plan.spec.train, schedule=constant)
+    adam.plan = replace(adam.plan, spec=replace(adam.plan.spec, train=train))
+    adam.run(adam.recorder("extended"))
+    adam.plan = epochs(4)
+    whole = digest(adam.run(adam.recorder("whole"), 2 * EVENTS).folder, model=False)
+    recorder = adam.recorder("extended", seed=1)
+    saved = Checkpoint.read(recorder.folder.checkpoint)
+    assert resume.go_on(recorder, saved, allow_different=False) == []
+    # a best model from before the extension tells of the spec that it was trained by
+    assert digest(adam.run(recorder).folder, model=False) == whole
