@@ -95,7 +95,7 @@ class Checkpoint:
         own = {name: v for name, v in self.tensors.items() if not name.startswith(_SLOT)}
         forms = {name: (v.shape, v.dtype) for name, v in progress.slots.items()}
         if {name: (v.shape, v.dtype) for name, v in slots.items()} != forms:
-            found, expected = ", ".join(slots) or "none", ", ".join(forms) or "none"
+            found, expected = ", ".join(sorted(slots)) or "none", ", ".join(sorted(forms)) or "none"
             raise ModelFileError(
                 f"{self.path}: its optimizer state ({found}) is not the spec's optimizer's "
                 f"({expected})"
