@@ -1,0 +1,32 @@
+"""A run in a process of its own, with all that it imports loaded beforehand."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+import lenetkit.pictures  # noqa: F401  (imported late by the command, so that it starts fast)
+from lenetkit.cli import run, train
+
+_CONTEXT: Any = multiprocessing.get_context("spawn" if os.name == "nt" else "forkserver")
+if os.name != "nt":
+    _CONTEXT.set_forkserver_preload([__name__])
+
+
+def started(arguments: list[str], *, pictures: bool) -> BaseProcess:
+    """A process that runs a command, with or without its pictures."""
+    process: BaseProcess = _CONTEXT.Process(target=_run, args=(arguments, pictures))
+    process.start()
+    return process
+
+
+def _run(arguments: list[str], pictures: bool) -> None:
+    if not pictures:
+        train._draw = lambda recorder: None
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123
+        sys.stdout = sys.stderr = nowhere
+        status = run(arguments)
+    sys.exit(status)

@@ -1,0 +1,92 @@
+"""A run small enough to be repeated a thousand times, and what of it must come out the same."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from lenetkit import files, lock, model, tensorfile
+from lenetkit.checkpoint import Checkpoint
+from lenetkit.data.folder import file_names
+from lenetkit.data.idx import write_idx
+from lenetkit.plan import load_plan
+from lenetkit.run import RunFolder
+
+SPEC = """\
+lenetkit: 1
+name: small
+input: [1, 8, 8]
+layers:
+  conv1: {type: conv2d, out_channels: 2, kernel_size: 3}
+  norm1: batch_norm2d
+  relu1: relu
+  pool1: {type: max_pool2d, kernel_size: 2}
+  drop1: {type: dropout, p: 0.2}
+  fc1: {type: linear, out_features: 3}
+data:
+  type: idx
+  title: stripes
+  validation: 3
+  transforms: [{type: random_affine, degrees: 10}, standardize]
+train: {epochs: 3, batch_size: 5, optimizer: {type: adam, lr: 0.01}, schedule: one_cycle}
+"""
+
+
+def write_inputs(folder: Path) -> tuple[Path, Path]:
+    """A spec file and a folder of data; always the same ones."""
+    rng = np.random.default_rng(0)
+    data = folder / "data"
+    data.mkdir(parents=True, exist_ok=True)
+    for prefix, count in (("train", 15), ("t10k", 6)):
+        images, labels = file_names("train" if prefix == "train" else "test")
+        write_idx(data / images, rng.integers(0, 256, (count, 8, 8), np.uint8))
+        write_idx(data / labels, (np.arange(count) % 3).astype(np.uint8))
+    spec = folder / "small.yaml"
+    spec.write_text(SPEC, "utf-8")
+    return spec, data
+
+
+def outcome(run: Path) -> dict[str, Any]:
+    """What a run left, without its times."""
+    folder = RunFolder(run)
+    saved = Checkpoint.read(folder.checkpoint)
+    result = folder.read_result()
+    del result["seconds"]
+    metrics = list(csv.DictReader(folder.metrics.read_text("utf-8").splitlines()))
+    for row in metrics:
+        del row["seconds"]
+    return {
+        "model": folder.model.read_bytes(),
+        "weights and state": {name: v.tobytes() for name, v in saved.tensors.items()},
+        "steps": folder.steps.read_bytes(),
+        "metrics": metrics,
+        "result": result,
+        "spec": folder.spec.read_bytes(),
+    }
+
+
+def expect_readable(run: Path) -> None:
+    """Every file in the folder is whole, or a lock, or bears a temporary name."""
+    folder = RunFolder(run)
+    readers: dict[Path, Callable[[Path], object]] = {
+        folder.spec: load_plan,
+        folder.metrics: lambda path: folder.read_metrics(),
+        folder.steps: lambda path: folder.read_steps(),
+        folder.model: model.load,
+        folder.checkpoint: tensorfile.read,
+        folder.result: lambda path: json.loads(path.read_text("utf-8")),
+    }
+    for path in run.iterdir():
+        if path.suffix == ".png":
+            with Image.open(path) as picture:
+                picture.load()
+        elif path in readers:
+            readers[path](path)
+        else:
+            assert path.name == lock.NAME or files.is_temporary(path), path.name
