@@ -47,9 +47,7 @@ def locked(folder: Path, report: Callable[[str], None]) -> Iterator[None]:
     try:
         if left := os.read(descriptor, 1000):
             report(f"{folder}: {_owner(left)} ended without finishing; taking its run over")
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, _myself())
+        _sign(path, descriptor)
         yield
     finally:
         with suppress(OSError):  # an empty file says that its owner let go of it
@@ -86,6 +84,15 @@ def _acquire(path: Path) -> int:
         if _is_still(path, descriptor):
             return descriptor
         os.close(descriptor)  # its owner removed the file between our opening and locking it
+
+
+def _sign(path: Path, descriptor: int) -> None:
+    try:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, _myself())
+    except OSError as error:
+        raise RunError(f"{path.parent}: cannot be written to: {error.strerror}") from None
 
 
 def _is_still(path: Path, descriptor: int) -> bool:

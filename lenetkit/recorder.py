@@ -37,8 +37,7 @@ class Recorder:
         self.data = data
         self.progress = progress
         self.best = Best()
-        self.saved_step: int | None = None
-        """The step that the checkpoint in the folder stands at."""
+        self._resumed = False
         columns = METRICS + (VALIDATION_METRICS if data.validation else ())
         self._metrics = Table(folder.metrics, columns)
         self._steps = Table(folder.steps, STEPS)
@@ -48,7 +47,7 @@ class Recorder:
         self._changes: list[dict[str, Any]] = []
 
     def __enter__(self) -> Self:
-        if self.saved_step is None:
+        if not self._resumed:
             self._save_state()  # so that a run can go on wherever it ends
         files.write_text(self.folder.spec, self.network.plan.to_yaml())
         self._save_tables()
@@ -69,7 +68,7 @@ class Recorder:
         Raises RunError where the tables or the kept model are not those that it tells of.
         """
         state = saved.state
-        self.best, self.saved_step = state.best, state.step
+        self.best, self._resumed = state.best, True
         self._notes, self._changes = dict(state.notes), list(state.changes)
         if differences:
             self._changes.append({"step": state.step, "differences": differences})
@@ -148,7 +147,6 @@ class Recorder:
         )
         texts = self.provenance()
         checkpoint.save(self.folder.checkpoint, self.network, self.progress, state, texts)
-        self.saved_step = self.progress.step
 
     def _save_model(self) -> None:
         texts = self.provenance() | {"metrics": self.best.metrics}

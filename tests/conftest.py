@@ -33,6 +33,7 @@ def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("LENETKIT_DATA", raising=False)
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setattr("lenetkit.data.download._PAUSE", 0.0)
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # no test cuts the power
     resolve = socket.getaddrinfo
 
     def only_here(host: Any, *args: Any, **kwargs: Any) -> Any:

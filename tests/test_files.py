@@ -125,17 +125,31 @@ def test_a_rename_that_a_reader_prevents_is_tried_again(
     assert old.read_bytes() == b"new"
 
 
+def test_file_and_then_folder_are_flushed(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    rename = Path.replace
+
+    def flush(descriptor: int) -> None:
+        done.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+
+    def renaming(self: Path, target: Path) -> Path:
+        done.append("rename")
+        return rename(self, target)
+
+    monkeypatch.setattr(os, "fsync", flush)
+    monkeypatch.setattr(Path, "replace", renaming)
+    files.write_bytes(old, b"new")
+    assert done == ["file", "rename", *([] if os.name == "nt" else ["folder"])]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows flushes no folders")
 @pytest.mark.parametrize(("code", "fails"), [(errno.EINVAL, False), (errno.EIO, True)])
 def test_a_file_system_that_flushes_no_folders_is_no_error(
     old: Path, monkeypatch: pytest.MonkeyPatch, code: int, fails: bool
 ) -> None:
-    flush = os.fsync
-
     def refuse_folders(descriptor: int) -> None:
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
             raise OSError(code, os.strerror(code))
-        flush(descriptor)
 
     monkeypatch.setattr(os, "fsync", refuse_folders)
     with pytest.raises(OSError, match="error") if fails else nullcontext():

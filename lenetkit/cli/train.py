@@ -24,7 +24,7 @@ from lenetkit.cli.options import (
 from lenetkit.cli.progress import ProgressBar, epoch_line
 from lenetkit.data.loading import TrainingData, load_training_data, with_fitted_transforms
 from lenetkit.divergence import DivergedError
-from lenetkit.errors import InputError, LenetkitError
+from lenetkit.errors import InputError, LenetkitError, ModelFileError
 from lenetkit.network import Network
 from lenetkit.plan import Plan, load_plan
 from lenetkit.recorder import Recorder
@@ -144,6 +144,7 @@ def _train(recorder: Recorder, quiet: bool, data_dir: Path | None) -> int:
     if not quiet:
         click.echo(_opening(network, data, recorder.folder), err=True)
     events = training.train(network, data, settings, progress)
+    place = ["--data-dir", str(data_dir)] if data_dir else []
     try:
         with recorder, ProgressBar(data, settings, progress, quiet) as bar, interruptible() as stop:
             for event in events:
@@ -153,38 +154,33 @@ def _train(recorder: Recorder, quiet: bool, data_dir: Path | None) -> int:
                     recorder.save()
                     break
         if stop:
-            report(
-                f"\ninterrupted after step {progress.step}, saved; {_way_on(recorder, data_dir)}"
-            )
+            report(f"\ninterrupted after step {progress.step}; {_saved(recorder.folder, place)}")
             return 130
         result = recorder.finish()
         _draw(recorder)
     except KeyboardInterrupt:
-        report(f"\nleft at once; {_saved(recorder)}; {_way_on(recorder, data_dir)}")
+        report(f"\nleft at once; {_saved(recorder.folder, place)}")
         return 130
     except DivergedError as error:
-        raise DivergedError(f"{error}\n  {_saved(recorder)}") from None
+        way_on = _saved(recorder.folder, [*place, "--allow-different"])
+        raise DivergedError(f"{error}\n  {way_on}") from None
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise LenetkitError(
-            f"{where}{error.strerror or error}; the run stopped\n"
-            f"  {_saved(recorder)}; {_way_on(recorder, data_dir)}"
+            f"{where}{error.strerror or error}; the run stopped\n  {_saved(recorder.folder, place)}"
         ) from error
     click.echo(_closing(result, recorder.folder))
     return 0
 
 
-def _saved(recorder: Recorder) -> str:
-    if recorder.saved_step is None:
-        return f"{recorder.folder.path}: nothing was saved"
-    return f"{recorder.folder.path}: saved is step {recorder.saved_step}"
-
-
-def _way_on(recorder: Recorder, data_dir: Path | None) -> str:
-    if recorder.saved_step is None:
-        return "train anew"
-    place = ["--data-dir", str(data_dir)] if data_dir else []
-    return f"to go on: {command_line('train', '--resume', str(recorder.folder.path), *place)}"
+def _saved(folder: RunFolder, options: list[str]) -> str:
+    """What of a run that ended early is saved, and the command that goes on from there."""
+    try:
+        step = Checkpoint.read(folder.checkpoint).state.step
+    except ModelFileError:
+        return f"{folder.path}: nothing was saved; train anew"
+    way_on = command_line("train", "--resume", str(folder.path), *options)
+    return f"{folder.path}: saved is step {step}; to go on: {way_on}"
 
 
 def _draw(recorder: Recorder) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from lenetkit.data.folder import file_names
 from lenetkit.data.idx import write_idx
 from lenetkit.plan import load_plan
 from lenetkit.run import RunFolder
+
+THOROUGH = bool(os.environ.get("LENETKIT_THOROUGH"))
+"""Whether to prove at length what is otherwise sampled."""
 
 SPEC = """\
 lenetkit: 1

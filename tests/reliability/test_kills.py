@@ -1,11 +1,10 @@
 """A run that is killed at any moment leaves whole files, and goes on to the same result.
 
-`LENETKIT_TRIALS=1000` tries as many moments; every eighth run also draws its pictures.
+`LENETKIT_THOROUGH=1` tries a thousand moments; every eighth run also draws its pictures.
 """
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from collections import Counter
@@ -15,9 +14,9 @@ import pytest
 
 from lenetkit.cli import run, train
 from tests.reliability import child
-from tests.reliability.small_run import expect_readable, outcome, write_inputs
+from tests.reliability.small_run import THOROUGH, expect_readable, outcome, write_inputs
 
-TRIALS = int(os.environ.get("LENETKIT_TRIALS", "20"))
+TRIALS = 1000 if THOROUGH else 20
 AGAIN = 0.3
 """The share of runs that are killed once more while they go on."""
 

@@ -1,0 +1,139 @@
+"""A disk that fails at any write, flush or rename costs no checkpoint, and says so once.
+
+`LENETKIT_THOROUGH=1` tries every operation with every error, and in every picture of a run.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib.figure import Figure
+
+from lenetkit.checkpoint import Checkpoint
+from lenetkit.cli import run, train
+from lenetkit.plots.page import save_figure
+from tests.reliability.faults import ERRORS, failing_disk
+from tests.reliability.small_run import THOROUGH, expect_readable, outcome, write_inputs
+
+
+@pytest.mark.slow
+def test_a_fault_at_any_operation_costs_no_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec, data = write_inputs(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LENETKIT_DATA", str(data))
+    monkeypatch.setattr(train, "_draw", lambda recorder: None)
+    epochs = ["--epochs", "3" if THOROUGH else "2"]
+    begin = ["train", str(spec), *epochs, "--quiet", "--out"]
+    with failing_disk(None) as disk:
+        assert run([*begin, "whole"]) == 0
+    whole, operations = outcome(Path("whole")), disk.operations
+    assert {what.split()[0] for what in operations} == {"open", "write", "fsync", "replace"}
+    assert len(operations) > 60
+    met = Counter[str]()
+
+    for number, what in enumerate(operations, 1):
+        for index, (error, code) in enumerate(ERRORS.items()):
+            if not THOROUGH and index != number % len(ERRORS):
+                continue
+            folder = Path(f"{number} {error}".replace("/", " "))
+            checkpoint = folder / "checkpoint.safetensors"
+            saved: list[int] = []
+
+            def look(checkpoint: Path = checkpoint, saved: list[int] = saved) -> None:
+                if checkpoint.exists():
+                    saved.append(Checkpoint.read(checkpoint).state.step)
+
+            capsys.readouterr()
+            with failing_disk(number, code, look):
+                status = run([*begin, str(folder)])
+            said = capsys.readouterr().err
+            where = f"{what}, {error}: {said}"
+            assert status in (1, 2), where
+            assert said.count("error: ") == 1, where
+            assert "Traceback" not in said, where
+            assert os.strerror(code) in said, where
+            assert ".tmp" not in said, where
+            if folder.exists():
+                expect_readable(folder)
+            if saved:
+                assert Checkpoint.read(checkpoint).state.step >= saved[0], where
+                assert f"to go on: lenetkit train --resume '{folder}'" in said, where
+            if checkpoint.exists():
+                assert run(["train", "--resume", str(folder), *epochs, "--quiet"]) == 0, where
+            else:
+                assert run([*begin, str(folder)]) == 0, where
+            assert outcome(folder) == whole, where
+            assert names_in(folder) == names_in(Path("whole")), where
+            met[f"{what.split()[0]}, {error}"] += 1
+            shutil.rmtree(folder)
+    with capsys.disabled():
+        print(f"\n{met.total()} faults: " + ", ".join(f"{n} {m}" for m, n in sorted(met.items())))
+
+
+def names_in(folder: Path) -> list[str]:
+    """The names of a folder's files."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_fault_while_a_picture_is_saved_keeps_the_old_one(tmp_path: Path) -> None:
+    path, figure = tmp_path / "loss.png", Figure()
+    figure.subplots().plot([1, 2])
+    with failing_disk(None) as disk:
+        save_figure(figure, path)
+    before = path.read_bytes()
+    figure.subplots().plot([2, 1])
+    for number, what in enumerate(disk.operations, 1):
+        for code in ERRORS.values():
+            with failing_disk(number, code), pytest.raises(OSError, match=r"loss\.png") as caught:
+                save_figure(figure, path)
+            assert (caught.value.errno, caught.value.filename) == (code, str(path))
+            renamed = number > 1 + [w.split()[0] for w in disk.operations].index("replace")
+            assert (path.read_bytes() == before) != renamed, what
+            assert names_in(tmp_path) == ["loss.png"]
+            if renamed:
+                path.write_bytes(before)
+
+
+@pytest.mark.skipif(not THOROUGH, reason="takes minutes; set LENETKIT_THOROUGH")
+def test_a_fault_in_any_picture_of_a_run_is_one_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec, data = write_inputs(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LENETKIT_DATA", str(data))
+    assert run(["train", str(spec), "--quiet", "--out", "run"]) == 0
+    with failing_disk(None) as disk:
+        assert run(["plot", "run"]) == 0
+    count = len(disk.operations)
+    for number in range(1, count + 1):
+        code: Any = list(ERRORS.values())[number % len(ERRORS)]
+        capsys.readouterr()
+        with failing_disk(number, code):
+            assert run(["plot", "run"]) == 1
+        said = capsys.readouterr().err
+        assert said.count("error: ") == 1
+        assert os.strerror(code) in said
+        assert ".png: " in said
+        expect_readable(Path("run"))
+    with capsys.disabled():
+        print(f"\n{count} faults in pictures")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_the_disk_of_these_tests_fails_as_a_real_one_does(tmp_path: Path) -> None:
+    with (
+        Path("/dev/full").open("wb", buffering=0) as file,
+        pytest.raises(OSError, match="space") as real,
+    ):
+        file.write(b"1")
+    with failing_disk(2, errno.ENOSPC), pytest.raises(OSError, match="space") as ours:
+        (tmp_path / "file").write_bytes(b"1")
+    assert (ours.value.errno, ours.value.strerror) == (real.value.errno, real.value.strerror)
