@@ -108,3 +108,17 @@ def did_you_mean(found: str, valid: Iterable[str]) -> str:
     if near is not None:
         return f"; did you mean '{near}'?"
     return f"; valid: {', '.join(names)}" if names else ""
+
+
+def cause(error: BaseException) -> str:
+    """`KeyError: 'a'`; the type alone where there is no text, or asking for it raises."""
+    try:
+        text = str(error)
+    except BaseException:
+        text = ""
+    return ": ".join(part for part in (type(error).__name__, text) if part)
+
+
+def is_ctrl_c(error: BaseException) -> bool:
+    """Whether a user interrupted, rather than someone's code raising what looks like it."""
+    return type(error) is KeyboardInterrupt

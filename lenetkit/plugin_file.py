@@ -14,7 +14,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
 
-from lenetkit.errors import PluginError
+from lenetkit.errors import PluginError, cause, is_ctrl_c
 from lenetkit.options import Configurable
 from lenetkit.registry import GROUPS, Catalog, Entry, Provider
 
@@ -65,8 +65,9 @@ def _run(path: Path, name: str) -> ModuleType:
     sys.modules[name] = module  # dataclasses look their module up while the file runs
     try:
         found.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # a plugin may fail in any way: say which file
+    except BaseException as error:  # a plugin may fail in any way: say which file
         del sys.modules[name]
-        reason = f"{type(error).__name__}: {error}".rstrip(": ")
-        raise PluginError(f"{path}: does not run: {reason}") from error
+        if is_ctrl_c(error):
+            raise
+        raise PluginError(f"{path}: does not run: {cause(error)}") from error
     return module

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
-from lenetkit.errors import PluginError, did_you_mean
+from lenetkit.errors import PluginError, cause, did_you_mean, is_ctrl_c
 from lenetkit.options import Configurable, options_of, show
 
 T = TypeVar("T", bound=Configurable)
@@ -178,8 +178,10 @@ class Registry(Generic[T]):
             raise PluginError(f"{where} {entry.unusable}")
         try:
             loaded = entry.point.load()
-        except (Exception, SystemExit) as error:  # a plugin may fail in any way: say whose it is
-            raise PluginError(f"{where} does not load: {_cause(error)}") from error
+        except BaseException as error:  # a plugin may fail in any way: say whose it is
+            if is_ctrl_c(error):
+                raise
+            raise PluginError(f"{where} does not load: {cause(error)}") from error
         if not (isinstance(loaded, type) and issubclass(loaded, self.base)):
             base = f"{self.base.__module__}.{self.base.__name__}"
             raise PluginError(f"{where} is no subclass of {base}")
@@ -189,7 +191,7 @@ class Registry(Generic[T]):
         try:
             options_of(loaded)
         except Exception as error:  # such as a type hint that names nothing
-            raise PluginError(f"{where} has unreadable options: {_cause(error)}") from error
+            raise PluginError(f"{where} has unreadable options: {cause(error)}") from error
         return loaded
 
 
@@ -249,10 +251,6 @@ def _other_api(supported: set[str]) -> str:
         return ""
     versions = ", ".join(sorted(supported))
     return f"was built for plugin API {versions}; this lenetkit has {API}: update the older one"
-
-
-def _cause(error: BaseException) -> str:
-    return ": ".join(part for part in (type(error).__name__, str(error)) if part)
 
 
 def _provider(point: EntryPoint) -> Provider:

@@ -87,6 +87,18 @@ BROKEN = {
     "nothing said": ("x = 1", "does not say what it provides; add a line such as"),
     "raises": ("raise RuntimeError('no')", "does not run: RuntimeError: no"),
     "exits": ("import sys; sys.exit(3)", "does not run: SystemExit: 3"),
+    "raises anything": (
+        "class Odd(BaseException): pass\nraise Odd('x')",
+        "does not run: Odd: x",
+    ),
+    "raises what looks like Ctrl-C": (
+        "class Odd(KeyboardInterrupt): pass\nraise Odd('x')",
+        "does not run: Odd: x",
+    ),
+    "raises what cannot be shown": (
+        "class Odd(Exception):\n    def __str__(self): raise SystemExit\nraise Odd('x')",
+        "does not run: Odd\n",
+    ),
     "syntax": ("def", "does not run: SyntaxError"),
     "wrong class": ("PLUGINS = {'a': int}", "PLUGINS['a'] is no subclass of Layer, Loss"),
 }
@@ -108,3 +120,32 @@ def test_a_missing_file_is_named(call: Call, small: Path) -> None:
         2,
         "error: no.py: cannot be read: No such file or directory\n",
     )
+
+
+def test_ctrl_c_while_a_file_runs_is_ctrl_c(call: Call, small: Path, tmp_path: Path) -> None:
+    path = tmp_path / "slow.py"
+    path.write_text("raise KeyboardInterrupt", "utf-8")
+    said = call("summary", small, "--plugin", path)
+    assert (said.status, said.err.strip()) == (130, "interrupted")
+
+
+def test_a_layer_that_ends_the_program_does_not_end_it_well(
+    call: Call, small: Path, elu: Path
+) -> None:
+    elu.write_text(
+        ELU.replace("y = np.where", "raise SystemExit(0)\n        y = np.where"), "utf-8"
+    )
+    said = call("train", small, "--set", "layers.relu1=elu", "--plugin", elu, "--out", "run")
+    assert said.status == 1
+    assert said.err.endswith("error: a plugin ended the program (SystemExit: 0)\n")
+    assert not Path("run/run.lock").exists()
+
+
+def test_a_layer_that_reads_past_an_end_is_no_interruption(
+    call: Call, small: Path, elu: Path
+) -> None:
+    elu.write_text(
+        ELU.replace("y = np.where", "raise EOFError('e')\n        y = np.where"), "utf-8"
+    )
+    with pytest.raises(EOFError, match="e"):
+        call("train", small, "--set", "layers.relu1=elu", "--plugin", elu, "--out", "run")
