@@ -1,5 +1,21 @@
-"""`python -m lenetkit`."""
+"""`python -m lenetkit`, and the `lenetkit` command: Ctrl-C is understood while modules load."""
 
-from lenetkit.cli import main
+from __future__ import annotations
 
-main()
+import os
+from typing import NoReturn
+
+
+def main() -> NoReturn:
+    """Run the command line."""
+    try:
+        from lenetkit.cli import main
+
+        main()
+    except KeyboardInterrupt:
+        os.write(2, b"interrupted\n")
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()

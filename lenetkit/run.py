@@ -78,7 +78,11 @@ class RunFolder:
     def open(cls, path: Path) -> RunFolder:
         """The folder of an earlier run. Raises RunError where there is none."""
         folder = cls(path)
-        if not path.is_dir():
+        try:
+            there = path.is_dir()
+        except OSError as error:
+            raise RunError(f"{path}: cannot be a run folder: {error.strerror}") from None
+        if not there:
             raise RunError(f"{path}: no such run folder")
         if not folder.spec.is_file() and not folder.checkpoint.is_file():
             raise RunError(

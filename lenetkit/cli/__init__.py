@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 import click
 
 from lenetkit import __version__
-from lenetkit.errors import LenetkitError, SpecError, did_you_mean
+from lenetkit.cli.streams import unfailing
+from lenetkit.errors import LenetkitError, SpecError, cause, did_you_mean
 
 _COMMANDS = {
     "summary": "Show a network layer by layer: shapes, parameters, cost.",
@@ -63,7 +66,11 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # what it cannot write, it shows escaped
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    sys.exit(run(sys.argv[1:]))
+    if sys.stderr is not None:
+        sys.stderr = unfailing(sys.stderr)
+    status = run(sys.argv[1:])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all that is left is to end
+    sys.exit(status)
 
 
 def run(arguments: list[str]) -> int:
@@ -77,9 +84,14 @@ def run(arguments: list[str]) -> int:
         for problem in error.problems if isinstance(error, SpecError) else [error]:
             click.echo(f"error: {problem}", err=True)
         return error.exit_status
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as error:
+        if isinstance(error.__cause__, EOFError):  # click takes it for Ctrl-D at a prompt
+            raise error.__cause__ from None
         click.echo("interrupted", err=True)
         return 130
+    except SystemExit as error:
+        click.echo(f"error: a plugin ended the program ({cause(error)})", err=True)
+        return 1
     except BrokenPipeError:  # whoever read our output has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -88,6 +100,17 @@ def run(arguments: list[str]) -> int:
         return 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"error: {where}{error.strerror or error}", err=True)
+        if not where and _is_nowhere():
+            click.echo("error: the current folder is gone; go to one that exists", err=True)
+            return 2
+        click.echo(f"error: {where}{error.strerror or cause(error)}", err=True)
         return 1
     return status if isinstance(status, int) else 0
+
+
+def _is_nowhere() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False

@@ -1,0 +1,32 @@
+"""Standard error that cannot fail: what is said there is no result, and must not cost one."""
+
+from __future__ import annotations
+
+from typing import Any, TextIO, cast
+
+
+class _Unfailing:
+    """A stream that drops what its device does not take: a full disk, a pipe without reader."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except (OSError, ValueError):  # ValueError: it was closed
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except (OSError, ValueError):
+            return
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def unfailing(stream: TextIO) -> TextIO:
+    """The stream, its write errors dropped."""
+    return cast(TextIO, _Unfailing(stream))
