@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 class LenetkitError(Exception):
@@ -82,6 +82,21 @@ class Problem:
         return ": ".join(part for part in (self.where, self.path, self.message) if part)
 
 
+MOST_PROBLEMS = 100
+"""Mistakes of a spec that are listed; a file that has more is no spec."""
+
+
+class Problems(list[Problem]):
+    """Mistakes noted while reading goes on. The one behind the last that is listed ends it."""
+
+    def append(self, problem: Problem) -> None:
+        """Note one mistake. Raises SpecError where there are too many."""
+        if len(self) == MOST_PROBLEMS:
+            more = Problem(problem.source, "", f"more than {MOST_PROBLEMS} mistakes; mend these")
+            raise SpecError([*self, replace(more, line=problem.line, column=problem.column)])
+        super().append(problem)
+
+
 class SpecError(InputError, ValueError):
     """A spec is wrong. `problems` holds every mistake found, file by file, in their order there."""
 
@@ -93,11 +108,18 @@ class SpecError(InputError, ValueError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+_MOST_NAMES = 200
+_LONGEST_NAME = 100
+"""Likeness is worked out among so many names, of so many characters, that it takes no time."""
+
+
 def nearest(found: str, valid: Iterable[str]) -> str | None:
     """The valid name that is most like what was found; None where none is near."""
     names = sorted(valid)
     near = [name for name in names if name.casefold() == found.casefold()]
-    near += difflib.get_close_matches(found, names, n=1, cutoff=0.6)
+    if not near and len(found) <= _LONGEST_NAME:
+        short = [name for name in names[:_MOST_NAMES] if len(name) <= _LONGEST_NAME]
+        near = difflib.get_close_matches(found, short, n=1, cutoff=0.6)
     return near[0] if near else None
 
 
@@ -107,7 +129,15 @@ def did_you_mean(found: str, valid: Iterable[str]) -> str:
     near = nearest(found, names)
     if near is not None:
         return f"; did you mean '{near}'?"
-    return f"; valid: {', '.join(names)}" if names else ""
+    return f"; valid: {shortened(', '.join(names))}" if names else ""
+
+
+_LONGEST_LIST = 500
+
+
+def shortened(text: str) -> str:
+    """A text of readable length: its beginning, where it is longer."""
+    return text if len(text) <= _LONGEST_LIST else f"{text[: _LONGEST_LIST - 2]} …"
 
 
 def cause(error: BaseException) -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +14,17 @@ from numpy.typing import NDArray
 from lenetkit import __version__, tensorfile
 from lenetkit.data.pipeline import Pipeline, slices
 from lenetkit.data.source import Preparation
-from lenetkit.errors import ModelFileError, SpecError
+from lenetkit.errors import ModelFileError, SpecError, nearest, shortened
 from lenetkit.evaluation import BATCH
 from lenetkit.kernels.base import Kernels
 from lenetkit.layer import shape_text
+from lenetkit.metadata import image_problems, missing_providers
 from lenetkit.network import Network
-from lenetkit.options import Configurable, kind_of, options_of
+from lenetkit.options import Configurable, kind_of, options_of, show
 from lenetkit.plan import Plan, plan_text
-from lenetkit.registry import BUILTIN, Catalog, installed
+from lenetkit.registry import Catalog, installed
 from lenetkit.spec.merge import Override
+from lenetkit.tensorfile import Tensors
 
 FORMAT = "1"
 
@@ -125,14 +127,24 @@ def load(path: str | Path, *, kernels: str | None = None) -> Model:
     if kernels is not None:
         installed().registry(Kernels).get(kernels)
         overrides.append(Override.from_option("--kernels", "kernels", kernels))
-    path = Path(path)
-    if path.is_dir() and (path / "model.safetensors").is_file():  # a run folder
-        path /= "model.safetensors"
+    path = _in_run_folder(Path(path))
     tensors, metadata = tensorfile.read(path)
-    network = Network(read_plan(path, metadata, overrides))
+    if "progress" in metadata:
+        model = path.with_name("model.safetensors")
+        raise ModelFileError(f"{path}: is the checkpoint of a run; expected its model, {model}")
+    plan = read_plan(path, metadata, overrides)
+    wrong = mismatches(plan, np.dtype(np.float32), tensors) + image_problems(metadata, plan)
+    if wrong:
+        raise ModelFileError("\n".join([f"{path}: does not fit the spec inside it:", *wrong]))
+    network = Network(plan)  # no sooner: a spec may claim what no file holds
     fill(network, tensors, path)
-    _check_metadata(path, metadata)
     return Model(network, metadata)
+
+
+def _in_run_folder(path: Path) -> Path:
+    """The model file of a run folder; any other path as it is."""
+    inside = path / "model.safetensors"
+    return inside if inside.is_file() else path
 
 
 def read_plan(path: Path, metadata: Mapping[str, str], overrides: Sequence[Override] = ()) -> Plan:
@@ -143,69 +155,68 @@ def read_plan(path: Path, metadata: Mapping[str, str], overrides: Sequence[Overr
     try:
         return plan_text(metadata.get("spec", ""), f"{path}, spec", overrides)
     except SpecError as error:
-        hint = _missing_providers(metadata)
+        hint = missing_providers(metadata)
         raise ModelFileError(
             f"{path}: the spec inside does not fit this lenetkit:\n{error}{hint}"
         ) from None
 
 
-def _missing_providers(metadata: Mapping[str, str]) -> str:
-    """What to install or pass so that the types of a model can be found."""
-    try:
-        wanted = json.loads(metadata["providers"]).values()
-        makers = sorted({(str(name), str(version)) for name, version in wanted if name != BUILTIN})
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return ""
-    steps = [
-        f"pass --plugin {name} (the model was made with {version} of it)"
-        if name.endswith(".py")
-        else f"install {name} (the model was made with {version})"
-        for name, version in makers
-    ]
-    return "".join(f"\n  {step}" for step in steps)
-
-
-def fill(network: Network, tensors: Mapping[str, NDArray[Any]], path: Path) -> None:
+def fill(network: Network, tensors: Tensors, path: Path) -> None:
     """Copy weights into the network. Raises ModelFileError with everything that does not fit."""
-    wrong = mismatches(network, tensors)
+    wrong = mismatches(network.plan, network.dtype, tensors)
     if wrong:
         raise ModelFileError("\n".join([f"{path}: does not fit the network:", *wrong]))
     for name, view in network.tensors().items():
         view[...] = tensors[name]
 
 
-def mismatches(network: Network, tensors: Mapping[str, NDArray[Any]]) -> list[str]:
+def mismatches(plan: Plan, dtype: np.dtype[Any], tensors: Tensors) -> list[str]:
     """What keeps the tensors from being the network's: one line each, empty where all fit."""
-    own = network.tensors()
-    wrong = [f"  {name}: missing" for name in own if name not in tensors]
+    own = {f"{p.name}.{name}": spec.shape for p in plan.layers for name, spec in p.params.items()}
+    missing = [name for name in own if name not in tensors]
+    wrong = [f"  {name}: missing" for name in missing]
     for name, values in tensors.items():
         if name not in own:
-            wrong.append(f"  {name}: not a parameter of this network")
-        elif values.shape != own[name].shape:
-            expected, found = shape_text(own[name].shape), shape_text(values.shape)
-            wrong.append(f"  {name}: expected {expected}, found {found}")
-        elif values.dtype != own[name].dtype:
-            wrong.append(f"  {name}: expected {own[name].dtype}, found {values.dtype}")
-        elif not np.isfinite(values).all():
+            near = nearest(name, missing)
+            meant = f"; was '{near}' meant?" if near else ""
+            wrong.append(f"  {show(name)}: not a parameter of this network{meant}")
+            continue
+        if values.shape != own[name]:
+            expected, found = shape_text(own[name]) or "one value", shape_text(values.shape)
+            wrong.append(f"  {name}: expected {expected}, found {found or 'one value'}")
+        if values.dtype != dtype:
+            wrong.append(f"  {name}: expected {dtype}, found {values.dtype}")
+        if not _is_finite(values):
             wrong.append(f"  {name}: holds values that are not finite")
     return wrong
+
+
+def _is_finite(values: NDArray[Any]) -> bool:
+    return values.dtype.kind != "f" or bool(np.isfinite(values).all())
 
 
 def load_matching(network: Network, path: Path) -> tuple[list[str], list[str]]:
     """Start from a pre-trained model's weights where name and shape match.
 
     Returns the names loaded and those left as they were. Raises ModelFileError where the file is
-    no model or nothing matches.
+    no model, nothing matches, or what matches holds values that are not finite.
     """
-    tensors, _ = tensorfile.read(path)
+    tensors, _ = tensorfile.read(_in_run_folder(path))
     own = network.tensors()
     same = [n for n, view in own.items() if n in tensors and tensors[n].shape == view.shape]
     if not same:
         there = ", ".join(f"{n} {shape_text(v.shape)}" for n, v in sorted(tensors.items()))
-        raise ModelFileError(f"{path}: none of its weights match this network; it holds {there}")
+        raise ModelFileError(
+            f"{path}: none of its weights match this network; it holds {shortened(there)}"
+        )
+    wrong = [
+        f"  {name}: holds values that are not finite"
+        for name in same
+        if not _is_finite(tensors[name])
+    ]
+    if wrong:
+        raise ModelFileError("\n".join([f"{path}: cannot be started from:", *wrong]))
     for name in same:
-        if not np.isfinite(tensors[name]).all():
-            raise ModelFileError(f"{path}: {name} holds values that are not finite")
         own[name][...] = tensors[name]
     return same, [name for name in own if name not in same]
 
@@ -236,19 +247,3 @@ def providers(plan: Plan, catalog: Catalog) -> dict[str, tuple[str, str]]:
     visit(tuple(named.layer for named in spec.layers))
     visit((spec.loss, spec.init, spec.kernels, spec.data.source, spec.data.options, spec.train))
     return used
-
-
-def _check_metadata(path: Path, metadata: Mapping[str, str]) -> None:
-    """Raise ModelFileError where the metadata does not say what images the model reads."""
-    try:
-        shape, names = json.loads(metadata["image_shape"]), json.loads(metadata["classes"])
-        good = (
-            metadata["preparation"] in get_args(Preparation)
-            and len(shape) == 3
-            and all(isinstance(size, int) and size > 0 for size in shape)
-            and all(isinstance(name, str) for name in names)
-        )
-    except (KeyError, TypeError, ValueError):
-        good = False
-    if not good:
-        raise ModelFileError(f"{path}: is no trained model: it does not say what images it reads")

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import safetensors.numpy
@@ -19,9 +19,12 @@ from safetensors import SafetensorError
 
 from lenetkit.errors import ModelFileError
 from lenetkit.files import replacing
+from lenetkit.inputs import KNOWN_KINDS, kind_of, open_regular, refusal
 
 Tensors = dict[str, NDArray[Any]]
 MAX_BYTES = 2 << 30
+MAX_HEADER = 4 << 20
+_EXPECTED = "a model file, such as runs/NAME/001/model.safetensors"
 _DIGESTS = ("digest", "metadata_digest")
 
 
@@ -52,26 +55,51 @@ def read(path: Path) -> tuple[Tensors, dict[str, str]]:
     Raises ModelFileError where it is missing, damaged or no such file.
     """
     try:
-        size = path.stat().st_size
-        if path.is_file() and size > MAX_BYTES:
-            raise ModelFileError(f"{path}: {size:,} bytes; a model has at most {MAX_BYTES:,}")
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise ModelFileError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise ModelFileError(f"{path}: is a folder; expected a model file") from None
+        with open_regular(path) as file:
+            header = _read_header(file, path)
+            file.seek(0)
+            data = file.read()
     except OSError as error:
-        raise ModelFileError(f"{path}: cannot be read: {error.strerror}") from None
+        raise ModelFileError(f"{path}: {refusal(error, _EXPECTED)}") from None
     try:
         tensors = safetensors.numpy.load(data)
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         metadata: dict[str, str] = header.get("__metadata__") or {}
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise ModelFileError(
-            f"{path}: is damaged or not a safetensors file ({error}); use another copy"
-        ) from None
+        raise _damaged(path, str(error)) from None
     _check_digests(path, tensors, metadata)
     return tensors, metadata
+
+
+def _read_header(file: BinaryIO, path: Path) -> dict[str, Any]:
+    """The header, read and compared with the file's size before anything else of it is read."""
+    size = file.seek(0, 2)
+    if size > MAX_BYTES:
+        raise ModelFileError(f"{path}: {size:,} bytes; a model has at most {MAX_BYTES:,}")
+    file.seek(0)
+    start = file.read(64)
+    kind = kind_of(start)
+    if kind == "a text" or kind in KNOWN_KINDS - {"a safetensors file", "an empty file"}:
+        raise ModelFileError(f"{path}: is {kind}; expected {_EXPECTED}")
+    length = int.from_bytes(start[:8], "little")
+    if len(start) < 8 or length > size - 8:
+        raise _damaged(path, f"it is {kind}" if length > MAX_HEADER else "it ends in its header")
+    if length > MAX_HEADER:
+        raise _damaged(path, f"a header of {length:,} bytes; expected at most {MAX_HEADER:,}")
+    file.seek(8)
+    try:
+        header = json.loads(file.read(length))
+        ends = [e["data_offsets"][1] for name, e in header.items() if name != "__metadata__"]
+        end = max(ends, default=0)
+        held = size - 8 - length
+        if end != held:
+            raise ValueError(f"the header tells of {end:,} bytes of weights, there are {held:,}")
+    except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as error:
+        raise _damaged(path, str(error) or type(error).__name__) from None
+    return header
+
+
+def _damaged(path: Path, why: str) -> ModelFileError:
+    return ModelFileError(f"{path}: is damaged or not a safetensors file ({why}); use another copy")
 
 
 def _check_digests(path: Path, tensors: Tensors, metadata: Mapping[str, str]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from lenetkit.errors import OptionError, PluginError, Problem, did_you_mean, nearest
+from lenetkit.errors import OptionError, PluginError, Problems, did_you_mean, nearest
 from lenetkit.options import Configurable, Option, is_list, options_of, plugin_base, show
 from lenetkit.registry import Catalog
 from lenetkit.spec.nodes import ListNode, MapNode, Mark, Node, ScalarNode, plain
@@ -27,7 +27,7 @@ class Binder:
     """Builds options from nodes and collects what is wrong with them."""
 
     catalog: Catalog
-    problems: list[Problem] = field(default_factory=list)
+    problems: Problems = field(default_factory=Problems)
 
     def problem(self, mark: Mark, path: str, message: str) -> None:
         """Note one mistake."""

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
 
-from lenetkit.errors import Problem, SpecError, did_you_mean
+from lenetkit.errors import Problem, Problems, SpecError, did_you_mean
 from lenetkit.options import show
 from lenetkit.spec.nodes import (
+    MAX_BYTES,
     MAX_DEPTH,
+    MAX_VALUES,
     Entry,
     ListNode,
     MapNode,
@@ -29,12 +30,11 @@ from lenetkit.spec.nodes import (
 )
 from lenetkit.spec.shipped import find_spec
 
-Problems: TypeAlias = list[Problem]
-"""Where mistakes are noted, so that one does not hide the next."""
-
-
 _MOST_BASES = 30
 """Specs that may extend one another in a row."""
+
+RESOLVED = 5
+"""How many times as large as a spec file a spec may be that has every default written out."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def read_tree(source: str | Path, overrides: Sequence[Override] = ()) -> Tree:
 
     Raises SpecError where there is nothing to go on with, such as a missing file.
     """
-    problems: Problems = []
+    problems = Problems()
     root = _read_with_bases(find_spec(source), (), problems)
     for override in overrides:
         root = apply_override(root, override, problems)
@@ -91,10 +91,15 @@ def read_tree(source: str | Path, overrides: Sequence[Override] = ()) -> Tree:
 def parse_text(text: str, name: str, overrides: Sequence[Override] = ()) -> Tree:
     """The nodes of a spec that stands alone, such as the one in a model file, with `overrides`.
 
-    Raises SpecError where it is no YAML mapping.
+    Raises SpecError where it is no YAML mapping, or too large.
     """
-    problems: Problems = []
-    root = _expect_map(read(text, Mark(name), problems), problems)
+    problems = Problems()
+    mark = Mark(name)
+    if len(text) > RESOLVED * MAX_BYTES:
+        message = f"is larger than {RESOLVED * MAX_BYTES:,} characters; a spec is a short text"
+        raise SpecError([mark.problem("", message)])
+    node = read(text, mark, problems, most_values=RESOLVED * MAX_VALUES)
+    root = _expect_map(node, problems)
     for override in overrides:
         root = apply_override(root, override, problems)
     return Tree(root, problems)
@@ -121,6 +126,8 @@ def _read_with_bases(path: Path, below: tuple[Path, ...], problems: Problems) ->
     if base_path.resolve() in chain:
         circle = " → ".join(p.name for p in (*chain, base_path))
         raise _error(problems, mark, f"goes round in a circle: {circle}")
+    if sum(path.stat().st_size for path in (*chain, base_path)) > MAX_BYTES:
+        raise _error(problems, mark, f"a chain of more than {MAX_BYTES:,} bytes")
     base = _read_with_bases(base_path, chain, problems)
     own = {key: e for key, e in tree.entries.items() if key != "extends"}
     return merge(base, MapNode(own, tree.mark), problems)

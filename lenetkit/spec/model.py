@@ -22,6 +22,8 @@ from lenetkit.spec.bind import Binder
 from lenetkit.spec.nodes import Entry, MapNode, Mark, Node, ScalarNode, parse, plain
 
 FORMAT = 1
+MAX_LAYERS = 1000
+_LONGEST_NAME = 100
 _NAME = re.compile(r"\w[\w.+ -]*")
 _LAYER_NAME = re.compile(r"[^\W\d][\w-]*")
 
@@ -102,6 +104,8 @@ def _check_format(version: int) -> str | None:
 
 
 def _check_name(name: str) -> str | None:
+    if len(name) > _LONGEST_NAME:
+        return f"expected at most {_LONGEST_NAME} characters, found {len(name):,}"
     if _NAME.fullmatch(name) and name.rstrip(" .") == name:
         return None
     return (
@@ -206,11 +210,18 @@ def _bind_layers(tree: MapNode, binder: Binder) -> tuple[tuple[NamedLayer, ...],
         )
         binder.problem(mark, "layers", message)
         return (), False
+    if len(node.entries) > MAX_LAYERS:
+        message = f"expected at most {MAX_LAYERS:,} layers, found {len(node.entries):,}"
+        binder.problem(node.mark, "layers", message)
+        return (), False
     layers = []
     complete = True
     for name, entry in node.entries.items():
         path = f"layers.{name}"
-        if not _LAYER_NAME.fullmatch(name) or name == "input":
+        if len(name) > _LONGEST_NAME:
+            message = f"expected a name of at most {_LONGEST_NAME} characters, found {len(name):,}"
+            binder.problem(entry.mark, "layers", message)
+        elif not _LAYER_NAME.fullmatch(name) or name == "input":
             message = "a layer's name is made of letters, digits, _ and -, and is not 'input'"
             binder.problem(entry.mark, path, message)
         if isinstance(entry.node, MapNode) and "after" in entry.node.entries:

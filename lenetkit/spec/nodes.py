@@ -15,11 +15,14 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from lenetkit.errors import Problem, SpecError
+from lenetkit.errors import Problem, Problems, SpecError
+from lenetkit.inputs import KNOWN_KINDS, kind_of, open_regular, refusal
 from lenetkit.options import show
 
-MAX_BYTES = 1_000_000
+MAX_BYTES = 100_000
+MAX_VALUES = 10_000
 MAX_DEPTH = 40
+_OTHER_FILES = KNOWN_KINDS - {"UTF-16 text", "an empty file"}
 
 
 @dataclass(frozen=True)
@@ -86,45 +89,47 @@ def plain(node: Node) -> Any:
     return {key: plain(entry.node) for key, entry in node.entries.items()}
 
 
-def read_file(path: Path, problems: list[Problem]) -> Node:
+def read_file(path: Path, problems: Problems) -> Node:
     """Read a YAML file as `read` does. Raises SpecError also where there is no text to read."""
     start = Mark(str(path), folder=path.parent)
 
-    def refusal(message: str, line: int = 0, column: int = 0) -> SpecError:
+    def refused(message: str, line: int = 0, column: int = 0) -> SpecError:
         return SpecError([*problems, replace(start, line=line, column=column).problem("", message)])
 
     try:
-        if path.is_dir():
-            raise refusal("is a folder; expected a spec file")
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise refusal(f"cannot be read: {error.strerror}") from None
+        raise refused(refusal(error, "a spec file")) from None
+    kind = kind_of(data)
+    if kind in _OTHER_FILES:
+        raise refused(f"is {kind}; expected a spec file, which is YAML text in UTF-8")
     if len(data) > MAX_BYTES:
-        raise refusal(f"is larger than {MAX_BYTES:,} bytes; a spec is a short text")
+        raise refused(f"is larger than {MAX_BYTES:,} bytes; a spec is a short text")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line, column = _place(data[: error.start].decode("utf-8"))
-        raise refusal("is not UTF-8 text from here on; save it as UTF-8", line, column) from None
+        raise refused("is not UTF-8 text from here on; save it as UTF-8", line, column) from None
     return read(text, start, problems)  # PyYAML skips a byte order mark
 
 
 def parse(text: str, start: Mark) -> Node:
     """Read one YAML document; `start` names its source. Raises SpecError, all problems at once."""
-    problems: list[Problem] = []
+    problems = Problems()
     node = read(text, start, problems)
     if problems:
         raise SpecError(problems)
     return node
 
 
-def read(text: str, start: Mark, problems: list[Problem]) -> Node:
+def read(text: str, start: Mark, problems: Problems, *, most_values: int = MAX_VALUES) -> Node:
     """Read one YAML document, noting in `problems` what a spec may not hold.
 
-    Raises SpecError where the text is not YAML, so that there is nothing to go on with.
+    Raises SpecError where the text is not YAML, too deep or too large, so that there is nothing
+    to go on with.
     """
-    reader = _Reader(start, problems)
+    reader = _Reader(start, problems, most_values)
     try:
         return reader.document(yaml.parse(text, Loader=yaml.SafeLoader))
     except yaml.reader.ReaderError as error:
@@ -163,7 +168,9 @@ class _Reader:
     """Builds nodes from PyYAML's events."""
 
     start: Mark
-    problems: list[Problem]
+    problems: Problems
+    most_values: int
+    values: int = 0
 
     def mark(self, at: Any) -> Mark:
         return replace(self.start, line=at.line + 1, column=at.column + 1)
@@ -189,6 +196,10 @@ class _Reader:
         mark = self.mark(event.start_mark)
         if depth > MAX_DEPTH:
             message = f"nested more than {MAX_DEPTH} levels deep"
+            raise SpecError([*self.problems, mark.problem("", message)])
+        self.values += 1
+        if self.values > self.most_values:
+            message = f"more than {self.most_values:,} keys and values; a spec is a short text"
             raise SpecError([*self.problems, mark.problem("", message)])
         self._refuse_yaml_extras(event, mark)
         if isinstance(event, yaml.SequenceStartEvent):

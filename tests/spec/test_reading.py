@@ -196,7 +196,7 @@ def test_a_spec_is_a_mapping(tmp_path: Path, content: str, found: str) -> None:
 
 def test_too_large_files_are_refused_unread(tmp_path: Path) -> None:
     found = file_refusal(tmp_path / "spec.yaml", b"#" * (MAX_BYTES + 1))
-    assert found == "spec.yaml: is larger than 1,000,000 bytes; a spec is a short text"
+    assert found == "spec.yaml: is larger than 100,000 bytes; a spec is a short text"
 
 
 def test_files_up_to_the_limit_are_read(tmp_path: Path) -> None:

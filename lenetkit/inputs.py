@@ -1,0 +1,104 @@
+"""Files that the user names: opened only where they are regular, and known by their first bytes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+_START = 64
+"""Bytes that suffice for `kind_of`."""
+
+
+class NotRegularError(OSError):
+    """A folder, pipe, device or socket in place of a file; `strerror` says which."""
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading, without ever waiting for somebody to write to it.
+
+    Raises NotRegularError for anything else, devices being left unopened, and OSError where there
+    is nothing to open.
+    """
+    try:
+        _expect_regular(path, path.stat().st_mode)
+        # The path may have come to mean a pipe since: opening must not wait for its other end.
+        descriptor = os.open(path, os.O_RDONLY | _NO_WAIT)
+    except ValueError:  # a NUL in the name
+        raise OSError(errno.EINVAL, "no possible name of a file", str(path)) from None
+    try:
+        _expect_regular(path, os.fstat(descriptor).st_mode)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""POSIX has the one flag, Windows the other."""
+
+_KINDS_OF_NODE = {
+    stat.S_IFDIR: "is a folder",
+    stat.S_IFIFO: "is a pipe",
+    stat.S_IFSOCK: "is a socket",
+    stat.S_IFCHR: "is a device",
+    stat.S_IFBLK: "is a device",
+}
+
+
+def _expect_regular(path: Path, mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        kind = _KINDS_OF_NODE.get(stat.S_IFMT(mode), "is no regular file")
+        raise NotRegularError(errno.EINVAL, kind, str(path))
+
+
+def refusal(error: OSError, expected: str) -> str:
+    """Why a file cannot be had, in words, with what was expected: `is a folder; expected …`."""
+    if isinstance(error, NotRegularError):
+        return f"{error.strerror}; expected {expected}"
+    if isinstance(error, FileNotFoundError):
+        return f"no such file; expected {expected}"
+    return f"cannot be read: {error.strerror or error}"
+
+
+_STARTS = [
+    (rb"\x89PNG\r\n", "a PNG picture"),
+    (rb"\xff\xd8\xff", "a JPEG picture"),
+    (rb"GIF8[79]a", "a GIF picture"),
+    (rb"II\*\0|MM\0\*", "a TIFF picture"),
+    (rb"RIFF.{4}WEBP", "a WebP picture"),
+    (rb"BM.{4}\0{4}", "a BMP picture"),
+    (rb".{4}ftyp(hei[cx]|hevc|mif1)", "a HEIC photo"),
+    (rb".{4}ftypavif", "an AVIF picture"),
+    (rb"%PDF-", "a PDF document"),
+    (rb"%!PS|\xc5\xd0\xd3\xc6", "a PostScript document"),
+    (rb"\s*<(!doctype|html|head)", "an HTML page"),
+    (rb"\s*<(\?xml|svg)", "an XML document"),
+    (rb"PK\x03\x04", "a ZIP archive"),
+    (rb"\x1f\x8b", "gzip-packed data"),
+    (rb"\x93NUMPY", "a NumPy array"),
+    (rb"\x89HDF\r\n", "an HDF5 file"),
+    (rb"\x80[\x02-\x05](\x95|[}\]c\x8a(])", "a Python pickle"),
+    (rb"\0\0[\x08\x09\x0b-\x0e][\x01-\x05]\0", "an IDX data file"),
+    (rb".{3}\0{5}\{\"", "a safetensors file"),
+    (rb"\xff\xfe|\xfe\xff", "UTF-16 text"),
+    (rb"$", "an empty file"),
+]
+KNOWN_KINDS = frozenset(kind for _, kind in _STARTS)
+"""What `kind_of` recognizes by more than its looks."""
+_KINDS = [(re.compile(start, re.IGNORECASE | re.DOTALL), kind) for start, kind in _STARTS]
+
+
+def kind_of(start: bytes) -> str:
+    """What a file seems to be by its first bytes: `a PNG picture`, `a text`, `of no known kind`."""
+    start = start[:_START]
+    for pattern, kind in _KINDS:
+        if pattern.match(start):
+            return kind
+    text = start.decode("utf-8", "ignore")  # the cut may have halved a character
+    if len(text.encode()) > len(start) - 4 and all(c.isprintable() or c.isspace() for c in text):
+        return "a text"
+    return f"of no known kind (it starts with {start[:8].hex(' ')})"
