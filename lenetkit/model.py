@@ -182,8 +182,8 @@ def mismatches(plan: Plan, dtype: np.dtype[Any], tensors: Tensors) -> list[str]:
             wrong.append(f"  {show(name)}: not a parameter of this network{meant}")
             continue
         if values.shape != own[name]:
-            expected, found = shape_text(own[name]) or "one value", shape_text(values.shape)
-            wrong.append(f"  {name}: expected {expected}, found {found or 'one value'}")
+            expected, found = shape_text(own[name]), shape_text(values.shape)
+            wrong.append(f"  {name}: expected {expected}, found {found}")
         if values.dtype != dtype:
             wrong.append(f"  {name}: expected {dtype}, found {values.dtype}")
         if not _is_finite(values):

@@ -40,13 +40,23 @@ def tensor_digest(tensors: Mapping[str, NDArray[Any]]) -> str:
 
 
 def write(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
-    """Write a whole file at once, digests added."""
+    """Write a whole file at once, digests added.
+
+    Raises ModelFileError for one so large that `read` would refuse it.
+    """
     texts = dict(metadata)
     texts["digest"] = tensor_digest(tensors)
     texts["metadata_digest"] = _metadata_digest(texts)
     contiguous = {name: np.asarray(values, order="C") for name, values in tensors.items()}
+    data = _sorted_header(safetensors.numpy.save(contiguous, texts))
+    header, size = int.from_bytes(data[:8], "little"), len(data)
+    if header > MAX_HEADER or size > MAX_BYTES:
+        raise ModelFileError(
+            f"{path}: {size:,} bytes with a header of {header:,}; expected at most {MAX_BYTES:,} "
+            f"and {MAX_HEADER:,}, or it could not be read again"
+        )
     with replacing(path) as temporary:
-        temporary.write_bytes(_sorted_header(safetensors.numpy.save(contiguous, texts)))
+        temporary.write_bytes(data)
 
 
 def read(path: Path) -> tuple[Tensors, dict[str, str]]:
@@ -82,7 +92,9 @@ def _read_header(file: BinaryIO, path: Path) -> dict[str, Any]:
         raise ModelFileError(f"{path}: is {kind}; expected {_EXPECTED}")
     length = int.from_bytes(start[:8], "little")
     if len(start) < 8 or length > size - 8:
-        raise _damaged(path, f"it is {kind}" if length > MAX_HEADER else "it ends in its header")
+        raise _damaged(
+            path, f"it is {kind}" if length > MAX_HEADER or not start else "it ends in its header"
+        )
     if length > MAX_HEADER:
         raise _damaged(path, f"a header of {length:,} bytes; expected at most {MAX_HEADER:,}")
     file.seek(8)

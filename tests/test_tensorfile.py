@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -187,10 +188,56 @@ def test_foreign_file_is_refused_and_the_message_says_what_it_is_not(path: Path)
     assert_refused(path, "no digest, so it is not a model file of lenetkit")
 
 
-@pytest.mark.parametrize("content", [b"", b"\0" * 7, b"\0" * 8, b"PK\x03\x04" * 40, b"{}", b"\xff"])
-def test_other_files_are_refused(path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", r"damaged or not a safetensors file \(it is an empty file\)"),
+        (b"\0" * 7, "damaged or not a safetensors file"),
+        (b"\0" * 8, "damaged or not a safetensors file"),
+        (b"\xff" * 99, r"not a safetensors file \(it is of no known kind \(it starts with ff ff"),
+        (
+            b"PK\x03\x04" * 40,
+            "is a ZIP archive; expected a model file, such as runs/NAME/001/model",
+        ),
+        (b"name: lenet5\n", "is a text; expected a model file"),
+        (b"\x80\x04\x95\x0b\0\0\0\0\0\0\0}", "is a Python pickle; expected a model file"),
+    ],
+)
+def test_other_files_are_refused(path: Path, content: bytes, said: str) -> None:
     path.write_bytes(content)
-    assert_refused(path, "damaged or not a safetensors file")
+    assert_refused(path, said)
+
+
+def test_a_header_larger_than_any_model_has_is_refused_unread(path: Path) -> None:
+    length = tensorfile.MAX_HEADER + 1
+    with path.open("wb") as file:
+        file.write(length.to_bytes(8, "little") + b'{"')
+        file.truncate(8 + length)
+    tracemalloc.start()
+    try:
+        assert_refused(path, r"a header of 4,194,305 bytes; expected at most 4,194,304")
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_weights_that_the_header_does_not_tell_of_are_refused_unread(path: Path) -> None:
+    """A file of holes costs nothing to make; reading it would take its whole size."""
+    with path.open("rb+") as file:
+        file.truncate(1 << 30)
+    tracemalloc.start()
+    try:
+        assert_refused(path, r"the header tells of [0-9,]+ bytes of weights, there are 1,07")
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_could_not_be_read_again_is_not_written(path: Path) -> None:
+    before = path.read_bytes()
+    with pytest.raises(ModelFileError, match="or it could not be read again"):
+        tensorfile.write(path, {}, {"long": "x" * tensorfile.MAX_HEADER})
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize(

@@ -5,17 +5,20 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lenetkit.errors import ImageError
+from lenetkit.inputs import kind_of, open_regular, refusal
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -23,6 +26,8 @@ IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm"}
     | {".pgm", ".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp"}
 )
+_FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TGA", "TIFF", "WEBP")
+"""What Pillow may take a file for, whatever its name: EPS, for one, it would have run."""
 MAX_PIXELS = 100_000_000
 READ_SIDE = 2048  # a digit a fiftieth as long as the page still has 40 pixels
 
@@ -93,35 +98,41 @@ def read_image(path: Path) -> Floats:
     Turned upright by its EXIF note, transparency filled in with what sets the ink off, sides above
     2,048 pixels shrunk by a whole factor, the first frame or page only. Raises ImageError.
     """
-    if path.is_dir():
-        raise ImageError(f"{path}: is a folder; expected a picture file")
+    try:
+        with open_regular(path) as file:
+            return _read(path, file)
+    except OSError as error:
+        raise ImageError(f"{path}: {refusal(error, 'a picture')}") from error
+
+
+def _read(path: Path, file: BinaryIO) -> Floats:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata, and Pillow's limit, which is below ours
-            with Image.open(path) as image:
+            with Image.open(file, formats=_formats()) as image:
                 return _decoded(path, image)
     except ImageError:
         raise
-    except FileNotFoundError as error:
-        raise ImageError(f"{path}: no such file; expected a picture") from error
     except Image.DecompressionBombError as error:
         raise ImageError(
             f"{path}: too large ({error}); expected at most {MAX_PIXELS:,} pixels"
         ) from error
     except UnidentifiedImageError as error:
-        raise ImageError(f"{path}: {_unknown(path)}; expected a PNG, JPEG or the like") from error
+        file.seek(0)
+        kind = kind_of(file.read(64))
+        hint = "; save it as JPEG first" if kind == "a HEIC photo" else ""
+        raise ImageError(f"{path}: is {kind}; expected a PNG, JPEG or the like{hint}") from error
     except Exception as error:  # Pillow's decoders raise almost anything on a damaged file
         raise ImageError(
             f"{path}: cannot be read ({type(error).__name__}: {error}); expected a whole picture"
         ) from error
 
 
-def _unknown(path: Path) -> str:
-    if path.suffix.lower() in {".heic", ".heif"}:
-        return "a HEIC photo, which must be saved as JPEG first"
-    with path.open("rb") as file:
-        start = file.read(8)
-    return f"no known kind of picture (starts with {start!r})" if start else "an empty file"
+@functools.cache
+def _formats() -> list[str]:
+    """Those of the formats that this Pillow was built with."""
+    Image.init()
+    return [name for name in _FORMATS if name in Image.OPEN]
 
 
 def _decoded(path: Path, image: Image.Image) -> Floats:

@@ -442,7 +442,7 @@ BAD = {
     "missing spec": (["train", "missing.yaml"], "error: missing.yaml: no such spec file"),
     "missing model": (
         ["evaluate", "missing.safetensors"],
-        "error: missing.safetensors: no such file\n",
+        "error: missing.safetensors: no such file; expected a model file, such as",
     ),
     "missing image": (["predict", "run/model.safetensors", "no.png"], "no.png"),
     "missing run": (["plot", "nowhere"], "error: nowhere: no such run folder\n"),

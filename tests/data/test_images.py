@@ -388,9 +388,9 @@ def test_the_error_names_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("empty.png", b"", r"empty\.png: an empty file; expected a PNG, JPEG or the like"),
-        ("text.png", b"hello you", r"no known kind of picture \(starts with b'hello yo'\)"),
-        ("photo.heic", b"\0\0\0\x18ftypheic", "a HEIC photo, which must be saved as JPEG first"),
+        ("empty.png", b"", r"empty\.png: is an empty file; expected a PNG, JPEG or the like"),
+        ("text.png", b"hello you", r"text\.png: is a text; expected a PNG, JPEG or the like"),
+        ("photo.heic", b"\0\0\0\x18ftypheic", "is a HEIC photo; .*; save it as JPEG first"),
     ],
 )
 def test_no_picture(tmp_path: Path, name: str, content: bytes, message: str) -> None:
@@ -411,7 +411,7 @@ def test_cut_short(tmp_path: Path, suffix: str) -> None:
 def test_missing_file_and_folder(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"no\.png: no such file; expected a picture"):
         read_image(tmp_path / "no.png")
-    with pytest.raises(ImageError, match="is a folder; expected a picture file"):
+    with pytest.raises(ImageError, match="is a folder; expected a picture"):
         read_image(tmp_path)
 
 
