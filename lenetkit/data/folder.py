@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lenetkit.data.idx import read_idx
+from lenetkit.data.idx import read_header, read_idx
 from lenetkit.data.source import DataSource, Place, Samples, Split, checked_samples
 from lenetkit.errors import DataError, MissingDataError
 from lenetkit.options import option
@@ -26,12 +26,50 @@ def file_names(split: Split) -> tuple[str, str]:
 
 
 def find_file(name: str, folders: Sequence[Path]) -> Path | None:
-    """The first file of that name, plain or `.gz`, in the folders."""
+    """The first file of that name, plain or `.gz`, in the folders.
+
+    Raises DataError for a folder that may not be looked into.
+    """
     for folder in folders:
         for path in (folder / name, folder / f"{name}.gz"):
-            if path.is_file():
-                return path
+            try:
+                if path.is_file():
+                    return path
+            except OSError as error:
+                raise DataError(f"{folder}: cannot be searched: {error.strerror}") from None
     return None
+
+
+def report_elsewhere(path: Path, place: Place) -> None:
+    """Tell that a file was not in the folder that was looked in first."""
+    passed = list(place.folders[: place.folders.index(path.parent)])
+    if passed:
+        name = path.name.removesuffix(".gz")
+        place.report(f"note: no {name} in {', '.join(map(str, passed))}; taken from {path.parent}")
+
+
+def expect_pair(images_path: Path, labels_path: Path) -> None:
+    """Refuse what are no images with their labels, by the headers, before values are read."""
+    images, labels = read_header(images_path), read_header(labels_path)
+    if len(images.shape) not in (3, 4):
+        swapped = len(images.shape) == 1 and len(labels.shape) in (3, 4)
+        raise DataError(
+            f"{images_path}: expected images (N, H, W) or (N, C, H, W), found {images.shape}"
+            + ("; images and labels seem to be swapped" if swapped else "")
+        )
+    if images.dtype != np.uint8:
+        raise DataError(
+            f"{images_path}: expected unsigned bytes (0 … 255), found {images.dtype.name}"
+        )
+    if labels.dtype.kind not in "ui":
+        raise DataError(
+            f"{labels_path}: expected whole numbers as labels, found {labels.dtype.name}"
+        )
+    if labels.shape != images.shape[:1]:
+        raise DataError(
+            f"{images_path}: {images.shape[0]:,} images but labels of shape {labels.shape}; "
+            "images and labels do not belong together"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,19 +88,15 @@ class IdxFolder(DataSource):
     def load(self, split: Split, place: Place) -> Samples:
         images_name, labels_name = file_names(split)
         images_path = _find(images_name, place)
+        report_elsewhere(images_path, place)
         labels_path = _find(labels_name, Place((images_path.parent,)))
+        expect_pair(images_path, labels_path)
         images, labels = read_idx(images_path), read_idx(labels_path)
-        if images.dtype != np.uint8:
-            raise DataError(
-                f"{images_path}: expected unsigned bytes (0 … 255), found {images.dtype}"
-            )
         classes = self._class_names(labels, labels_path)
         title = self.title or images_path.parent.resolve().name
         return checked_samples(images, labels, title, classes, str(images_path))
 
     def _class_names(self, labels: NDArray[Any], path: Path) -> tuple[str, ...]:
-        if labels.dtype.kind not in "ui":
-            raise DataError(f"{path}: expected whole numbers as labels, found {labels.dtype}")
         smallest, largest = int(labels.min(initial=0)), int(labels.max(initial=0))
         if smallest < 0 or largest >= _MAX_CLASSES:
             raise DataError(

@@ -9,6 +9,9 @@ from __future__ import annotations
 import gzip
 import math
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,6 +20,7 @@ from numpy.typing import NDArray
 
 from lenetkit.errors import DataError
 from lenetkit.files import replacing
+from lenetkit.inputs import kind_of, open_regular, refusal
 
 _TYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype(">u1"),
@@ -29,6 +33,36 @@ _TYPES: dict[int, np.dtype[Any]] = {
 _CHUNK = 1 << 20
 MAX_BYTES = 4 << 30
 _MAX_DIMENSIONS = 32
+_MOST_UNPACKED = 64 << 20
+_MOST_RATIO = 100
+"""A packed file may unpack to so many bytes, or to so many times its own size."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What an IDX file says that it holds."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """The size of the values."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def claim(self) -> str:
+        """The shape in words."""
+        return "×".join(map(str, self.shape)) or "one value"
+
+
+def read_header(path: Path) -> Header:
+    """What an IDX file claims, without its values; checked as `read_idx` does before reading them.
+
+    Raises DataError, as `read_idx`.
+    """
+    with _opened(path) as (file, size):
+        return _checked_header(file, path, size)
 
 
 def read_idx(path: Path) -> NDArray[Any]:
@@ -37,22 +71,11 @@ def read_idx(path: Path) -> NDArray[Any]:
     Values come in the machine's byte order. Memory is taken only as data really arrives. Raises
     DataError, naming the file and what is wrong with it, for anything but one whole array.
     """
-    try:
-        with path.open("rb") as raw:
-            packed = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
-            if not packed:
-                return _read_plain(raw, path)
-            with gzip.open(raw) as unpacked:
-                return _read_stream(unpacked, path)  # type: ignore[arg-type]
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path}: damaged gzip data ({error}); download it again") from None
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise DataError(f"{path}: is a folder; expected an IDX file") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+    with _opened(path) as (file, size):
+        header = _checked_header(file, path, size)
+        plain = size is not None
+        values = (_read_plain if plain else _read_stream)(file, header, path)
+    return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 
 def write_idx(path: Path, values: NDArray[Any]) -> None:
@@ -71,64 +94,93 @@ def write_idx(path: Path, values: NDArray[Any]) -> None:
             file.write(np.ascontiguousarray(values, big).data)
 
 
-def _read_header(file: IO[bytes], path: Path) -> tuple[np.dtype[Any], tuple[int, ...]]:
-    start = file.read(4)
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[IO[bytes], int | None]]:
+    """The bytes of a file, unpacked, and how many there are; None where only reading would tell."""
+    try:
+        with open_regular(path) as raw:
+            packed = raw.read(2) == b"\x1f\x8b"
+            size = raw.seek(0, 2)
+            raw.seek(0)
+            if not packed:
+                yield raw, size
+                return
+            with gzip.open(raw) as unpacked:
+                _expect_no_bomb(unpacked, path, size)  # type: ignore[arg-type]
+                yield unpacked, None  # type: ignore[misc]
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{path}: damaged gzip data ({error}); download it again") from None
+    except OSError as error:
+        raise DataError(f"{path}: {refusal(error, 'an IDX file')}") from None
+
+
+def _expect_no_bomb(file: IO[bytes], path: Path, packed: int) -> None:
+    """Refuse a claim that no real data of that packed size makes good."""
+    claimed = _read_header(file, path).nbytes
+    if claimed > max(_MOST_UNPACKED, _MOST_RATIO * packed):
+        raise DataError(
+            f"{path}: the header claims {claimed:,} bytes from {packed:,} packed ones; "
+            f"expected at most {_MOST_RATIO} to 1; unpack it first if it is right"
+        )
+    file.seek(0)
+
+
+def _checked_header(file: IO[bytes], path: Path, size: int | None) -> Header:
+    """The header; where the file's size is known, compared with it before memory is taken."""
+    header = _read_header(file, path)
+    if size is not None and (found := size - file.tell()) != header.nbytes:
+        raise _wrong_size(path, header, found)
+    return header
+
+
+def _read_header(file: IO[bytes], path: Path) -> Header:
+    start = file.read(64)
     if len(start) < 4:
         raise DataError(f"{path}: {len(start)} bytes; an IDX file has at least a 4-byte header")
     if start[:2] != b"\0\0" or start[2] not in _TYPES:
         raise DataError(
-            f"{path}: starts with {start.hex(' ')}; an IDX file starts with 00 00, then a type "
-            "code 08 … 0e and the number of dimensions; is it another kind of file?"
+            f"{path}: is {kind_of(start)}; expected an IDX file, which starts with 00 00, a type "
+            "code 08 … 0e and the number of dimensions"
         )
-    if start[3] > _MAX_DIMENSIONS:
+    rank = start[3]
+    if rank > _MAX_DIMENSIONS:
         raise DataError(
-            f"{path}: the header claims {start[3]} dimensions; expected at most {_MAX_DIMENSIONS}"
+            f"{path}: the header claims {rank} dimensions; expected at most {_MAX_DIMENSIONS}"
         )
-    sizes = file.read(4 * start[3])
-    if len(sizes) < 4 * start[3]:
-        raise DataError(f"{path}: ends within its header of {start[3]} dimensions")
-    shape = tuple(np.frombuffer(sizes, ">u4").tolist())
-    dtype = _TYPES[start[2]]
-    if math.prod(size or 1 for size in shape) * dtype.itemsize > MAX_BYTES:
-        text = "×".join(map(str, shape))
-        raise DataError(f"{path}: the header claims {text} values, more than {MAX_BYTES:,} bytes")
-    return dtype, shape
+    file.seek(4)
+    sizes = file.read(4 * rank)
+    if len(sizes) < 4 * rank:
+        raise DataError(f"{path}: ends within its header of {rank} dimensions")
+    header = Header(_TYPES[start[2]], tuple(np.frombuffer(sizes, ">u4").tolist()))
+    if math.prod(size or 1 for size in header.shape) * header.dtype.itemsize > MAX_BYTES:
+        raise DataError(
+            f"{path}: the header claims {header.claim} values, more than {MAX_BYTES:,} bytes"
+        )
+    return header
 
 
-def _read_plain(file: IO[bytes], path: Path) -> NDArray[Any]:
-    """Compare the file's size with its header before any memory is taken."""
-    dtype, shape = _read_header(file, path)
-    start = file.tell()
-    found = file.seek(0, 2) - start
-    file.seek(start)
-    if found != math.prod(shape) * dtype.itemsize:
-        raise _wrong_size(path, shape, math.prod(shape) * dtype.itemsize, found)
-    values = np.empty(shape, dtype)
-    file.readinto(values.reshape(-1).view(np.uint8).data)  # type: ignore[attr-defined]
-    return _native(values)
+def _read_plain(file: IO[bytes], header: Header, path: Path) -> NDArray[Any]:
+    values = np.empty(header.shape, header.dtype)
+    found = file.readinto(values.reshape(-1).view(np.uint8).data)  # type: ignore[attr-defined]
+    if found != header.nbytes:  # somebody shortens it meanwhile
+        raise _wrong_size(path, header, found)
+    return values
 
 
-def _read_stream(file: IO[bytes], path: Path) -> NDArray[Any]:
+def _read_stream(file: IO[bytes], header: Header, path: Path) -> NDArray[Any]:
     """A packed file says its size only by being read: grow with what arrives, then stop."""
-    dtype, shape = _read_header(file, path)
-    expected = math.prod(shape) * dtype.itemsize
     data = bytearray()
-    while len(data) <= expected and (chunk := file.read(_CHUNK)):
+    while len(data) <= header.nbytes and (chunk := file.read(_CHUNK)):
         data += chunk
-    if len(data) != expected:
-        raise _wrong_size(path, shape, expected, len(data))
-    return _native(np.frombuffer(data, dtype).reshape(shape))
+    if len(data) != header.nbytes:
+        raise _wrong_size(path, header, len(data))
+    return np.frombuffer(data, header.dtype).reshape(header.shape)
 
 
-def _wrong_size(path: Path, shape: tuple[int, ...], expected: int, found: int) -> DataError:
-    what = "truncated" if found < expected else "followed by other data"
-    text = "×".join(map(str, shape))
-    at_least = "" if found < expected else "at least "
+def _wrong_size(path: Path, header: Header, found: int) -> DataError:
+    short = found < header.nbytes
+    what, at_least = ("truncated", "") if short else ("followed by other data", "at least ")
     return DataError(
-        f"{path}: {what}: the header says {text} ({expected:,} bytes), "
+        f"{path}: {what}: the header says {header.claim} ({header.nbytes:,} bytes), "
         f"found {at_least}{found:,} bytes; get the file again"
     )
-
-
-def _native(values: NDArray[Any]) -> NDArray[Any]:
-    return values.astype(values.dtype.newbyteorder("="), copy=False)

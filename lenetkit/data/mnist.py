@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lenetkit.data.folder import IdxFolder, file_names, find_file
-from lenetkit.data.idx import read_idx
+from lenetkit.data.folder import IdxFolder, expect_pair, file_names, find_file, report_elsewhere
+from lenetkit.data.idx import read_header, read_idx
 from lenetkit.data.source import (
     DataSource,
     Place,
@@ -36,6 +36,7 @@ SHA256 = {
 """Digests of the unpacked files: archives packed anew differ, their contents do not."""
 _COUNTS: dict[Split, int] = {"train": 60_000, "test": 10_000}
 _MAX_PACKED = 12_000_000
+_MAX_UNPACKED = 60_000 * 28 * 28
 DIGITS = tuple("0123456789")
 
 
@@ -52,12 +53,13 @@ class Mnist(DataSource):
     def load(self, split: Split, place: Place) -> Samples:
         images_name, labels_name = file_names(split)
         images_path = fetch(images_name, place)
-        images = read_idx(images_path)
-        if images.shape != (_COUNTS[split], 28, 28) or images.dtype != np.uint8:
+        header = read_header(images_path)
+        if header.shape != (_COUNTS[split], 28, 28) or header.dtype != np.uint8:
             place.report(f"{images_path} is not MNIST's; used as a data set of its own")
             return IdxFolder().load(split, place)
         labels_path = fetch(labels_name, place)
-        labels = read_idx(labels_path)
+        expect_pair(images_path, labels_path)
+        images, labels = read_idx(images_path), read_idx(labels_path)
         for path, values in ((images_path, images), (labels_path, labels)):
             _verify(path, values)
         return checked_samples(images, labels, "MNIST", DIGITS, f"MNIST {split}")
@@ -70,8 +72,11 @@ def fetch(name: str, place: Place, mirrors: Sequence[str] = MIRRORS) -> Path:
     """
     found = find_file(name, place.folders)
     if found is not None:
+        if name.endswith("idx3-ubyte"):  # once a split
+            report_elsewhere(found, place)
         return found
-    from lenetkit.data.download import DownloadError, download  # takes a while; rarely needed
+    # Takes a while to import and is rarely needed.
+    from lenetkit.data.download import DownloadError, download, progress_lines
 
     target = place.download_to / f"{name}.gz"
     place.report(f"downloading {target.name} to {target.parent}")
@@ -81,6 +86,7 @@ def fetch(name: str, place: Place, mirrors: Sequence[str] = MIRRORS) -> Path:
             target,
             max_bytes=_MAX_PACKED,
             verify=lambda path: _verify_download(path, name),
+            progress=progress_lines(place.report),
         )
     except DownloadError as error:
         raise DownloadError(
@@ -103,8 +109,15 @@ def _verify(path: Path, values: NDArray[Any]) -> None:
 
 
 def _verify_download(path: Path, name: str) -> None:
-    if _digest(read_idx(path)) != SHA256[name]:
-        raise DataError(f"what came is not MNIST's {name}")
+    try:
+        claimed = read_header(path).nbytes
+        if claimed > _MAX_UNPACKED:
+            raise DataError(f"claims {claimed:,} bytes; expected at most {_MAX_UNPACKED:,}")
+        values = read_idx(path)
+    except DataError as error:  # the name is a passing one
+        raise DataError(f"what came {str(error).removeprefix(f'{path}: ')}") from None
+    if values.dtype != np.uint8 or _digest(values) != SHA256[name]:
+        raise DataError(f"what came is not MNIST's {name}: it has another digest")
 
 
 def _digest(values: NDArray[Any]) -> str:

@@ -11,7 +11,6 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from lenetkit.data.idx import read_idx, write_idx
 from lenetkit.data.source import (
     SPLITS,
     DataSource,
@@ -22,7 +21,7 @@ from lenetkit.data.source import (
     checked_samples,
 )
 from lenetkit.data.strokes import draw_digits
-from lenetkit.errors import DataError
+from lenetkit.errors import ModelFileError
 from lenetkit.options import option
 
 VERSION = 1
@@ -44,18 +43,22 @@ class SyntheticDigits(DataSource):
         return (cls(train=40, test=20),)
 
     def load(self, split: Split, place: Place) -> Samples:
+        from lenetkit import tensorfile  # a plan needs none
+
         count = self.train if split == "train" else self.test
         rng = np.random.default_rng([VERSION, self.seed, SPLITS.index(split)])
         labels = rng.permutation(np.arange(count) % 10)
-        path = cache_folder() / f"synthetic-digits-v{VERSION}-{self.seed}-{split}-{count}.idx"
+        path = (
+            cache_folder() / f"synthetic-digits-v{VERSION}-{self.seed}-{split}-{count}.safetensors"
+        )
         try:
-            images = read_idx(path)
-        except DataError:
+            images = tensorfile.read(path)[0]["images"]  # which checks their digest
+        except ModelFileError:
             place.report(f"drawing {count:,} synthetic digits, kept in {path.parent}")
             images = draw_digits(labels, rng)
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                write_idx(path, images)
+                tensorfile.write(path, {"images": images}, {})
             except OSError as error:
                 place.report(f"warning: {path.parent}: cannot be written: {error.strerror}")
         classes = tuple("0123456789")

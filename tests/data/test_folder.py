@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -152,8 +153,35 @@ def test_swapped_files_are_refused(make_idx: MakeIdx) -> None:
     shutil.move(folder / IMAGES, folder / "aside")
     shutil.move(folder / LABELS, folder / IMAGES)
     shutil.move(folder / "aside", folder / LABELS)
-    with pytest.raises(DataError, match=str(IMAGES)):
+    said = rf"{IMAGES}: expected images .*, found \(12,\); images and labels seem to be swapped"
+    with pytest.raises(DataError, match=said):
         load(folder)
+
+
+def test_what_is_no_pair_is_refused_before_it_is_read(make_idx: MakeIdx) -> None:
+    folder = make_idx(train=1, size=(2000, 2000))
+    labels = (np.zeros((1, 9), np.uint8), np.zeros(9, np.uint8), np.zeros(1, np.float64))
+    for wrong in labels:
+        with_labels(folder, wrong)
+        tracemalloc.start()
+        try:
+            with pytest.raises(DataError, match="labels"):
+                load(folder)
+            assert tracemalloc.get_traced_memory()[1] < 1 << 20 < 2000 * 2000
+        finally:
+            tracemalloc.stop()
+
+
+def test_files_that_are_not_where_they_were_looked_for_first_are_reported(
+    make_idx: MakeIdx, tmp_path: Path
+) -> None:
+    first, second, third = tmp_path / "first", tmp_path / "second", make_idx("third")
+    reports: list[str] = []
+    IdxFolder().load("train", Place((first, second, third), report=reports.append))
+    assert reports == [f"note: no {IMAGES} in {first}, {second}; taken from {third}"]
+    reports.clear()
+    IdxFolder().load("train", Place((third, first), report=reports.append))
+    assert reports == []
 
 
 def test_damaged_file_is_named(make_idx: MakeIdx) -> None:

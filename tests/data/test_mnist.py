@@ -198,7 +198,8 @@ class TestFetch:
         (tmp_path / f"{TEST_LABELS}.gz").unlink()
         with pytest.raises(DownloadError) as caught:
             fetch(TEST_LABELS, place, [bad])
-        assert f"{bad}{TEST_LABELS}.gz: " in str(caught.value)
+        assert f"{bad}{TEST_LABELS}.gz: what came " in str(caught.value)
+        assert ".tmp" not in str(caught.value)
         assert "By hand: put" in str(caught.value)
         assert list(tmp_path.iterdir()) == []
 
