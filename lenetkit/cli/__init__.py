@@ -79,6 +79,10 @@ def run(arguments: list[str]) -> int:
         status = cli.main(arguments, prog_name="lenetkit", standalone_mode=False)
     except click.ClickException as error:
         error.show()
+        for name in arguments if isinstance(error, click.NoSuchOption) else ():
+            if name.startswith("-") and Path(name).exists():
+                hint = f"a file whose name begins with - is written .{os.sep}{name}"
+                click.echo(hint, err=True)
         return error.exit_code
     except LenetkitError as error:
         for problem in error.problems if isinstance(error, SpecError) else [error]:

@@ -9,9 +9,9 @@ import functools
 import math
 import re
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ IMAGE_SUFFIXES = frozenset(
 _FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TGA", "TIFF", "WEBP")
 """What Pillow may take a file for, whatever its name: EPS, for one, it would have run."""
 MAX_PIXELS = 100_000_000
+_STRIP = 256  # rows that are converted at once
 READ_SIDE = 2048  # a digit a fiftieth as long as the page still has 40 pixels
 
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
@@ -148,26 +149,42 @@ def _decoded(path: Path, image: Image.Image) -> Floats:
     # A transparent colour of a picture without a palette is its ground, and stays as it is.
     clear = image.mode[-1] in "Aa" or (image.mode == "P" and "transparency" in image.info)
     if image.mode.startswith(_DEEP_MODES):
-        return np.asarray(_shrunk(Image.fromarray(_unit_range(np.asarray(image)))))[None]
-    plain = _shrunk(image.convert("RGBA" if clear else "L" if gray else "RGB"))
-    channels = np.atleast_3d(np.asarray(plain, np.float32)).transpose(2, 0, 1) / np.float32(255)
+        low, full = _depth(image)
+        return _shrunk(image, lambda strip: Image.fromarray((_levels(strip) - low) / full))[None]
+    mode = "RGBA" if clear else "L" if gray else "RGB"
+    plain = _shrunk(image, lambda strip: strip.convert(mode))
+    channels = np.atleast_3d(plain.astype(np.float32)).transpose(2, 0, 1) / np.float32(255)
     if clear:
         channels = _filled(channels)
     return np.ascontiguousarray(channels[:1] if gray else channels)
 
 
-def _shrunk(image: Image.Image) -> Image.Image:
+def _shrunk(image: Image.Image, convert: Callable[[Image.Image], Image.Image]) -> NDArray[Any]:
+    """The converted picture, sides above `READ_SIDE` shrunk; strip by strip, to save memory."""
     factor = math.ceil(max(image.size) / READ_SIDE)
-    return image.reduce(factor) if factor > 1 else image
+    converted = (convert(strip) for strip in _strips(image, factor))
+    return np.concatenate([np.asarray(s.reduce(factor)) for s in converted])
 
 
-def _unit_range(values: NDArray[np.generic]) -> Floats:
-    """Deep grey values by the depth in use: a 12-bit sensor fills a sixteenth of 16 bits."""
-    levels = np.nan_to_num(values.astype(np.float32), posinf=0, neginf=0)
-    levels -= min(levels.min(), 0)
-    top = float(levels.max())
+def _strips(image: Image.Image, multiple: int = 1) -> Iterator[Image.Image]:
+    """The picture from top to bottom, in strips whose heights are multiples of a number."""
+    width, height = image.size
+    rows = multiple * math.ceil(_STRIP / multiple)
+    for top in range(0, height, rows):
+        yield image.crop((0, top, width, min(top + rows, height)))
+
+
+def _levels(image: Image.Image) -> Floats:
+    return np.nan_to_num(np.asarray(image).astype(np.float32), posinf=0, neginf=0)
+
+
+def _depth(image: Image.Image) -> tuple[np.float32, np.float32]:
+    """The lowest level and the range in use: a 12-bit sensor fills a sixteenth of 16 bits."""
+    ranges = [(float(v.min()), float(v.max())) for v in map(_levels, _strips(image))]
+    low = min(0.0, *(lowest for lowest, _ in ranges))
+    top = max(highest for _, highest in ranges) - low
     full = next((float(2**bits - 1) for bits in (8, 10, 12, 14, 16) if top < 2**bits), top)
-    return levels if top <= 1 else levels / np.float32(full)
+    return np.float32(low), np.float32(1 if top <= 1 else full)
 
 
 def _filled(rgba: Floats) -> Floats:

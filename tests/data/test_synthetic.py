@@ -57,6 +57,16 @@ def test_each_split_has_its_own_size() -> None:
     assert [len(source.load(split, Place())) for split in SPLITS] == [13, 7]
 
 
+def test_a_flipped_bit_in_the_cache_is_noticed() -> None:
+    drawn = load()
+    (path,) = cache_folder().iterdir()
+    whole = path.read_bytes()
+    for position in (100, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :])
+        assert load().digest == drawn.digest
+        assert path.read_bytes() == whole
+
+
 @pytest.mark.parametrize("damage", [b"", b"\0\0\x08\x03", b"<html>"])
 def test_damaged_cache_is_drawn_anew(damage: bytes) -> None:
     drawn = load()
