@@ -107,6 +107,7 @@ class Conv2d(Layer):
 
     @property
     def window(self) -> Window:
+        """The sliding window that the options describe."""
         return Window(
             pair(self.kernel_size), pair(self.stride), pair(self.padding), pair(self.dilation)
         )

@@ -45,6 +45,7 @@ class _Pool2d(Layer):
 
     @property
     def window(self) -> Window:
+        """The sliding window that the options describe."""
         kernel = pair(self.kernel_size)
         stride = kernel if self.stride is None else pair(self.stride)
         return Window(kernel, stride, pair(self.padding))

@@ -139,10 +139,16 @@ class OtherPool(MaxPool2d):
     """Somebody's own pooling, of which nothing is known."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class OtherReLU(ReLU):
+    """Somebody's own ReLU."""
+
+
 @pytest.mark.parametrize(
     "layers",
     [
         [ReLU()],
+        [OtherReLU(), POOL],
         [POOL, ReLU()],
         [LeakyReLU(), POOL],
         [ReLU(), AvgPool2d(kernel_size=2)],
