@@ -1,0 +1,44 @@
+"""Compilation, once: kept in Numba's cache, and announced."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numba
+from numba.core import event
+
+F = TypeVar("F", bound=Callable[..., Any])
+_LOG = logging.getLogger("lenetkit_numba")
+
+
+def compiled(function: F) -> F:
+    """`function`, compiled when it is first called with arguments of some types."""
+    result: F = numba.njit(cache=True, nogil=True)(function)
+    return result
+
+
+def compiled_parallel(function: F) -> F:
+    """The same, with `prange` sharing its loop among threads."""
+    result: F = numba.njit(cache=True, nogil=True, parallel=True)(function)
+    return result
+
+
+class _Announcer(event.Listener):  # type: ignore[misc]
+    """Says, once, that something of ours is being compiled, which takes a while."""
+
+    said = False
+
+    def on_start(self, event: Any) -> None:
+        """A function that is not in the cache."""
+        ours = event.data["dispatcher"].py_func.__module__.startswith("lenetkit_numba.")
+        if ours and not self.said:
+            self.said = True
+            _LOG.warning("compiling numba kernels, once (about 20 s) …")
+
+    def on_end(self, event: Any) -> None:
+        """Nothing to say."""
+
+
+event.register("numba:compile", _Announcer())

@@ -1,0 +1,66 @@
+"""The layer that does the work of a convolution, a ReLU and a pooling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from lenetkit.layer import Array, Call, Cost, Layer, Params, ParamSpec, Shape
+from lenetkit.layers.conv2d import Conv2d
+from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
+from lenetkit.options import option
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvReLUPool2d(Layer):
+    """Convolution, ReLU and pooling of 2×2 pixels to one, without the values in between.
+
+    Input shape (N, C, H, W); output shape and parameters as of the layers that it stands for. The
+    sums of the four outputs that become one stay in registers until they are one; a byte for each
+    tells backward which of the four get its gradient: the first largest, if it is above 0, or for
+    the mean all that are above 0. Runs on the numba kernels, whatever the call's own are.
+    """
+
+    conv: Conv2d = option(doc="The convolution.")
+    pool: MaxPool2d | AvgPool2d = option(doc="The pooling: 2×2, stride 2, no padding.")
+
+    def output_shape(self, in_shape: Shape) -> Shape:
+        return self.pool.output_shape(self.conv.output_shape(in_shape))
+
+    def param_specs(self, in_shape: Shape) -> dict[str, ParamSpec]:
+        return self.conv.param_specs(in_shape)
+
+    def cost(self, in_shape: Shape) -> Cost:
+        pooled = self.pool.cost(self.conv.output_shape(in_shape))
+        return Cost(
+            self.conv.cost(in_shape).macs,
+            self.conv.cost(in_shape).connections + pooled.connections,
+        )
+
+    def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
+        from lenetkit_numba import convolution
+
+        return convolution.forward(
+            x,
+            params["weight"],
+            params.get("bias"),
+            self.conv.window,
+            self.conv.groups,
+            convolution.Pooling(mean=isinstance(self.pool, AvgPool2d)),
+            call.scratch,
+        )
+
+    def backward(
+        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
+    ) -> Array | None:
+        from lenetkit_numba import convolution
+
+        return convolution.backward(
+            saved,
+            params["weight"],
+            dy,
+            grads["weight"],
+            grads.get("bias"),
+            call.needs_input_grad,
+            call.scratch,
+        )

@@ -1,0 +1,97 @@
+"""The kernel set. Numba itself is imported by its first pass."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from lenetkit.kernels.base import Array, Scratch, Window
+from lenetkit.kernels.numpy_kernels import NumpyKernels
+from lenetkit.layer import Layer
+from lenetkit.layers.activations import ReLU
+from lenetkit.layers.conv2d import Conv2d
+from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
+from lenetkit.threads import limited_blas
+
+from lenetkit_numba.fused import ConvReLUPool2d
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumbaKernels(NumpyKernels):
+    """Convolution compiled by Numba, for vectors of images side by side.
+
+    A convolution with the ReLU and the pooling of 2×2 that follow it runs as one. Pooling that does
+    not follow them so is NumPy's. The first use compiles, and says so; later runs find it done.
+    """
+
+    def fuse(self, layers: Sequence[Layer]) -> tuple[int, Layer] | None:
+        match layers:
+            case [Conv2d() as conv, ReLU() as relu, MaxPool2d() | AvgPool2d() as pool, *_] if (
+                type(conv) is Conv2d
+                and type(relu) is ReLU
+                and type(pool) in (MaxPool2d, AvgPool2d)
+                and _is_2x2(pool)
+            ):
+                return 3, ConvReLUPool2d(conv=conv, pool=pool)
+        return super().fuse(layers)
+
+    def best_threads(self, macs: int) -> int:
+        """All: a pass is shared by blocks of images, in one go."""
+        return os.cpu_count() or 1
+
+    @contextmanager
+    def limited(self, threads: int) -> Iterator[None]:
+        """`threads` for the passes, at most as many as Numba has; one for matrix products.
+
+        What is left to them are the short ones of linear layers.
+        """
+        import numba
+
+        before = numba.get_num_threads()
+        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+        try:
+            with limited_blas(1):
+                yield
+        finally:
+            numba.set_num_threads(before)
+
+    def threads(self) -> int:
+        import numba
+
+        return int(numba.get_num_threads())
+
+    def conv2d(
+        self,
+        x: Array,
+        weight: Array,
+        bias: Array | None,
+        window: Window,
+        groups: int,
+        scratch: Scratch,
+    ) -> tuple[Array, Any]:
+        from lenetkit_numba import convolution
+
+        return convolution.forward(x, weight, bias, window, groups, None, scratch)
+
+    def conv2d_backward(
+        self,
+        saved: Any,
+        weight: Array,
+        dy: Array,
+        d_weight: Array,
+        d_bias: Array | None,
+        needs_input_grad: bool,
+        scratch: Scratch,
+    ) -> Array | None:
+        from lenetkit_numba import convolution
+
+        return convolution.backward(saved, weight, dy, d_weight, d_bias, needs_input_grad, scratch)
+
+
+def _is_2x2(pool: MaxPool2d | AvgPool2d) -> bool:
+    """Whether the pooling tiles the image with windows of 2×2."""
+    window = pool.window
+    return window.kernel == window.stride == (2, 2) and window.padding == (0, 0)
