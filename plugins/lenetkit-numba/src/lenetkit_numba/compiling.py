@@ -19,12 +19,6 @@ def compiled(function: F) -> F:
     return result
 
 
-def compiled_parallel(function: F) -> F:
-    """The same, with `prange` sharing its loop among threads."""
-    result: F = numba.njit(cache=True, nogil=True, parallel=True)(function)
-    return result
-
-
 class _Announcer(event.Listener):  # type: ignore[misc]
     """Says, once, that something of ours is being compiled, which takes a while."""
 
@@ -35,7 +29,7 @@ class _Announcer(event.Listener):  # type: ignore[misc]
         ours = event.data["dispatcher"].py_func.__module__.startswith("lenetkit_numba.")
         if ours and not self.said:
             self.said = True
-            _LOG.warning("compiling numba kernels, once (about 20 s) …")
+            _LOG.warning("compiling numba kernels, once (about 10 s) …")
 
     def on_end(self, event: Any) -> None:
         """Nothing to say."""

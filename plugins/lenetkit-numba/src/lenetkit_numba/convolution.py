@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from lenetkit.kernels.base import Array, Scratch, Window
 
-from lenetkit_numba import passes
+from lenetkit_numba import passes, team
 from lenetkit_numba.geometry import geometry
 from lenetkit_numba.tables import Geometry, Shape
 from lenetkit_numba.target import SUMS, padded_maps, tile_maps
@@ -49,7 +48,7 @@ def forward(
     N, C, H, W = x.shape
     pooled = pooling is not None
     tables = geometry(Shape(C, len(weight), (H, W), window, groups, pooled, x.itemsize))
-    f, threads = tables.forward, numba.get_num_threads()
+    f, threads = tables.forward, team.threads()
     images, side_by_side = _images("x", x, scratch)
     count = -(-N // f.L)
     blocks = _memory("blocks", count * tables.x_size, x.dtype, scratch)
@@ -62,14 +61,24 @@ def forward(
         O, OH, OW = tables.shape.out_shape
         y = scratch("y", (OH, OW, O, N), x.dtype)
         target = (y.reshape(-1), True, tables.y.side_by_side, tables.y_size)
-        passes.forward(f, N, threads, source, blocks, weights, work, target)
+        team.share(passes.forward, count, f, N, source, blocks, weights, work, target)
         codes: Any = np.empty(0, np.uint8)
         return y.transpose(3, 2, 0, 1), Saved(tables, N, side_by_side, blocks, codes, False)
     y = scratch("y", (N, *tables.shape.out_shape), x.dtype)
     codes = scratch("codes", (max(count, 1) * tables.y_size,), np.uint8)
     target = (y.reshape(-1), False, tables.y.one_by_one, tables.y_size)
-    passes.forward_and_pool(
-        f, pooling.mean, N, threads, source, blocks, weights, work, target, codes
+    team.share(
+        passes.forward_and_pool,
+        count,
+        f,
+        pooling.mean,
+        N,
+        source,
+        blocks,
+        weights,
+        work,
+        target,
+        codes,
     )
     return y, Saved(tables, N, side_by_side, blocks, codes, pooling.mean)
 
@@ -85,24 +94,26 @@ def backward(
 ) -> Array | None:
     """Write dL/dweight and dL/dbias; return dL/dx (N, C, H, W) where it is needed."""
     tables, N, dtype = saved.tables, saved.N, dy.dtype
-    f, b, shape, threads = tables.forward, tables.backward, tables.shape, numba.get_num_threads()
+    f, b, shape, threads = tables.forward, tables.backward, tables.shape, team.threads()
     gradients, side_by_side = _images("dy", dy, scratch)
     source = (gradients, side_by_side, tables.dy.of(side_by_side), tables.y_size)
     C, (H, W) = shape.channels, shape.size
     size = N * C * H * W if needs_input_grad else 0
     dx = scratch("dx", (size,), dtype)
     target = (dx, saved.side_by_side, tables.dx.of(saved.side_by_side), tables.dx_size)
-    grids = _memory("grids", threads * tables.grid_size, dtype, scratch)
-    work = _memory("work", threads * max(tables.dx_size, tables.y_size), dtype, scratch)
+    grids = _memory("grids", threads * tables.grid_size, dtype, scratch), tables.grid_size
+    work_size = max(tables.dx_size, tables.y_size if len(saved.codes) else 0)
+    work = _memory("work", threads * work_size, dtype, scratch), work_size
     count = -(-N // f.L)
     sums = (scratch("sums", (max(count, 1) * _sums(tables),), dtype), _sums(tables))
     weights = _rows_back(weight, shape.groups, scratch)
-    passes.backward(
+    team.share(
+        passes.backward,
+        count,
         f,
         b,
         saved.mean,
         N,
-        threads,
         saved.blocks,
         tables.x_size,
         source,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
 from lenetkit.threads import limited_blas
 
+from lenetkit_numba import team
 from lenetkit_numba.fused import ConvReLUPool2d
 
 
@@ -39,29 +39,20 @@ class NumbaKernels(NumpyKernels):
         return super().fuse(layers)
 
     def best_threads(self, macs: int) -> int:
-        """All: a pass is shared by blocks of images, in one go."""
-        return os.cpu_count() or 1
+        """All: the blocks of images of a pass are shared as they come."""
+        return team.processors()
 
     @contextmanager
     def limited(self, threads: int) -> Iterator[None]:
-        """`threads` for the passes, at most as many as Numba has; one for matrix products.
+        """`threads` for the convolutions; one for matrix products.
 
-        What is left to them are the short ones of linear layers.
+        Those that are left, of linear layers, are too short to share.
         """
-        import numba
-
-        before = numba.get_num_threads()
-        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
-        try:
-            with limited_blas(1):
-                yield
-        finally:
-            numba.set_num_threads(before)
+        with limited_blas(1), team.limited(threads):
+            yield
 
     def threads(self) -> int:
-        import numba
-
-        return int(numba.get_num_threads())
+        return team.threads()
 
     def conv2d(
         self,

@@ -1,17 +1,17 @@
 """The passes of a convolution over a batch, a block of images at a time.
 
-Each thread takes a run of blocks. What is summed over images is summed for each block by itself,
-then over the blocks in order, so no result depends on the number of threads.
+Each runs on every member of a team, who take blocks until none is left. What is summed over images
+is summed for each block by itself, then over the blocks in order, so no result depends on the number
+of threads, nor on who took which block.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from numba import prange
-
 from lenetkit_numba.blocks import pack, unpack
-from lenetkit_numba.compiling import compiled, compiled_parallel
+from lenetkit_numba.claims import claim, finish
+from lenetkit_numba.compiling import compiled
 from lenetkit_numba.tables import Backward, Forward
 from lenetkit_numba.target import FEW, MANY, SUMS
 from lenetkit_numba.tiles import correlate, correlate_and_pool, outer, total, unpool
@@ -77,30 +77,41 @@ def _convolve_and_pool(
                     correlate_and_pool(FEW, False, x, p, taps, weights, target, codes[0], at)
 
 
-@compiled_parallel
+@compiled
 def forward(
-    f: Forward, N: int, threads: int, x: Any, blocks: Any, weights: Any, work: Any, y: Any
+    claims: Any,
+    member: int,
+    f: Forward,
+    N: int,
+    x: Any,
+    blocks: Any,
+    weights: Any,
+    work: Any,
+    y: Any,
 ) -> None:
     """Convolve a batch. `x` and `y` are (array, side by side, places, values of a block).
 
-    `blocks` keeps the x blocks; `weights` is (rows, starts); `work` has a y block for each thread.
+    `blocks` keeps the x blocks; `weights` is (rows, starts); `work` has a y block for each member.
     """
-    count = -(-N // f.L)
     rows, starts = weights
-    for thread in prange(threads):
-        for block in range(thread * count // threads, (thread + 1) * count // threads):
-            image, at, own = block * f.L, block * x[3], thread * y[3]
-            pack(x[0], x[1], N, image, f.L, x[2], blocks, at)
-            _convolve(f, (blocks, at), rows, starts, (work, own))
-            unpack(work, own, y[2], y[0], y[1], N, image, f.L)
+    own = member * y[3]
+    block = claim(claims)
+    while block >= 0:
+        image, at = block * f.L, block * x[3]
+        pack(x[0], x[1], N, image, f.L, x[2], blocks, at)
+        _convolve(f, (blocks, at), rows, starts, (work, own))
+        unpack(work, own, y[2], y[0], y[1], N, image, f.L)
+        finish(claims)
+        block = claim(claims)
 
 
-@compiled_parallel
+@compiled
 def forward_and_pool(
+    claims: Any,
+    member: int,
     f: Forward,
     mean: bool,
     N: int,
-    threads: int,
     x: Any,
     blocks: Any,
     weights: Any,
@@ -109,15 +120,17 @@ def forward_and_pool(
     codes: Any,
 ) -> None:
     """The same, with ReLU and 2×2 pooling; `codes` keeps a y block's codes for every block."""
-    count = -(-N // f.L)
     rows, starts = weights
-    for thread in prange(threads):
-        for block in range(thread * count // threads, (thread + 1) * count // threads):
-            image, at, own = block * f.L, block * x[3], thread * y[3]
-            pack(x[0], x[1], N, image, f.L, x[2], blocks, at)
-            kept = (codes, block * y[3])
-            _convolve_and_pool(f, mean, (blocks, at), rows, starts, (work, own), kept)
-            unpack(work, own, y[2], y[0], y[1], N, image, f.L)
+    own = member * y[3]
+    block = claim(claims)
+    while block >= 0:
+        image, at = block * f.L, block * x[3]
+        pack(x[0], x[1], N, image, f.L, x[2], blocks, at)
+        kept = (codes, block * y[3])
+        _convolve_and_pool(f, mean, (blocks, at), rows, starts, (work, own), kept)
+        unpack(work, own, y[2], y[0], y[1], N, image, f.L)
+        finish(claims)
+        block = claim(claims)
 
 
 @compiled
@@ -173,13 +186,14 @@ def _input_gradients(f: Forward, b: Backward, grid: Any, rows: Any, starts: Any,
                     correlate(FEW, dy, p, taps, weights, target, b.places)
 
 
-@compiled_parallel
+@compiled
 def backward(
+    claims: Any,
+    member: int,
     f: Forward,
     b: Backward,
     mean: bool,
     N: int,
-    threads: int,
     blocks: Any,
     x_size: int,
     dy: Any,
@@ -193,29 +207,30 @@ def backward(
     """Sums of each block for the weight gradients, and dx.
 
     `dy` and `dx` are (array, side by side, places, values of a block); without values in `dx`,
-    there is no input gradient to compute. `grids` has a dy grid for each thread, `work` a dx block,
-    and for pooled outputs a y block; without `codes` the outputs are not pooled. `sums` is (array,
-    values of a block); `weights` (rows, starts) are those of `pack_rows` for the way back.
+    there is no input gradient to compute. `grids` is (array, values of a dy grid), a grid for each
+    member; `work` (array, values) for each a dx block, or a y block where outputs are pooled;
+    without `codes` they are not. `sums` is (array, values of a block); `weights` (rows, starts) are
+    those of `pack_rows` for the way back.
     """
-    count = -(-N // f.L)
     rows, starts = weights
-    grid_size = b.pixels * b.maps * f.L
-    work_size = work.size // threads
-    for thread in prange(threads):
-        grid = (grids, thread * grid_size)
-        own = thread * work_size
-        grids[thread * grid_size : (thread + 1) * grid_size] = 0
-        for block in range(thread * count // threads, (thread + 1) * count // threads):
-            image, at = block * f.L, block * x_size
-            if codes.size:
-                pack(dy[0], dy[1], N, image, f.L, dy[2], work, own)
-                _unpool(f, b, mean, (work, own), (codes, block * dy[3]), grid)
-            else:
-                pack(dy[0], dy[1], N, image, f.L, dy[2], grids, grid[1])
-            _weight_gradients(f, b, (blocks, at), grid, (sums[0], block * sums[1]))
-            if dx[0].size:
-                _input_gradients(f, b, grid, rows, starts, (work, own))
-                unpack(work, own, dx[2], dx[0], dx[1], N, image, f.L)
+    grid = (grids[0], member * grids[1])
+    own = member * work[1]
+    block = claim(claims)
+    if block >= 0:
+        grids[0][grid[1] : grid[1] + grids[1]] = 0
+    while block >= 0:
+        image, at = block * f.L, block * x_size
+        if codes.size:
+            pack(dy[0], dy[1], N, image, f.L, dy[2], work[0], own)
+            _unpool(f, b, mean, (work[0], own), (codes, block * dy[3]), grid)
+        else:
+            pack(dy[0], dy[1], N, image, f.L, dy[2], grids[0], grid[1])
+        _weight_gradients(f, b, (blocks, at), grid, (sums[0], block * sums[1]))
+        if dx[0].size:
+            _input_gradients(f, b, grid, rows, starts, (work[0], own))
+            unpack(work[0], own, dx[2], dx[0], dx[1], N, image, f.L)
+        finish(claims)
+        block = claim(claims)
 
 
 @compiled

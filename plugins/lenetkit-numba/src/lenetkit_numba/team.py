@@ -1,0 +1,83 @@
+"""A team of threads that share the blocks of a pass.
+
+The calling thread starts at once. Helpers join in as they wake, and whoever is free takes the next
+block, so on a busy machine nobody waits for a helper that comes late. Who computes a block changes
+nothing in its result.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from queue import SimpleQueue
+from typing import Any
+
+
+@functools.cache
+def processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+_limit: ContextVar[int | None] = ContextVar("lenetkit_numba_threads", default=None)
+_jobs: list[SimpleQueue[Callable[[], None]]] = []
+"""For each helper, what it has to do."""
+_hiring = threading.Lock()
+
+
+def threads() -> int:
+    """How many threads a pass uses here and now."""
+    return _limit.get() or processors()
+
+
+@contextmanager
+def limited(count: int) -> Iterator[None]:
+    """Passes inside the block use at most `count` threads."""
+    token = _limit.set(count)
+    try:
+        yield
+    finally:
+        _limit.reset(token)
+
+
+def share(work: Callable[..., None], blocks: int, *arguments: Any) -> None:
+    """Run `work(claims, member, *arguments)` on every member of the team; return when all is done.
+
+    `work` claims blocks until none is left, without Python's lock. Members count from 0, and each
+    may use memory of its own. Helpers that find no block left touch nothing but `claims`.
+    """
+    from lenetkit_numba.claims import claims_on, finished
+
+    claims = claims_on(blocks)
+    for member in range(1, min(threads(), blocks)):
+        _helper(member).put(functools.partial(work, claims, member, *arguments))
+    work(claims, 0, *arguments)
+    while not finished(claims):
+        time.sleep(0)
+
+
+def _helper(member: int) -> SimpleQueue[Callable[[], None]]:
+    """The jobs of a helper, who is hired when first needed."""
+    with _hiring:
+        while len(_jobs) < member:
+            jobs: SimpleQueue[Callable[[], None]] = SimpleQueue()
+            name = f"lenetkit-numba {len(_jobs) + 1}"
+            threading.Thread(target=_help, args=(jobs,), name=name, daemon=True).start()
+            _jobs.append(jobs)
+    return _jobs[member - 1]
+
+
+def _help(jobs: SimpleQueue[Callable[[], None]]) -> None:
+    while True:
+        jobs.get()()
+
+
+if hasattr(os, "register_at_fork"):  # a forked process has none of the threads
+    os.register_at_fork(after_in_child=_jobs.clear)
