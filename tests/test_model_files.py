@@ -70,7 +70,8 @@ def test_a_checkpoint_is_not_taken_for_a_model(tmp_path: Path) -> None:
     network = Network(plan_text(bad_models.SPEC, "spec"))
     progress = start(network, network.plan.spec.train)
     path = tmp_path / "checkpoint.safetensors"
-    checkpoint.save(path, network, progress, checkpoint.Best(), dict(bad_models.IMAGES))
+    state = checkpoint.State(0, 0, 1, 0.0, checkpoint.Best(), {}, {}, {}, [])
+    checkpoint.save(path, network, progress, state, dict(bad_models.IMAGES))
     expected = tmp_path / "model.safetensors"
     assert refused(path) == f"{path}: is the checkpoint of a run; expected its model, {expected}"
 

@@ -501,7 +501,7 @@ def test_a_diverging_run_stops_with_1_and_a_remedy(call: Call, small: Path) -> N
 
 
 def test_diverging_in_the_last_step_is_noticed_too(call: Call, small: Path) -> None:
-    huge = ("--set", "train.optimizer={type: adam, lr: 1e38}", "--set", "train.schedule=constant")
+    huge = ("--set", "train.optimizer={type: adam, lr: 1e39}", "--set", "train.schedule=constant")
     said = call("train", small, *huge, "--epochs", "1", "--set", "train.batch_size=12")
     assert said.status == 1
     assert "training stopped" in said.err
