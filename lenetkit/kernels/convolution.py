@@ -187,12 +187,16 @@ def finish_backward(
 
 def _weight_gradient(patches: Array, d_products: Array, scratch: Scratch) -> Array:
     """Σ over all blocks of d_product · patchᵀ, (width·maps, inner)."""
+    rows, across, inner, N = patches.shape
+    if N == 1:  # one product over all blocks, instead of one a block
+        flat = d_products.reshape(rows * across, -1)
+        return flat.T @ patches.reshape(rows * across, inner)
     transposed = d_products.swapaxes(-1, -2)
-    if patches.shape[2] >= _DEEP:
+    if inner >= _DEEP:
         copy = scratch("transposed", transposed.shape, transposed.dtype)
         copy[...] = transposed
         transposed = copy
-    products = scratch("d_weights", (*patches.shape[:3], transposed.shape[-1]), patches.dtype)
+    products = scratch("d_weights", (rows, across, inner, transposed.shape[-1]), patches.dtype)
     result: Array = np.matmul(patches, transposed, out=products).sum(axis=(0, 1))
     return result.T
 
