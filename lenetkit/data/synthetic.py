@@ -20,7 +20,6 @@ from lenetkit.data.source import (
     Split,
     checked_samples,
 )
-from lenetkit.data.strokes import draw_digits
 from lenetkit.errors import ModelFileError
 from lenetkit.options import option
 
@@ -43,7 +42,8 @@ class SyntheticDigits(DataSource):
         return (cls(train=40, test=20),)
 
     def load(self, split: Split, place: Place) -> Samples:
-        from lenetkit import tensorfile  # a plan needs none
+        from lenetkit import tensorfile  # a plan needs neither
+        from lenetkit.data.strokes import draw_digits
 
         count = self.train if split == "train" else self.test
         rng = np.random.default_rng([VERSION, self.seed, SPLITS.index(split)])
