@@ -67,7 +67,9 @@ def outcome(run: Path) -> dict[str, Any]:
         del row["seconds"]
     return {
         "model": folder.model.read_bytes(),
-        "weights and state": {name: v.tobytes() for name, v in saved.tensors.items()},
+        "weights and state": {
+            name: saved.tensors[name].tobytes() for name in sorted(saved.tensors)
+        },
         "steps": folder.steps.read_bytes(),
         "metrics": metrics,
         "result": result,
