@@ -15,6 +15,7 @@ import pytest
 from lenetkit import resume, training
 from lenetkit.checkpoint import Checkpoint
 from lenetkit.data.loading import TrainingData, load_training_data
+from lenetkit.losses import Loss
 from lenetkit.network import Network
 from lenetkit.optimizers import Optimizer
 from lenetkit.plan import Plan, plan_text
@@ -32,6 +33,7 @@ layers:
 {random}
   tanh1: tanh
   fc1: {{type: linear, out_features: 3}}
+loss: {loss}
 data:
   type: idx
   validation: 3
@@ -56,6 +58,13 @@ def optimizers() -> dict[str, str]:
 
 
 OPTIMIZERS = optimizers()
+
+
+def curved_loss() -> str:
+    """A registered loss with second derivatives."""
+    losses = installed().registry(Loss)
+    names = losses.names()
+    return next(n for n in names if losses.get(n).second_backward is not Loss.second_backward)
 
 
 @dataclass
@@ -115,7 +124,9 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path, make_idx: Callable[...
     """A bench for each optimizer; one that needs second derivatives gets layers that have them."""
     name = request.param.split()[0]
     curved = installed().registry(Optimizer).get(name).begin_epoch is not Optimizer.begin_epoch
-    text = SPEC.format(random="" if curved else RANDOM, optimizer=OPTIMIZERS[request.param])
+    loss = curved_loss() if curved else "softmax_cross_entropy"
+    random = "" if curved else RANDOM
+    text = SPEC.format(random=random, loss=loss, optimizer=OPTIMIZERS[request.param])
     plan = plan_text(text, "spec")
     data = load_training_data(plan, make_idx(size=(6, 6), train=15))
     return Bench(plan, data, tmp_path)
@@ -124,7 +135,10 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path, make_idx: Callable[...
 @pytest.fixture
 def adam(tmp_path: Path, make_idx: Callable[..., Path]) -> Bench:
     """A bench with all the randomness there is."""
-    plan = plan_text(SPEC.format(random=RANDOM, optimizer="{type: adam, lr: 0.01}"), "spec")
+    text = SPEC.format(
+        random=RANDOM, loss="softmax_cross_entropy", optimizer="{type: adam, lr: 0.01}"
+    )
+    plan = plan_text(text, "spec")
     data = load_training_data(plan, make_idx(size=(6, 6), train=15))
     return Bench(plan, data, tmp_path)
 
