@@ -201,7 +201,7 @@ class Table:
             ) from None
         header = self._lines
         self._lines = lines[: count + 1]
-        if self.digest != digest:
+        if len(self._lines) != count + 1 or self.digest != digest:
             self._lines = header
             raise RunError(
                 f"{self.path}: is not as the run left it, so the run cannot go on; undo the change"

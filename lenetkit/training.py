@@ -92,7 +92,8 @@ def train(
 ) -> Iterator[Event]:
     """Train `network` from where `progress` stands; both are updated in place.
 
-    Between two events network and progress agree: a checkpoint may be taken, or the loop left.
+    Between two events network and progress agree: a checkpoint may be taken, or the loop left. An
+    EpochBegun comes together with its epoch's first StepDone, so not between these two.
     Raises DivergedError when the loss or its gradient stops being finite.
     """
     loss_function, pipeline = network.plan.spec.loss, data.pipeline

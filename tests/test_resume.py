@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from lenetkit.recorder import Recorder
 from lenetkit.registry import installed
 from lenetkit.run import RunFolder
 from lenetkit.schedules import Schedule
+from lenetkit.training import EpochBegun
 
 SPEC = """\
 lenetkit: 1
@@ -88,10 +90,10 @@ class Bench:
         settings, progress = self.plan.spec.train, recorder.progress
         stream = training.train(recorder.network, self.data, settings, progress)
         with recorder:
-            for _ in range(events):
-                if (event := next(stream, None)) is None:
-                    break
+            for event in itertools.islice(stream, events):
                 recorder.record(event)
+                if isinstance(event, EpochBegun):  # comes together with a step
+                    recorder.record(next(stream))
             recorder.save()
         return recorder
 

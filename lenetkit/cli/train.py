@@ -150,7 +150,7 @@ def _train(recorder: Recorder, quiet: bool, data_dir: Path | None) -> int:
             for event in events:
                 recorder.record(event)
                 bar.show(event)
-                if stop:
+                if stop and not isinstance(event, training.EpochBegun):
                     recorder.save()
                     break
         if stop:

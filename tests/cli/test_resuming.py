@@ -218,6 +218,38 @@ def test_a_changed_plugin_file_is_noticed(
     assert call("train", "--resume", "run", *use, "--quiet").status == 0
 
 
+def test_ctrl_c_as_an_epoch_begins_loses_no_step(
+    call: Call, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugin = tmp_path / "telling.py"
+    plugin.write_text(
+        "from dataclasses import dataclass\nfrom lenetkit.optimizers import SGD\n"
+        "@dataclass(frozen=True, kw_only=True)\nclass Telling(SGD):\n    'SGD.'\n"
+        "    def begin_epoch(self, state, curvature):\n        return {'figure': 1.0}\n"
+        "PLUGINS = {'telling': Telling}\n",
+        "utf-8",
+    )
+    use = ("--set", "train.optimizer=telling", "--plugin", plugin, "--quiet")
+    assert call("train", small, "--out", "whole", *use).status == 0
+    real = training.train
+
+    def interrupted(*arguments: Any) -> Any:
+        for event in real(*arguments):
+            if isinstance(event, training.EpochBegun) and event.epoch == 2:
+                signal.raise_signal(signal.SIGINT)
+            yield event
+
+    monkeypatch.setattr(training, "train", interrupted)
+    said = call("train", small, "--out", "run", *use)
+    assert "interrupted after step 4; run: saved is step 4" in said.err
+    monkeypatch.setattr(training, "train", real)
+    assert call("train", "--resume", "run", "--plugin", plugin, "--quiet").status == 0
+    for name in ("model.safetensors", "steps.csv"):
+        assert contents("run")[name] == contents("whole")[name]
+    results = [json.loads(contents(folder)["result.json"]) for folder in ("run", "whole")]
+    assert results[0]["notes"] == results[1]["notes"] == {"1": {"figure": 1}, "2": {"figure": 1}}
+
+
 def test_allow_different_does_not_go_without_resume(call: Call, small: Path) -> None:
     said = call("train", small, "--allow-different")
     assert (said.status, said.err) == (2, "error: --allow-different: goes with --resume only\n")
