@@ -12,7 +12,10 @@ from lenetkit.cli.options import report
 
 @contextmanager
 def interruptible() -> Iterator[list[bool]]:
-    """A list that is no longer empty once Ctrl-C was pressed; pressed again, it interrupts."""
+    """A list that is no longer empty once Ctrl-C was pressed; pressed again, it interrupts.
+
+    Where Ctrl-C was ignored, as in a command that a script put in the background, it stays so.
+    """
     pressed: list[bool] = []
 
     def on_signal(number: int, frame: FrameType | None) -> None:
@@ -21,7 +24,9 @@ def interruptible() -> Iterator[list[bool]]:
         pressed.append(True)
         report("\nfinishing this step, then saving; press Ctrl-C again to leave at once")
 
-    previous = signal.signal(signal.SIGINT, on_signal)
+    previous = signal.getsignal(signal.SIGINT)
+    if previous is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, on_signal)
     try:
         yield pressed
     finally:

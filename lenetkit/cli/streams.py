@@ -6,7 +6,11 @@ from typing import Any, TextIO, cast
 
 
 class _Unfailing:
-    """A stream that drops what its device does not take: a full disk, a pipe without reader."""
+    """A stream that drops what its device does not take: a full disk, a pipe without reader.
+
+    ValueError is what a closed stream raises, RuntimeError one that a signal's handler writes to
+    while it is being written to.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -14,13 +18,13 @@ class _Unfailing:
     def write(self, text: str) -> int:
         try:
             return self._stream.write(text)
-        except (OSError, ValueError):  # ValueError: it was closed
+        except (OSError, RuntimeError, ValueError):
             return len(text)
 
     def flush(self) -> None:
         try:
             self._stream.flush()
-        except (OSError, ValueError):
+        except (OSError, RuntimeError, ValueError):
             return
 
     def __getattr__(self, name: str) -> Any:

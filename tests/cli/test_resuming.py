@@ -71,6 +71,18 @@ def test_ctrl_c_twice_leaves_at_once_and_says_what_is_saved(
     assert contents("run")["model.safetensors"] == contents("whole")["model.safetensors"]
 
 
+def test_ctrl_c_that_was_ignored_stays_so(
+    call: Call, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        interrupt(monkeypatch, 4, times=2)
+        assert call("train", small, "--out", "run", "--quiet").status == 0
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_ctrl_c_while_pictures_are_drawn_says_how_to_go_on(
     call: Call, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
