@@ -247,3 +247,8 @@ def providers(plan: Plan, catalog: Catalog) -> dict[str, tuple[str, str]]:
     visit(tuple(named.layer for named in spec.layers))
     visit((spec.loss, spec.init, spec.kernels, spec.data.source, spec.data.options, spec.train))
     return used
+
+
+def distributions(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Distribution → version of everything that `describe` names as a provider."""
+    return dict(sorted(json.loads(metadata["providers"]).values()))

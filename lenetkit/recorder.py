@@ -200,7 +200,7 @@ class Recorder:
         result["seed"] = spec.train.seed
         result["threads"] = spec.kernels.threads()
         result["versions"] = environment.versions()
-        result["providers"] = json.loads(model.describe(self.network.plan)["providers"])
+        result["distributions"] = model.distributions(model.describe(self.network.plan))
         if self._changes:
             result["changes"] = self._changes
         result["params"] = self.network.plan.count()

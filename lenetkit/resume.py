@@ -55,12 +55,10 @@ def differences(saved: Checkpoint, recorder: Recorder) -> list[str]:
             f"data: was made with {saved.metadata['dataset']} of other content than the "
             f"{now['dataset']} found now"
         )
-    providers = [json.loads(texts["providers"]) for texts in (saved.metadata, now)]
-    makers = [dict(each.values()) for each in providers]
-    found += _changed("plugin ", *[_without_lenetkit(each) for each in makers])
-    return found + _changed(
-        "", saved.state.environment, environment.computing(recorder.network.plan.spec.kernels)
-    )
+    makers = [_without_lenetkit(model.distributions(texts)) for texts in (saved.metadata, now)]
+    found += _changed("plugin ", *makers)
+    kernels = recorder.network.plan.spec.kernels
+    return found + _changed("", saved.state.environment, environment.computing(kernels))
 
 
 def _spec(saved: Checkpoint, plan: Plan) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import lenetkit
 from lenetkit import environment, tensorfile, training
 from lenetkit.checkpoint import Checkpoint
 from lenetkit.cli import train
@@ -191,9 +192,16 @@ def test_what_differs_is_said_and_refused_and_can_be_allowed(
     assert Checkpoint.read(Path("run/checkpoint.safetensors")).state.changes == [changed]
 
 
-def test_a_run_in_which_nothing_differed_says_of_no_change(call: Call, small: Path) -> None:
+def test_a_run_records_what_computed_it_and_no_change_where_there_was_none(
+    call: Call, small: Path
+) -> None:
     assert call("train", small, "--out", "run", "--quiet").status == 0
-    assert "changes" not in json.loads(Path("run/result.json").read_text("utf-8"))
+    result = json.loads(Path("run/result.json").read_text("utf-8"))
+    assert "changes" not in result
+    names = ["lenetkit", "numpy", "blas", "cpu", "python", "platform"]
+    assert list(result["versions"]) == names
+    assert all(result["versions"][name] not in ("", "unknown") for name in names)
+    assert result["distributions"] == {"lenetkit": lenetkit.__version__}
 
 
 def test_a_spec_edited_in_the_run_folder_is_noticed(
