@@ -17,6 +17,7 @@ import lenetkit
 from lenetkit import environment, tensorfile, training
 from lenetkit.checkpoint import Checkpoint
 from lenetkit.cli import train
+from lenetkit.lock import locked
 from lenetkit.registry import installed
 
 Call = Callable[..., Any]
@@ -416,6 +417,15 @@ def test_a_run_that_another_process_writes_is_left_alone(call: Call, small: Path
             assert ("is writing this run; wait" in said.err) == ("--resume" in arguments)
         assert {p: p.read_bytes() for p in before} == before
         other.communicate()
+
+
+def test_a_new_folder_that_another_run_has_just_taken_is_refused(call: Call, small: Path) -> None:
+    Path("run").mkdir()
+    with locked(Path("run"), pytest.fail):
+        said = call("train", small, "--out", "run")
+    assert said.status == 2
+    assert f"error: run: process {os.getpid()} on " in said.err
+    assert not list(Path("run").iterdir())
 
 
 def test_a_folder_with_a_killed_runs_leavings_only_is_new(call: Call, small: Path) -> None:
