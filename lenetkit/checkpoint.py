@@ -70,11 +70,15 @@ class Checkpoint:
                 f"{path}: is not a checkpoint: it does not say how far the run got"
             )
         try:
+            model.distributions(metadata)
+            json.loads(metadata["dataset_digest"])
+            if not {"spec", "dataset"} <= set(metadata):
+                raise ValueError("it does not tell spec and data set")
             fields = json.loads(metadata["progress"])
             state = State(**fields | {"best": Best(**fields["best"])})
             if not 0 <= state.best.epoch <= state.epoch <= state.step:
                 raise ValueError(f"step {state.step}, epoch {state.epoch}")
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise ModelFileError(
                 f"{path}: is a checkpoint of another version of lenetkit, or damaged: {error}"
             ) from None

@@ -9,14 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from lenetkit import environment, model
 from lenetkit.checkpoint import Checkpoint
 from lenetkit.data.loading import TrainingData
 from lenetkit.errors import RunError
 from lenetkit.plan import Plan
 from lenetkit.recorder import Recorder
+from lenetkit.spec.nodes import Mark, parse, plain
 
 
 def go_on(recorder: Recorder, saved: Checkpoint, *, allow_different: bool) -> list[str]:
@@ -68,7 +67,7 @@ def _spec(saved: Checkpoint, plan: Plan) -> list[str]:
         train = replace(plan.spec.train, epochs=saved.state.epochs)
         plan = replace(plan, spec=replace(plan.spec, train=train))
     texts = (saved.metadata["spec"], plan.to_yaml())
-    before, now = (dict(_flat(yaml.safe_load(text))) for text in texts)
+    before, now = (dict(_flat(plain(parse(text, Mark("spec"))))) for text in texts)
     return _changed("spec ", before, now)
 
 
