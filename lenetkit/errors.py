@@ -7,7 +7,8 @@ fix. A command prints the message alone, without a traceback, and exits with `ex
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 
@@ -113,6 +114,21 @@ _LONGEST_NAME = 100
 """Likeness is worked out among so many names, of so many characters, that it takes no time."""
 
 
+@contextmanager
+def blaming(culprit: str) -> Iterator[None]:
+    """Whatever a plugin raises as a PluginError that begins with the culprit; the user's own
+    Ctrl-C and what is a PluginError already pass.
+    """
+    try:
+        yield
+    except PluginError:
+        raise
+    except BaseException as error:
+        if is_ctrl_c(error):
+            raise
+        raise PluginError(f"{culprit}: {cause(error)}") from error
+
+
 def nearest(found: str, valid: Iterable[str]) -> str | None:
     """The valid name that is most like what was found; None where none is near."""
     names = sorted(valid)
@@ -146,7 +162,7 @@ def cause(error: BaseException) -> str:
         text = str(error)
     except BaseException:
         text = ""
-    return ": ".join(part for part in (type(error).__name__, text) if part)
+    return ": ".join(part for part in (type(error).__name__, shortened(text)) if part)
 
 
 def is_ctrl_c(error: BaseException) -> bool:

@@ -14,7 +14,8 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
 
-from lenetkit.errors import PluginError, cause, is_ctrl_c
+from lenetkit.errors import PluginError, blaming
+from lenetkit.inputs import open_regular, refusal
 from lenetkit.options import Configurable
 from lenetkit.registry import GROUPS, Catalog, Entry, Provider
 
@@ -26,9 +27,10 @@ def add_file(catalog: Catalog, path: Path) -> list[Entry]:
     where the file cannot be run or does not say what it provides.
     """
     try:
-        source = path.read_bytes()
+        with open_regular(path) as file:
+            source = file.read()
     except OSError as error:
-        raise PluginError(f"{path}: cannot be read: {error.strerror}") from None
+        raise PluginError(f"{path}: {refusal(error, 'a Python file')}") from None
     digest = hashlib.sha256(source).hexdigest()
     provider = Provider(path.name, f"sha256:{digest[:12]}")
     module = _run(path, f"lenetkit_plugin_{digest[:12]}")
@@ -64,10 +66,9 @@ def _run(path: Path, name: str) -> ModuleType:
     module = importlib.util.module_from_spec(found)
     sys.modules[name] = module  # dataclasses look their module up while the file runs
     try:
-        found.loader.exec_module(module)
-    except BaseException as error:  # a plugin may fail in any way: say which file
+        with blaming(f"{path}: does not run"):
+            found.loader.exec_module(module)
+    except BaseException:
         del sys.modules[name]
-        if is_ctrl_c(error):
-            raise
-        raise PluginError(f"{path}: does not run: {cause(error)}") from error
+        raise
     return module

@@ -10,12 +10,13 @@ import functools
 import importlib
 import inspect
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Generic, TypeVar
 
-from lenetkit.errors import PluginError, cause, did_you_mean, is_ctrl_c
+from lenetkit.discovery import Unreadable, find_entry_points
+from lenetkit.errors import PluginError, blaming, did_you_mean
 from lenetkit.options import Configurable, options_of, show
 
 T = TypeVar("T", bound=Configurable)
@@ -85,9 +86,16 @@ class Entry:
 class Registry(Generic[T]):
     """The registered names of one group, all subclasses of `base`."""
 
-    def __init__(self, group: str, base: type[T], entries: Iterable[Entry]) -> None:
+    def __init__(
+        self,
+        group: str,
+        base: type[T],
+        entries: Iterable[Entry],
+        unreadable: Sequence[Unreadable] = (),
+    ) -> None:
         self.group = group
         self.base = base
+        self.unreadable = unreadable
         self._loaded: dict[Entry, type[T]] = {}
         self._entries: dict[str, list[Entry]] = defaultdict(list)
         for entry in entries:
@@ -131,7 +139,8 @@ class Registry(Generic[T]):
         found = [e for e in found if e.provider.distribution == BUILTIN] or found
         if not found:
             near = did_you_mean(name, self.names())
-            raise PluginError(f"no {self.kind} is registered as {show(name)}{near}")
+            out = "".join(f"\n  note: {each}" for each in self.unreadable)
+            raise PluginError(f"no {self.kind} is registered as {show(name)}{near}{out}")
         if len(found) > 1:
             claimants = " and ".join(str(entry.provider) for entry in found)
             ways = " or ".join(f"'{entry.qualified}'" for entry in found)
@@ -176,30 +185,27 @@ class Registry(Generic[T]):
         where = f"{self.kind} '{entry.name}' of {entry.provider} ({entry.target})"
         if entry.unusable:
             raise PluginError(f"{where} {entry.unusable}")
-        try:
+        with blaming(f"{where} does not load"):
             loaded = entry.point.load()
-        except BaseException as error:  # a plugin may fail in any way: say whose it is
-            if is_ctrl_c(error):
-                raise
-            raise PluginError(f"{where} does not load: {cause(error)}") from error
-        if not (isinstance(loaded, type) and issubclass(loaded, self.base)):
+        with blaming(f"{where} is a class of an odd kind"):
+            fits = isinstance(loaded, type) and issubclass(loaded, self.base)
+        if not fits:
             base = f"{self.base.__module__}.{self.base.__name__}"
             raise PluginError(f"{where} is no subclass of {base}")
         if inspect.isabstract(loaded):
             missing = ", ".join(sorted(loaded.__abstractmethods__))
             raise PluginError(f"{where} is abstract: it does not define {missing}")
-        try:
+        with blaming(f"{where} has unreadable options"):  # such as a type hint that names nothing
             options_of(loaded)
-        except Exception as error:  # such as a type hint that names nothing
-            raise PluginError(f"{where} has unreadable options: {cause(error)}") from error
         return loaded
 
 
 class Catalog:
     """All registries, made from one scan of what is installed."""
 
-    def __init__(self, points: Iterable[EntryPoint]) -> None:
+    def __init__(self, points: Iterable[EntryPoint], unreadable: Sequence[Unreadable] = ()) -> None:
         points = list(points)
+        self.unreadable = tuple(unreadable)
         supported: dict[str, set[str]] = defaultdict(set)
         for point in points:
             if point.group == API_GROUP:
@@ -208,7 +214,9 @@ class Catalog:
         for point in points:
             if point.group in GROUPS:
                 provider = _provider(point)
-                unusable = _other_api(supported.get(provider.distribution, {API}))
+                unusable = _no_target(point) or _other_api(
+                    supported.get(provider.distribution, {API})
+                )
                 entry = Entry(point.name, point.value, provider, point, unusable)
                 self._entries[point.group].append(entry)
         self._registries: dict[str, Registry[Configurable]] = {}
@@ -216,7 +224,7 @@ class Catalog:
     def registry(self, base: type[T]) -> Registry[T]:
         """The registry of one kind of plugin, such as `Layer`."""
         if base.group not in self._registries:
-            made = Registry(base.group, base, self._entries[base.group])
+            made = Registry(base.group, base, self._entries[base.group], self.unreadable)
             self._registries[base.group] = made  # type: ignore[assignment]
         return self._registries[base.group]  # type: ignore[return-value]
 
@@ -234,8 +242,7 @@ class Catalog:
 @functools.cache
 def installed() -> Catalog:
     """The catalog of the running Python's installed distributions."""
-    found = entry_points()
-    return Catalog(point for group in (*GROUPS, API_GROUP) for point in found.select(group=group))
+    return Catalog(*find_entry_points((*GROUPS, API_GROUP)))
 
 
 def base_of(group: str) -> type[Configurable]:
@@ -243,6 +250,13 @@ def base_of(group: str) -> type[Configurable]:
     module, _, name = _BASES[group].partition(":")
     base: type[Configurable] = getattr(importlib.import_module(module), name)
     return base
+
+
+def _no_target(point: EntryPoint) -> str:
+    """Why an entry point leads nowhere; empty if it may lead somewhere."""
+    if point.pattern.fullmatch(point.value):
+        return ""
+    return f"points at {show(point.value)}; expected MODULE:CLASS"
 
 
 def _other_api(supported: set[str]) -> str:

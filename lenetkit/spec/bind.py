@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from lenetkit.errors import OptionError, PluginError, Problems, did_you_mean, nearest
+from lenetkit.errors import (
+    OptionError,
+    PluginError,
+    Problems,
+    cause,
+    did_you_mean,
+    nearest,
+)
 from lenetkit.options import Configurable, Option, is_list, options_of, plugin_base, show
 from lenetkit.registry import Catalog
 from lenetkit.spec.nodes import ListNode, MapNode, Mark, Node, ScalarNode, plain
@@ -102,7 +109,9 @@ class Binder:
         except OptionError as error:
             wrong = node.get(error.option) or node
             self.problem(wrong.mark, f"{path}.{error.option}".lstrip("."), error.problem)
-            return None
+        except Exception as error:  # a plugin's own checks may fail in any way
+            self.problem(node.mark, path, f"{noun} does not take these options: {cause(error)}")
+        return None
 
     def value(self, opt: Option, node: Node, path: str) -> Any:
         """One option's value; the marker `_MISSING` where it is wrong."""

@@ -118,7 +118,7 @@ def test_a_missing_file_is_named(call: Call, small: Path) -> None:
     said = call("summary", small, "--plugin", "no.py")
     assert (said.status, said.err) == (
         2,
-        "error: no.py: cannot be read: No such file or directory\n",
+        "error: no.py: no such file; expected a Python file\n",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lenetkit.cli.options import json_option, plugin_option, print_json, table
+from lenetkit.cli.options import json_option, plugin_option, print_json, report, table
 from lenetkit.cli.plugins.probe import TIMEOUT, states
 from lenetkit.registry import installed
 
@@ -28,6 +28,8 @@ def command(timeout: float, as_json: bool) -> None:
     The state is `ok`, or what keeps the plugin from being used. Other distributions than
     lenetkit's own are loaded in a process of their own, so that none of them can break the list.
     """
+    for each in installed().unreadable:
+        report(f"note: {each}; left out")
     rows = [
         (group, entry.name, entry.provider.distribution, entry.provider.version, state)
         for group, entry, state in states(installed(), timeout)

@@ -2,19 +2,23 @@
 
 A plugin may raise, exit, crash or wait for a network that is not there when it is imported. Each
 distribution is therefore loaded in a child process, which says how it went for one name after the
-other; what it did not live to say, or did not say in time, is the plugin's fault.
+other; what it did not live to say, or did not say in time, is the plugin's fault. Whatever the
+plugin began ends with the child.
 """
 
 from __future__ import annotations
 
-import faulthandler
 import json
-import secrets
-import subprocess
+import os
 import sys
+import tempfile
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TextIO
 
+from lenetkit.cli.plugins.family import Family, ending
 from lenetkit.errors import PluginError
 from lenetkit.registry import BUILTIN, Catalog, Entry, base_of, installed
 
@@ -22,6 +26,9 @@ TIMEOUT = 10.0
 """Seconds that a distribution has to load one name."""
 
 OK = "ok"
+_STARTUP = 60.0
+"""Seconds that Python and lenetkit have to start in."""
+_POLL = 0.02
 
 
 def states(catalog: Catalog, timeout: float = TIMEOUT) -> list[tuple[str, Entry, str]]:
@@ -85,39 +92,50 @@ def _ask(pending: Sequence[tuple[str, Entry]], timeout: float) -> dict[tuple[str
 
 
 def _run_child(rows: Sequence[tuple[str, Entry]], timeout: float) -> tuple[list[str], str]:
-    """The answers that a child gave before it ended, and how it ended."""
-    token = secrets.token_hex(8)  # tells its answers from what a plugin may print
-    wanted = [[group, entry.provider.distribution, entry.name] for group, entry in rows]
-    command = [
-        sys.executable,
-        "-m",
-        "lenetkit.cli.plugins.probe",
-        token,
-        str(timeout),
-        json.dumps(wanted),
-    ]
-    done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL)
-    end = f"it ended the process with status {done.returncode}"
-    if b"Timeout (" in done.stderr:
-        end = f"no answer in {timeout:g} s"
-    lines = done.stdout.decode("utf-8", "replace").splitlines()
-    return [json.loads(line[len(token) :]) for line in lines if line.startswith(token)], end
+    """The answers that a child gave before it ended, and how it ended.
 
-
-def _answer(token: str, timeout: float, wanted: Sequence[tuple[str, str, str]]) -> None:
-    """In the child: load one name after the other and say how it went.
-
-    A watchdog ends the child when one takes too long, even inside compiled code.
+    It answers in a file: a pipe would stay open as long as any process that a plugin began.
     """
+    wanted = [[group, entry.provider.distribution, entry.name] for group, entry in rows]
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        answers = Path(folder) / "answers"
+        answers.touch()
+        module = "lenetkit.cli.plugins.probe"
+        with Family([sys.executable, "-m", module, str(answers), json.dumps(wanted)]) as child:
+            end = _wait(child, answers, timeout)
+        lines = answers.read_text("utf-8").split("\n")[1:-1]  # behind `ready`; whole lines
+    return [json.loads(line) for line in lines], end
+
+
+def _wait(child: Family, answers: Path, timeout: float) -> str:
+    """How a child ended that has so many seconds for each answer."""
+    seen, since, limit = 0, time.monotonic(), _STARTUP
+    while (status := child.wait(_POLL)) is None:
+        if (size := answers.stat().st_size) != seen:
+            seen, since, limit = size, time.monotonic(), timeout
+        elif time.monotonic() - since > limit:
+            return f"no answer in {limit:g} s"
+    return f"it ended the process {ending(status)}"
+
+
+def _answer(answers: Path, wanted: Sequence[tuple[str, str, str]]) -> None:
+    """In the child: load one name after the other and say how it went."""
+    me = os.getpid()
     catalog = installed()
-    for group, distribution, name in wanted:
-        faulthandler.dump_traceback_later(timeout, exit=True)
-        registry = catalog.registry(base_of(group))
-        state = _load(catalog, group, registry.entry(f"{distribution}:{name}"))
-        sys.stdout.write(f"\n{token}{json.dumps(state)}\n")
-        sys.stdout.flush()
-    faulthandler.cancel_dump_traceback_later()
+    with answers.open("a", encoding="utf-8") as file:
+        _say(file, "ready")
+        for group, distribution, name in wanted:
+            registry = catalog.registry(base_of(group))
+            state = _load(catalog, group, registry.entry(f"{distribution}:{name}"))
+            if os.getpid() != me:  # a plugin has forked, and this is its child
+                os._exit(0)
+            _say(file, state)
+
+
+def _say(file: TextIO, state: str) -> None:
+    file.write(json.dumps(state) + "\n")
+    file.flush()
 
 
 if __name__ == "__main__":
-    _answer(sys.argv[1], float(sys.argv[2]), json.loads(sys.argv[3]))
+    _answer(Path(sys.argv[1]), json.loads(sys.argv[2]))
