@@ -44,11 +44,7 @@ def write(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str
 
     Raises ModelFileError for one so large that `read` would refuse it.
     """
-    texts = dict(metadata)
-    texts["digest"] = tensor_digest(tensors)
-    texts["metadata_digest"] = _metadata_digest(texts)
-    contiguous = {name: np.asarray(values, order="C") for name, values in tensors.items()}
-    data = _sorted_header(safetensors.numpy.save(contiguous, texts))
+    data = pack(tensors, metadata)
     header, size = int.from_bytes(data[:8], "little"), len(data)
     if header > MAX_HEADER or size > MAX_BYTES:
         raise ModelFileError(
@@ -57,6 +53,15 @@ def write(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str
         )
     with replacing(path) as temporary:
         temporary.write_bytes(data)
+
+
+def pack(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> bytes:
+    """The bytes of a file, digests added."""
+    texts = dict(metadata)
+    texts["digest"] = tensor_digest(tensors)
+    texts["metadata_digest"] = _metadata_digest(texts)
+    contiguous = {name: np.asarray(values, order="C") for name, values in tensors.items()}
+    return _sorted_header(safetensors.numpy.save(contiguous, texts))
 
 
 def read(path: Path) -> tuple[Tensors, dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -264,8 +265,13 @@ def _with_defaults(node: MapNode, keys: tuple[str, ...]) -> MapNode:
     for key in keys:
         old = entries.get(key)
         if old is None or (isinstance(old.node, ScalarNode) and old.node.value is None):
-            entries[key] = Entry(node.mark, parse(_DEFAULTS[key], Mark("the default")))
+            entries[key] = Entry(node.mark, _default(key))
     return MapNode(entries, node.mark)
+
+
+@functools.cache
+def _default(key: str) -> Node:
+    return parse(_DEFAULTS[key], Mark("the default"))
 
 
 def _absolute(node: MapNode, binder: Binder) -> MapNode:
