@@ -1,8 +1,8 @@
 """The passes of a convolution over a batch, a block of images at a time.
 
-Each runs on every member of a team, who take blocks until none is left. What is summed over images
-is summed for each block by itself, then over the blocks in order, so no result depends on the number
-of threads, nor on who took which block.
+Each runs on every member of a team, who take blocks until none is left. What is summed over
+images is summed for each block by itself, then over the blocks in order, so no result depends on
+the number of threads, nor on who took which block.
 """
 
 from __future__ import annotations

@@ -1,0 +1,96 @@
+"""The team: every block once, by whoever is free; limits; several callers at once."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+from lenetkit.network import Network
+from lenetkit.plan import load_plan
+from lenetkit.spec.merge import Override
+
+from lenetkit_numba import team
+from lenetkit_numba.claims import claim, finish
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("blocks", [0, 1, 2, 40])
+def test_every_block_is_done_once(threads: int, blocks: int) -> None:
+    done: list[int] = []
+
+    def work(claims: Any, member: int) -> None:
+        assert member < threads
+        while (block := claim(claims)) >= 0:
+            done.append(block)
+            finish(claims)
+
+    with team.limited(threads):
+        for _ in range(20):
+            done.clear()
+            team.share(work, blocks)
+            assert sorted(done) == list(range(blocks))
+
+
+def test_nobody_waits_for_a_helper_that_does_not_come() -> None:
+    """A helper that is held up by something else leaves all blocks to the caller."""
+    held, free = threading.Event(), threading.Event()
+    done: list[int] = []
+
+    def hold(claims: Any, member: int) -> None:
+        while claim(claims) >= 0:
+            finish(claims)
+        if member:
+            held.set()
+            free.wait()
+
+    def work(claims: Any, member: int) -> None:
+        while claim(claims) >= 0:
+            done.append(member)
+            finish(claims)
+
+    with team.limited(2):
+        team.share(hold, 2)
+        held.wait()
+        try:
+            team.share(work, 9)
+        finally:
+            free.set()
+    assert done == [0] * 9
+
+
+def test_limits_nest_and_end() -> None:
+    outside = team.threads()
+    assert outside == team.processors() >= 1
+    with team.limited(3):
+        with team.limited(2):
+            assert team.threads() == 2
+        assert team.threads() == 3
+    assert team.threads() == outside
+
+
+def test_networks_of_several_callers_do_not_mix() -> None:
+    plan = load_plan("lenet5", [Override.from_text("kernels=numba")])
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(4, 70, 1, 28, 28)).astype(np.float32)
+    network = Network(plan)
+
+    def outputs(index: int) -> Any:
+        workspace = network.workspace(training=True)
+        return [network.forward(images[index], workspace).copy() for _ in range(10)]
+
+    expected = [outputs(index)[0] for index in range(len(images))]
+    found: dict[int, Any] = {}
+    callers = [
+        threading.Thread(target=lambda index=index: found.update({index: outputs(index)}))
+        for index in range(len(images))
+    ]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    for index, answers in found.items():
+        for answer in answers:
+            np.testing.assert_array_equal(answer, expected[index])
+    assert len(found) == len(images)
