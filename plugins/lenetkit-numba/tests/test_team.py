@@ -11,25 +11,26 @@ from lenetkit.network import Network
 from lenetkit.plan import load_plan
 from lenetkit.spec.merge import Override
 
-from lenetkit_numba import team
+from lenetkit_numba import threads
 from lenetkit_numba.claims import claim, finish
+from lenetkit_numba.team import share
 
 
-@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("count", [1, 2, 5])
 @pytest.mark.parametrize("blocks", [0, 1, 2, 40])
-def test_every_block_is_done_once(threads: int, blocks: int) -> None:
+def test_every_block_is_done_once(count: int, blocks: int) -> None:
     done: list[int] = []
 
     def work(claims: Any, member: int) -> None:
-        assert member < threads
+        assert member < count
         while (block := claim(claims)) >= 0:
             done.append(block)
             finish(claims)
 
-    with team.limited(threads):
+    with threads.limited(count):
         for _ in range(20):
             done.clear()
-            team.share(work, blocks)
+            share(work, blocks)
             assert sorted(done) == list(range(blocks))
 
 
@@ -50,24 +51,24 @@ def test_nobody_waits_for_a_helper_that_does_not_come() -> None:
             done.append(member)
             finish(claims)
 
-    with team.limited(2):
-        team.share(hold, 2)
+    with threads.limited(2):
+        share(hold, 2)
         held.wait()
         try:
-            team.share(work, 9)
+            share(work, 9)
         finally:
             free.set()
     assert done == [0] * 9
 
 
 def test_limits_nest_and_end() -> None:
-    outside = team.threads()
-    assert outside == team.processors() >= 1
-    with team.limited(3):
-        with team.limited(2):
-            assert team.threads() == 2
-        assert team.threads() == 3
-    assert team.threads() == outside
+    outside = threads.threads()
+    assert outside == threads.processors() >= 1
+    with threads.limited(3):
+        with threads.limited(2):
+            assert threads.threads() == 2
+        assert threads.threads() == 3
+    assert threads.threads() == outside
 
 
 def test_networks_of_several_callers_do_not_mix() -> None:

@@ -7,12 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from lenetkit.kernels.base import Array, Scratch, Window
 
-from lenetkit_numba import passes, team
+from lenetkit_numba import passes
 from lenetkit_numba.geometry import geometry
-from lenetkit_numba.tables import Geometry, Shape
-from lenetkit_numba.target import SUMS, padded_maps, tile_maps
+from lenetkit_numba.tables import Geometry
+from lenetkit_numba.target import tile_maps
+from lenetkit_numba.team import share
+from lenetkit_numba.threads import threads
 
-_ALIGNED = 64
+_CACHE_LINE = 64
 
 
 class Saved(NamedTuple):
@@ -44,30 +46,32 @@ def forward(
     pooling: Pooling | None,
     scratch: Scratch,
 ) -> tuple[Array, Saved]:
-    """y (N, O, OH, OW) for x (N, C, H, W) and weight (O, C/groups, kh, kw)."""
+    """y (N, O, OH, OW), pooled or not, for x (N, C, H, W) and weight (O, C/groups, kh, kw)."""
     N, C, H, W = x.shape
-    pooled = pooling is not None
-    tables = geometry(Shape(C, len(weight), (H, W), window, groups, pooled, x.itemsize))
-    f, threads = tables.forward, team.threads()
+    tables = geometry(C, len(weight), (H, W), window, groups, pooling is not None, x.itemsize)
+    f, dtype = tables.forward, x.dtype
     images, side_by_side = _images("x", x, scratch)
     count = -(-N // f.L)
-    blocks = _memory("blocks", count * tables.x_size, x.dtype, scratch)
+    team = min(threads(), count)
+    blocks, work, rows, starts = _memory(
+        "forward", dtype, scratch, count * tables.x_size, team * tables.y_size, *tables.rows
+    )
     if max(window.padding):
         blocks.fill(0)
-    weights = _rows(weight.reshape(groups, f.maps, -1), bias, scratch)
-    work = _memory("work", threads * tables.y_size, x.dtype, scratch)
+    own = np.empty(0, dtype) if bias is None else bias
+    passes.pack_rows(weight.reshape(groups, f.maps, -1), own, rows, starts, tile_maps(f.maps))
     source = (images, side_by_side, tables.x.of(side_by_side), tables.x_size)
     if pooling is None:
         O, OH, OW = tables.shape.out_shape
-        y = scratch("y", (OH, OW, O, N), x.dtype)
+        y = scratch("y", (OH, OW, O, N), dtype)
         target = (y.reshape(-1), True, tables.y.side_by_side, tables.y_size)
-        team.share(passes.forward, count, f, N, source, blocks, weights, work, target)
+        share(passes.forward, count, f, N, source, blocks, (rows, starts), work, target)
         codes: Any = np.empty(0, np.uint8)
         return y.transpose(3, 2, 0, 1), Saved(tables, N, side_by_side, blocks, codes, False)
-    y = scratch("y", (N, *tables.shape.out_shape), x.dtype)
+    y = scratch("y", (N, *tables.shape.out_shape), dtype)
     codes = scratch("codes", (max(count, 1) * tables.y_size,), np.uint8)
     target = (y.reshape(-1), False, tables.y.one_by_one, tables.y_size)
-    team.share(
+    share(
         passes.forward_and_pool,
         count,
         f,
@@ -75,7 +79,7 @@ def forward(
         N,
         source,
         blocks,
-        weights,
+        (rows, starts),
         work,
         target,
         codes,
@@ -94,20 +98,27 @@ def backward(
 ) -> Array | None:
     """Write dL/dweight and dL/dbias; return dL/dx (N, C, H, W) where it is needed."""
     tables, N, dtype = saved.tables, saved.N, dy.dtype
-    f, b, shape, threads = tables.forward, tables.backward, tables.shape, team.threads()
+    f, b, shape = tables.forward, tables.backward, tables.shape
     gradients, side_by_side = _images("dy", dy, scratch)
     source = (gradients, side_by_side, tables.dy.of(side_by_side), tables.y_size)
     C, (H, W) = shape.channels, shape.size
-    size = N * C * H * W if needs_input_grad else 0
-    dx = scratch("dx", (size,), dtype)
+    dx = scratch("dx", (N * C * H * W if needs_input_grad else 0,), dtype)
     target = (dx, saved.side_by_side, tables.dx.of(saved.side_by_side), tables.dx_size)
-    grids = _memory("grids", threads * tables.grid_size, dtype, scratch), tables.grid_size
-    work_size = max(tables.dx_size, tables.y_size if len(saved.codes) else 0)
-    work = _memory("work", threads * work_size, dtype, scratch), work_size
     count = -(-N // f.L)
-    sums = (scratch("sums", (max(count, 1) * _sums(tables),), dtype), _sums(tables))
-    weights = _rows_back(weight, shape.groups, scratch)
-    team.share(
+    team = min(threads(), count)
+    grids, work, sums, rows, starts = _memory(
+        "backward",
+        dtype,
+        scratch,
+        team * tables.grid_size,
+        team * tables.work_size,
+        max(count, 1) * tables.sums_size,
+        *tables.rows_back,
+    )
+    if needs_input_grad:
+        grouped = weight.reshape(shape.groups, f.maps, b.channels, -1)
+        passes.pack_rows_back(grouped, rows, starts, tile_maps(b.channels))
+    share(
         passes.backward,
         count,
         f,
@@ -118,52 +129,20 @@ def backward(
         tables.x_size,
         source,
         saved.codes,
-        grids,
-        sums,
-        weights,
-        work,
+        (grids, tables.grid_size),
+        (sums, tables.sums_size),
+        (rows, starts),
+        (work, tables.work_size),
         target,
     )
-    nothing = np.empty(0, dtype)
-    grouped = d_weight.reshape(shape.groups, f.maps, -1)
-    passes.add_up(f, b, count, sums, grouped, nothing if d_bias is None else d_bias)
+    own = np.empty(0, dtype) if d_bias is None else d_bias
+    sums_of_blocks = (sums, tables.sums_size)
+    passes.add_up(f, b, count, sums_of_blocks, d_weight.reshape(shape.groups, f.maps, -1), own)
     if not needs_input_grad:
         return None
     if saved.side_by_side:
         return dx.reshape(H, W, C, N).transpose(3, 2, 0, 1)
     return dx.reshape(N, C, H, W)
-
-
-def _sums(tables: Geometry) -> int:
-    """Values that a block's sums for the weight gradients take."""
-    f = tables.forward
-    tile = tile_maps(f.maps)
-    tiles = f.groups * -(-f.maps // tile) * -(-f.taps_used // (SUMS // tile))
-    size = tiles * (SUMS + -SUMS % f.L) + tables.backward.maps
-    return size + -size % f.L
-
-
-def _rows(weight: Array, bias: Array | None, scratch: Scratch) -> tuple[Array, Array]:
-    """weight (groups, maps, K) and bias as the tiles read them."""
-    groups, maps, K = weight.shape
-    rows = scratch("rows", (groups * padded_maps(maps) * K,), weight.dtype)
-    starts = scratch("starts", (groups * padded_maps(maps),), weight.dtype)
-    own = np.empty(0, weight.dtype) if bias is None else bias
-    passes.pack_rows(weight, own, rows, starts, tile_maps(maps))
-    return rows, starts
-
-
-def _rows_back(weight: Array, groups: int, scratch: Scratch) -> tuple[Array, Array]:
-    """The weights for dx: for each channel a row (u, v, map of the group)."""
-    O, channels, kh, kw = weight.shape
-    turned = weight.reshape(groups, O // groups, channels, kh, kw).transpose(0, 2, 3, 4, 1)
-    flat = scratch("turned", (groups, channels, kh * kw * (O // groups)), weight.dtype)
-    flat.reshape(turned.shape)[...] = turned
-
-    def apart(name: str, size: tuple[int, ...], dtype: Any) -> Array:
-        return scratch(f"{name} back", size, dtype)
-
-    return _rows(flat, None, apart)
 
 
 def _images(name: str, x: Array, scratch: Scratch) -> tuple[Array, bool]:
@@ -178,9 +157,18 @@ def _images(name: str, x: Array, scratch: Scratch) -> tuple[Array, bool]:
     return copy.reshape(-1), False
 
 
-def _memory(name: str, size: int, dtype: Any, scratch: Scratch) -> Array:
-    """Scratch that starts where a vector may: one that straddles cache lines costs twice."""
-    spare = _ALIGNED // np.dtype(dtype).itemsize
-    memory = scratch(name, (size + spare,), dtype)
-    skip = -memory.ctypes.data % _ALIGNED // memory.itemsize
-    return memory[skip : skip + size]
+def _memory(name: str, dtype: Any, scratch: Scratch, *sizes: int) -> list[Array]:
+    """Scratch for several arrays, one after the other.
+
+    All start where a cache line does, for a vector that straddles two costs twice.
+    """
+    step = _CACHE_LINE // dtype.itemsize
+    whole = [size + -size % step for size in sizes]
+    memory = scratch(name, (sum(whole) + step,), dtype)
+    address: int = memory.__array_interface__["data"][0]
+    at = -address % _CACHE_LINE // dtype.itemsize
+    arrays = []
+    for size, taken in zip(sizes, whole, strict=True):
+        arrays.append(memory[at : at + size])
+        at += taken
+    return arrays

@@ -7,26 +7,32 @@ from typing import Any
 
 import numpy as np
 from lenetkit.errors import ShapeError
+from lenetkit.kernels.base import Pair, Window
 from numpy.typing import NDArray
 
 from lenetkit_numba.tables import Backward, Forward, Geometry, Places, Shape, Table
-from lenetkit_numba.target import PIXELS, SUMS, many, padded_maps
+from lenetkit_numba.target import PIXELS, SUMS, many, padded_maps, tile_maps
 
 
 @functools.cache
-def geometry(shape: Shape) -> Geometry:
+def geometry(
+    channels: int, maps: int, size: Pair, window: Window, groups: int, pooled: bool, itemsize: int
+) -> Geometry:
     """The tables for a convolution. Raises ShapeError where the kernel is larger than the image."""
+    shape = Shape(channels, maps, size, window, groups, pooled, itemsize)
     forward, backward = _forward(shape), _backward(shape)
-    C, (H, W), (ph, pw), L = shape.channels, shape.size, shape.window.padding, shape.lanes
-    Hp, Wp = shape.window.padded(H, W)
+    C, (H, W), (ph, pw), L = channels, size, window.padding, shape.lanes
+    Hp, Wp = window.padded(H, W)
     c, h, w = np.indices((C, H, W))
-    maps = _padded(shape.maps, shape.groups)
-    channels = _padded(C, shape.groups)
-    O, height, width = shape.out_shape
+    all_channels = groups * padded_maps(backward.channels)
+    _, height, width = shape.out_shape
     o, i, j = np.indices(shape.out_shape)
-    y = (maps[o] * height + i) * width + j
+    o = _padded(maps, groups)[o]
+    y = (o * height + i) * width + j
     _, grid_width, margin = _grid(shape)
-    dy = y if shape.pooled else (i * grid_width + margin + j) * backward.maps + maps[o]
+    dy = y if pooled else (i * grid_width + margin + j) * backward.maps + o
+    y_size = backward.maps * height * width * L
+    dx_size = all_channels * H * W * L
     return Geometry(
         shape,
         forward,
@@ -34,12 +40,24 @@ def geometry(shape: Shape) -> Geometry:
         x=_places((c * Hp + h + ph) * Wp + w + pw, L),
         y=_places(y, L),
         dy=_places(dy, L),
-        dx=_places((channels[c] * H + h) * W + w, L),
+        dx=_places((_padded(C, groups)[c] * H + h) * W + w, L),
         x_size=C * Hp * Wp * L,
-        y_size=backward.maps * height * width * L,
+        y_size=y_size,
         grid_size=backward.pixels * backward.maps * L,
-        dx_size=shape.groups * padded_maps(backward.channels) * H * W * L,
+        dx_size=dx_size,
+        work_size=max(dx_size, y_size if pooled else 0),
+        sums_size=_sums_size(forward, backward),
+        rows=(backward.maps * forward.taps_used, backward.maps),
+        rows_back=(all_channels * backward.rows, all_channels),
     )
+
+
+def _sums_size(f: Forward, b: Backward) -> int:
+    """For each tile of maps and of taps its sums, in whole vectors, then one for each map."""
+    tile = tile_maps(f.maps)
+    tiles = b.maps // tile * -(-f.taps_used // (SUMS // tile))
+    size = tiles * (SUMS + -SUMS % f.L) + b.maps
+    return size + -size % f.L
 
 
 def _forward(shape: Shape) -> Forward:

@@ -15,8 +15,8 @@ from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
 from lenetkit.threads import limited_blas
 
-from lenetkit_numba import team
 from lenetkit_numba.fused import ConvReLUPool2d
+from lenetkit_numba.threads import limited, processors, threads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class NumbaKernels(NumpyKernels):
 
     def best_threads(self, macs: int) -> int:
         """All: the blocks of images of a pass are shared as they come."""
-        return team.processors()
+        return processors()
 
     @contextmanager
     def limited(self, threads: int) -> Iterator[None]:
@@ -48,11 +48,11 @@ class NumbaKernels(NumpyKernels):
 
         Those that are left, of linear layers, are too short to share.
         """
-        with limited_blas(1), team.limited(threads):
+        with limited_blas(1), limited(threads):
             yield
 
     def threads(self) -> int:
-        return team.threads()
+        return threads()
 
     def conv2d(
         self,

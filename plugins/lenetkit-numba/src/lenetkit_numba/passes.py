@@ -34,6 +34,21 @@ def pack_rows(weight: Any, bias: Any, rows: Any, starts: Any, tile: int) -> None
 
 
 @compiled
+def pack_rows_back(weight: Any, rows: Any, starts: Any, tile: int) -> None:
+    """weight (groups, maps, channels, taps) to rows (groups, tiles, taps · maps, tile) for dx."""
+    groups, maps, channels, taps = weight.shape
+    tiles, K = -(-channels // tile), taps * maps
+    rows[:] = 0
+    starts[:] = 0
+    for g in range(groups):
+        for o in range(maps):
+            for c in range(channels):
+                first = (g * tiles + c // tile) * K + o
+                for k in range(taps):
+                    rows[(first + k * maps) * tile + c % tile] = weight[g, o, c, k]
+
+
+@compiled
 def _convolve(f: Forward, block: Any, rows: Any, starts: Any, y: Any) -> None:
     """The y block of an x block; both are (array, position)."""
     tile = MANY if f.many else FEW

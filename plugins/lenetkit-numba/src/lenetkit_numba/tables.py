@@ -124,7 +124,7 @@ class Backward(NamedTuple):
 
 
 class Geometry(NamedTuple):
-    """All tables of a convolution, and the sizes of its blocks in values."""
+    """All tables of a convolution, and the sizes of what they speak of, in values."""
 
     shape: Shape
     forward: Forward
@@ -138,3 +138,11 @@ class Geometry(NamedTuple):
     y_size: int
     grid_size: int
     dx_size: int
+    work_size: int
+    """What a member of the team needs beside its dy grid on the way back."""
+    sums_size: int
+    """What the weight gradients of one block take before they are added up."""
+    rows: Pair
+    """Values of the packed weights and of the packed bias."""
+    rows_back: Pair
+    """The same for the way back."""

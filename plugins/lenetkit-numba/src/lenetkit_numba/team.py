@@ -11,40 +11,16 @@ import functools
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
+from lenetkit_numba.claims import claims_on, finished
+from lenetkit_numba.threads import threads
 
-@functools.cache
-def processors() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-_limit: ContextVar[int | None] = ContextVar("lenetkit_numba_threads", default=None)
 _jobs: list[SimpleQueue[Callable[[], None]]] = []
 """For each helper, what it has to do."""
 _hiring = threading.Lock()
-
-
-def threads() -> int:
-    """How many threads a pass uses here and now."""
-    return _limit.get() or processors()
-
-
-@contextmanager
-def limited(count: int) -> Iterator[None]:
-    """Passes inside the block use at most `count` threads."""
-    token = _limit.set(count)
-    try:
-        yield
-    finally:
-        _limit.reset(token)
 
 
 def share(work: Callable[..., None], blocks: int, *arguments: Any) -> None:
@@ -53,8 +29,6 @@ def share(work: Callable[..., None], blocks: int, *arguments: Any) -> None:
     `work` claims blocks until none is left, without Python's lock. Members count from 0, and each
     may use memory of its own. Helpers that find no block left touch nothing but `claims`.
     """
-    from lenetkit_numba.claims import claims_on, finished
-
     claims = claims_on(blocks)
     for member in range(1, min(threads(), blocks)):
         _helper(member).put(functools.partial(work, claims, member, *arguments))
