@@ -82,6 +82,11 @@ class Call:
         """The generator for every random draw of this pass, made anew from its key."""
         return np.random.default_rng(self.rng_key)
 
+    @property
+    def scratch_bytes(self) -> int:
+        """How much scratch memory has been asked for so far, in bytes."""
+        return sum(buffer.nbytes for buffer in self._buffers.values())
+
     def scratch(self, name: str, shape: Shape, dtype: Any) -> Array:
         """An uninitialized array, the same memory each time the name is asked for again."""
         size = math.prod(shape)

@@ -94,6 +94,14 @@ class Kernels(Configurable):
         """
         return None
 
+    def algorithm(self, layer: Layer, in_shape: tuple[int, ...], batch: int) -> str:
+        """How these kernels compute a layer, one that they fused included, in a few words.
+
+        For `batch` images of `in_shape`: what they choose by shape belongs here, for `lenetkit
+        bench` to show. Empty where there is nothing to tell, or the layer is none of theirs.
+        """
+        return ""
+
     def best_threads(self, macs: int) -> int:
         """How many threads are fastest for a network of `macs` multiply-adds an image."""
         from lenetkit.threads import best_blas_threads

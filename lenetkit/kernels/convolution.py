@@ -71,6 +71,11 @@ class Blocks:
         """Rows of a band matrix: the values that one block of one group gives."""
         return self.width * self.maps
 
+    def describe(self, batch: int) -> str:
+        """`blocks of 3 outputs, 18×36×64 each`: m×k×n of the product of (m, k) and (k, n)."""
+        way = "im2col" if self.width == 1 else f"blocks of {self.width} outputs"
+        return f"{way}, {self.rows}×{self.inner}×{batch} each"
+
     def strips(self, batch: int, rows: int | None = None, multiple: int = 1) -> Iterator[slice]:
         """The output rows, or the first `rows`, a few at a time: a `multiple`, but for the last."""
         rows = self.out[0] if rows is None else rows

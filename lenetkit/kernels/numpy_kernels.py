@@ -33,6 +33,20 @@ class NumpyKernels(Kernels):
                 return 2, ReLUMaxPool2d(pool=pool)
         return None
 
+    def algorithm(self, layer: Layer, in_shape: tuple[int, ...], batch: int) -> str:
+        match layer:
+            case ConvMaxPool2d(conv=conv, pool=pool):
+                blocks = _blocks(conv, in_shape)
+                multiple = pool.window.kernel[0]
+                pooled = pool.window.output_size(*blocks.out)[0] * multiple
+                strip = next(blocks.strips(batch, pooled, multiple))
+                return f"{blocks.describe(batch)}, {strip.stop} of {pooled} rows at a time"
+            case Conv2d() if type(layer) is Conv2d:
+                return _blocks(layer, in_shape).describe(batch)
+            case ReLUMaxPool2d():
+                return "pooled before rectified"
+        return ""
+
     def conv2d(
         self,
         x: Array,
@@ -69,3 +83,10 @@ class NumpyKernels(Kernels):
 
     def avg_pool2d_backward(self, saved: Any, dy: Array, scratch: Scratch) -> Array:
         return pooling.avg_backward(saved, dy, scratch)
+
+
+def _blocks(conv: Conv2d, in_shape: tuple[int, ...]) -> convolution.Blocks:
+    """How a convolution of images of `in_shape` (C, H, W) is cut."""
+    C, H, W = in_shape
+    shape = (conv.out_channels, C // conv.groups, *conv.window.kernel)
+    return convolution.plan_blocks((H, W), shape, conv.window, conv.groups, conv.bias)

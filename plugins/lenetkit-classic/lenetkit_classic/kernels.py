@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from lenetkit.kernels.base import Array, Pair, Scratch, Window
 from lenetkit.kernels.numpy_kernels import NumpyKernels
+from lenetkit.layer import Layer
+from lenetkit.layers.conv2d import Conv2d
 
 
 class Saved(NamedTuple):
@@ -28,6 +30,11 @@ class SingleKernels(NumpyKernels):
     written to a sheet of its own, shifted, and one sum over the sheets adds them.
     """
 
+    def algorithm(self, layer: Layer, in_shape: tuple[int, ...], batch: int) -> str:
+        if isinstance(layer, Conv2d) and _is_single(batch, layer.groups, layer.window):
+            return "im2col, one product"
+        return super().algorithm(layer, in_shape, batch)
+
     def conv2d(
         self,
         x: Array,
@@ -37,7 +44,7 @@ class SingleKernels(NumpyKernels):
         groups: int,
         scratch: Scratch,
     ) -> tuple[Array, Any]:
-        if len(x) != 1 or groups > 1 or not _is_plain(window):
+        if not _is_single(len(x), groups, window):
             return super().conv2d(x, weight, bias, window, groups, scratch)
         (kh, kw), (_, C, H, W) = window.kernel, x.shape
         OH, OW = out = window.output_size(H, W)
@@ -82,9 +89,10 @@ class SingleKernels(NumpyKernels):
         return _sum_of_windows(d_patches, saved, weight.shape[2:], scratch)
 
 
-def _is_plain(window: Window) -> bool:
-    """Whether the window moves pixel by pixel over the bare image."""
-    return window.stride == window.dilation == (1, 1) and window.padding == (0, 0)
+def _is_single(batch: int, groups: int, window: Window) -> bool:
+    """Whether one image is convolved, all channels with all, pixel by pixel and unpadded."""
+    plain = window.stride == window.dilation == (1, 1) and window.padding == (0, 0)
+    return batch == groups == 1 and plain
 
 
 def _sum_of_windows(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lenetkit.layer import Layer
+from lenetkit.layers.conv2d import Conv2d
 from lenetkit.testing import (
     Check,
     initializer_checks,
@@ -76,3 +77,11 @@ def test_optimizer(check: Check) -> None:
 )
 def test_the_others(check: Check) -> None:
     check()
+
+
+def test_single_images_are_told_apart_from_batches() -> None:
+    kernels, conv = SingleKernels(), Conv2d(out_channels=6, kernel_size=5)
+    assert kernels.algorithm(conv, (1, 28, 28), 1) == "im2col, one product"
+    assert kernels.algorithm(conv, (1, 28, 28), 2).startswith("blocks of ")
+    padded = Conv2d(out_channels=6, kernel_size=5, padding=2)
+    assert kernels.algorithm(padded, (1, 28, 28), 1).startswith("blocks of ")
