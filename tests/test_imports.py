@@ -122,7 +122,8 @@ RULES = [
     ("plan", "layers network training run cli plots model api data"),
     ("data", "layers network training run cli plots model registry"),
     ("network", "training run cli plots model api"),
-    ("training", "run cli plots api"),
+    ("training", "run cli plots api profiling"),
+    ("profiling", "run recorder cli plots model api checkpoint"),
     ("plots", "spec plan network training run cli data registry layers"),
 ]
 

@@ -18,6 +18,7 @@ from lenetkit.errors import LenetkitError, SpecError, cause, did_you_mean
 _COMMANDS = {
     "summary": "Show a network layer by layer: shapes, parameters, cost.",
     "train": "Train a network and write a run folder.",
+    "bench": "Measure where the time of a step goes, layer by layer.",
     "evaluate": "Measure a trained model on a data set.",
     "predict": "Read the digits in image files.",
     "plot": "Draw a run's pictures again.",

@@ -1,0 +1,49 @@
+"""Random images as the network's input wants them: no data set is needed to measure speed."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from lenetkit.data.loading import TrainingData
+from lenetkit.data.pipeline import Pipeline
+from lenetkit.data.source import Samples
+from lenetkit.errors import InputError
+from lenetkit.layer import Shape, shape_text
+from lenetkit.plan import Plan
+from lenetkit.profiling.profile import EPOCH
+
+_MOST_BYTES = 1 << 26
+"""Memory of the images, unless one batch is more: enough that no cache holds them."""
+
+
+def random_data(plan: Plan, batch_size: int) -> TrainingData:
+    """Whole batches of uint8 images, as many as an epoch's where memory allows.
+
+    Raises InputError where no shape is found that the spec's transforms turn into its input.
+    """
+    transforms = plan.spec.data.options.transforms
+    shape = _stored_shape(plan.spec.input, Pipeline(transforms, plan.classes))
+    most = min(EPOCH, _MOST_BYTES // math.prod(shape))
+    count = max(most // batch_size, 1) * batch_size
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (count, *shape), np.uint8)
+    labels = rng.integers(0, plan.classes, count)
+    classes = tuple(map(str, range(plan.classes)))
+    samples = Samples(images, labels, "random images", classes)
+    pipeline = Pipeline(tuple(t.fitted(images) for t in transforms), plan.classes)
+    return TrainingData(samples, samples.take(slice(0, 1)), None, pipeline, "resize")
+
+
+def _stored_shape(wanted: Shape, pipeline: Pipeline) -> Shape:
+    """The shape of images that become `wanted`, if the transforms add or take away pixels."""
+    grown = pipeline.output_shape(wanted)
+    stored = tuple(2 * size - more for size, more in zip(wanted, grown, strict=True))
+    if min(stored) < 1 or pipeline.output_shape(stored) != wanted:
+        raise InputError(
+            f"data.transforms: they turn {shape_text(wanted)} into {shape_text(grown)}, and no "
+            f"shape of image was found that they turn into the spec's input {shape_text(wanted)}; "
+            "leave out those that change the shape: --set 'data.transforms=[scale]'"
+        )
+    return stored

@@ -1,0 +1,77 @@
+"""A network that notes the time when each part of a pass is done."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from lenetkit.layer import Array, Call, Layer, Params, Shape
+from lenetkit.network import Network, Workspace
+from lenetkit.options import option
+from lenetkit.plan import Plan
+
+
+class Laps(list[float]):
+    """Points in time, in seconds, one at the end of each part."""
+
+    def note(self) -> None:
+        """One more part is done."""
+        self.append(time.perf_counter())
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchedLayer(Layer):
+    """Another layer, noted after each pass."""
+
+    layer: Layer = option(doc="The layer that does the work.")
+    laps: Laps = option(doc="Where to note.")
+
+    def output_shape(self, in_shape: Shape) -> Shape:
+        return self.layer.output_shape(in_shape)
+
+    def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
+        result = self.layer.forward(params, x, call)
+        self.laps.note()
+        return result
+
+    def backward(
+        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
+    ) -> Array | None:
+        dx = self.layer.backward(params, saved, dy, grads, call)
+        self.laps.note()
+        return dx
+
+
+class WatchedNetwork(Network):
+    """Watches the passes of one kind, training or inference, in the workspace made last."""
+
+    def __init__(self, plan: Plan, *, training: bool) -> None:
+        super().__init__(plan, seed=plan.spec.train.seed)
+        self.training = training
+        self.laps = Laps()
+        self.watched: Workspace | None = None
+        self.layers: list[Layer] = []
+        """Of the watched workspace's steps, those that do the work."""
+
+    def workspace(self, *, training: bool, fused: bool = True) -> Workspace:
+        """As every network's; noted pass by pass if it is of the kind to watch."""
+        workspace = super().workspace(training=training, fused=fused)
+        if fused and training == self.training:
+            self.watched = workspace
+            self.layers = [step.layer for step in workspace.steps]
+            for step in workspace.steps:
+                step.layer = WatchedLayer(layer=step.layer, laps=self.laps)
+        return workspace
+
+    def forward(self, x: Array, workspace: Workspace) -> Array:
+        """As every network's; what came before it is noted as one part."""
+        if workspace is self.watched:
+            self.laps.note()
+        return super().forward(x, workspace)
+
+    def backward(self, dy: Array, workspace: Workspace) -> None:
+        """As every network's; what came before it is noted as one part."""
+        if workspace is self.watched:
+            self.laps.note()
+        super().backward(dy, workspace)

@@ -1,0 +1,270 @@
+"""Measuring: what is run, how a step is cut, and what is counted; never how long it took."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lenetkit.errors import InputError
+from lenetkit.kernels.numpy_kernels import NumpyKernels
+from lenetkit.layer import Layer
+from lenetkit.network import Network
+from lenetkit.plan import Plan, load_plan, plan_text
+from lenetkit.profiling.profile import Profile, StepProfile, common_groups
+from lenetkit.profiling.random_data import random_data
+from lenetkit.profiling.sessions import (
+    InferenceSession,
+    Session,
+    TrainingSession,
+    Workload,
+    alternate,
+)
+from lenetkit.spec.merge import Override
+
+SMALL = """
+lenetkit: 1
+name: small
+input: [1, 8, 8]
+layers:
+  conv1: {type: conv2d, out_channels: 2, kernel_size: 3}
+  relu1: relu
+  pool1: {type: max_pool2d, kernel_size: 2}
+  drop1: {type: dropout, p: 0.2}
+  fc1: {type: linear, out_features: 3}
+"""
+
+
+def small(*changes: str) -> Plan:
+    return plan_text(SMALL, "test", [Override.from_text(change) for change in changes])
+
+
+def session(kind: type[Session], plan: Plan, batch_size: int = 4) -> Session:
+    return kind(Workload(plan, "numpy", random_data(plan, batch_size), batch_size, 1))
+
+
+def profiled(kind: type[Session], plan: Plan, batch_size: int = 4) -> Profile:
+    one = session(kind, plan, batch_size)
+    one.run(3)
+    return one.profile()
+
+
+def test_a_step_is_cut_into_parts_that_leave_nothing_out() -> None:
+    """So many parts as the loop has, each of them noted, whatever the kernels fuse."""
+    one = session(TrainingSession, small())
+    one.run(5)
+    profile = one.profile()
+    assert [step.name for step in profile.steps] == ["conv1+relu1+pool1", "drop1", "fc1"]
+    assert [len(row) for row in one.rows] == [1 + 3 + 1 + 3 + 1] * 5
+    assert all(seconds > 0 for row in one.rows for seconds in row)
+    shares = [step.seconds / profile.parts for step in profile.steps]
+    assert profile.loss is not None
+    assert profile.update is not None
+    rest = (profile.batch + profile.loss + profile.update) / profile.parts
+    assert sum(shares) + rest == pytest.approx(1)
+
+
+def test_each_time_is_that_of_its_own_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that each pass moves on by a number of its own; medians then name the part."""
+    now = [0.0]
+    monkeypatch.setattr("lenetkit.profiling.watched.time.perf_counter", lambda: now[0])
+    seconds = {"conv1": 1.0, "relu1": 2.0, "pool1": 4.0, "drop1": 8.0, "fc1": 16.0}
+    plan = small()
+    slowed = tuple(
+        replace(p, layer=Slow(layer=p.layer, seconds=seconds[p.name], now=Now(now)))
+        for p in plan.layers
+    )
+    slow = replace(plan, layers=slowed)
+    profile = profiled(TrainingSession, slow)
+    assert {step.name: step.forward for step in profile.steps} == seconds
+    assert {step.name: step.backward for step in profile.steps} == {
+        name: 100 * each for name, each in seconds.items()
+    }
+    assert profile.whole == sum(seconds.values()) * 101
+    assert profile.batch == profile.loss == profile.update == 0
+    inferred = profiled(InferenceSession, slow)
+    assert {step.name: step.forward for step in inferred.steps} == seconds
+    assert {step.backward for step in inferred.steps} == {None}
+
+
+class Now(list[list[float]]):
+    """A clock's hand that a layer may move."""
+
+    def __init__(self, hand: list[float]) -> None:
+        super().__init__([hand])
+
+    def pass_by(self, seconds: float) -> None:
+        self[0][0] += seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slow(Layer):
+    """A layer that moves the clock on: `seconds` forward, a hundred times that backward."""
+
+    layer: Layer
+    seconds: float
+    now: Now
+
+    def output_shape(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
+        return self.layer.output_shape(in_shape)
+
+    def forward(self, params: Any, x: Any, call: Any) -> tuple[Any, Any]:
+        self.now.pass_by(self.seconds)
+        return self.layer.forward(params, x, call)
+
+    def backward(self, params: Any, saved: Any, dy: Any, grads: Any, call: Any) -> Any:
+        self.now.pass_by(100 * self.seconds)
+        return self.layer.backward(params, saved, dy, grads, call)
+
+
+def test_flops_are_two_a_multiply_add_and_the_first_layer_needs_no_input_gradient() -> None:
+    plan = load_plan("lenet5")
+    profile = profiled(TrainingSession, plan, 3)
+    macs = {layer.name: layer.cost.macs for layer in plan.layers}
+    flops = {step.name: (step.forward_flops, step.backward_flops) for step in profile.steps}
+    conv1, conv2 = 6 * macs["conv1"], 6 * macs["conv2"]
+    assert flops["conv1+relu1+pool1"] == (conv1, conv1)
+    assert flops["conv2+relu2+pool2"] == (conv2, 2 * conv2)
+    assert flops["fc3"] == (6 * 840, 2 * 6 * 840)
+    assert flops["relu3"] == (0, 0)
+    assert sum(forward for forward, _ in flops.values()) == 6 * plan.cost.macs
+
+
+def test_the_real_loop_runs_on_and_learns_nothing() -> None:
+    """Its learning rate is 0, and an epoch that would end begins again: nothing is evaluated."""
+    one = session(TrainingSession, small(), 4)
+    assert isinstance(one, TrainingSession)
+    one.work.data.train.images.flags.writeable = False
+    before = one.network.params.copy()
+    one.progress.step = len(one.work.data.train) // 4 - 2
+    one.run(4)
+    assert one.progress.step == 2
+    assert one.progress.epoch == 0
+    assert one.progress.slots.keys() == set(one.work.plan.spec.train.optimizer.active_slots())
+    np.testing.assert_array_equal(one.network.params, before)
+    assert np.count_nonzero(one.progress.slots["square"])  # it did go backward
+
+
+def test_steps_that_learn_would_diverge_here_and_do_not() -> None:
+    wild = small("train.optimizer={type: sgd, lr: 1e30}", "train.schedule=constant")
+    profiled(TrainingSession, wild)
+
+
+@pytest.mark.parametrize("kind", [TrainingSession, InferenceSession])
+def test_a_watched_network_computes_what_every_network_does(kind: type[Session]) -> None:
+    plan = small()
+    one = session(kind, plan)
+    x = np.random.default_rng(0).random((4, 1, 8, 8), np.float32)
+    plain = Network(plan, seed=plan.spec.train.seed)
+    watched, expected = (
+        network.forward(x, network.workspace(training=False)).copy()
+        for network in (one.network, plain)
+    )
+    np.testing.assert_array_equal(watched, expected)
+
+
+def test_inference_runs_in_inference_mode() -> None:
+    """Dropout hands its input on, so its scratch stays empty; nothing goes backward."""
+    one = session(InferenceSession, small())
+    one.run(2)
+    profile = one.profile()
+    assert (profile.loss, profile.update) == (None, None)
+    assert {step.backward for step in profile.steps} == {None}
+    assert {step.backward_flops for step in profile.steps} == {0}
+    assert one.network.watched is not None
+    assert not any(step.call.training for step in one.network.watched.steps)
+
+
+def test_scratch_is_what_the_layer_holds() -> None:
+    one = session(TrainingSession, small())
+    one.run(2)
+    assert one.network.watched is not None
+    held = [sum(b.nbytes for b in s.call._buffers.values()) for s in one.network.watched.steps]
+    assert [step.scratch_bytes for step in one.profile().steps] == held
+    assert held[0] > 4 * 2 * 3 * 3 * 4  # the convolution's pooled output alone
+
+
+def test_the_peak_holds_the_network_and_grows_with_the_batch() -> None:
+    plan = load_plan("lenet5")
+    few, many = (profiled(TrainingSession, plan, size).peak_bytes for size in (2, 64))
+    vectors = 4 * plan.count() * 4  # weights, gradients and Adam's two, in float32
+    assert vectors < few < many
+    assert many > 2 << 20
+
+
+def test_sessions_work_in_turns() -> None:
+    turns: list[tuple[str, int]] = []
+
+    class Noted(InferenceSession):
+        def run(self, steps: int) -> None:
+            turns.append((self.work.kernels, steps))
+            super().run(steps)
+
+    plan = small()
+    data = random_data(plan, 2)
+    both = [Noted(Workload(plan, name, data, 2, 1)) for name in ("one", "other")]
+    alternate(both, 25)
+    names, counts = zip(*turns, strict=True)
+    assert list(names) == ["one", "other"] * 11
+    assert turns[0][1] == 3  # the warm-up, which is not counted
+    assert [len(session.rows) for session in both] == [25, 25]
+    assert set(counts[2:]) == {2, 3}
+
+
+@pytest.mark.parametrize("steps", [1, 3, 10])
+def test_few_steps_are_done_too(steps: int) -> None:
+    one = session(InferenceSession, small())
+    alternate([one], steps)
+    assert len(one.rows) == steps
+
+
+def test_random_images_pass_the_spec_s_transforms() -> None:
+    plan = load_plan("lenet5-32x32")
+    data = random_data(plan, 64)
+    assert data.train.images.shape == (59_968, 1, 28, 28)
+    assert data.train.images.dtype == np.uint8
+    assert data.pipeline.images(data.train.images[:2], np.float32).shape == (2, 1, 32, 32)
+    assert len(random_data(plan, 70_000).train) == 70_000
+
+
+def test_transforms_that_no_image_passes_are_an_error() -> None:
+    plan = small("data={type: idx, transforms: [{type: pad, padding: 4}, scale]}")
+    message = (
+        r"^data\.transforms: they turn 1×8×8 into 1×16×16, and no shape of image was found that "
+        r"they turn into the spec's input 1×8×8; leave out those that change the shape: "
+        r"--set 'data\.transforms=\[scale\]'$"
+    )
+    with pytest.raises(InputError, match=message):
+        random_data(plan, 2)
+
+
+def test_kernels_that_fuse_differently_meet_in_common_groups() -> None:
+    def profile(*steps: tuple[int, str]) -> Profile:
+        found = tuple(StepProfile(name, first, 1.0, 0, 1.0, 0, 0, "") for first, name in steps)
+        return Profile("any", 1, 1, 1, 0.0, found, 0.0, 0.0, 1.0, (1.0, 1.0), 0)
+
+    one = profile((0, "a+b"), (2, "c"), (3, "d"))
+    other = profile((0, "a"), (1, "b+c"), (3, "d"))
+    names = [[[s.name for s in steps] for steps in group] for group in common_groups([one, other])]
+    assert names == [[["a+b", "c"], ["a", "b+c"]], [["d"], ["d"]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TalkativeKernels(NumpyKernels):
+    """Says what it was asked."""
+
+    def algorithm(self, layer: Layer, in_shape: tuple[int, ...], batch: int) -> str:
+        return f"{type(layer).__name__} of {batch} images {in_shape}"
+
+
+def test_kernels_name_their_algorithm_for_the_layers_they_run() -> None:
+    plan = small()
+    told = replace(plan, spec=replace(plan.spec, kernels=TalkativeKernels()))
+    algorithms = [step.algorithm for step in profiled(TrainingSession, told, 4).steps]
+    assert algorithms == [
+        "ConvMaxPool2d of 4 images (1, 8, 8)",
+        "Dropout of 4 images (2, 3, 3)",
+        "Linear of 4 images (2, 3, 3)",
+    ]
