@@ -42,7 +42,11 @@ def replacing(path: Path) -> Iterator[Path]:
     except BaseException as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename in (None, str(temporary), temporary):
+        if (
+            isinstance(error, OSError)
+            and error.errno is not None  # else it is not the system's
+            and error.filename in (None, str(temporary), temporary)
+        ):
             error.filename, error.filename2 = str(path), None
         raise
     finally:

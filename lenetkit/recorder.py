@@ -80,6 +80,8 @@ class Recorder:
     def _expect_kept_model(self) -> None:
         """The model in the folder is the one that the checkpoint tells of, or will be."""
         try:
+            if not self.folder.model.exists():
+                raise ModelFileError("no such file")
             _, found = tensorfile.read(self.folder.model)
             if (found["digest"], found.get("metrics")) == (self.best.digest, self.best.metrics):
                 return

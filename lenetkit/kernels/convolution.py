@@ -79,7 +79,7 @@ class Blocks:
     def strips(self, batch: int, rows: int | None = None, multiple: int = 1) -> Iterator[slice]:
         """The output rows, or the first `rows`, a few at a time: a `multiple`, but for the last."""
         rows = self.out[0] if rows is None else rows
-        values = self.out[1] // self.width * self.inner * max(batch, 1)
+        values = self.groups * (self.out[1] // self.width) * self.inner * max(batch, 1)
         count = max(_STRIP // (values * multiple), 1) * multiple
         for first in range(0, rows, count):
             yield slice(first, min(first + count, rows))
@@ -107,7 +107,9 @@ def plan_blocks(
     """The blocks for images of `size` (H, W): as wide as makes copies and products least work."""
     out = window.output_size(*size)
     maps, channels = weight_shape[0] // groups, weight_shape[1]
-    widths = [w for w in range(1, out[1] + 1) if out[1] % w == 0] if groups == 1 else [1]
+    # A block's outputs must lie at equal distances; several maps of several groups do not.
+    widest = out[1] if groups == 1 or maps == 1 else 1
+    widths = [w for w in range(1, widest + 1) if out[1] % w == 0]
     choices = [Blocks(window, out, channels, maps, groups, width, bias) for width in widths]
     return min(choices, key=lambda blocks: blocks.inner / blocks.width * (blocks.rows + _COPY))
 
@@ -151,9 +153,7 @@ def prepare(
 def outputs(saved: Saved, rows: slice, y: Array, scratch: Scratch) -> None:
     """Write some rows of the output, (rows, OW, O, N)."""
     padded, band, blocks = saved
-    products = _by_block(y, blocks)
-    for g in range(blocks.groups):
-        _multiply(band[g], _gather(padded, blocks, rows, g, scratch), products[:, :, g])
+    _multiply(band, _gather(padded, blocks, rows, scratch), _by_block(y, blocks))
 
 
 def prepare_backward(saved: Saved, needs_input_grad: bool, scratch: Scratch) -> Gradients:
@@ -168,15 +168,14 @@ def add_gradients(
 ) -> None:
     """Add what some rows of the output's gradient, (rows, OW, O, N), contribute."""
     padded, band, blocks = saved
-    d_band, dx = gradients
     d_products = _by_block(dy, blocks)
-    for g in range(blocks.groups):
-        patches = _gather(padded, blocks, rows, g, scratch)
-        d_band[g] += _weight_gradient(patches, d_products[:, :, g], scratch)
-        if dx is not None:
-            d_patches = patches[:, :, : blocks.depth]  # their own values are used up
-            _multiply(band[g, :, : blocks.depth].T, d_products[:, :, g], d_patches)
-            _scatter(d_patches, dx, blocks, rows, g)
+    patches = _gather(padded, blocks, rows, scratch)
+    d_band, dx = gradients
+    d_band += _weight_gradient(patches, d_products, scratch)
+    if dx is not None:
+        d_patches = patches[:, :, :, : blocks.depth]  # their own values are used up
+        _multiply(band[:, :, : blocks.depth].swapaxes(1, 2), d_products, d_patches)
+        _scatter(d_patches, dx[rows.start * blocks.window.stride[0] :], blocks)
 
 
 def finish_backward(
@@ -191,72 +190,79 @@ def finish_backward(
 
 
 def _weight_gradient(patches: Array, d_products: Array, scratch: Scratch) -> Array:
-    """Σ over all blocks of d_product · patchᵀ, (width·maps, inner)."""
-    rows, across, inner, N = patches.shape
+    """Σ over all blocks of d_product · patchᵀ, (groups, width·maps, inner)."""
+    G, rows, across, inner, N = patches.shape
     if N == 1:  # one product over all blocks, instead of one a block
-        flat = d_products.reshape(rows * across, -1)
-        return flat.T @ patches.reshape(rows * across, inner)
+        flat = d_products.reshape(G, rows * across, -1)
+        return flat.swapaxes(1, 2) @ patches.reshape(G, rows * across, inner)
     transposed = d_products.swapaxes(-1, -2)
     if inner >= _DEEP:
         copy = scratch("transposed", transposed.shape, transposed.dtype)
         copy[...] = transposed
         transposed = copy
-    products = scratch("d_weights", (rows, across, inner, transposed.shape[-1]), patches.dtype)
-    result: Array = np.matmul(patches, transposed, out=products).sum(axis=(0, 1))
-    return result.T
+    products = scratch("d_weights", (*patches.shape[:-1], transposed.shape[-1]), patches.dtype)
+    result: Array = np.matmul(patches, transposed, out=products).sum(axis=(1, 2))
+    return result.swapaxes(1, 2)
 
 
-def _gather(padded: Array, blocks: Blocks, strip: slice, group: int, scratch: Scratch) -> Array:
-    """The input of each block of a strip of output rows: (rows, blocks in a row, inner, N)."""
+def _gather(padded: Array, blocks: Blocks, strip: slice, scratch: Scratch) -> Array:
+    """The input of every block of a strip: (groups, rows, blocks in a row, inner, N)."""
     (kh, _), (sh, _), (dh, _) = blocks.window.kernel, blocks.window.stride, blocks.window.dilation
     _, Wp, all_channels, N = padded.shape
-    rows, across = strip.stop - strip.start, blocks.out[1] // blocks.width
+    counts = (blocks.groups, strip.stop - strip.start, blocks.out[1] // blocks.width)
     item = padded.itemsize
     channel = N * item
     pixel = all_channels * channel
     row = Wp * pixel
     pieces: Array = np.ndarray(
-        (rows, across, kh, blocks.span, blocks.channels, N),
+        (*counts, kh, blocks.span, blocks.channels, N),
         padded.dtype,
         padded,
-        strip.start * sh * row + group * blocks.channels * channel,
-        (sh * row, blocks.step * pixel, dh * row, pixel, channel, item),
+        strip.start * sh * row,
+        (
+            *(blocks.channels * channel, sh * row, blocks.step * pixel),
+            *(dh * row, pixel, channel, item),
+        ),
     )
-    patches = scratch("patches", (rows, across, blocks.inner, N), padded.dtype)
-    np.copyto(patches[:, :, : blocks.depth].reshape(pieces.shape), pieces)
-    patches[:, :, blocks.depth :] = 1
+    patches = scratch("patches", (*counts, blocks.inner, N), padded.dtype)
+    np.copyto(patches[:, :, :, : blocks.depth].reshape(pieces.shape), pieces)
+    patches[:, :, :, blocks.depth :] = 1
     return patches
 
 
-def _scatter(d_patches: Array, dx: Array, blocks: Blocks, strip: slice, group: int) -> None:
-    """Add each block's gradient where its input was read; blocks overlap, so it must add."""
+def _scatter(d_patches: Array, dx: Array, blocks: Blocks) -> None:
+    """Add each block's gradient where its input was read; blocks overlap, so it must add.
+
+    `dx` begins with the first row that the blocks read.
+    """
     (kh, _), (sh, _), (dh, _) = blocks.window.kernel, blocks.window.stride, blocks.window.dilation
-    rows, across, _, N = d_patches.shape
-    pieces = d_patches.reshape(rows, across, kh, blocks.span, blocks.channels, N)
-    channels = slice(group * blocks.channels, (group + 1) * blocks.channels)
+    G, rows, across, _, N = d_patches.shape
+    pieces = d_patches.reshape(G, rows, across, kh, blocks.span, blocks.channels, N)
+    grouped = dx.reshape(*dx.shape[:2], G, blocks.channels, N)
     for u in range(kh):
-        first = strip.start * sh + u * dh
-        lines = dx[first : first + sh * (rows - 1) + 1 : sh, :, channels]
+        lines = grouped[u * dh : u * dh + sh * (rows - 1) + 1 : sh].transpose(2, 0, 1, 3, 4)
         for b in range(across):
             left = b * blocks.step
-            line = lines[:, left : left + blocks.span]
-            np.add(line, pieces[:, b, u], out=line)
+            line = lines[:, :, left : left + blocks.span]
+            np.add(line, pieces[:, :, b, u], out=line)
 
 
-def _multiply(matrix: Array, patches: Array, out: Array) -> None:
-    """out[r, b] = matrix · patches[r, b] for every block."""
+def _multiply(matrices: Array, patches: Array, out: Array) -> None:
+    """out[g, r, b] = matrices[g] · patches[g, r, b] for every block."""
     if patches.shape[-1] == 1:  # one product over all blocks, instead of one a block
-        rows, across, inner, _ = patches.shape
-        flat = patches.reshape(rows * across, inner) @ matrix.T
-        out[...] = flat.reshape(rows, across, -1, 1)
+        G, rows, across, inner, _ = patches.shape
+        flat = patches.reshape(G, rows * across, inner) @ matrices.swapaxes(1, 2)
+        out[...] = flat.reshape(out.shape)
     else:
-        np.matmul(matrix, patches, out=out)
+        np.matmul(matrices[:, None, None], patches, out=out)
 
 
 def _by_block(y: Array, blocks: Blocks) -> Array:
-    """(rows, OW, O, N) as a (rows, blocks in a row, groups, width·maps, N) view."""
+    """(rows, OW, O, N) as a (groups, rows, blocks in a row, width·maps, N) view."""
     rows, OW, _, N = y.shape
-    return y.reshape(rows, OW // blocks.width, blocks.groups, blocks.rows, N)
+    across = OW // blocks.width
+    split = y.reshape(rows, across, blocks.width, blocks.groups, blocks.maps, N)
+    return split.transpose(3, 0, 1, 2, 4, 5).reshape(blocks.groups, rows, across, blocks.rows, N)
 
 
 def _band(weight: Array, bias: Array | None, blocks: Blocks, scratch: Scratch) -> Array:
