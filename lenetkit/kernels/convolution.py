@@ -27,6 +27,10 @@ _COPY = 12
 """Multiply-adds that take as long as copying a value into a block and back (measured)."""
 _STRIP = 1 << 18
 """Values gathered at a time: few enough to stay in a core's cache."""
+_SMALL = 1_000_000
+"""Multiply-adds up to which OpenBLAS computes a product as it stands, without copying the matrices
+into an order of its own: half as fast again (measured)."""
+_FEWEST_ROWS = 8
 _DEEP = 64
 """Depth from which on the weights' gradient is worth a copy of dy, batch outermost (measured)."""
 
@@ -195,14 +199,16 @@ def _weight_gradient(patches: Array, d_products: Array, scratch: Scratch) -> Arr
     if N == 1:  # one product over all blocks, instead of one a block
         flat = d_products.reshape(G, rows * across, -1)
         return flat.swapaxes(1, 2) @ patches.reshape(G, rows * across, inner)
-    transposed = d_products.swapaxes(-1, -2)
+    split = _split(d_products, inner * N)
+    transposed = split.swapaxes(-1, -2)
     if inner >= _DEEP:
         copy = scratch("transposed", transposed.shape, transposed.dtype)
         copy[...] = transposed
         transposed = copy
-    products = scratch("d_weights", (*patches.shape[:-1], transposed.shape[-1]), patches.dtype)
-    result: Array = np.matmul(patches, transposed, out=products).sum(axis=(1, 2))
-    return result.swapaxes(1, 2)
+    shape = (*split.shape[:4], inner, split.shape[4])
+    products = scratch("d_weights", shape, patches.dtype)
+    result: Array = np.matmul(patches[:, :, :, None], transposed, out=products).sum(axis=(1, 2))
+    return result.swapaxes(-1, -2).reshape(G, -1, inner)
 
 
 def _gather(padded: Array, blocks: Blocks, strip: slice, scratch: Scratch) -> Array:
@@ -249,12 +255,24 @@ def _scatter(d_patches: Array, dx: Array, blocks: Blocks) -> None:
 
 def _multiply(matrices: Array, patches: Array, out: Array) -> None:
     """out[g, r, b] = matrices[g] · patches[g, r, b] for every block."""
-    if patches.shape[-1] == 1:  # one product over all blocks, instead of one a block
-        G, rows, across, inner, _ = patches.shape
+    G, rows, across, inner, N = patches.shape
+    if N == 1:  # one product over all blocks, instead of one a block
         flat = patches.reshape(G, rows * across, inner) @ matrices.swapaxes(1, 2)
         out[...] = flat.reshape(out.shape)
     else:
-        np.matmul(matrices[:, None, None], patches, out=out)
+        split = _split(matrices, inner * N)[:, None, None]
+        np.matmul(split, patches[:, :, :, None], out=_split(out, inner * N))
+
+
+def _split(matrices: Array, cost: int) -> Array:
+    """(…, R, K) as (…, pieces, R / pieces, K), pieces that are multiplied as fast as can be.
+
+    `cost` is the multiply-adds of a row.
+    """
+    *before, R, K = matrices.shape
+    pieces = (n for n in range(1, R // _FEWEST_ROWS + 1) if R % n == 0 and R // n * cost <= _SMALL)
+    count = next(pieces, 1)
+    return matrices.reshape(*before, count, R // count, K)
 
 
 def _by_block(y: Array, blocks: Blocks) -> Array:
