@@ -13,20 +13,15 @@ The batch lies innermost, so that every copy and every product runs over N conti
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache, cached_property
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from lenetkit.kernels import memory
-from lenetkit.kernels.base import Array, Pair, Scratch, Window
+from lenetkit.kernels import memory, workers
+from lenetkit.kernels.base import Array, Scratch, Window
+from lenetkit.kernels.blocks import Blocks, plan_blocks
 
-_COPY = 12
-"""Multiply-adds that take as long as copying a value into a block and back (measured)."""
-_STRIP = 1 << 18
-"""Values gathered at a time: few enough to stay in a core's cache."""
 _SMALL = 1_000_000
 """Multiply-adds up to which OpenBLAS computes a product as it stands, without copying the matrices
 into an order of its own: half as fast again (measured)."""
@@ -35,58 +30,7 @@ _DEEP = 64
 """Depth from which on the weights' gradient is worth a copy of dy, batch outermost (measured)."""
 
 
-@dataclass(frozen=True)
-class Blocks:
-    """How a convolution is cut into products, for one shape of image."""
-
-    window: Window
-    out: Pair
-    channels: int
-    """Input channels of one group."""
-    maps: int
-    """Output channels of one group."""
-    groups: int
-    width: int
-    """Neighbouring outputs in a block; divides the output's width."""
-    bias: bool
-
-    @cached_property
-    def span(self) -> int:
-        """Input columns that a block reads."""
-        return self.step + self.window.extent[1] - self.window.stride[1]
-
-    @cached_property
-    def step(self) -> int:
-        """Input columns from one block to the next."""
-        return self.window.stride[1] * self.width
-
-    @cached_property
-    def depth(self) -> int:
-        """Values that a block reads."""
-        return self.window.kernel[0] * self.span * self.channels
-
-    @cached_property
-    def inner(self) -> int:
-        """The inner size of the product: a block's values and, for a bias, a one."""
-        return self.depth + self.bias
-
-    @cached_property
-    def rows(self) -> int:
-        """Rows of a band matrix: the values that one block of one group gives."""
-        return self.width * self.maps
-
-    def describe(self, batch: int) -> str:
-        """`blocks of 3 outputs, 18×36×64 each`: m×k×n of the product of (m, k) and (k, n)."""
-        way = "im2col" if self.width == 1 else f"blocks of {self.width} outputs"
-        return f"{way}, {self.rows}×{self.inner}×{batch} each"
-
-    def strips(self, batch: int, rows: int | None = None, multiple: int = 1) -> Iterator[slice]:
-        """The output rows, or the first `rows`, a few at a time: a `multiple`, but for the last."""
-        rows = self.out[0] if rows is None else rows
-        values = self.groups * (self.out[1] // self.width) * self.inner * max(batch, 1)
-        count = max(_STRIP // (values * multiple), 1) * multiple
-        for first in range(0, rows, count):
-            yield slice(first, min(first + count, rows))
+RowsOfGradient = Callable[[slice, Scratch], Array]
 
 
 class Saved(NamedTuple):
@@ -97,35 +41,13 @@ class Saved(NamedTuple):
     blocks: Blocks
 
 
-class Gradients(NamedTuple):
-    """What the strips of the backward pass add up."""
-
-    band: Array
-    dx: Array | None
-
-
-@cache
-def plan_blocks(
-    size: Pair, weight_shape: tuple[int, ...], window: Window, groups: int, bias: bool
-) -> Blocks:
-    """The blocks for images of `size` (H, W): as wide as makes copies and products least work."""
-    out = window.output_size(*size)
-    maps, channels = weight_shape[0] // groups, weight_shape[1]
-    # A block's outputs must lie at equal distances; several maps of several groups do not.
-    widest = out[1] if groups == 1 or maps == 1 else 1
-    widths = [w for w in range(1, widest + 1) if out[1] % w == 0]
-    choices = [Blocks(window, out, channels, maps, groups, width, bias) for width in widths]
-    return min(choices, key=lambda blocks: blocks.inner / blocks.width * (blocks.rows + _COPY))
-
-
 def forward(
     x: Array, weight: Array, bias: Array | None, window: Window, groups: int, scratch: Scratch
 ) -> tuple[Array, Saved]:
     """y (N, O, OH, OW) for x (N, C, H, W) and weight (O, C/groups, kh, kw)."""
     saved = prepare(x, weight, bias, window, groups, scratch)
     y = scratch("y", (*saved.blocks.out, len(weight), len(x)), x.dtype)
-    for rows in saved.blocks.strips(len(x)):
-        outputs(saved, rows, y[rows], scratch)
+    for_strips(saved, lambda rows, own: outputs(saved, rows, y[rows], own), scratch)
     return memory.batch_first(y), saved
 
 
@@ -139,10 +61,8 @@ def backward(
 ) -> Array | None:
     """Write dL/dweight and dL/dbias; return dL/dx (N, C, H, W) where it is needed."""
     last = memory.contiguous("dy", memory.batch_last(dy), scratch)
-    gradients = prepare_backward(saved, needs_input_grad, scratch)
-    for rows in saved.blocks.strips(len(dy)):
-        add_gradients(saved, gradients, rows, last[rows], scratch)
-    return finish_backward(saved, gradients, d_weight, d_bias)
+    rows_of_dy: RowsOfGradient = lambda rows, own: last[rows]  # noqa: E731
+    return gradients(saved, rows_of_dy, d_weight, d_bias, needs_input_grad, scratch)
 
 
 def prepare(
@@ -154,43 +74,89 @@ def prepare(
     return Saved(padded, _band(weight, bias, blocks, scratch), blocks)
 
 
+def for_strips(
+    saved: Saved,
+    work: Callable[[slice, Scratch], None],
+    scratch: Scratch,
+    rows: int | None = None,
+    multiple: int = 1,
+) -> None:
+    """Do `work` on the output's rows, or the first `rows`, a few at a time, a `multiple`.
+
+    Threads share it; each brings scratch of its own.
+    """
+    blocks, N = saved.blocks, saved.padded.shape[-1]
+    parts = blocks.parts(N, blocks.out[0] if rows is None else rows, multiple)
+
+    def share(part: int, worker: int) -> None:
+        own = workers.own(scratch, worker)
+        for strip in blocks.strips(parts[part], N, multiple):
+            work(strip, own)
+
+    workers.run(share, len(parts))
+
+
 def outputs(saved: Saved, rows: slice, y: Array, scratch: Scratch) -> None:
     """Write some rows of the output, (rows, OW, O, N)."""
     padded, band, blocks = saved
     _multiply(band, _gather(padded, blocks, rows, scratch), _by_block(y, blocks))
 
 
-def prepare_backward(saved: Saved, needs_input_grad: bool, scratch: Scratch) -> Gradients:
-    """Gradients of 0, for `add_gradients` to add to."""
-    padded, band, _ = saved
-    dx = memory.zeros("dx", padded.shape, scratch, padded) if needs_input_grad else None
-    return Gradients(memory.zeros("d_band", band.shape, scratch, band), dx)
-
-
-def add_gradients(
-    saved: Saved, gradients: Gradients, rows: slice, dy: Array, scratch: Scratch
-) -> None:
-    """Add what some rows of the output's gradient, (rows, OW, O, N), contribute."""
-    padded, band, blocks = saved
-    d_products = _by_block(dy, blocks)
-    patches = _gather(padded, blocks, rows, scratch)
-    d_band, dx = gradients
-    d_band += _weight_gradient(patches, d_products, scratch)
-    if dx is not None:
-        d_patches = patches[:, :, :, : blocks.depth]  # their own values are used up
-        _multiply(band[:, :, : blocks.depth].swapaxes(1, 2), d_products, d_patches)
-        _scatter(d_patches, dx[rows.start * blocks.window.stride[0] :], blocks)
-
-
-def finish_backward(
-    saved: Saved, gradients: Gradients, d_weight: Array, d_bias: Array | None
+def gradients(
+    saved: Saved,
+    rows_of_dy: RowsOfGradient,
+    d_weight: Array,
+    d_bias: Array | None,
+    needs_input_grad: bool,
+    scratch: Scratch,
+    rows: int | None = None,
+    multiple: int = 1,
 ) -> Array | None:
-    """Write dL/dweight and dL/dbias from the band's gradient; return dL/dx (N, C, H, W)."""
-    blocks, (d_band, dx) = saved.blocks, gradients
+    """`backward` with the output's gradient a few rows at a time; see `for_strips`.
+
+    `rows_of_dy(rows, scratch)` gives them as (rows, OW, O, N).
+    """
+    padded, band, blocks = saved
+    N = padded.shape[-1]
+    parts = blocks.parts(N, blocks.out[0] if rows is None else rows, multiple)
+    read = [blocks.reads(part) for part in parts] if len(parts) > 1 else [slice(0, len(padded))]
+    d_bands, d_inputs = [], []
+    for part, lines in enumerate(read):
+        d_bands.append(memory.zeros(f"d_band of part {part}", band.shape, scratch, band))
+        if needs_input_grad:
+            shape = (lines.stop - lines.start, *padded.shape[1:])
+            d_inputs.append(memory.zeros(f"dx of part {part}", shape, scratch, padded))
+
+    def share(part: int, worker: int) -> None:
+        own = workers.own(scratch, worker)
+        for strip in blocks.strips(parts[part], N, multiple):
+            d_products = _by_block(rows_of_dy(strip, own), blocks)
+            patches = _gather(padded, blocks, strip, own)
+            d_bands[part] += _weight_gradient(patches, d_products, own)
+            if needs_input_grad:
+                d_patches = patches[:, :, :, : blocks.depth]  # their own values are used up
+                _multiply(band[:, :, : blocks.depth].swapaxes(1, 2), d_products, d_patches)
+                _scatter(
+                    d_patches,
+                    d_inputs[part][blocks.reads(strip).start - read[part].start :],
+                    blocks,
+                )
+
+    workers.run(share, len(parts))
+    d_band = d_bands[0]
+    for more in d_bands[1:]:
+        d_band += more
     d_weight[...] = _diagonals(d_band, blocks).sum(axis=1).reshape(d_weight.shape)
     if d_bias is not None:
         d_bias[...] = _biases(d_band, blocks).sum(axis=1).reshape(d_bias.shape)
-    return None if dx is None else memory.unpad(dx, blocks.window.padding)
+    if not needs_input_grad:
+        return None
+    dx = d_inputs[0]
+    if len(parts) > 1:
+        dx = memory.zeros("dx", padded.shape, scratch, padded)
+        for lines, more in zip(read, d_inputs, strict=True):
+            dx[lines] += more
+    return memory.unpad(dx, blocks.window.padding)
 
 
 def _weight_gradient(patches: Array, d_products: Array, scratch: Scratch) -> Array:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lenetkit.kernels import convolution, memory, pooling
-from lenetkit.kernels.base import Pair
+from lenetkit.kernels.base import Pair, Scratch
 from lenetkit.layer import Array, Call, Layer, Params, ParamSpec, Shape
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.pooling import MaxPool2d
@@ -87,11 +87,14 @@ class ConvMaxPool2d(Layer):
         PH, PW = window.output_size(OH, OW)
         y = scratch("y", (PH, PW, O, N), x.dtype)
         masks = pooling.room_for_masks(PH * ph, y, window, scratch)
-        for rows in conv.blocks.strips(N, PH * ph, ph):
-            z = scratch("z", (rows.stop - rows.start, OW, O, N), x.dtype)
+
+        def work(rows: slice, own: Scratch) -> None:
+            z = own("z", (rows.stop - rows.start, OW, O, N), x.dtype)
             pooled = slice(rows.start // ph, rows.stop // ph)
-            convolution.outputs(conv, rows, z, scratch)
-            pooling.largest(z, y[pooled], masks.rows(rows, pooled), window, scratch)
+            convolution.outputs(conv, rows, z, own)
+            pooling.largest(z, y[pooled], masks.rows(rows, pooled), window, own)
+
+        convolution.for_strips(conv, work, scratch, PH * ph, ph)
         if self.relu:
             np.maximum(y, 0, out=y)
         return memory.batch_first(y), ConvSaved(conv, masks, y, (OH, OW))
@@ -104,12 +107,20 @@ class ConvMaxPool2d(Layer):
         d_largest = memory.contiguous("dy", memory.batch_last(dy), scratch)
         if self.relu:
             np.multiply(d_largest, y > 0, out=d_largest)
-        gradients = convolution.prepare_backward(conv, call.needs_input_grad, scratch)
-        for rows in conv.blocks.strips(len(dy), len(y) * ph, ph):
-            dz = scratch("z", (rows.stop - rows.start, OW, *y.shape[2:]), dy.dtype)
+
+        def rows_of_dz(rows: slice, own: Scratch) -> Array:
+            dz = own("z", (rows.stop - rows.start, OW, *y.shape[2:]), dy.dtype)
             pooled = slice(rows.start // ph, rows.stop // ph)
-            pooling.give_to_largest(
-                d_largest[pooled], dz, masks.rows(rows, pooled), window, scratch
-            )
-            convolution.add_gradients(conv, gradients, rows, dz, scratch)
-        return convolution.finish_backward(conv, gradients, grads["weight"], grads.get("bias"))
+            pooling.give_to_largest(d_largest[pooled], dz, masks.rows(rows, pooled), window, own)
+            return dz
+
+        return convolution.gradients(
+            conv,
+            rows_of_dz,
+            grads["weight"],
+            grads.get("bias"),
+            call.needs_input_grad,
+            scratch,
+            len(y) * ph,
+            ph,
+        )

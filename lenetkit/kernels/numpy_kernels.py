@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from lenetkit.kernels import convolution, pooling
+from lenetkit.kernels import convolution, pooling, workers
 from lenetkit.kernels.base import Array, Kernels, Scratch, Window
+from lenetkit.kernels.blocks import Blocks, plan_blocks
 from lenetkit.kernels.fused import ConvMaxPool2d, ReLUMaxPool2d
 from lenetkit.layer import Layer
 from lenetkit.layers.activations import ReLU
@@ -39,13 +41,23 @@ class NumpyKernels(Kernels):
                 blocks = _blocks(conv, in_shape)
                 multiple = pool.window.kernel[0]
                 pooled = pool.window.output_size(*blocks.out)[0] * multiple
-                strip = next(blocks.strips(batch, pooled, multiple))
+                part = blocks.parts(batch, pooled, multiple)[0]
+                strip = blocks.strips(part, batch, multiple)[0]
                 return f"{blocks.describe(batch)}, {strip.stop} of {pooled} rows at a time"
             case Conv2d() if type(layer) is Conv2d:
                 return _blocks(layer, in_shape).describe(batch)
             case ReLUMaxPool2d():
                 return "pooled before rectified"
         return ""
+
+    @contextmanager
+    def limited(self, threads: int) -> Iterator[None]:
+        """Parts of large convolutions, and large products of other layers, on `threads` threads."""
+        with super().limited(threads), workers.limited(threads):
+            yield
+
+    def threads(self) -> int:
+        return max(super().threads(), workers.threads())
 
     def conv2d(
         self,
@@ -85,8 +97,8 @@ class NumpyKernels(Kernels):
         return pooling.avg_backward(saved, dy, scratch)
 
 
-def _blocks(conv: Conv2d, in_shape: tuple[int, ...]) -> convolution.Blocks:
+def _blocks(conv: Conv2d, in_shape: tuple[int, ...]) -> Blocks:
     """How a convolution of images of `in_shape` (C, H, W) is cut."""
     C, H, W = in_shape
     shape = (conv.out_channels, C // conv.groups, *conv.window.kernel)
-    return convolution.plan_blocks((H, W), shape, conv.window, conv.groups, conv.bias)
+    return plan_blocks((H, W), shape, conv.window, conv.groups, conv.bias)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lenetkit.kernels import convolution
+from lenetkit.kernels import blocks, convolution
 from lenetkit.kernels.base import Window
 from lenetkit.kernels.numpy_kernels import NumpyKernels
 from lenetkit.layer import Call
@@ -112,12 +112,12 @@ def cut(
     width: int | None = None, strip: int | None = None, small: int | None = None
 ) -> Iterator[None]:
     """Convolve in blocks of `width` outputs, strips of `strip` values, products of `small` cost."""
-    plan = convolution.plan_blocks
+    plan = blocks.plan_blocks
     with pytest.MonkeyPatch.context() as patch:
         if width:
             patch.setattr(convolution, "plan_blocks", lambda *of: replace(plan(*of), width=width))
         if strip:
-            patch.setattr(convolution, "_STRIP", strip)
+            patch.setattr(blocks, "_STRIP", strip)
         if small:
             patch.setattr(convolution, "_SMALL", small)
             patch.setattr(convolution, "_FEWEST_ROWS", 1)
@@ -158,10 +158,13 @@ def test_how_it_is_cut_changes_no_result(problem: Problem, data: st.DataObject) 
 @pytest.mark.parametrize("W", [5, 14, 27, 28])
 def test_blocks_tile_every_row_of_outputs(maps: int, groups: int, W: int) -> None:
     window = Window((3, 3), padding=(1, 1))
-    blocks = convolution.plan_blocks((9, W), (groups * maps, 2, 3, 3), window, groups, True)
-    assert blocks.width in (divisors(W) if 1 in (groups, maps) else [1])
-    strips = [range(9)[strip] for strip in blocks.strips(100)]
-    assert [row for strip in strips for row in strip] == list(range(9))
+    plan = blocks.plan_blocks((9, W), (groups * maps, 2, 3, 3), window, groups, True)
+    assert plan.width in (divisors(W) if 1 in (groups, maps) else [1])
+    for rows, multiple in [(9, 1), (8, 2), (6, 3)]:
+        parts = plan.parts(100_000, rows, multiple)
+        strips = [strip for part in parts for strip in plan.strips(part, 100, multiple)]
+        assert [row for strip in strips for row in range(9)[strip]] == list(range(rows))
+        assert all((strip.stop - strip.start) % multiple == 0 for strip in strips)
 
 
 @pytest.mark.parametrize("width", [1, 2])

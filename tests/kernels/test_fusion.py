@@ -121,7 +121,7 @@ def test_convolved_and_pooled_in_strips_is_the_same_as_one_after_the_other(
     dy = rng.integers(-3, 4, (N, *fused.output_shape(in_shape))).astype(float)
     alone = passes([conv, ReLU(), pool] if relu else [conv, pool], x, dy, params)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lenetkit.kernels.convolution._STRIP", draw(st.sampled_from([1, 500, 10**6])))
+        patch.setattr("lenetkit.kernels.blocks._STRIP", draw(st.sampled_from([1, 500, 10**6])))
         for one, other in zip(passes([fused], x, dy, params), alone, strict=True):
             np.testing.assert_array_equal(one, other)
 

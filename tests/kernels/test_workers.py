@@ -1,0 +1,115 @@
+"""Threads that share a pass: all is done once, no bit depends on their number, errors arrive."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from lenetkit.kernels import blocks, workers
+from lenetkit.kernels.fused import ConvMaxPool2d
+from lenetkit.kernels.numpy_kernels import NumpyKernels
+from lenetkit.layer import Call
+from lenetkit.layers.conv2d import Conv2d
+from lenetkit.layers.pooling import MaxPool2d
+
+
+@pytest.fixture
+def eager() -> Iterator[None]:
+    """Whatever can be cut in two is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "_WORTH_SHARING", 1)
+        blocks.plan_blocks.cache_clear()
+        yield
+        blocks.plan_blocks.cache_clear()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 7])
+@pytest.mark.parametrize("parts", [0, 1, 2, 5])
+def test_every_part_is_done_once_by_a_worker_of_its_own(threads: int, parts: int) -> None:
+    done: list[tuple[int, int, int]] = []
+    with workers.limited(threads):
+        workers.run(lambda part, worker: done.append((part, worker, threading.get_ident())), parts)
+    assert sorted(part for part, _, _ in done) == list(range(parts))
+    assert {worker for _, worker, _ in done} == set(range(min(threads, parts)))
+    assert len({(worker, thread) for _, worker, thread in done}) == min(threads, parts)
+
+
+def test_helpers_work_side_by_side() -> None:
+    both = threading.Barrier(2, timeout=60)
+
+    def work(part: int, worker: int) -> None:
+        both.wait()  # breaks where one waits alone
+
+    with workers.limited(2):
+        workers.run(work, 2)
+
+
+@pytest.mark.parametrize("failing", [0, 1, 2])
+def test_what_a_part_raises_arrives_and_the_helpers_live_on(failing: int) -> None:
+    def work(part: int, worker: int) -> None:
+        if part == failing:
+            raise ZeroDivisionError(f"part {part}")
+
+    with workers.limited(3):
+        with pytest.raises(ZeroDivisionError, match=f"part {failing}"):
+            workers.run(work, 3)
+        test_every_part_is_done_once_by_a_worker_of_its_own(3, 5)
+
+
+def test_a_pass_within_a_pass_does_its_parts_itself() -> None:
+    done: list[int] = []
+
+    def inner(part: int, worker: int) -> None:
+        assert worker == 0
+        done.append(part)
+
+    with workers.limited(2):
+        workers.run(lambda part, worker: workers.run(inner, 3), 2)
+    assert sorted(done) == [0, 0, 1, 1, 2, 2]
+
+
+def test_the_limit_ends_with_its_block() -> None:
+    before = workers.threads()
+    with workers.limited(5):
+        assert workers.threads() == 5
+    assert workers.threads() == before
+
+
+def _run_in_child() -> None:
+    test_every_part_is_done_once_by_a_worker_of_its_own(2, 2)
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs fork")
+def test_a_forked_process_makes_helpers_of_its_own() -> None:
+    _run_in_child()  # now this process has one, which the child does not inherit
+    child = multiprocessing.get_context("fork").Process(target=_run_in_child)
+    child.start()
+    child.join(60)
+    assert child.exitcode == 0
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize("pool", [True, False])
+def test_the_number_of_threads_changes_no_bit(pool: bool) -> None:
+    conv = Conv2d(out_channels=6, kernel_size=3, padding=1, in_channels=2)
+    layer = ConvMaxPool2d(conv=conv, pool=MaxPool2d(kernel_size=2)) if pool else conv
+    rng = np.random.default_rng(0)
+    shapes = layer.param_specs((2, 20, 20))
+    params = {name: rng.normal(size=s.shape).astype(np.float32) for name, s in shapes.items()}
+    x = rng.normal(size=(5, 2, 20, 20)).astype(np.float32)
+    dy = rng.normal(size=(5, *layer.output_shape((2, 20, 20)))).astype(np.float32)
+    found = []
+    for threads in (1, 2, 3):
+        kernels = NumpyKernels()
+        grads = {name: np.empty_like(value) for name, value in params.items()}
+        with workers.limited(threads):
+            call = Call(kernels=kernels)
+            y, saved = layer.forward(params, x, call)
+            dx = layer.backward(params, saved, dy.copy(), grads, call)
+        assert dx is not None
+        found.append([y.tobytes(), dx.tobytes(), *(g.tobytes() for g in grads.values())])
+    assert found[0] == found[1] == found[2]
