@@ -114,21 +114,6 @@ _LONGEST_NAME = 100
 """Likeness is worked out among so many names, of so many characters, that it takes no time."""
 
 
-@contextmanager
-def blaming(culprit: str) -> Iterator[None]:
-    """Whatever a plugin raises as a PluginError that begins with the culprit; the user's own
-    Ctrl-C and what is a PluginError already pass.
-    """
-    try:
-        yield
-    except PluginError:
-        raise
-    except BaseException as error:
-        if is_ctrl_c(error):
-            raise
-        raise PluginError(f"{culprit}: {cause(error)}") from error
-
-
 def nearest(found: str, valid: Iterable[str]) -> str | None:
     """The valid name that is most like what was found; None where none is near."""
     names = sorted(valid)
@@ -168,3 +153,18 @@ def cause(error: BaseException) -> str:
 def is_ctrl_c(error: BaseException) -> bool:
     """Whether a user interrupted, rather than someone's code raising what looks like it."""
     return type(error) is KeyboardInterrupt
+
+
+@contextmanager
+def blaming(culprit: str) -> Iterator[None]:
+    """Whatever a plugin raises as a PluginError that begins with the culprit; the user's own
+    Ctrl-C and what is a PluginError already pass.
+    """
+    try:
+        yield
+    except PluginError:
+        raise
+    except BaseException as error:
+        if is_ctrl_c(error):
+            raise
+        raise PluginError(f"{culprit}: {cause(error)}") from error
