@@ -80,7 +80,7 @@ def test_a_pipe_put_in_place_of_a_file_is_noticed_after_opening(
     os.mkfifo(path)
     (tmp_path / "file").touch()
     before = (tmp_path / "file").stat()
-    monkeypatch.setattr(Path, "stat", lambda self: before)
+    monkeypatch.setattr(Path, "stat", lambda self, **_: before)
     with pytest.raises(NotRegularError, match="is a pipe"):
         open_regular(path)
 

@@ -61,6 +61,8 @@ class SyntheticDigits(DataSource):
                 tensorfile.write(path, {"images": images}, {})
             except OSError as error:
                 place.report(f"warning: {path.parent}: cannot be written: {error.strerror}")
+            except ModelFileError as error:
+                place.report(f"warning: not kept: {error}")
         classes = tuple("0123456789")
         return checked_samples(images, labels, "synthetic digits", classes, str(path))
 

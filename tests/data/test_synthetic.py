@@ -77,6 +77,17 @@ def test_damaged_cache_is_drawn_anew(damage: bytes) -> None:
     assert path.read_bytes() == whole
 
 
+def test_more_than_a_file_may_hold_is_not_kept_and_done_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("lenetkit.tensorfile.MAX_BYTES", 1000)
+    reports: list[str] = []
+    assert len(load(reports=reports)) == 30
+    assert reports[1].startswith("warning: not kept: ")
+    assert "expected at most 1,000" in reports[1]
+    assert list(cache_folder().iterdir()) == []
+
+
 def test_cache_that_cannot_be_written_is_reported_and_done_without(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
