@@ -65,6 +65,7 @@ def refusal(error: OSError, expected: str) -> str:
 
 
 _STARTS = [
+    (rb".{3}\0{5}\{\"", "a safetensors file"),  # first, as its length may look like anything
     (rb"\x89PNG\r\n", "a PNG picture"),
     (rb"\xff\xd8\xff", "a JPEG picture"),
     (rb"GIF8[79]a", "a GIF picture"),
@@ -83,7 +84,6 @@ _STARTS = [
     (rb"\x89HDF\r\n", "an HDF5 file"),
     (rb"\x80[\x02-\x05](\x95|[}\]c\x8a(])", "a Python pickle"),
     (rb"\0\0[\x08\x09\x0b-\x0e][\x01-\x05]\0", "an IDX data file"),
-    (rb".{3}\0{5}\{\"", "a safetensors file"),
     (rb"\xff\xfe|\xfe\xff", "UTF-16 text"),
     (rb"$", "an empty file"),
 ]

@@ -179,6 +179,12 @@ def test_kinds_of_file(tmp_path: Path, kind: str) -> None:
     assert kind_of(KINDS[kind](tmp_path)) == kind
 
 
+def test_a_model_file_is_one_whatever_its_length_looks_like() -> None:
+    for length in (0x280280, 0x8B1F, 0x00FFD8FF, 0x4D42, 0x080000):
+        start = length.to_bytes(8, "little") + b'{"__metadata__"'
+        assert kind_of(start) == "a safetensors file"
+
+
 def test_a_text_cut_within_a_character_is_a_text() -> None:
     for before in range(12):
         assert kind_of(("a" * before + "数字🙂" * 30).encode()) == "a text"

@@ -142,6 +142,18 @@ def _runs(process: int) -> bool:
     return bool(state.strip()) and not state.startswith("Z")
 
 
+def test_a_plugin_that_damages_the_answers_is_blamed(site: Path) -> None:
+    source = "import pathlib, sys\npathlib.Path(sys.argv[1]).write_bytes(b'\\n{\\n\\xff\\n')\n"
+    (site / "vandal.py").write_text(f"{source}import os\nos._exit(0)\n", "utf-8")
+    _distribution(site, "vandal", "[lenetkit.layers]\nvandal = vandal:Layer\n")
+    said = lenetkit(site, ["plugins", "list", "--timeout", "5", "--json"])
+    rows = {(row["distribution"], row["name"]): row["state"] for row in json.loads(said.stdout)}
+    assert rows["vandal", "vandal"] == (
+        "does not load: it damaged the file that it was to answer in"
+    )
+    assert rows["hostile", "good"] == "ok"
+
+
 @pytest.fixture
 def damaged(site: Path) -> Path:
     """The same folder with distributions whose files are damaged, each in its way."""

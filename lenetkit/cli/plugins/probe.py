@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -103,15 +104,21 @@ def _run_child(rows: Sequence[tuple[str, Entry]], timeout: float) -> tuple[list[
         module = "lenetkit.cli.plugins.probe"
         with Family([sys.executable, "-m", module, str(answers), json.dumps(wanted)]) as child:
             end = _wait(child, answers, timeout)
-        lines = answers.read_text("utf-8").split("\n")[1:-1]  # behind `ready`; whole lines
-    return [json.loads(line) for line in lines], end
+        try:
+            lines = answers.read_text("utf-8").split("\n")[1:-1]  # behind `ready`; whole lines
+            return [str(json.loads(line)) for line in lines], end
+        except (OSError, ValueError):
+            return [], "it damaged the file that it was to answer in"
 
 
 def _wait(child: Family, answers: Path, timeout: float) -> str:
     """How a child ended that has so many seconds for each answer."""
-    seen, since, limit = 0, time.monotonic(), _STARTUP
+    size = seen = 0
+    since, limit = time.monotonic(), _STARTUP
     while (status := child.wait(_POLL)) is None:
-        if (size := answers.stat().st_size) != seen:
+        with suppress(OSError):
+            size = answers.stat().st_size
+        if size != seen:
             seen, since, limit = size, time.monotonic(), timeout
         elif time.monotonic() - since > limit:
             return f"no answer in {limit:g} s"
