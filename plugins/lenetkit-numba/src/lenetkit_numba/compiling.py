@@ -15,7 +15,11 @@ _LOG = logging.getLogger("lenetkit_numba")
 
 def compiled(function: F) -> F:
     """`function`, compiled when it is first called with arguments of some types."""
-    result: F = numba.njit(cache=True, nogil=True)(function)
+    result: F
+    try:
+        result = numba.njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # there is no folder that it could write to: compile in every process
+        result = numba.njit(nogil=True)(function)
     return result
 
 
@@ -25,7 +29,7 @@ class _Announcer(event.Listener):  # type: ignore[misc]
     said = False
 
     def on_start(self, event: Any) -> None:
-        """A function that is not in the cache."""
+        """Something is compiled because it is not in the cache."""
         ours = event.data["dispatcher"].py_func.__module__.startswith("lenetkit_numba.")
         if ours and not self.said:
             self.said = True
