@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +9,13 @@ import numpy as np
 import pytest
 
 import lenetkit
+from contenders.torch_twin import torch_twin
 from lenetkit import model
 from lenetkit.layer import Call, Layer
 from lenetkit.layers.batch_norm2d import BatchNorm2d
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.linear import Linear
 from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
-from lenetkit.network import Network
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is an optional oracle")
 
@@ -26,38 +25,6 @@ DESCRIPTION = {
     "preparation": "digit",
     "classes": "[]",
 }
-
-
-def pytorch_twin(network: Network) -> Any:
-    """The `nn.Sequential` of the same layer names, built from the layers' options."""
-    nn = torch.nn
-
-    def twin(layer: Any, in_shape: tuple[int, ...]) -> Any:
-        if isinstance(layer, Conv2d):
-            return nn.Conv2d(
-                in_shape[0], layer.out_channels, layer.kernel_size, layer.stride,
-                layer.padding, layer.dilation, layer.groups, layer.bias,
-            )  # fmt: skip
-        if isinstance(layer, MaxPool2d):
-            return nn.MaxPool2d(layer.kernel_size, layer.stride, layer.padding)
-        if isinstance(layer, AvgPool2d):
-            pads = layer.count_include_pad
-            return nn.AvgPool2d(layer.kernel_size, layer.stride, layer.padding, False, pads)
-        if isinstance(layer, BatchNorm2d):
-            return nn.BatchNorm2d(in_shape[0], layer.eps, layer.momentum, layer.affine)
-        if isinstance(layer, Linear):
-            linear = nn.Linear(int(np.prod(in_shape)), layer.out_features, layer.bias)
-            return linear if len(in_shape) == 1 else nn.Sequential(nn.Flatten(), linear)
-        names = {"ReLU": nn.ReLU, "Sigmoid": nn.Sigmoid, "Tanh": nn.Tanh, "Flatten": nn.Flatten}
-        return names[type(layer).__name__]()
-
-    stack: OrderedDict[str, Any] = OrderedDict()
-    for layer in network.plan.layers:
-        made = twin(layer.layer, layer.in_shape)
-        if isinstance(made, nn.Sequential):  # a linear layer flattens what it is given
-            stack[f"flatten_{layer.name}"], made = made[0], made[1]
-        stack[layer.name] = made
-    return nn.Sequential(stack)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +40,7 @@ def test_load_state_dict_takes_a_model_file_and_gives_the_same_logits(
         values += rng.normal(0, 0.02, values.shape).astype(np.float32)
     path = tmp_path / "model.safetensors"
     model.save(path, network, DESCRIPTION)
-    twin = pytorch_twin(network)
+    twin = torch_twin(network.plan)
     loaded = model.load(path).network.tensors()
     twin.load_state_dict({name: torch.from_numpy(values) for name, values in loaded.items()})
     twin.eval()

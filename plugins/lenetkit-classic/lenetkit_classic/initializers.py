@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+
 from lenetkit.initializers import Initializer, Values
 from lenetkit.options import option
-
 from lenetkit_classic.bitmaps import bitmaps
 
 

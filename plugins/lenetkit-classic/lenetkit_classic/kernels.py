@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+
 from lenetkit.kernels.base import Array, Pair, Scratch, Window
 from lenetkit.kernels.numpy_kernels import NumpyKernels
 from lenetkit.layer import Layer

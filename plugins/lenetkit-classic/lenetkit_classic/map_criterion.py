@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+
 from lenetkit.losses import Array, Loss, Targets, as_rows
 from lenetkit.options import option
 

@@ -8,12 +8,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
 from lenetkit.errors import OptionError, ShapeError
 from lenetkit.initializers import Initializer, Zeros
 from lenetkit.kernels.base import Pair, Window, pair
 from lenetkit.layer import Array, Call, Cost, Layer, Params, ParamSpec, Shape, expect_image
 from lenetkit.options import option
-from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
 from lenetkit.errors import ShapeError
 from lenetkit.layer import Array, Call, Cost, Layer, Params, ParamSpec, Shape, shape_text
 from lenetkit.options import option
-
 from lenetkit_classic.bitmaps import HEIGHT, WIDTH
 from lenetkit_classic.initializers import DigitBitmaps
 

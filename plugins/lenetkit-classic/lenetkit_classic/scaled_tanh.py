@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
 from lenetkit.layer import Array, Call, Layer, Params, Shape
 from lenetkit.options import option
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
 from lenetkit.errors import ShapeError
 from lenetkit.initializers import Initializer, Zeros
 from lenetkit.kernels.base import Pair, pair

@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+from lenetkit_classic.initializers import LecunUniform
+from lenetkit_classic.kernels import SingleKernels
+from lenetkit_classic.map_criterion import MapCriterion
+from lenetkit_classic.partial_conv2d import PartialConv2d
+from lenetkit_classic.rbf import Rbf
+from lenetkit_classic.scaled_tanh import ScaledTanh
+from lenetkit_classic.schedule import Lecun1998
+from lenetkit_classic.sdlm import Sdlm
+from lenetkit_classic.subsample2d import Subsample2d
+
 from lenetkit.layer import Layer
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.testing import (
@@ -14,16 +24,6 @@ from lenetkit.testing import (
     parametrize,
     schedule_checks,
 )
-
-from lenetkit_classic.initializers import LecunUniform
-from lenetkit_classic.kernels import SingleKernels
-from lenetkit_classic.map_criterion import MapCriterion
-from lenetkit_classic.partial_conv2d import PartialConv2d
-from lenetkit_classic.rbf import Rbf
-from lenetkit_classic.scaled_tanh import ScaledTanh
-from lenetkit_classic.schedule import Lecun1998
-from lenetkit_classic.sdlm import Sdlm
-from lenetkit_classic.subsample2d import Subsample2d
 
 LAYERS: list[tuple[Layer, tuple[int, ...]]] = [
     (ScaledTanh(), (2, 3, 4)),

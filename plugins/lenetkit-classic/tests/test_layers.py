@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from lenetkit.errors import OptionError, ShapeError
-from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layer import Call
-
 from lenetkit_classic.partial_conv2d import PartialConv2d
 from lenetkit_classic.scaled_tanh import ScaledTanh
 from lenetkit_classic.subsample2d import Subsample2d
+
+from lenetkit.errors import OptionError, ShapeError
+from lenetkit.kernels.numpy_kernels import NumpyKernels
+from lenetkit.layer import Call
 
 
 def call() -> Call:

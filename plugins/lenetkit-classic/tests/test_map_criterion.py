@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from lenetkit_classic.map_criterion import MapCriterion
 
 OUTPUTS = np.array([[0.5, 2.0, 3.0], [4.0, 0.1, 1.0]])

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from lenetkit.errors import ShapeError
-
 from lenetkit_classic.bitmaps import HEIGHT, WIDTH, bitmaps
 from lenetkit_classic.initializers import DigitBitmaps
 from lenetkit_classic.rbf import Rbf
+
+from lenetkit.errors import ShapeError
 
 
 def test_bitmaps_are_ink_and_paper() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from lenetkit.schedules import Moment
-
 from lenetkit_classic.initializers import LecunUniform
 from lenetkit_classic.schedule import Lecun1998
 from lenetkit_classic.sdlm import Sdlm
+
+from lenetkit.schedules import Moment
 
 
 def test_sdlm_divides_each_rate_by_its_curvature() -> None:

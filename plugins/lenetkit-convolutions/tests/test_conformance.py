@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from lenetkit.errors import OptionError, ShapeError
-from lenetkit.layer import Layer, Shape
-from lenetkit.testing import Check, layer_checks, optimizer_checks, parametrize
-
 from lenetkit_convolutions.conv_transpose2d import ConvTranspose2d
 from lenetkit_convolutions.dilated_pyramid2d import DilatedPyramid2d
 from lenetkit_convolutions.optimizers import Lion, RMSprop
 from lenetkit_convolutions.separable_conv2d import SeparableConv2d
+
+from lenetkit.errors import OptionError, ShapeError
+from lenetkit.layer import Layer, Shape
+from lenetkit.testing import Check, layer_checks, optimizer_checks, parametrize
 
 LAYERS: list[tuple[Layer, Shape]] = [
     (ConvTranspose2d(out_channels=3, kernel_size=3), (2, 4, 3)),

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lenetkit.kernels.base import pair
-from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layer import Call, Layer, Shape
-
 from lenetkit_convolutions.conv_transpose2d import ConvTranspose2d
 from lenetkit_convolutions.dilated_pyramid2d import DilatedPyramid2d
 from lenetkit_convolutions.optimizers import RMSprop
 from lenetkit_convolutions.separable_conv2d import SeparableConv2d
+
+from lenetkit.kernels.base import pair
+from lenetkit.kernels.numpy_kernels import NumpyKernels
+from lenetkit.layer import Call, Layer, Shape
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is an optional oracle")
 

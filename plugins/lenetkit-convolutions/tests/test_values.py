@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lenetkit.kernels.base import Scratch
-from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layer import Array, Call, Layer
-from lenetkit.plan import load_plan
-
 from lenetkit_convolutions.conv_transpose2d import ConvTranspose2d
 from lenetkit_convolutions.dilated_pyramid2d import DilatedPyramid2d
 from lenetkit_convolutions.optimizers import Lion, RMSprop
 from lenetkit_convolutions.separable_conv2d import SeparableConv2d
+
+from lenetkit.kernels.base import Scratch
+from lenetkit.kernels.numpy_kernels import NumpyKernels
+from lenetkit.layer import Array, Call, Layer
+from lenetkit.plan import load_plan
 
 SPEC = Path(__file__).resolve().parents[1] / "separable.yaml"
 

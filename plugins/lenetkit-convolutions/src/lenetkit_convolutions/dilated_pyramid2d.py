@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+
 from lenetkit.errors import OptionError
 from lenetkit.initializers import Initializer, Zeros
 from lenetkit.kernels.base import Pair, Scratch, Window, pair
 from lenetkit.layer import Array, Call, Cost, Layer, Params, ParamSpec, Shape, expect_image
 from lenetkit.options import option, show
-
 from lenetkit_convolutions.scratch import part
 
 

@@ -10,7 +10,6 @@ from lenetkit.initializers import Initializer, Zeros
 from lenetkit.kernels.base import Pair, Window, pair
 from lenetkit.layer import Array, Call, Cost, Layer, Params, ParamSpec, Shape, expect_image
 from lenetkit.options import option
-
 from lenetkit_convolutions.scratch import part
 
 POINT = Window((1, 1))

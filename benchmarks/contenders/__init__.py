@@ -1,0 +1,46 @@
+"""Everyone who takes part in comparisons, by a short name."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentTypeError
+from collections.abc import Iterable
+
+from contenders.base import AbsentError, Contender, Task
+from contenders.jax_jit import JaxContender
+from contenders.ours import LenetkitContender, NumbaContender
+from contenders.plain_numpy import PlainContender
+from contenders.pytorch import CompiledContender, EagerContender, FusedContender
+from lenetkit.errors import did_you_mean
+
+CONTENDERS: dict[str, type[Contender]] = {
+    "numpy": LenetkitContender,
+    "numba": NumbaContender,
+    "eager": EagerContender,
+    "best": FusedContender,
+    "compiled": CompiledContender,
+    "jax": JaxContender,
+    "plain": PlainContender,
+}
+
+
+def chosen(text: str) -> list[str]:
+    """Names from `numpy,eager`, as a command-line option. Raises ArgumentTypeError."""
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in CONTENDERS:
+            raise ArgumentTypeError(f"'{name}' is unknown{did_you_mean(name, CONTENDERS)}")
+    if len(set(names)) < len(names):
+        raise ArgumentTypeError(f"expected each name once, found '{text}'")
+    return names
+
+
+def enter(names: Iterable[str], task: Task) -> list[Contender]:
+    """The contenders, ready; those that cannot take part are named on standard error."""
+    ready = []
+    for name in names:
+        try:
+            ready.append(CONTENDERS[name](task))
+        except AbsentError as reason:
+            print(f"without {name}: {reason}", file=sys.stderr)
+    return ready

@@ -1,0 +1,107 @@
+"""What contenders are compared on, and what a contender is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenetkit.data.loading import TrainingData
+from lenetkit.kernels.base import Kernels
+from lenetkit.optimizers import Adam
+from lenetkit.plan import Plan, load_plan
+from lenetkit.profiling.random_data import random_data
+from lenetkit.registry import installed
+from lenetkit.schedules import Constant
+
+LEARNING_RATE = 1e-3
+"""Of everyone's Adam, without weight decay and schedule."""
+
+
+class AbsentError(Exception):
+    """A contender cannot take part; the message says what it lacks."""
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One network, on the same random images for all, with everyone's threads."""
+
+    plan: Plan
+    data: TrainingData
+    batch: int
+    threads: int
+
+    @classmethod
+    def of(cls, spec: str | Path, batch: int, threads: int) -> Task:
+        """The task of a spec, trained by Adam at a constant rate whatever the spec says.
+
+        Raises InputError for a spec that is wrong, or whose transforms give no shape of image.
+        """
+        plan = load_plan(spec)
+        how = replace(
+            plan.spec.train,
+            batch_size=batch,
+            optimizer=Adam(lr=LEARNING_RATE),
+            schedule=Constant(),
+        )
+        plan = replace(plan, spec=replace(plan.spec, train=how))
+        return cls(plan, random_data(plan, batch), batch, threads)
+
+    def with_kernels(self, name: str) -> Task:
+        """The same task for another kernel set. Raises AbsentError where there is none."""
+        registry = installed().registry(Kernels)
+        if name not in registry.names():
+            raise AbsentError(f"no kernel set '{name}' is installed; plugins/ may have it")
+        spec = replace(self.plan.spec, kernels=registry.get(name)())
+        return replace(self, plan=replace(self.plan, spec=spec))
+
+    def floats(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """All images as the network wants them, and their labels, for those who keep them so."""
+        images = self.data.pipeline.images(self.data.train.images, np.float32)
+        return images, self.data.train.labels
+
+
+class Contender(ABC):
+    """Trains and infers; picks its batches as its users do."""
+
+    name: ClassVar[str]
+    what: ClassVar[str]
+    """How it is set up, in a few words."""
+
+    @abstractmethod
+    def __init__(self, task: Task) -> None:
+        """Set up the network. Raises AbsentError where that is impossible."""
+
+    @abstractmethod
+    def train(self, steps: int) -> None:
+        """Learn from so many batches of shuffled images."""
+
+    @abstractmethod
+    def infer(self, steps: int) -> None:
+        """Compute the outputs of so many batches."""
+
+    def limited(self) -> AbstractContextManager[Any]:
+        """Inside the block it uses the task's threads."""
+        return nullcontext()
+
+
+class Batches:
+    """Rows of shuffled batches, epoch after epoch."""
+
+    def __init__(self, count: int, batch: int) -> None:
+        self.count, self.batch, self.first = count, batch, count
+        self.rng = np.random.default_rng(0)
+        self.order: NDArray[np.int64] = np.arange(count)
+
+    def next(self) -> NDArray[np.int64]:
+        """The next batch's rows; a new order where an epoch ends."""
+        if self.first + self.batch > self.count:
+            self.order, self.first = self.rng.permutation(self.count), 0
+        rows = self.order[self.first : self.first + self.batch]
+        self.first += self.batch
+        return rows

@@ -1,0 +1,47 @@
+"""lenetkit itself, with each of its kernel sets, through the generator that trains."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import ClassVar
+
+from contenders.base import Contender, Task
+from lenetkit import training
+from lenetkit.network import Network
+
+
+class LenetkitContender(Contender):
+    """`training.train` on uint8 images in memory."""
+
+    name: ClassVar[str] = "lenetkit numpy"
+    what: ClassVar[str] = "uint8 images, training.train"
+    kernels: ClassVar[str] = "numpy"
+
+    def __init__(self, task: Task) -> None:
+        self.task = task = task.with_kernels(self.kernels)
+        self.network = Network(task.plan)
+        settings = task.plan.spec.train
+        self.progress = training.start(self.network, settings)
+        self.events = training.train(self.network, task.data, settings, self.progress)
+        self.inferring = self.network.workspace(training=False)
+
+    def train(self, steps: int) -> None:
+        for _ in range(steps):
+            if (self.progress.step + 1) * self.task.batch > len(self.task.data.train):
+                self.progress.step = 0  # an epoch that ends is evaluated; Adam counts from 1 again
+            next(self.events)
+
+    def infer(self, steps: int) -> None:
+        images, pipeline = self.task.data.train.images[: self.task.batch], self.task.data.pipeline
+        for _ in range(steps):
+            self.network.forward(pipeline.images(images, self.network.dtype), self.inferring)
+
+    def limited(self) -> AbstractContextManager[None]:
+        return self.network.limited(self.task.threads)
+
+
+class NumbaContender(LenetkitContender):
+    """With the compiled kernels of the plugin lenetkit-numba."""
+
+    name: ClassVar[str] = "lenetkit numba"
+    kernels: ClassVar[str] = "numba"
