@@ -6,7 +6,6 @@ from typing import Any
 
 import numba
 import pytest
-
 from lenetkit_numba.compiling import compiled
 
 

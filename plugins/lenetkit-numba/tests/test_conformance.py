@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from lenetkit_numba.fused import ConvReLUPool2d
+from lenetkit_numba.kernels import NumbaKernels
+
 from lenetkit.layer import Layer, Shape
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
 from lenetkit.testing import Check, kernel_checks, layer_checks, parametrize
-
-from lenetkit_numba.fused import ConvReLUPool2d
-from lenetkit_numba.kernels import NumbaKernels
 
 LARGEST, MEAN = MaxPool2d(kernel_size=2), AvgPool2d(kernel_size=2)
 FUSED: list[tuple[Layer, Shape]] = [

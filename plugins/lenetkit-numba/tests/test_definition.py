@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lenetkit_numba.kernels import NumbaKernels
+from numpy.typing import NDArray
+
 from lenetkit.kernels.base import Kernels, Window
 from lenetkit.kernels.numpy_kernels import NumpyKernels
 from lenetkit.layer import Call
-from numpy.typing import NDArray
-
-from lenetkit_numba.kernels import NumbaKernels
 
 Array = NDArray[Any]
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -9,6 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lenetkit_numba.fused import ConvReLUPool2d
+from lenetkit_numba.kernels import NumbaKernels
+from numpy.typing import NDArray
+
 from lenetkit.data.loading import load_training_data
 from lenetkit.kernels.fused import ReLUMaxPool2d
 from lenetkit.layer import Layer
@@ -19,10 +23,6 @@ from lenetkit.network import Network
 from lenetkit.plan import Plan, load_plan, plan_text
 from lenetkit.spec.merge import Override
 from lenetkit.training import StepDone, start, train
-from numpy.typing import NDArray
-
-from lenetkit_numba.fused import ConvReLUPool2d
-from lenetkit_numba.kernels import NumbaKernels
 
 Array = NDArray[Any]
 CONV = Conv2d(out_channels=4, kernel_size=3)

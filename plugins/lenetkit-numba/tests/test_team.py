@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lenetkit.network import Network
-from lenetkit.plan import load_plan
-from lenetkit.spec.merge import Override
-
 from lenetkit_numba import threads
 from lenetkit_numba.claims import claim, finish
 from lenetkit_numba.team import share
+
+from lenetkit.network import Network
+from lenetkit.plan import load_plan
+from lenetkit.spec.merge import Override
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from lenetkit.kernels.base import Array, Scratch, Window
 
+from lenetkit.kernels.base import Array, Scratch, Window
 from lenetkit_numba import passes
 from lenetkit_numba.geometry import geometry
 from lenetkit_numba.tables import Geometry

@@ -6,10 +6,10 @@ import functools
 from typing import Any
 
 import numpy as np
-from lenetkit.errors import ShapeError
-from lenetkit.kernels.base import Pair, Window
 from numpy.typing import NDArray
 
+from lenetkit.errors import ShapeError
+from lenetkit.kernels.base import Pair, Window
 from lenetkit_numba.tables import Backward, Forward, Geometry, Places, Shape, Table
 from lenetkit_numba.target import PIXELS, SUMS, many, padded_maps, tile_maps
 

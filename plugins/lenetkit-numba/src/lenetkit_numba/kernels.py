@@ -14,7 +14,6 @@ from lenetkit.layers.activations import ReLU
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
 from lenetkit.threads import limited_blas
-
 from lenetkit_numba.fused import ConvReLUPool2d
 from lenetkit_numba.threads import limited, processors, threads
 

@@ -16,9 +16,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from lenetkit.kernels.base import Pair, Window
 from numpy.typing import NDArray
 
+from lenetkit.kernels.base import Pair, Window
 from lenetkit_numba.target import lanes
 
 Table = NDArray[np.int32]
