@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lenetkit.kernels import band as bands
 from lenetkit.kernels import memory, workers
 from lenetkit.kernels.base import Array, Scratch, Window
 from lenetkit.kernels.blocks import Blocks, plan_blocks
@@ -71,7 +72,7 @@ def prepare(
     """The operands of both passes; raises ShapeError where not one window fits."""
     blocks = plan_blocks(x.shape[2:], weight.shape, window, groups, bias is not None)
     padded = memory.pad(x, window.padding, 0, scratch)
-    return Saved(padded, _band(weight, bias, blocks, scratch), blocks)
+    return Saved(padded, bands.fill(weight, bias, blocks, scratch), blocks)
 
 
 def for_strips(
@@ -146,9 +147,9 @@ def gradients(
     d_band = d_bands[0]
     for more in d_bands[1:]:
         d_band += more
-    d_weight[...] = _diagonals(d_band, blocks).sum(axis=1).reshape(d_weight.shape)
+    d_weight[...] = bands.diagonals(d_band, blocks).sum(axis=1).reshape(d_weight.shape)
     if d_bias is not None:
-        d_bias[...] = _biases(d_band, blocks).sum(axis=1).reshape(d_bias.shape)
+        d_bias[...] = bands.biases(d_band, blocks).sum(axis=1).reshape(d_bias.shape)
     if not needs_input_grad:
         return None
     dx = d_inputs[0]
@@ -247,44 +248,3 @@ def _by_block(y: Array, blocks: Blocks) -> Array:
     across = OW // blocks.width
     split = y.reshape(rows, across, blocks.width, blocks.groups, blocks.maps, N)
     return split.transpose(3, 0, 1, 2, 4, 5).reshape(blocks.groups, rows, across, blocks.rows, N)
-
-
-def _band(weight: Array, bias: Array | None, blocks: Blocks, scratch: Scratch) -> Array:
-    """The weights as a band matrix for each group, (groups, width·maps, inner)."""
-    band = memory.zeros("band", (blocks.groups, blocks.rows, blocks.inner), scratch, weight)
-    grouped = weight.reshape(blocks.groups, 1, blocks.maps, *weight.shape[1:])
-    _diagonals(band, blocks)[...] = grouped
-    if bias is not None:
-        _biases(band, blocks)[...] = bias.reshape(blocks.groups, 1, blocks.maps)
-    return band
-
-
-def _biases(band: Array, blocks: Blocks) -> Array:
-    """The band's last column as a (groups, width, maps) view."""
-    return band[:, :, -1].reshape(blocks.groups, blocks.width, blocks.maps)
-
-
-def _diagonals(band: Array, blocks: Blocks) -> Array:
-    """The band's weights as a (groups, width, maps, C, kh, kw) view: one copy for each output.
-
-    Output w of a block reads the columns stride·w, stride·w + dilation, … of its input.
-    """
-    kh, kw = blocks.window.kernel
-    item = band.itemsize
-    pixel = blocks.channels * item
-    row = blocks.span * pixel
-    line = blocks.inner * item
-    return np.ndarray(
-        (blocks.groups, blocks.width, blocks.maps, blocks.channels, kh, kw),
-        band.dtype,
-        band,
-        0,
-        (
-            blocks.rows * line,
-            blocks.maps * line + blocks.window.stride[1] * pixel,
-            line,
-            item,
-            row,
-            blocks.window.dilation[1] * pixel,
-        ),
-    )
