@@ -145,9 +145,9 @@ def test_wrong_layer(layer: str, expected: str) -> None:
 
 def test_unknown_type_without_a_near_one_lists_the_valid_ones() -> None:
     (message,) = problems(HEAD + LAYERS + "kernels: cuda\n")
-    assert message.startswith(
-        "specs/my.yaml:6:10: kernels: no kernel set is registered as 'cuda'; valid: numpy"
-    )
+    said, valid = message.split("; valid: ")
+    assert said == "specs/my.yaml:6:10: kernels: no kernel set is registered as 'cuda'"
+    assert "numpy" in valid.split(", ")  # and those of whatever plugins are installed
 
 
 def test_misspelt_required_option_is_one_problem() -> None:
