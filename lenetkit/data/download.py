@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import queue
 import threading
 import time
@@ -61,17 +60,26 @@ def download(
                     _fetch(url, temporary, max_bytes, progress, stall, total)
                     verify(temporary)
                 return
-            except (OSError, http.client.HTTPException, DataError, ValueError) as error:
+            except (OSError, DataError, _MirrorError) as error:
                 if isinstance(error, OSError) and _is_there(target, verify):
                     return  # another process was faster, and holds the file open
-                failure = f"{url}: {_reason(error)}"
+                failure = f"{url}: {error}"
                 if failure not in failures:
                     failures.append(failure)
-                if isinstance(error, urllib.error.HTTPError) and error.code in _GONE:
+                if isinstance(error, _MirrorError) and error.is_final:
                     break
                 if attempt + 1 < ATTEMPTS:
                     time.sleep(_PAUSE)
     raise DownloadError("\n    ".join([f"{target.name} could not be downloaded", *failures]))
+
+
+class _MirrorError(Exception):
+    """What a mirror did in place of sending the file."""
+
+    def __init__(self, reason: str, *, is_final: bool = False) -> None:
+        super().__init__(reason)
+        self.is_final = is_final
+        """Whether asking again is of no use."""
 
 
 def progress_lines(report: Callable[[str], None], every: float = 3.0) -> Progress:
@@ -127,7 +135,7 @@ class _Response:
         self._left = threading.Event()
 
     def pieces(self, stall: float, total: float) -> Iterator[bytes]:
-        """The content as it comes. Raises TimeoutError where it comes too slowly."""
+        """The content as it comes. Raises _MirrorError where it does not, or too slowly."""
         threading.Thread(target=self._read, daemon=True).start()
         begin = since = time.monotonic()
         arrived = 0
@@ -135,15 +143,15 @@ class _Response:
             while True:
                 now = time.monotonic()
                 if now > begin + total:
-                    raise TimeoutError(f"not done in {total:g} s")
+                    raise _MirrorError(f"too slow: not done in {total:g} s")
                 if now > since + stall:
-                    raise TimeoutError(f"fewer than {LEAST:,} bytes in {stall:g} s")
+                    raise _MirrorError(f"too slow: fewer than {LEAST:,} bytes in {stall:g} s")
                 try:
                     piece = self._queue.get(timeout=min(stall, total, 0.2))
                 except queue.Empty:
                     continue
                 if isinstance(piece, Exception):
-                    raise piece
+                    raise _MirrorError(_reason(piece), is_final=_is_final(piece))
                 if not piece:
                     return
                 yield piece
@@ -191,12 +199,15 @@ class _NoWeakerScheme(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
+def _is_final(error: Exception) -> bool:
+    return isinstance(error, urllib.error.HTTPError) and error.code in _GONE
+
+
 def _reason(error: Exception) -> str:
     if isinstance(error, urllib.error.HTTPError):
         return f"HTTP {error.code} {error.reason}"
-    if isinstance(error, urllib.error.URLError):
-        slow = isinstance(error.reason, TimeoutError)
-        return f"too slow: {error.reason}" if slow else str(error.reason)
+    if isinstance(error, urllib.error.URLError) and isinstance(error.reason, Exception):
+        return _reason(error.reason)
     if isinstance(error, TimeoutError):
         return f"too slow: {str(error) or 'no answer in time'}"
     return str(error).strip() or type(error).__name__
