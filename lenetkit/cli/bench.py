@@ -187,10 +187,7 @@ def _single(p: Profile) -> list[str]:
     rows = [plain.pop("batch"), *layers, *plain.values()]
     total = ("step", _ms(p.whole), *[""] * (len(headers) - 2))
     paragraphs = [_table(headers, rows, total)]
-    algorithms = [(step.name, step.algorithm) for step in p.steps if step.algorithm]
-    if algorithms:
-        paragraphs.append(table(algorithms, ("part", f"{p.kernels}'s algorithm")))
-    return [*paragraphs, _summary([p])]
+    return [*paragraphs, *_algorithms(p), _summary([p])]
 
 
 def _row(step: StepProfile, p: Profile, training: bool) -> tuple[str, ...]:
@@ -215,7 +212,14 @@ def _compared(profiles: list[Profile]) -> list[str]:
         rows.append(_ratios("loss", [p.loss or 0.0 for p in profiles]))
         rows.append(_ratios("update", [p.update or 0.0 for p in profiles]))
     total = _ratios("step", [p.whole for p in profiles])
-    return [_table(headers, rows, total), _summary(profiles)]
+    algorithms = [paragraph for p in profiles for paragraph in _algorithms(p)]
+    return [_table(headers, rows, total), *algorithms, _summary(profiles)]
+
+
+def _algorithms(p: Profile) -> list[str]:
+    """A paragraph of what the kernel set says of itself; none where it says nothing."""
+    told = [(step.name, step.algorithm) for step in p.steps if step.algorithm]
+    return [table(told, ("part", f"{p.kernels}'s algorithm"))] if told else []
 
 
 def _ratios(name: str, seconds: Sequence[float]) -> tuple[str, ...]:

@@ -176,13 +176,15 @@ def test_gflops_come_from_the_plan(call: Call) -> None:
 
 def test_kernel_sets_side_by_side(call: Call, plain: Path) -> None:
     arguments = ("bench", "lenet5", "--steps", "3", "--plugin", plain, "--compare", "numpy,plain")
-    opening, parts, summary = sections(call(*arguments).out)
+    opening, parts, fused, alone, summary = sections(call(*arguments).out)
     assert opening == ["lenet5: training, batch 64, numpy on 1 thread, plain on 1 thread; 3 steps"]
     assert parts[0].split("  ")[0] == "part"
     assert parts[0].split() == ["part", "numpy", "ms", "plain", "ms", "plain/numpy"]
     names = [line.split()[0] for line in parts[2:] if "---" not in line]
     assert names[:3] == ["batch", "conv1+relu1+pool1", "conv2+relu2+pool2"]
     assert names[-3:] == ["loss", "update", "step"]
+    assert [line.split()[0] for line in fused[2:]] == names[1:3]
+    assert [line.split()[0] for line in alone[2:]] == ["conv1", "conv2"]
     assert [line.split()[0] for line in summary[2:]] == ["numpy", "plain"]
 
     facts = call(*arguments, "--json").json
