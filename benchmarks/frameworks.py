@@ -22,7 +22,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from contenders import CONTENDERS, chosen, enter
+from contenders import CONTENDERS, chosen, count, enter
 from contenders.base import Contender, Task
 from contenders.turns import Ratio, epochs, machine, measure
 from lenetkit.errors import LenetkitError
@@ -39,7 +39,7 @@ class Result:
     epochs: list[float]
     """Seconds for 60,000 images, a figure a round."""
     ratio: Ratio
-    """To PyTorch eager; where it is missing, to the first contender."""
+    """To the reference."""
 
     def facts(self) -> dict[str, Any]:
         """As JSON values."""
@@ -59,12 +59,18 @@ class Result:
         return self.contender, f"{median:.2f} ({spread})", str(self.ratio), self.how
 
 
+def reference_of(contenders: Sequence[Contender]) -> str:
+    """PyTorch eager; where it is missing, the first contender."""
+    names = [contender.name for contender in contenders]
+    return REFERENCE if REFERENCE in names else names[0]
+
+
 def compare(
     contenders: Sequence[Contender], batch: int, rounds: int, seconds: float
 ) -> list[Result]:
     """Train in turns; a result a contender."""
     found = measure(contenders, lambda contender, steps: contender.train(steps), rounds, seconds)
-    reference = found.get(REFERENCE, found[contenders[0].name])
+    reference = found[reference_of(contenders)]
     return [
         Result(c.name, c.what, epochs(found[c.name], batch), Ratio.of(found[c.name], reference))
         for c in contenders
@@ -77,9 +83,9 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--spec", default="lenet5", help="a spec file or shipped spec")
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--batch", type=count, default=64)
+    parser.add_argument("--threads", type=count, default=1)
+    parser.add_argument("--rounds", type=count, default=10)
     parser.add_argument("--seconds", type=float, default=0.5, help="of a turn")
     parser.add_argument(
         "--only", type=chosen, default=list(CONTENDERS), help=f"of {','.join(CONTENDERS)}"
@@ -102,6 +108,7 @@ def main() -> int:
         "threads": arguments.threads,
         "rounds": arguments.rounds,
         "machine": machine(),
+        "reference": reference_of(contenders),
     }
     if arguments.json:
         print(json.dumps(setting | {"contenders": [r.facts() for r in results]}, indent=2))

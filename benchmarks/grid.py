@@ -24,7 +24,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from contenders import enter
+from contenders import count, enter
 from contenders.base import Contender, Task
 from contenders.turns import Ratio, machine, measure
 from lenetkit.errors import LenetkitError
@@ -117,7 +117,7 @@ def cells(arguments: argparse.Namespace) -> Iterator[Cell]:
 
 def numbers(text: str) -> list[int]:
     """`1,64` → [1, 64]."""
-    return [int(part) for part in text.split(",")]
+    return [count(part) for part in text.split(",")]
 
 
 def names(text: str) -> list[str]:
@@ -136,8 +136,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--specs", type=names, default=list(SPECS))
     parser.add_argument("--batches", type=numbers, default=list(TRAINING_BATCHES))
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=count, default=1)
+    parser.add_argument("--rounds", type=count, default=3)
     parser.add_argument("--seconds", type=float, default=0.2, help="of a turn")
     parser.add_argument("--gflop", type=float, default=100, help="most work of a step")
     parser.add_argument("--json", action="store_true")

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
+from contenders import count
 from contenders.turns import Ratio, machine
 
 SPEC = Path(__file__).resolve().parents[1] / "specs" / "lenet5.yaml"
@@ -40,7 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=count, default=15)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     for arguments in COMMANDS.values():  # fills the disk's cache

@@ -23,6 +23,7 @@ from typing import Any
 from tabulate import tabulate
 
 import lenetkit
+from contenders import count
 from contenders.turns import machine
 from lenetkit import training
 from lenetkit.data.loading import TrainingData, load_training_data
@@ -92,11 +93,11 @@ def main() -> int:
     )
     parser.add_argument("--spec", default="lenet5")
     parser.add_argument("--target", type=float, default=0.986, help="accuracy, 0 … 1")
-    parser.add_argument("--epochs", type=int, default=3, help="the schedule's length")
-    parser.add_argument("--every", type=int, default=50, help="steps between two looks")
-    parser.add_argument("--seeds", type=int, default=1, help="seeds 0, 1, …")
+    parser.add_argument("--epochs", type=count, default=3, help="the schedule's length")
+    parser.add_argument("--every", type=count, default=50, help="steps between two looks")
+    parser.add_argument("--seeds", type=count, default=1, help="seeds 0, 1, …")
     parser.add_argument("--kernels", default="numpy")
-    parser.add_argument("--threads", type=int)
+    parser.add_argument("--threads", type=count)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     runs, data = [], None

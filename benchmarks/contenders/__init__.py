@@ -35,6 +35,13 @@ def chosen(text: str) -> list[str]:
     return names
 
 
+def count(text: str) -> int:
+    """An integer from 1 on, as a command-line option. Raises ArgumentTypeError."""
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"expected an integer ≥ 1, found '{text}'")
+    return int(text)
+
+
 def enter(names: Iterable[str], task: Task) -> list[Contender]:
     """The contenders, ready; those that cannot take part are named on standard error."""
     ready = []

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lenetkit.data.loading import TrainingData
 from lenetkit.kernels.base import Kernels
+from lenetkit.losses import SoftmaxCrossEntropy
 from lenetkit.optimizers import Adam
 from lenetkit.plan import Plan, load_plan
 from lenetkit.profiling.random_data import random_data
@@ -38,7 +39,7 @@ class Task:
 
     @classmethod
     def of(cls, spec: str | Path, batch: int, threads: int) -> Task:
-        """The task of a spec, trained by Adam at a constant rate whatever the spec says.
+        """The task of a spec; cross-entropy and Adam at a constant rate whatever it says.
 
         Raises InputError for a spec that is wrong, or whose transforms give no shape of image.
         """
@@ -49,7 +50,7 @@ class Task:
             optimizer=Adam(lr=LEARNING_RATE),
             schedule=Constant(),
         )
-        plan = replace(plan, spec=replace(plan.spec, train=how))
+        plan = replace(plan, spec=replace(plan.spec, train=how, loss=SoftmaxCrossEntropy()))
         return cls(plan, random_data(plan, batch), batch, threads)
 
     def with_kernels(self, name: str) -> Task:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from argparse import ArgumentTypeError
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import contenders
-from contenders import CONTENDERS, chosen, enter
+from contenders import CONTENDERS, chosen, count, enter
 from contenders.base import LEARNING_RATE, AbsentError, Batches, Contender, Task
 from contenders.ours import LenetkitContender
 from contenders.plain_numpy import PlainAdam, PlainContender, PlainNetwork
+from lenetkit.losses import SoftmaxCrossEntropy
 from lenetkit.network import Network
 from lenetkit.optimizers import Adam
 from lenetkit.plan import Plan, load_plan
@@ -160,8 +162,13 @@ def test_lenetkit_goes_on_when_the_images_are_through() -> None:
     assert contender.progress.step == 1
 
 
-def test_whatever_the_spec_says_the_optimizer_is_everyone_s() -> None:
-    train = Task.of("lenet5-sgd", 32, 1).plan.spec.train
+def test_whatever_the_spec_says_loss_and_optimizer_are_everyone_s(tmp_path: Path) -> None:
+    path = tmp_path / "other.yaml"
+    text = "lenetkit: 1\nname: other\nextends: lenet5-sgd\nloss: mean_squared_error\n"
+    path.write_text(text, "utf-8")
+    spec = Task.of(path, 32, 1).plan.spec
+    assert spec.loss == SoftmaxCrossEntropy()
+    train = spec.train
     assert train.optimizer == Adam(lr=LEARNING_RATE)
     assert train.batch_size == 32
     assert train.schedule.rate(LEARNING_RATE, None) == LEARNING_RATE  # type: ignore[arg-type]
@@ -214,6 +221,13 @@ def test_names_of_contenders_are_checked() -> None:
         chosen("nunpy,plain")
     with pytest.raises(ArgumentTypeError, match=r"^expected each name once, found 'jax,jax'$"):
         chosen("jax,jax")
+
+
+def test_counts_are_checked() -> None:
+    assert count("12") == 12
+    for text in ("0", "-1", "x", "1.5", ""):
+        with pytest.raises(ArgumentTypeError, match=rf"^expected an integer ≥ 1, found '{text}'$"):
+            count(text)
 
 
 def test_contenders_have_names_of_their_own() -> None:
