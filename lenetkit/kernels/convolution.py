@@ -163,9 +163,8 @@ def gradients(
 def _weight_gradient(patches: Array, d_products: Array, scratch: Scratch) -> Array:
     """Σ over all blocks of d_product · patchᵀ, (groups, width·maps, inner)."""
     G, rows, across, inner, N = patches.shape
-    if N == 1:  # one product over all blocks, instead of one a block
-        flat = d_products.reshape(G, rows * across, -1)
-        return flat.swapaxes(1, 2) @ patches.reshape(G, rows * across, inner)
+    if d_products.shape[3] > N:  # a product a block would give more values than it takes
+        return _flat(d_products).swapaxes(1, 2) @ _flat(patches)
     split = _split(d_products, inner * N)
     transposed = split.swapaxes(-1, -2)
     if inner >= _DEEP:
@@ -222,13 +221,18 @@ def _scatter(d_patches: Array, dx: Array, blocks: Blocks) -> None:
 
 def _multiply(matrices: Array, patches: Array, out: Array) -> None:
     """out[g, r, b] = matrices[g] · patches[g, r, b] for every block."""
-    G, rows, across, inner, N = patches.shape
+    inner, N = patches.shape[-2:]
     if N == 1:  # one product over all blocks, instead of one a block
-        flat = patches.reshape(G, rows * across, inner) @ matrices.swapaxes(1, 2)
-        out[...] = flat.reshape(out.shape)
+        out[...] = (_flat(patches) @ matrices.swapaxes(1, 2)).reshape(out.shape)
     else:
         split = _split(matrices, inner * N)[:, None, None]
         np.matmul(split, patches[:, :, :, None], out=_split(out, inner * N))
+
+
+def _flat(blocks: Array) -> Array:
+    """(groups, rows, blocks in a row, K, N) as (groups, rows·blocks·N, K)."""
+    G, rows, across, K, N = blocks.shape
+    return blocks.swapaxes(-1, -2).reshape(G, rows * across * N, K)
 
 
 def _split(matrices: Array, cost: int) -> Array:
