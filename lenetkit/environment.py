@@ -12,7 +12,7 @@ from lenetkit import __version__
 from lenetkit.kernels.base import Kernels
 
 
-def versions() -> dict[str, str]:
+def versions(kernels: Kernels) -> dict[str, str]:
     """lenetkit, NumPy, its BLAS with the processor it computes for, the processor, Python, system.
 
     `cpu` names the sets of instructions that NumPy chooses its own loops by, `platform` the
@@ -28,12 +28,12 @@ def versions() -> dict[str, str]:
         "cpu": " ".join([*simd.get("baseline", ()), *simd.get("found", ())]) or "unknown",
         "python": platform.python_version(),
         "platform": " ".join([sys.platform, platform.machine(), *filter(None, _c_library())]),
-    }
+    } | kernels.versions()
 
 
 def computing(kernels: Kernels) -> dict[str, str]:
-    """The versions, and how many threads a pass uses here and now."""
-    return versions() | {"threads": str(kernels.threads())}
+    """The versions, the kernels' own too, and how many threads a pass uses here and now."""
+    return versions(kernels) | {"threads": str(kernels.threads())}
 
 
 def _c_library() -> tuple[str, str]:

@@ -201,7 +201,7 @@ class Recorder:
         result["seconds"] = round(sum(self.folder.read_metrics()["seconds"]), 3)
         result["seed"] = spec.train.seed
         result["threads"] = spec.kernels.threads()
-        result["versions"] = environment.versions()
+        result["versions"] = environment.versions(spec.kernels)
         result["distributions"] = model.distributions(model.describe(self.network.plan))
         if self._changes:
             result["changes"] = self._changes

@@ -102,6 +102,13 @@ class Kernels(Configurable):
         """
         return ""
 
+    def versions(self) -> dict[str, str]:
+        """What else computes than lenetkit and NumPy, such as `{"numba": "0.61.0"}`.
+
+        A run records it, and does not go on with another without a word.
+        """
+        return {}
+
     def best_threads(self, macs: int) -> int:
         """How many threads are fastest for a network of `macs` multiply-adds an image."""
         from lenetkit.threads import best_blas_threads

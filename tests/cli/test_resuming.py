@@ -17,6 +17,7 @@ import lenetkit
 from lenetkit import environment, tensorfile, training
 from lenetkit.checkpoint import Checkpoint
 from lenetkit.cli import train
+from lenetkit.kernels.numpy_kernels import NumpyKernels
 from lenetkit.lock import locked
 from lenetkit.registry import installed
 
@@ -121,8 +122,9 @@ def test_the_command_that_resumes_has_all_it_needs(
 
 
 def other_versions(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = environment.versions()
-    monkeypatch.setattr(environment, "versions", lambda: real | {"numpy": "1.0", "cpu": "6502"})
+    real = environment.versions(NumpyKernels())
+    others = real | {"numpy": "1.0", "cpu": "6502"}
+    monkeypatch.setattr(environment, "versions", lambda kernels: others)
 
 
 DIFFERENCES: dict[str, tuple[list[str], Callable[[pytest.MonkeyPatch], None] | None, str]] = {
@@ -172,7 +174,7 @@ def test_what_differs_is_said_and_refused_and_can_be_allowed(
     make_idx("other", test=5)
     arguments, change, lines = DIFFERENCES[case]
     broken_off(call, monkeypatch, small)
-    lines = lines.format(**environment.versions()) if case == "versions" else lines
+    lines = lines.format(**environment.versions(NumpyKernels())) if case == "versions" else lines
     if change:
         change(monkeypatch)
     before = contents("run")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 from lenetkit.kernels.base import Array, Scratch, Window
@@ -36,6 +37,9 @@ class NumbaKernels(NumpyKernels):
             ):
                 return 3, ConvReLUPool2d(conv=conv, pool=pool)
         return super().fuse(layers)
+
+    def versions(self) -> dict[str, str]:
+        return {name: version(name) for name in ("numba", "llvmlite")}
 
     def best_threads(self, macs: int) -> int:
         """All: the blocks of images of a pass are shared as they come."""
