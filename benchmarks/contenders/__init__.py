@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from contenders.base import AbsentError, Contender, Task
 from contenders.jax_jit import JaxContender
 from contenders.ours import LenetkitContender, NumbaContender
-from contenders.plain_numpy import PlainContender
+from contenders.plain import PlainContender
 from contenders.pytorch import CompiledContender, EagerContender, FusedContender
 from lenetkit.errors import did_you_mean
 

@@ -6,19 +6,18 @@ What lenetkit's kernels gain is measured against it. The numbers are the same wi
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from contenders.base import LEARNING_RATE, AbsentError, Batches, Contender, Task
+from contenders.base import LEARNING_RATE, AbsentError
 from lenetkit.layers.activations import ReLU, Sigmoid, Tanh
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.flatten import Flatten
 from lenetkit.layers.linear import Linear
 from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
-from lenetkit.losses import SoftmaxCrossEntropy
 from lenetkit.network import Network
 from lenetkit.plan import LayerPlan
 
@@ -234,36 +233,3 @@ class PlainAdam:
             square += 0.001 * (g * g - square)
             unbiased = mean / (1 - 0.9**self.t)
             p -= LEARNING_RATE * unbiased / (np.sqrt(square / (1 - 0.999**self.t)) + 1e-8)
-
-
-class PlainContender(Contender):
-    """The plain network, trained by a plain loop over float32 images in memory."""
-
-    name: ClassVar[str] = "plain NumPy"
-    what: ClassVar[str] = "im2col, a new array for every result"
-
-    def __init__(self, task: Task) -> None:
-        self.task = task
-        self.source = Network(task.plan)
-        self.network = PlainNetwork(self.source)
-        self.adam = PlainAdam(self.network)
-        self.loss = SoftmaxCrossEntropy()
-        self.images, self.labels = task.floats()
-        self.batches = Batches(len(self.images), task.batch)
-
-    def train(self, steps: int) -> None:
-        for _ in range(steps):
-            rows = self.batches.next()
-            outputs = self.network.forward(self.images[rows])
-            _, saved = self.loss.forward(outputs, self.labels[rows])
-            self.network.backward(self.loss.backward(saved))
-            self.adam.step()
-
-    def infer(self, steps: int) -> None:
-        for _ in range(steps):
-            self.network.forward(self.images[: self.task.batch])
-
-    def limited(self) -> Any:
-        from lenetkit.threads import limited_blas
-
-        return limited_blas(self.task.threads)

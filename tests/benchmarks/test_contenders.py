@@ -14,7 +14,8 @@ import contenders
 from contenders import CONTENDERS, chosen, count, enter
 from contenders.base import LEARNING_RATE, AbsentError, Batches, Contender, Task
 from contenders.ours import LenetkitContender
-from contenders.plain_numpy import PlainAdam, PlainContender, PlainNetwork
+from contenders.plain import PlainContender
+from contenders.plain_numpy import PlainAdam, PlainNetwork
 from lenetkit.losses import SoftmaxCrossEntropy
 from lenetkit.network import Network
 from lenetkit.optimizers import Adam
