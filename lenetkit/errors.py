@@ -156,13 +156,14 @@ def is_ctrl_c(error: BaseException) -> bool:
 
 
 @contextmanager
-def blaming(culprit: str) -> Iterator[None]:
+def blaming(culprit: str, *passing: type[Exception]) -> Iterator[None]:
     """Whatever a plugin raises as a PluginError that begins with the culprit; the user's own
-    Ctrl-C and what is a PluginError already pass.
+    Ctrl-C, what is a PluginError already, and the types that are `passing` pass.
     """
+    known: tuple[type[Exception], ...] = (PluginError, *passing)
     try:
         yield
-    except PluginError:
+    except known:
         raise
     except BaseException as error:
         if is_ctrl_c(error):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lenetkit.errors import PluginError, Problem, ShapeError, SpecError
+from lenetkit.errors import PluginError, Problem, ShapeError, SpecError, blaming
 from lenetkit.layer import Cost, Layer, ParamSpec, Shape, shape_text
 from lenetkit.registry import Catalog, Provider, installed
 from lenetkit.spec.bind import Binder
@@ -112,18 +112,21 @@ def plan_layers(
     shape = in_shape
     for named in layers:
         path = f"layers.{named.name}"
+        type_name, provider = _identity(named.layer, catalog)
         try:
-            layer, wrong = _with_inferred(named.layer, shape)
-            problems += [
-                named.mark.problem(f"{path}.{option}", message) for option, message in wrong.items()
-            ]
-            out = layer.output_shape(shape)
+            with blaming(f"{path}: {type_name} of {provider or 'this process'}", ShapeError):
+                layer, wrong = _with_inferred(named.layer, shape)
+                problems += [
+                    named.mark.problem(f"{path}.{option}", message)
+                    for option, message in wrong.items()
+                ]
+                out = layer.output_shape(shape)
+                params, cost = layer.param_specs(shape), layer.cost(shape)
         except ShapeError as error:
             history = _history(in_shape, planned)
             message = f"{error}\n    shapes before it: {history}"
             problems.append(named.mark.problem(path, message))
             break
-        type_name, provider = _identity(layer, catalog)
         planned.append(
             LayerPlan(
                 name=named.name,
@@ -132,8 +135,8 @@ def plan_layers(
                 provider=provider,
                 in_shape=shape,
                 out_shape=out,
-                params=layer.param_specs(shape),
-                cost=layer.cost(shape),
+                params=params,
+                cost=cost,
             )
         )
         shape = out

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lenetkit.errors import SpecError
+from lenetkit.errors import PluginError, SpecError
+from lenetkit.layers.linear import Linear
 from lenetkit.plan import Plan, load_plan, plan_text
 
 
@@ -231,3 +232,16 @@ def test_a_plan_makes_no_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("array", "asarray", "empty", "zeros", "ones", "full", "arange"):
         monkeypatch.setattr(np, name, refuse)
     assert load_plan("lenet5").count() == 44_426
+
+
+@pytest.mark.parametrize("method", ["inferred", "output_shape", "param_specs", "cost"])
+def test_whatever_a_layer_raises_is_blamed_on_it(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(self: Linear, in_shape: tuple[int, ...]) -> None:
+        raise KeyError(str(in_shape))
+
+    monkeypatch.setattr(Linear, method, fails)
+    message = r"^layers\.fc: linear of lenetkit [\d.]+: KeyError: '\(1, 28, 28\)'$"
+    with pytest.raises(PluginError, match=message):
+        plan("fc: {type: linear, out_features: 3}")
