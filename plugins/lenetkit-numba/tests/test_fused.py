@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -144,3 +145,12 @@ def test_training_goes_as_with_the_numpy_kernels(spec: str) -> None:
         losses.append([event.loss for event in events if isinstance(event, StepDone)])
     assert len(losses[0]) == 16
     np.testing.assert_allclose(losses[1], losses[0], rtol=2e-3)
+
+
+def test_what_it_tells_of_how_it_computes() -> None:
+    kernels = NumbaKernels()
+    told = r"compiled: \d+ × \d+ images, tiles of 4 outputs × \d maps"
+    for layer in (CONV, ConvReLUPool2d(conv=CONV, pool=LARGEST)):
+        assert re.fullmatch(told, kernels.algorithm(layer, (1, 28, 28), 64))
+    assert kernels.algorithm(ReLUMaxPool2d(pool=LARGEST), (1, 28, 28), 64)  # as NumPy's
+    assert kernels.algorithm(Tanh(), (1, 28, 28), 64) == ""

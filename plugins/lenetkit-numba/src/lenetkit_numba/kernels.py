@@ -38,6 +38,17 @@ class NumbaKernels(NumpyKernels):
                 return 3, ConvReLUPool2d(conv=conv, pool=pool)
         return super().fuse(layers)
 
+    def algorithm(self, layer: Layer, in_shape: tuple[int, ...], batch: int) -> str:
+        if not isinstance(layer, ConvReLUPool2d) and type(layer) is not Conv2d:
+            return super().algorithm(layer, in_shape, batch)
+        from lenetkit_numba.target import PIXELS, lanes, tile_maps
+
+        conv = layer.conv if isinstance(layer, ConvReLUPool2d) else layer
+        maps = tile_maps(conv.out_channels // conv.groups)
+        images = lanes(4)  # in float32
+        blocks = -(-batch // images)
+        return f"compiled: {blocks} × {images} images, tiles of {PIXELS} outputs × {maps} maps"
+
     def versions(self) -> dict[str, str]:
         return {name: version(name) for name in ("numba", "llvmlite")}
 
