@@ -114,6 +114,8 @@ class Layer(Configurable):
     """
 
     group: ClassVar[str] = "lenetkit.layers"
+    trial_shapes: ClassVar[tuple[Shape, ...]] = ()
+    """Input shapes to check the layer on, where it takes neither any image nor any row."""
 
     def inferred(self, in_shape: Shape) -> dict[str, int]:
         """The options that the input shape determines, such as `in_channels`.

@@ -89,7 +89,7 @@ def _checks(example: Configurable, name: str) -> list[Check]:
 
 def _fitting(layer: Layer) -> list[Shape]:
     fitting = []
-    for shape in SHAPES:
+    for shape in layer.trial_shapes or SHAPES:
         try:
             layer.output_shape(shape)
         except ShapeError:

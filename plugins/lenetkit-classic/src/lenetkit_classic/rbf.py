@@ -28,6 +28,8 @@ class Rbf(Layer):
     is nearly linear in y and all its curvature stems from here.
     """
 
+    trial_shapes = ((WIDTH * HEIGHT,),)
+
     factor: float = option(1.0, above=0, doc="What the squared distance is multiplied by.")
     curvature: float | None = option(
         None, above=0, doc="d²L/dx² of each input, instead of the chain rule's; Lush takes 1."
