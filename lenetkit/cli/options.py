@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -60,9 +61,11 @@ kernels_option = click.option(
     metavar="TYPE",
     help="Another kernel set for convolution and pooling, such as numpy.  [default: the spec's]",
 )
+MOST_THREADS = max(os.cpu_count() or 1, 2)
+"""More than there are processors only wait for each other."""
 threads_option = click.option(
     "--threads",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=MOST_THREADS),
     help="Threads for the passes.  [default: what is fastest for the network]",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

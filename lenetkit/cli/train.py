@@ -13,6 +13,7 @@ from lenetkit import files, model, training
 from lenetkit.checkpoint import Checkpoint
 from lenetkit.cli.interrupt import interruptible
 from lenetkit.cli.options import (
+    MOST_THREADS,
     command_line,
     data_dir_option,
     kernels_option,
@@ -118,7 +119,8 @@ def command(
                 files.write_text(folder.spec, saved.metadata["spec"])
             plan, data = _prepared(load_plan(spec or folder.spec, changed), data_dir)
             network = Network(plan)
-            held.enter_context(network.limited(threads or saved.threads))
+            wanted = threads or saved.threads
+            held.enter_context(network.limited(wanted and min(wanted, MOST_THREADS)))
             recorder = Recorder(folder, network, data, training.start(network, plan.spec.train))
             differences = go_on(recorder, saved, allow_different=allow_different)
             if differences:

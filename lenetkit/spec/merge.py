@@ -54,6 +54,9 @@ class Override:
         if not equals or not _is_path(path):
             message = "expected KEY=VALUE, such as train.optimizer.lr=0.01"
             raise SpecError([Problem(origin, "", message)])
+        if not value.strip():
+            message = f"expected a value; to leave the key out, write {path}=null"
+            raise SpecError([Problem(origin, "", message)])
         mark = Mark(origin, folder=Path.cwd())
         try:
             node = parse(value, mark)
@@ -64,6 +67,8 @@ class Override:
     @classmethod
     def from_option(cls, option: str, path: str, value: object) -> Override:
         """An option of its own, such as `--epochs 3`."""
+        if value == "":
+            raise SpecError([Problem(option, "", "expected a value, found an empty one")])
         mark = Mark(f"{option} {value}", folder=Path.cwd())
         return cls(option, path, ScalarNode(value, mark))
 

@@ -528,3 +528,32 @@ def test_the_python_calls_of_the_readme(small: Path) -> None:
     events = list(lenetkit.train(network))
     assert isinstance(events[-1], training.EpochDone)
     assert [event.step for event in events if isinstance(event, training.StepDone)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("--set", "train.optimizer.lr="),
+            "error: --set train.optimizer.lr=: expected a value; to leave the key out, write "
+            "train.optimizer.lr=null\n",
+        ),
+        (("--kernels", ""), "error: --kernels: expected a value, found an empty one\n"),
+    ],
+)
+def test_an_empty_value_removes_nothing(
+    call: Call, arguments: tuple[str, str], message: str
+) -> None:
+    """Such as an unset variable of a shell script gives."""
+    said = call("bench", "lenet5", "--steps", "1", *arguments)
+    assert (said.status, said.err) == (2, message)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--threads", "1000"), ("--batch-size", "9" * 20), ("--steps", "9" * 20), ("--threads", "0")],
+)
+def test_numbers_that_cannot_be_had_are_refused(call: Call, option: str, value: str) -> None:
+    said = call("bench", "lenet5", "--steps", "1", option, value)
+    assert said.status == 2
+    assert f"Invalid value for '{option}': {value} is not in the range 1<=x<=" in said.err

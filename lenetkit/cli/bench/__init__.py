@@ -35,11 +35,13 @@ _BUSY = 1.25
 @click.command(name="bench", epilog="Example: lenetkit bench specs/lenet5.yaml --batch-size 128")
 @spec_argument
 @click.option(
-    "--batch-size", type=click.IntRange(min=1), help="Images a step.  [default: the spec's]"
+    "--batch-size",
+    type=click.IntRange(min=1, max=1_000_000),
+    help="Images a step.  [default: the spec's]",
 )
 @click.option(
     "--steps",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=1_000_000),
     help="Steps to measure.  [default: what two seconds hold, at least 10]",
 )
 @click.option(
@@ -138,7 +140,9 @@ def facts(plan: Plan, profiles: Sequence[Profile], inference: bool) -> dict[str,
 def _kernel_choices(kernels: str | None, compare: str | None) -> list[list[Override]]:
     """What each kernel set to measure changes in the spec. Raises UsageError for a wrong list."""
     if compare is None:
-        return [[Override.from_option("--kernels", "kernels", kernels)] if kernels else []]
+        if kernels is None:
+            return [[]]
+        return [[Override.from_option("--kernels", "kernels", kernels)]]
     if kernels is not None:
         raise click.UsageError("--kernels and --compare exclude each other; name all in --compare")
     names = [name.strip() for name in compare.split(",")]
