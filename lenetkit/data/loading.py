@@ -35,6 +35,8 @@ def place_for(data: DataSpec, data_dir: Path | None, report: Report) -> Place:
 
     Downloads go to the last of the first three that was named, else to `MNIST/`.
     """
+    if data_dir is not None and not data.source.reads_files:
+        report(f"note: {data_dir} is not looked into: the data set reads no files")
     environment = os.environ.get("LENETKIT_DATA")
     named = [data_dir] if data_dir else []
     named += [Path(environment)] if environment else []

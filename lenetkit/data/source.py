@@ -63,6 +63,8 @@ class DataSource(Configurable):
     group: ClassVar[str] = "lenetkit.datasets"
     preparation: ClassVar[Preparation] = "resize"
     """How `predict` turns an image file into one like these: as a centred digit, or resized."""
+    reads_files: ClassVar[bool] = True
+    """Whether a folder of data files means anything to it."""
 
     @abstractmethod
     def load(self, split: Split, place: Place) -> Samples:

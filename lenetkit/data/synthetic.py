@@ -31,6 +31,7 @@ VERSION = 1
 class SyntheticDigits(DataSource):
     """Handwriting-like digits, 28×28, framed as MNIST's: drawn once for a seed, then cached."""
 
+    reads_files: ClassVar[bool] = False
     preparation: ClassVar[Preparation] = "digit"
 
     train: int = option(60_000, minimum=1, doc="Training samples.")

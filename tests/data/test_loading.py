@@ -278,3 +278,12 @@ def test_plan_without_anything_to_fit_stays_as_it_is(make_idx: MakeIdx) -> None:
     assert with_fitted_transforms(before, data.pipeline) == before
     assert data.pipeline.transforms == (Scale(),)
     assert data.pipeline.classes == 3
+
+
+def test_a_folder_that_nothing_reads_is_named(tmp_path: Path) -> None:
+    told: list[str] = []
+    spec = DataSpec(SyntheticDigits(), DataOptions(transforms=()))
+    place_for(spec, tmp_path, told.append)
+    assert told == [f"note: {tmp_path} is not looked into: the data set reads no files"]
+    place_for(spec, None, told.append)
+    assert len(told) == 1

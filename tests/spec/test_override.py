@@ -89,7 +89,7 @@ def test_a_section_that_the_file_does_not_have() -> None:
 
 
 def test_null_removes() -> None:
-    plan = changed("data.fallback=null", "train.epochs=")
+    plan = changed("data.fallback=null", "train.epochs=null")
     assert plan.spec.data.options.fallback is None
     assert plan.spec.train.epochs == 10
 
