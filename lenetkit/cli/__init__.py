@@ -76,6 +76,7 @@ def main() -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run a command; the exit status: 0 done, 2 wrong input, 1 failed, 130 interrupted."""
+    output = sys.stdout
     try:
         status = cli.main(arguments, prog_name="lenetkit", standalone_mode=False)
     except click.ClickException as error:
@@ -95,11 +96,12 @@ def run(arguments: list[str]) -> int:
         click.echo("interrupted", err=True)
         return 130
     except SystemExit as error:
+        if sys.stdout is not output:  # click replaces it where nobody reads it, and exits
+            return _unread()
         click.echo(f"error: a plugin ended the program ({cause(error)})", err=True)
         return 1
-    except BrokenPipeError:  # whoever read our output has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except BrokenPipeError:
+        return _unread()
     except MemoryError as error:
         click.echo(f"error: not enough memory: {error}; try a smaller batch_size", err=True)
         return 1
@@ -111,6 +113,12 @@ def run(arguments: list[str]) -> int:
         click.echo(f"error: {where}{error.strerror or cause(error)}", err=True)
         return 1
     return status if isinstance(status, int) else 0
+
+
+def _unread() -> int:
+    """Whoever read our output, such as `head`, has had enough."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _is_nowhere() -> bool:

@@ -26,10 +26,11 @@ class NumpyKernels(Kernels):
     """Convolution by matrix products, pooling by strided slices."""
 
     def fuse(self, layers: Sequence[Layer]) -> tuple[int, Layer] | None:
+        strips = self._computes_as_here()
         match list(itertools.takewhile(lambda layer: type(layer) in _FUSED, layers[:3])):
-            case [Conv2d() as conv, ReLU(), MaxPool2d() as pool] if pool.window.tiles:
+            case [Conv2d() as conv, ReLU(), MaxPool2d() as pool] if strips and pool.window.tiles:
                 return 3, ConvMaxPool2d(conv=conv, pool=pool)
-            case [Conv2d() as conv, MaxPool2d() as pool, *_] if pool.window.tiles:
+            case [Conv2d() as conv, MaxPool2d() as pool, *_] if strips and pool.window.tiles:
                 return 2, ConvMaxPool2d(conv=conv, pool=pool, relu=False)
             case [ReLU(), MaxPool2d() as pool, *_]:
                 return 2, ReLUMaxPool2d(pool=pool)
@@ -50,10 +51,18 @@ class NumpyKernels(Kernels):
                 return "pooled before rectified"
         return ""
 
+    def _computes_as_here(self) -> bool:
+        """Whether a subclass, such as somebody's plugin, has left convolution and pooling alone."""
+        operations = ("conv2d", "conv2d_backward", "max_pool2d", "max_pool2d_backward")
+        return all(getattr(type(self), o) is getattr(NumpyKernels, o) for o in operations)
+
     @contextmanager
     def limited(self, threads: int) -> Iterator[None]:
-        """Parts of large convolutions, and large products of other layers, on `threads` threads."""
-        with super().limited(threads), workers.limited(threads):
+        """Large convolutions on `threads` threads, each of their matrix products on one.
+
+        BLAS's own threads wait for each other: a busy machine makes a product ten times slower.
+        """
+        with super().limited(1), workers.limited(threads):
             yield
 
     def threads(self) -> int:

@@ -54,6 +54,17 @@ def test_the_exit_status_of_an_error_that_cannot_be_told_is_its_own() -> None:
 
 
 @POSIX
+@pytest.mark.parametrize("command", ["summary lenet5", "spec lenet5", "plugins", "schema"])
+def test_a_reader_who_has_had_enough_is_no_failure(command: str) -> None:
+    """Such as `| head -1`."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    said = lenetkit(*command.split(), stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert (said.returncode, said.stderr) == (0, "")
+
+
+@POSIX
 def test_a_result_that_cannot_be_written_is_a_failure() -> None:
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         said = lenetkit("summary", "lenet5", stdout=full, stderr=subprocess.PIPE)

@@ -165,6 +165,20 @@ def test_what_does_not_fit_is_left_alone(layers: list[Layer]) -> None:
     assert NumpyKernels().fuse(layers) is None
 
 
+@dataclass(frozen=True, kw_only=True)
+class OwnConvolution(NumpyKernels):
+    """Somebody's own convolution, which must not be gone round."""
+
+    def conv2d(self, *arguments: Any) -> Any:
+        return super().conv2d(*arguments)
+
+
+def test_kernels_with_a_convolution_of_their_own_get_it_called() -> None:
+    assert NumpyKernels().fuse([CONV, ReLU(), POOL]) is not None
+    assert OwnConvolution().fuse([CONV, ReLU(), POOL]) is None
+    assert OwnConvolution().fuse([ReLU(), POOL]) == (2, ReLUMaxPool2d(pool=POOL))
+
+
 def names(network: Network, *, fused: bool = True) -> list[str]:
     return [step.name for step in network.workspace(training=True, fused=fused).steps]
 

@@ -36,8 +36,7 @@ class NumbaKernels(NumpyKernels):
                 and _is_2x2(pool)
             ):
                 return 3, ConvReLUPool2d(conv=conv, pool=pool)
-        # NumPy's way of a ReLU before a pooling is welcome; its convolutions are not.
-        return None if isinstance(layers[0], Conv2d) else super().fuse(layers)
+        return super().fuse(layers)
 
     def algorithm(self, layer: Layer, in_shape: tuple[int, ...], batch: int) -> str:
         if not isinstance(layer, ConvReLUPool2d) and type(layer) is not Conv2d:
