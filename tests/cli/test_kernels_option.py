@@ -72,6 +72,9 @@ def test_a_model_runs_where_the_kernels_of_its_training_are_not(
         without = call(*arguments, "--json")
         assert without.status == 2
         assert "no kernel set is registered as 'other'" in without.err
+        assert without.err.endswith(
+            "\n  or pass --kernels numpy: kernels only decide how a model is computed\n"
+        )
         assert call(*arguments, "--kernels", "numpy", "--json").status == 0
     facts = call("evaluate", trained, "--kernels", "numpy", "--json").json
     result = json.loads((trained / "result.json").read_text("utf-8"))
