@@ -156,7 +156,7 @@ def read_plan(path: Path, metadata: Mapping[str, str], overrides: Sequence[Overr
         return plan_text(metadata.get("spec", ""), f"{path}, spec", overrides)
     except SpecError as error:
         hint = missing_providers(metadata)
-        if any(problem.where == "kernels" for problem in error.problems):
+        if any(problem.path == "kernels" for problem in error.problems):
             hint += "\n  or pass --kernels numpy: kernels only decide how a model is computed"
         raise ModelFileError(
             f"{path}: the spec inside does not fit this lenetkit:\n{error}{hint}"
