@@ -10,7 +10,7 @@ import re
 import sys
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -20,7 +20,7 @@ _COUNT = itertools.count()
 _WRITING: set[str] = set()
 """The names of the temporary files that this process is writing."""
 _ATTEMPTS = 10 if sys.platform == "win32" else 1
-"""Windows renames onto no file that someone reads; readers and virus scanners are soon done."""
+"""Windows replaces and removes no file that someone reads; readers and scanners are soon done."""
 _PAUSE = 0.05
 
 
@@ -37,7 +37,7 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         _flush(temporary)
-        _rename(temporary, path)
+        _patiently(lambda: temporary.replace(path))
         _flush_folder(path.parent)
     except BaseException as error:
         with suppress(OSError):
@@ -62,6 +62,18 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a whole text file at once, in UTF-8 with `\\n` line ends on every system."""
     write_bytes(path, text.encode("utf-8"))
+
+
+def remove(path: Path) -> None:
+    """Remove a file, where it is there, so that a crash does not bring it back."""
+    try:
+        _patiently(path.unlink)
+        _flush_folder(path.parent)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        error.filename = str(path)
+        raise
 
 
 def is_temporary(path: Path) -> bool:
@@ -90,10 +102,10 @@ def _flush(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _rename(temporary: Path, path: Path) -> None:
+def _patiently(action: Callable[[], object]) -> None:
     for attempt in range(_ATTEMPTS):
         try:
-            temporary.replace(path)
+            action()
         except PermissionError:
             if attempt == _ATTEMPTS - 1:
                 raise

@@ -49,8 +49,8 @@ def _curves(folder: RunFolder, result: dict[str, Any], labels: dict[str, str]) -
         **labels,
     )
     return [
-        plots.save_figure(loss, folder.path / "loss.png"),
-        plots.save_figure(accuracy, folder.path / "accuracy.png"),
+        plots.save_figure(loss, folder.pictures["loss"]),
+        plots.save_figure(accuracy, folder.pictures["accuracy"]),
     ]
 
 
@@ -61,7 +61,7 @@ def _confusions(folder: RunFolder, result: dict[str, Any], labels: dict[str, str
         classes = _class_names(result, len(counts))
         titled = labels | {"dataset": f"{labels['dataset']}, {samples}"}
         figure = plots.confusion_figure(counts, classes, **titled)
-        drawn.append(plots.save_figure(figure, folder.path / f"confusion_{split}.png"))
+        drawn.append(plots.save_figure(figure, folder.pictures[f"confusion_{split}"]))
     return drawn
 
 
@@ -80,7 +80,7 @@ def _mistakes(
         total=_errors(result["confusion_test"]),
         dataset=f"{labels['dataset']}, test set",
     )
-    return plots.save_figure(figure, folder.path / "mistakes.png")
+    return plots.save_figure(figure, folder.pictures["mistakes"])
 
 
 def _errors(confusion: list[list[int]]) -> int:

@@ -49,6 +49,8 @@ class Recorder:
     def __enter__(self) -> Self:
         if not self._resumed:
             self._save_state()  # so that a run can go on wherever it ends
+        elif self.progress.epoch < self.network.plan.spec.train.epochs:
+            self.folder.discard_result()  # before any file tells of more than it does
         files.write_text(self.folder.spec, self.network.plan.to_yaml())
         self._save_tables()
         return self

@@ -23,6 +23,7 @@ METRICS = (
     "seconds",
 )
 STEPS = ("step", "loss")
+PICTURES = ("loss", "accuracy", "confusion_test", "confusion_train", "mistakes")
 RESULT_KEYS = (
     "name",
     "dataset",
@@ -48,6 +49,7 @@ class RunFolder:
         self.model = path / "model.safetensors"
         self.checkpoint = path / "checkpoint.safetensors"
         self.result = path / "result.json"
+        self.pictures = {name: path / f"{name}.png" for name in PICTURES}
 
     @classmethod
     def create(cls, name: str, out: Path | None) -> RunFolder:
@@ -116,6 +118,15 @@ class RunFolder:
         with lock.locked(self.path, report):
             files.remove_leftovers(self.path)
             yield
+
+    def discard_result(self) -> None:
+        """Remove the result and its pictures, which a run that goes on would leave behind it.
+
+        All of them can be made again: the result from the checkpoint and the model, the pictures
+        from the result.
+        """
+        for path in (self.result, *self.pictures.values()):
+            files.remove(path)
 
     def read_metrics(self) -> dict[str, list[float]]:
         """The columns of `metrics.csv`."""

@@ -40,6 +40,23 @@ def test_new_content_replaces_the_old(old: Path) -> None:
     assert list(old.parent.iterdir()) == [old]
 
 
+def test_a_file_is_removed_for_good(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[bool] = []
+    monkeypatch.setattr(files, "_flush_folder", lambda folder: flushed.append(old.exists()))
+    for _ in range(2):
+        files.remove(old)
+    assert flushed == [False]
+
+
+def test_a_file_that_cannot_be_removed_is_named(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(folder: Path) -> None:
+        raise OSError(errno.EIO, "no luck")
+
+    monkeypatch.setattr(files, "_flush_folder", fail)
+    with pytest.raises(OSError, match=r"model\.bin"):
+        files.remove(old)
+
+
 def test_temporary_lies_beside_its_target(old: Path) -> None:
     with files.replacing(old) as temporary:
         temporary.write_bytes(b"new")
