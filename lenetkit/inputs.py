@@ -14,7 +14,7 @@ _START = 64
 
 
 class NotRegularError(OSError):
-    """A folder, pipe, device or socket in place of a file; `strerror` says which."""
+    """A folder, pipe, device, socket or broken link in place of a file; `strerror` says which."""
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -24,16 +24,26 @@ def open_regular(path: Path) -> BinaryIO:
     is nothing to open.
     """
     try:
-        _expect_regular(path, path.stat().st_mode)
+        expect_regular(path, _status(path).st_mode)
         # The path may have come to mean a pipe since: opening must not wait for its other end.
         descriptor = os.open(path, os.O_RDONLY | _NO_WAIT)
     except ValueError:  # a NUL in the name
         raise OSError(errno.EINVAL, "no possible name of a file", str(path)) from None
     try:
-        _expect_regular(path, os.fstat(descriptor).st_mode)
+        expect_regular(path, os.fstat(descriptor).st_mode)
         return os.fdopen(descriptor, "rb")
     except BaseException:
         os.close(descriptor)
+        raise
+
+
+def _status(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except OSError as error:
+        lost = isinstance(error, FileNotFoundError) or error.errno == errno.ELOOP
+        if lost and path.is_symlink():
+            raise NotRegularError(errno.EINVAL, "is a link that leads nowhere", str(path)) from None
         raise
 
 
@@ -46,10 +56,12 @@ _KINDS_OF_NODE = {
     stat.S_IFSOCK: "is a socket",
     stat.S_IFCHR: "is a device",
     stat.S_IFBLK: "is a device",
+    stat.S_IFLNK: "is a link",
 }
 
 
-def _expect_regular(path: Path, mode: int) -> None:
+def expect_regular(path: Path, mode: int) -> None:
+    """Raise NotRegularError unless `mode`, of a file's status, is a regular file's."""
     if not stat.S_ISREG(mode):
         kind = _KINDS_OF_NODE.get(stat.S_IFMT(mode), "is no regular file")
         raise NotRegularError(errno.EINVAL, kind, str(path))

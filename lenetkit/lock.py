@@ -12,8 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lenetkit.errors import RunError
+from lenetkit.inputs import NotRegularError, expect_regular
 
 NAME = "run.lock"
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+"""Should the path come to mean a pipe or a link between looking and opening; POSIX only."""
 
 if sys.platform == "win32":
     import msvcrt
@@ -65,7 +68,11 @@ def _acquire(path: Path) -> int:
     """The open and locked file."""
     while True:
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            descriptor = _open(path)
+        except NotRegularError as error:
+            raise RunError(
+                f"{path}: {error.strerror}; expected none, or what an earlier run left; remove it"
+            ) from None
         except OSError as error:
             raise RunError(f"{path.parent}: cannot be written to: {error.strerror}") from None
         try:
@@ -84,6 +91,19 @@ def _acquire(path: Path) -> int:
         if _is_still(path, descriptor):
             return descriptor
         os.close(descriptor)  # its owner removed the file between our opening and locking it
+
+
+def _open(path: Path) -> int:
+    """The file, made where there is none; nothing that a link leads to, and no pipe waited for."""
+    with suppress(FileNotFoundError):
+        expect_regular(path, path.lstat().st_mode)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _NO_WAIT, 0o666)
+    try:
+        expect_regular(path, os.fstat(descriptor).st_mode)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _sign(path: Path, descriptor: int) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 from lenetkit import files, lock
 from lenetkit.errors import RunError
+from lenetkit.inputs import open_regular, refusal
+from lenetkit.options import show
 
 METRICS = (
     "epoch",
@@ -139,13 +141,16 @@ class RunFolder:
     def read_result(self) -> dict[str, Any]:
         """What `result.json` holds. Raises RunError where the run did not get so far."""
         try:
-            result: dict[str, Any] = json.loads(self.result.read_text("utf-8"))
+            with open_regular(self.result) as file:
+                result: dict[str, Any] = json.loads(file.read())
         except FileNotFoundError:
             raise RunError(
                 f"{self.path}: the run has no result.json yet; finish it by "
                 f"`lenetkit train --resume {self.path}`"
             ) from None
-        except (OSError, RecursionError, ValueError) as error:
+        except OSError as error:
+            raise RunError(f"{self.result}: {refusal(error, 'the result of a run')}") from None
+        except (RecursionError, ValueError) as error:
             raise RunError(f"{self.result}: is damaged: {error}") from None
         missing = [key for key in RESULT_KEYS if not isinstance(result, dict) or key not in result]
         if missing:
@@ -162,14 +167,36 @@ def _make(folder: Path) -> None:
 
 def _read_columns(path: Path, names: Iterable[str]) -> dict[str, list[float]]:
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        columns = list(dict.fromkeys([*names, *(rows[0] if rows else ())]))
-        return {name: [float(row[name]) for row in rows] for name in columns}
+        rows = [row for row in csv.reader(_read_text(path).splitlines()) if row]
     except OSError as error:
-        raise RunError(f"{path}: cannot be read: {error.strerror}") from None
-    except (csv.Error, KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{path}: {refusal(error, 'a table of the run')}") from None
+    except UnicodeDecodeError:
+        raise RunError(f"{path}: is damaged: it is no UTF-8 text") from None
+    except csv.Error as error:
         raise RunError(f"{path}: is damaged: {error}") from None
+    columns = rows.pop(0) if rows else []
+    if lacking := [name for name in names if name not in columns]:
+        raise RunError(f"{path}: is damaged: it lacks the columns {', '.join(lacking)}")
+    for number, row in enumerate(rows, 1):
+        if len(row) != len(columns) or not all(map(_is_number, row)):
+            raise RunError(
+                f"{path}: is damaged: row {number}: expected {len(columns)} numbers, "
+                f"found {show(','.join(row))}"
+            )
+    return {name: [float(row[i]) for row in rows] for i, name in enumerate(columns)}
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _read_text(path: Path) -> str:
+    with open_regular(path) as file:
+        return file.read().decode("utf-8")
 
 
 def _is_leftover(path: Path) -> bool:
@@ -205,11 +232,12 @@ class Table:
         if not count:
             return
         try:
-            lines = self.path.read_text("utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise RunError(
-                f"{self.path}: cannot be read, so the run cannot go on: {error}"
-            ) from None
+            lines = _read_text(self.path).splitlines()
+        except OSError as error:
+            expected = f"the run's first {count:,} rows, without which it cannot go on"
+            raise RunError(f"{self.path}: {refusal(error, expected)}; put it back") from None
+        except UnicodeDecodeError:
+            lines = []
         header = self._lines
         self._lines = lines[: count + 1]
         if len(self._lines) != count + 1 or self.digest != digest:

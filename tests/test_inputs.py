@@ -48,7 +48,9 @@ def test_a_link_to_a_file_is_followed(tmp_path: Path) -> None:
     with open_regular(tmp_path / "link") as file:
         assert file.read() == b"x"
     (tmp_path / "loop").symlink_to("loop")
-    assert why(tmp_path / "loop").startswith("cannot be read: ")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    for name in ("loop", "dangling"):
+        assert why(tmp_path / name) == "is a link that leads nowhere; expected a spec file"
 
 
 def test_what_is_no_file_is_named(tmp_path: Path) -> None:

@@ -520,7 +520,9 @@ def test_a_damaged_table_keeps_a_run_from_going_on(call: Call, small: Path) -> N
     Path("run/metrics.csv").write_bytes(b"\xff\xfe\x00")
     said = call("train", "--resume", "run", "--epochs", "3")
     assert said.status == 2
-    assert f"{Path('run/metrics.csv')}: cannot be read, so the run cannot go on" in said.err
+    assert (
+        f"{Path('run/metrics.csv')}: is not as the run left it, so the run cannot go on" in said.err
+    )
 
 
 def test_the_python_calls_of_the_readme(small: Path) -> None:
