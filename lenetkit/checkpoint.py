@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -14,42 +14,10 @@ from lenetkit import model, tensorfile
 from lenetkit.divergence import DivergedError
 from lenetkit.errors import ModelFileError
 from lenetkit.network import Network
+from lenetkit.state import State, read_state
 from lenetkit.training import Progress
 
 _SLOT = "optimizer/"
-
-
-@dataclass(frozen=True)
-class Best:
-    """The epoch whose model is kept: the last, or the best on held-out samples."""
-
-    epoch: int = 0
-    accuracy: float = -1.0
-    digest: str = ""
-    """Of its weights: `tensorfile.tensor_digest`."""
-    metrics: str = ""
-    """Its figures, as the model file tells them."""
-
-
-@dataclass(frozen=True)
-class State:
-    """How far a run got and what its other files hold."""
-
-    step: int
-    epoch: int
-    epochs: int
-    """As many as it was to do."""
-    seconds: float
-    """Training time of the epoch under way."""
-    best: Best
-    tables: dict[str, str]
-    """File name → SHA-256 of the rows so far."""
-    notes: dict[str, dict[str, float]]
-    """What the optimizer had to tell, by epoch."""
-    environment: dict[str, str]
-    """`environment.versions`, and `threads`."""
-    changes: list[dict[str, Any]]
-    """What differed when it went on all the same: `step` and `differences`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,21 +42,12 @@ class Checkpoint:
             json.loads(metadata["dataset_digest"])
             if not {"spec", "dataset"} <= set(metadata):
                 raise ValueError("it does not tell spec and data set")
-            fields = json.loads(metadata["progress"])
-            state = State(**fields | {"best": Best(**fields["best"])})
-            if not 0 <= state.best.epoch <= state.epoch <= state.step:
-                raise ValueError(f"step {state.step}, epoch {state.epoch}")
+            state = read_state(metadata["progress"])
         except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise ModelFileError(
                 f"{path}: is a checkpoint of another version of lenetkit, or damaged: {error}"
             ) from None
         return cls(path, tensors, metadata, state)
-
-    @property
-    def threads(self) -> int | None:
-        """How many shared a matrix product."""
-        told = self.state.environment.get("threads", "")
-        return int(told) if told.isdecimal() and int(told) else None
 
     def restore(self, network: Network, progress: Progress) -> None:
         """Set `network` and `progress` to the checkpoint's state.

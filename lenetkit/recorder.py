@@ -8,13 +8,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from lenetkit import checkpoint, environment, files, model, tensorfile
-from lenetkit.checkpoint import Best, Checkpoint, State
+from lenetkit.checkpoint import Checkpoint
 from lenetkit.data.loading import TrainingData
 from lenetkit.divergence import DivergedError
 from lenetkit.errors import ModelFileError, RunError
 from lenetkit.evaluation import Evaluation, evaluate
 from lenetkit.network import Network
 from lenetkit.run import METRICS, STEPS, RunFolder, Table
+from lenetkit.state import Best, Change, State
 from lenetkit.training import EpochBegun, EpochDone, Event, Progress, StepDone
 
 VALIDATION_METRICS = ("validation_loss", "validation_accuracy")
@@ -44,7 +45,7 @@ class Recorder:
         self._kept: dict[str, Evaluation] = {}
         """How good the model in the folder is, on each set."""
         self._notes: dict[str, dict[str, float]] = {}
-        self._changes: list[dict[str, Any]] = []
+        self._changes: list[Change] = []
 
     def __enter__(self) -> Self:
         if not self._resumed:

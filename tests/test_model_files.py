@@ -14,6 +14,7 @@ from lenetkit.cli import run
 from lenetkit.errors import ModelFileError
 from lenetkit.network import Network
 from lenetkit.plan import plan_text
+from lenetkit.state import Best, State
 from lenetkit.training import start
 from tests import bad_models
 
@@ -70,7 +71,7 @@ def test_a_checkpoint_is_not_taken_for_a_model(tmp_path: Path) -> None:
     network = Network(plan_text(bad_models.SPEC, "spec"))
     progress = start(network, network.plan.spec.train)
     path = tmp_path / "checkpoint.safetensors"
-    state = checkpoint.State(0, 0, 1, 0.0, checkpoint.Best(), {}, {}, {}, [])
+    state = State(0, 0, 1, 0.0, Best(), {}, {}, {}, [])
     checkpoint.save(path, network, progress, state, dict(bad_models.IMAGES))
     expected = tmp_path / "model.safetensors"
     assert refused(path) == f"{path}: is the checkpoint of a run; expected its model, {expected}"

@@ -119,7 +119,7 @@ def command(
                 files.write_text(folder.spec, saved.metadata["spec"])
             plan, data = _prepared(load_plan(spec or folder.spec, changed), data_dir)
             network = Network(plan)
-            wanted = threads or saved.threads
+            wanted = threads or saved.state.threads
             held.enter_context(network.limited(wanted and min(wanted, MOST_THREADS)))
             recorder = Recorder(folder, network, data, training.start(network, plan.spec.train))
             differences = go_on(recorder, saved, allow_different=allow_different)
