@@ -49,19 +49,19 @@ def locate(network: Network, images: Array, targets: Any, key: tuple[int, ...]) 
             for name, spec in planned.params.items():
                 if spec.trainable and not np.isfinite(step.params[name]).all():
                     return f"layers.{step.name}: its {name}, by the step before"
-            x, step.saved = step.layer.forward(step.params, x, step.call)
+            x = step.forward(x)
             if not np.isfinite(x).all():
                 return f"layers.{step.name}: its output"
         loss = network.plan.spec.loss
         losses, kept = loss.forward(x, targets)
         if not np.isfinite(losses).all():
             return "the loss: the outputs are finite, but too large for it"
-        dy: Array | None = loss.backward(kept)
+        dy = loss.backward(kept)
         for step in reversed(workspace.steps):
-            if dy is None or not np.isfinite(dy).all():
+            if not np.isfinite(dy).all():
                 return f"layers.{step.name}: the gradient of its output"
             grads = {name: np.zeros_like(view) for name, view in step.grads.items()}
-            dy = step.layer.backward(step.params, step.saved, dy, grads, step.call)
+            dy = step.backward(dy, grads)
             for name, gradient in grads.items():
                 if not np.isfinite(gradient).all():
                     return f"layers.{step.name}: the gradient of its {name}"

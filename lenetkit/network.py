@@ -10,33 +10,14 @@ import math
 import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from lenetkit.errors import PluginError, ShapeError
-from lenetkit.layer import Array, Call, Layer, shape_text
+from lenetkit.layer import Array, Call, shape_text
 from lenetkit.plan import Plan
-
-
-@dataclass(eq=False)
-class Step:
-    """One layer of a workspace, or one that does the work of several, with all that it is handed.
-
-    `count` layers of the plan, from `first` on.
-    """
-
-    layer: Layer
-    first: int
-    count: int
-    name: str
-    """`pool1`; of fused layers `conv1+relu1+pool1`."""
-    params: dict[str, Array]
-    grads: dict[str, Array]
-    call: Call
-    saved: Any = None
-    """What the last forward pass left for backward."""
+from lenetkit.step import Step
 
 
 class Workspace:
@@ -114,18 +95,13 @@ class Network:
     def forward(self, x: Array, workspace: Workspace) -> Array:
         """The outputs (N, K) for a batch (N, *input). Valid until the workspace's next forward."""
         for step in workspace.steps:
-            x, step.saved = step.layer.forward(step.params, x, step.call)
+            x = step.forward(x)
         return x
 
     def backward(self, dy: Array, workspace: Workspace) -> None:
         """Write dL/dparams into `grads`, for the workspace's last forward."""
-        gradient: Array | None = dy
-        later = ""
         for step in reversed(workspace.steps):
-            if gradient is None:
-                raise RuntimeError(f"{later} gave no input gradient")
-            gradient = step.layer.backward(step.params, step.saved, gradient, step.grads, step.call)
-            later = step.name
+            dy = step.backward(dy, step.grads)
 
     def second_backward(self, d2y: Array, workspace: Workspace) -> Array:
         """d²L/dparams², Gauss–Newton diagonal, in the order of `params`; see `Layer`.
@@ -139,7 +115,7 @@ class Network:
         for step, views in zip(
             reversed(workspace.steps), reversed(self._split(result)), strict=True
         ):
-            d2y = step.layer.second_backward(step.params, step.saved, d2y, views, step.call)
+            d2y = step.second_backward(d2y, views)
         return result
 
     def limited(self, threads: int | None) -> AbstractContextManager[None]:
@@ -185,6 +161,8 @@ def _steps(network: Network, training: bool, fused: bool) -> Iterator[Step]:
             first=first,
             count=count,
             name=name,
+            in_shape=planned[first].in_shape,
+            out_shape=planned[first + count - 1].out_shape,
             params=network._views[owner],
             grads=network._grad_views[owner],
             call=Call(kernels=kernels, training=training, needs_input_grad=first > 0),

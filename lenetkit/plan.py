@@ -6,8 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from lenetkit.errors import PluginError, Problem, ShapeError, SpecError, blaming
+from lenetkit.blame import identity
+from lenetkit.errors import PluginError, Problem, ShapeError, SpecError, blaming, shortened
 from lenetkit.layer import Cost, Layer, ParamSpec, Shape, shape_text
 from lenetkit.registry import Catalog, Provider, installed
 from lenetkit.spec.bind import Binder
@@ -112,15 +114,17 @@ def plan_layers(
     shape = in_shape
     for named in layers:
         path = f"layers.{named.name}"
-        type_name, provider = _identity(named.layer, catalog)
+        type_name, provider = identity(named.layer, catalog)
         try:
-            with blaming(f"{path}: {type_name} of {provider or 'this process'}", ShapeError):
+            culprit = f"{path}: {type_name} of {provider or 'this process'}"
+            with blaming(culprit, ShapeError):
                 layer, wrong = _with_inferred(named.layer, shape)
                 problems += [
                     named.mark.problem(f"{path}.{option}", message)
                     for option, message in wrong.items()
                 ]
                 out = layer.output_shape(shape)
+                _expect_shape(out, culprit)
                 params, cost = layer.param_specs(shape), layer.cost(shape)
         except ShapeError as error:
             history = _history(in_shape, planned)
@@ -165,17 +169,15 @@ def _with_inferred(layer: Layer, in_shape: Shape) -> tuple[Layer, dict[str, str]
     return layer, wrong
 
 
+def _expect_shape(out: Any, culprit: str) -> None:
+    if not isinstance(out, tuple) or not all(type(n) is int and n > 0 for n in out):
+        raise PluginError(
+            f"{culprit}: output_shape gave {shortened(repr(out))}; expected a tuple of whole "
+            "numbers above 0"
+        )
+
+
 def _history(in_shape: Shape, planned: Sequence[LayerPlan]) -> str:
     steps = [f"input {shape_text(in_shape)}"]
     steps += [f"{p.name} {shape_text(p.out_shape)}" for p in planned]
     return " → ".join(steps)
-
-
-def _identity(layer: Layer, catalog: Catalog) -> tuple[str, Provider | None]:
-    """The registered name of a layer and its provider; its class name where it has none."""
-    registry = catalog.registry(Layer)
-    try:
-        name = registry.name_of(type(layer))
-        return name, registry.entry(name).provider
-    except PluginError:
-        return type(layer).__name__, None

@@ -25,7 +25,7 @@ from lenetkit.cli.options import (
 from lenetkit.cli.progress import ProgressBar, epoch_line
 from lenetkit.data.loading import TrainingData, load_training_data, with_fitted_transforms
 from lenetkit.divergence import DivergedError
-from lenetkit.errors import InputError, LenetkitError, ModelFileError
+from lenetkit.errors import InputError, LenetkitError, ModelFileError, PluginError
 from lenetkit.network import Network
 from lenetkit.plan import Plan, load_plan
 from lenetkit.recorder import Recorder
@@ -166,6 +166,9 @@ def _train(recorder: Recorder, quiet: bool, data_dir: Path | None) -> int:
     except DivergedError as error:
         way_on = _saved(recorder.folder, [*place, "--allow-different"])
         raise DivergedError(f"{error}\n  {way_on}") from None
+    except PluginError as error:
+        way_on = _saved(recorder.folder, [*place, "--allow-different"])
+        raise LenetkitError(f"{error}; the run stopped\n  {way_on}") from error
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise LenetkitError(
