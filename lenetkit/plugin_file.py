@@ -34,13 +34,25 @@ def add_file(catalog: Catalog, path: Path) -> list[Entry]:
     digest = hashlib.sha256(source).hexdigest()
     provider = Provider(path.name, f"sha256:{digest[:12]}")
     module = _run(path, f"lenetkit_plugin_{digest[:12]}")
+    with blaming(f"{path}: PLUGINS cannot be read"):
+        provided = _provided(module, path)
+    added = []
+    for name, group, qualname in provided:
+        point = EntryPoint(name, f"{module.__name__}:{qualname}", group)
+        added.append(Entry(name, point.value, provider, point))
+        catalog.add(group, added[-1])
+    return added
+
+
+def _provided(module: ModuleType, path: Path) -> list[tuple[str, str, str]]:
+    """(name, group, qualified name) of each class that `PLUGINS` names."""
     plugins = getattr(module, "PLUGINS", None)
     if not isinstance(plugins, dict) or not plugins:
         raise PluginError(
             f"{path}: does not say what it provides; add a line such as "
             "PLUGINS = {'my_layer': MyLayer}"
         )
-    added = []
+    provided = []
     for name, cls in plugins.items():
         if not isinstance(name, str):
             raise PluginError(f"{path}: PLUGINS: expected names as keys, found {name!r}")
@@ -50,10 +62,8 @@ def add_file(catalog: Catalog, path: Path) -> list[Entry]:
                 f"{path}: PLUGINS[{name!r}] is no subclass of Layer, Loss, Optimizer, Schedule, "
                 "Initializer, DataSource, Transform or Kernels"
             )
-        point = EntryPoint(name, f"{module.__name__}:{cls.__qualname__}", group)
-        added.append(Entry(name, point.value, provider, point))
-        catalog.add(group, added[-1])
-    return added
+        provided.append((name, group, cls.__qualname__))
+    return provided
 
 
 def _run(path: Path, name: str) -> ModuleType:

@@ -151,3 +151,25 @@ def test_a_layer_that_reads_past_an_end_is_no_interruption(
     said = call("train", small, "--set", "layers.relu1=elu", "--plugin", elu, "--out", "run")
     assert said.status == 1
     assert ": EOFError: e (elu.py:" in said.err
+
+
+ODD_PLUGINS = {
+    "items": "class Odd(dict):\n    def items(self): raise KeyError\nPLUGINS = Odd(a=1)\n",
+    "length": "class Odd(dict):\n    def __len__(self): raise KeyError\nPLUGINS = Odd(a=1)\n",
+    "key": "class Odd:\n    def __repr__(self): raise KeyError\nPLUGINS = {Odd(): 1}\n",
+    "value": (
+        "class Odd:\n    @property\n    def group(self): raise KeyError\nPLUGINS = {'a': Odd()}\n"
+    ),
+    "exit": "def __getattr__(name): raise SystemExit\n",
+}
+
+
+@pytest.mark.parametrize("kind", ODD_PLUGINS)
+def test_plugins_that_cannot_be_read_are_the_files_fault(
+    call: Call, tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "odd.py"
+    path.write_text(ODD_PLUGINS[kind], "utf-8")
+    said = call("summary", "lenet5", "--plugin", path)
+    raised = "SystemExit" if kind == "exit" else "KeyError"
+    assert (said.status, said.err) == (2, f"error: {path}: PLUGINS cannot be read: {raised}\n")
