@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from lenetkit.layer import Array, Call, Cost, Layer, Params, ParamSpec, Shape
+from lenetkit.layers.activations import ReLU
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
 from lenetkit.options import option
+from lenetkit_numba import few
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +20,8 @@ class ConvReLUPool2d(Layer):
     Input shape (N, C, H, W); output shape and parameters as of the layers that it stands for. The
     sums of the four outputs that become one stay in registers until they are one; a byte for each
     tells backward which of the four get its gradient: the first largest, if it is above 0, or for
-    the mean all that are above 0. Runs on the numba kernels, whatever the call's own are.
+    the mean all that are above 0. Runs on the numba kernels, whatever the call's own
+    are; few images run on NumPy's, layer by layer.
     """
 
     conv: Conv2d = option(doc="The convolution.")
@@ -38,6 +41,8 @@ class ConvReLUPool2d(Layer):
         )
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
+        if few.are_few(x):
+            return few.forward(self._layers, params, x, call)
         from lenetkit_numba import convolution
 
         return convolution.forward(
@@ -53,6 +58,8 @@ class ConvReLUPool2d(Layer):
     def backward(
         self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
     ) -> Array | None:
+        if few.are_few(dy):
+            return few.backward(self._layers, params, saved, dy, grads)
         from lenetkit_numba import convolution
 
         return convolution.backward(
@@ -64,3 +71,8 @@ class ConvReLUPool2d(Layer):
             call.needs_input_grad,
             call.scratch,
         )
+
+    @property
+    def _layers(self) -> tuple[Layer, ...]:
+        """What it stands for, one after the other."""
+        return self.conv, ReLU(), self.pool

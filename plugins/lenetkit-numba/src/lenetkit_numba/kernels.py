@@ -15,6 +15,7 @@ from lenetkit.layers.activations import ReLU
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
 from lenetkit.threads import limited_blas
+from lenetkit_numba import few
 from lenetkit_numba.fused import ConvReLUPool2d
 from lenetkit_numba.threads import limited, processors, threads
 
@@ -44,6 +45,8 @@ class NumbaKernels(NumpyKernels):
         from lenetkit_numba.target import PIXELS, lanes, tile_maps
 
         conv = layer.conv if isinstance(layer, ConvReLUPool2d) else layer
+        if batch <= few.FEW:
+            return f"as numpy: {super().algorithm(conv, in_shape, batch)}"
         maps = tile_maps(conv.out_channels // conv.groups)
         images = lanes(4)  # in float32
         blocks = -(-batch // images)
@@ -77,6 +80,8 @@ class NumbaKernels(NumpyKernels):
         groups: int,
         scratch: Scratch,
     ) -> tuple[Array, Any]:
+        if few.are_few(x):
+            return super().conv2d(x, weight, bias, window, groups, scratch)
         from lenetkit_numba import convolution
 
         return convolution.forward(x, weight, bias, window, groups, None, scratch)
@@ -91,6 +96,10 @@ class NumbaKernels(NumpyKernels):
         needs_input_grad: bool,
         scratch: Scratch,
     ) -> Array | None:
+        if few.are_few(dy):
+            return super().conv2d_backward(
+                saved, weight, dy, d_weight, d_bias, needs_input_grad, scratch
+            )
         from lenetkit_numba import convolution
 
         return convolution.backward(saved, weight, dy, d_weight, d_bias, needs_input_grad, scratch)
