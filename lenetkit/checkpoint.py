@@ -32,6 +32,8 @@ class Checkpoint:
     @classmethod
     def read(cls, path: Path) -> Self:
         """Raises ModelFileError where the file is missing, damaged or no checkpoint."""
+        if not (path.exists() or path.is_symlink()):
+            raise ModelFileError(_missing(path))
         tensors, metadata = tensorfile.read(path)
         if "progress" not in metadata:
             raise ModelFileError(
@@ -68,6 +70,14 @@ class Checkpoint:
             np.copyto(progress.slots[name], values)
         progress.step, progress.epoch = self.state.step, self.state.epoch
         progress.seconds = self.state.seconds
+
+
+def _missing(path: Path) -> str:
+    kept = path.with_name("model.safetensors")
+    way_on = (
+        f'start anew from its weights by --init-from "{kept}"' if kept.is_file() else "train anew"
+    )
+    return f"{path}: no such file; without its checkpoint a run cannot go on: {way_on}"
 
 
 def save(
