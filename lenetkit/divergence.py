@@ -28,6 +28,8 @@ def remedy(where: str, lr: float) -> str:
     """What helps against what `locate` found; `lr` is the optimizer's rate."""
     if where == _IMAGES:
         return "The data or its transforms are at fault: look at them by `lenetkit data show`"
+    if not lr:
+        return "No step is at fault, as the learning rate is 0: look at that layer's weights"
     return (
         "As a rule the learning rate is too high: try a tenth of it, "
         f"--set train.optimizer.lr={lr / 10:.1g}"

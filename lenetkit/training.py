@@ -129,8 +129,9 @@ def train(
             answers = loss_function.probabilities(outputs).argmax(axis=1)
             network.backward(loss_function.backward(saved), training)
             if not is_finite(network.grads):
+                became = "nan" if np.isnan(network.grads).any() else "infinite"
                 raise _diverged(
-                    "the gradient became infinite", network, images, targets, settings, moment
+                    f"the gradient became {became}", network, images, targets, settings, moment
                 )
             progress.step += 1
             settings.optimizer.step(

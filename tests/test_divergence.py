@@ -108,10 +108,25 @@ def test_a_gradient_is_noticed_before_it_is_used(network: Network, data: Trainin
     before = broken.params.copy()
     said = message(broken, data)
     assert said.startswith(
-        "step 1 (epoch 1, lr 0.0004): the gradient became infinite; training stopped.\n"
+        "step 1 (epoch 1, lr 0.0004): the gradient became nan; training stopped.\n"
         "  It began in layers.norm1: the gradient of its output. "
     )
     assert broken.params.tobytes() == before.tobytes()
+
+
+@pytest.mark.parametrize(("value", "became"), [(np.inf, "infinite"), (np.nan, "nan")])
+def test_a_gradient_is_said_to_be_what_it_is(
+    network: Network,
+    data: TrainingData,
+    value: float,
+    became: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Network, "backward", lambda self, *_: self.grads.fill(value))
+    assert message(network, data).startswith(
+        f"step 1 (epoch 1, lr 0.0004): the gradient became {became}; training stopped.\n"
+        "  It began in no layer that a second pass over the batch could tell. "
+    )
 
 
 def test_weights_that_a_step_made_infinite_are_named(network: Network, data: TrainingData) -> None:
@@ -157,6 +172,11 @@ def test_where_nothing_is_found_that_is_said(network: Network) -> None:
     where = locate(network, images, np.array([0, 1]), (0,))
     assert where == "no layer that a second pass over the batch could tell"
     assert "--set train.optimizer.lr=0.1" in remedy(where, 1.0)
+
+
+def test_a_learning_rate_of_0_is_not_told_to_be_less() -> None:
+    said = remedy("layers.fc1: its output", 0.0)
+    assert said == "No step is at fault, as the learning rate is 0: look at that layer's weights"
 
 
 def test_the_last_step_of_an_epoch_is_noticed_too(network: Network, data: TrainingData) -> None:
