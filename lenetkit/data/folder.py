@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lenetkit.data.idx import read_header, read_idx
 from lenetkit.data.source import DataSource, Place, Samples, Split, checked_samples
 from lenetkit.errors import DataError, MissingDataError
+from lenetkit.inputs import NotRegularError, open_regular, refusal
 from lenetkit.options import option
 
 _MAX_CLASSES = 100_000
@@ -28,16 +29,28 @@ def file_names(split: Split) -> tuple[str, str]:
 def find_file(name: str, folders: Sequence[Path]) -> Path | None:
     """The first file of that name, plain or `.gz`, in the folders.
 
-    Raises DataError for a folder that may not be looked into.
+    Raises DataError for a folder that may not be looked into, and for a pipe, a device or a broken
+    link of that name. A folder of that name is passed over, as some archives unpack into such.
     """
     for folder in folders:
         for path in (folder / name, folder / f"{name}.gz"):
             try:
                 if path.is_file():
                     return path
+                if not path.is_dir():
+                    _expect_nothing(path)
             except OSError as error:
                 raise DataError(f"{folder}: cannot be searched: {error.strerror}") from None
     return None
+
+
+def _expect_nothing(path: Path) -> None:
+    try:
+        open_regular(path).close()
+    except NotRegularError as error:
+        raise DataError(f"{path}: {refusal(error, 'an IDX data file')}") from None
+    except OSError:
+        return
 
 
 def report_elsewhere(path: Path, place: Place) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tracemalloc
 from collections.abc import Callable
@@ -78,6 +79,29 @@ def test_first_folder_wins_and_plain_wins_over_packed(make_idx: MakeIdx, tmp_pat
 def test_folder_of_the_files_name_is_no_file(tmp_path: Path) -> None:
     (tmp_path / IMAGES).mkdir()
     assert find_file(IMAGES, (tmp_path,)) is None
+
+
+@pytest.mark.parametrize("target", ["nowhere", IMAGES, os.devnull, "pipe"])
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_what_can_be_no_file_is_refused_by_its_name(
+    make_idx: MakeIdx, suffix: str, target: str
+) -> None:
+    folder = make_idx(packed=not suffix)
+    path = folder / f"{IMAGES}{suffix}"
+    try:
+        if target == "pipe":
+            os.mkfifo(path)
+        else:
+            path.symlink_to(f"{IMAGES}{suffix}" if target == IMAGES else target)
+    except (AttributeError, OSError):
+        pytest.skip("this system, or this user, makes none")
+    found = {"pipe": "a pipe", os.devnull: "a device"}.get(target, "a link that leads nowhere")
+    if suffix:
+        (folder / IMAGES).unlink()
+    with pytest.raises(DataError) as caught:
+        load(folder)
+    assert str(caught.value) == f"{path}: is {found}; expected an IDX data file"
+    assert not isinstance(caught.value, MissingDataError)  # no fallback stands in for it
 
 
 @pytest.mark.parametrize("name", [IMAGES, LABELS])
