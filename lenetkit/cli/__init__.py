@@ -12,7 +12,7 @@ from typing import NoReturn
 import click
 
 from lenetkit import __version__
-from lenetkit.cli.streams import unfailing
+from lenetkit.cli.streams import named, unfailing
 from lenetkit.errors import LenetkitError, SpecError, cause, did_you_mean
 
 _COMMANDS = {
@@ -67,6 +67,8 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # what it cannot write, it shows escaped
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    if sys.stdout is not None:
+        sys.stdout = named(sys.stdout, "standard output")
     if sys.stderr is not None:
         sys.stderr = unfailing(sys.stderr)
     status = run(sys.argv[1:])
@@ -103,7 +105,7 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         return _unread()
     except MemoryError as error:
-        click.echo(f"error: not enough memory: {error}; try a smaller batch_size", err=True)
+        click.echo(f"error: not enough memory ({cause(error)}); try a smaller batch_size", err=True)
         return 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

@@ -25,7 +25,7 @@ from lenetkit.cli.options import (
 from lenetkit.cli.progress import ProgressBar, epoch_line
 from lenetkit.data.loading import TrainingData, load_training_data, with_fitted_transforms
 from lenetkit.divergence import DivergedError
-from lenetkit.errors import InputError, LenetkitError, ModelFileError, PluginError
+from lenetkit.errors import InputError, LenetkitError, ModelFileError, PluginError, cause
 from lenetkit.network import Network
 from lenetkit.plan import Plan, load_plan
 from lenetkit.recorder import Recorder
@@ -171,9 +171,8 @@ def _train(recorder: Recorder, quiet: bool, data_dir: Path | None) -> int:
         raise LenetkitError(f"{error}; the run stopped\n  {way_on}") from error
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        raise LenetkitError(
-            f"{where}{error.strerror or error}; the run stopped\n  {_saved(recorder.folder, place)}"
-        ) from error
+        why, way_on = error.strerror or cause(error), _saved(recorder.folder, place)
+        raise LenetkitError(f"{where}{why}; the run stopped\n  {way_on}") from error
     click.echo(_closing(result, recorder.folder))
     return 0
 

@@ -559,3 +559,27 @@ def test_numbers_that_cannot_be_had_are_refused(call: Call, option: str, value: 
     said = call("bench", "lenet5", "--steps", "1", option, value)
     assert said.status == 2
     assert f"Invalid value for '{option}': {value} is not in the range 1<=x<=" in said.err
+
+
+def test_a_plugins_error_without_a_text_is_called_by_its_type(
+    call: Call, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: Any) -> Any:
+        raise OSError
+
+    monkeypatch.setattr(training, "train", lambda *arguments: iter(fail, None))
+    said = call("train", small, "--out", "run", "--quiet")
+    assert said.status == 1
+    assert said.err.startswith("error: OSError; the run stopped\n  run: saved is step 0; ")
+
+
+def test_too_little_memory_is_said_with_its_reason(
+    call: Call, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(training, "train", fail)
+    said = call("train", small, "--quiet")
+    assert said.status == 1
+    assert said.err == "error: not enough memory (MemoryError); try a smaller batch_size\n"

@@ -68,7 +68,10 @@ def test_a_reader_who_has_had_enough_is_no_failure(command: str) -> None:
 def test_a_result_that_cannot_be_written_is_a_failure() -> None:
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         said = lenetkit("summary", "lenet5", stdout=full, stderr=subprocess.PIPE)
-    assert (said.returncode, said.stderr) == (1, "error: No space left on device\n")
+    assert (said.returncode, said.stderr) == (
+        1,
+        "error: standard output: No space left on device\n",
+    )
 
 
 def test_a_closed_stream_takes_everything(tmp_path: Path) -> None:
