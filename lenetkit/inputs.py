@@ -76,6 +76,11 @@ def refusal(error: OSError, expected: str) -> str:
     return f"cannot be read: {error.strerror or error}"
 
 
+def printable(name: str | Path) -> str:
+    """A name of one line: what cannot be shown, such as a line end, is escaped as in Python."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(name))
+
+
 _STARTS = [
     (rb".{3}\0{5}\{\"", "a safetensors file"),  # first, as its length may look like anything
     (rb"\x89PNG\r\n", "a PNG picture"),

@@ -14,6 +14,7 @@ import click
 from lenetkit import __version__
 from lenetkit.cli.streams import named, unfailing
 from lenetkit.errors import LenetkitError, SpecError, cause, did_you_mean
+from lenetkit.inputs import printable
 
 _COMMANDS = {
     "summary": "Show a network layer by layer: shapes, parameters, cost.",
@@ -90,7 +91,7 @@ def run(arguments: list[str]) -> int:
         return error.exit_code
     except LenetkitError as error:
         for problem in error.problems if isinstance(error, SpecError) else [error]:
-            click.echo(f"error: {problem}", err=True)
+            click.echo(f"error: {_with_printable_names(str(problem), arguments)}", err=True)
         return error.exit_status
     except (click.Abort, KeyboardInterrupt) as error:
         if isinstance(error.__cause__, EOFError):  # click takes it for Ctrl-D at a prompt
@@ -108,7 +109,7 @@ def run(arguments: list[str]) -> int:
         click.echo(f"error: not enough memory ({cause(error)}); try a smaller batch_size", err=True)
         return 1
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
+        where = f"{printable(str(error.filename))}: " if error.filename else ""
         if not where and _is_nowhere():
             click.echo("error: the current folder is gone; go to one that exists", err=True)
             return 2
@@ -121,6 +122,17 @@ def _unread() -> int:
     """Whoever read our output, such as `head`, has had enough."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _with_printable_names(message: str, arguments: list[str]) -> str:
+    """The message, line ends and the like escaped in what stands there as it was given."""
+    given = [part for argument in arguments for part in (argument, argument.partition("=")[2])]
+    for name in sorted(
+        (g for g in given if g.strip() and not g.isprintable()), key=len, reverse=True
+    ):
+        for form in (name, str(Path(name))):
+            message = message.replace(form, printable(form))
+    return message
 
 
 def _is_nowhere() -> bool:

@@ -14,6 +14,7 @@ from lenetkit.cli.options import json_option, kernels_option, plugin_option, pri
 from lenetkit.data.digits import load_digit
 from lenetkit.data.images import find_images, load_resized
 from lenetkit.errors import ImageError
+from lenetkit.inputs import printable
 
 
 @click.command(
@@ -69,5 +70,5 @@ def _print(
     for path, label, row in zip(paths, labels, probabilities, strict=True):
         second = int(np.argsort(-row, kind="stable")[1]) if len(row) > 1 else 0
         other = f"{trained.classes[second]} ({row[second]:.1%})"
-        lines.append((str(path), label, f"{row.max():.1%}", other))
+        lines.append((printable(path), label, f"{row.max():.1%}", other))
     click.echo(table(lines, ("image", "label", "probability", "next"), ("probability",)))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lenetkit.errors import ImageError
-from lenetkit.inputs import kind_of, open_regular, refusal
+from lenetkit.inputs import kind_of, open_regular, printable, refusal
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -51,7 +51,7 @@ def find_images(paths: Iterable[Path]) -> list[Path]:
             found.append(path)
         else:
             raise ImageError(
-                f"{path}: no such file or folder; expected a picture or a folder of them"
+                f"{printable(path)}: no such file or folder; expected a picture or a folder of them"
             )
     return found
 
@@ -60,7 +60,9 @@ def _images_in(folder: Path) -> list[Path]:
     try:
         files = [entry for entry in folder.iterdir() if entry.is_file()]
     except OSError as error:
-        raise ImageError(f"{folder}: cannot list this folder: {error.strerror}") from error
+        raise ImageError(
+            f"{printable(folder)}: cannot list this folder: {error.strerror}"
+        ) from error
     images = [
         file
         for file in files
@@ -68,8 +70,8 @@ def _images_in(folder: Path) -> list[Path]:
     ]
     if not images:
         raise ImageError(
-            f"{folder}: no pictures among the {len(files)} files right in this folder; expected "
-            f"names that end in {', '.join(sorted(IMAGE_SUFFIXES))}"
+            f"{printable(folder)}: no pictures among the {len(files)} files right in this folder; "
+            f"expected names that end in {', '.join(sorted(IMAGE_SUFFIXES))}"
         )
     return sorted(images, key=_natural)
 
@@ -90,7 +92,7 @@ def named(path: Path, prepare: Callable[[Floats], Bytes]) -> Bytes:
     try:
         return prepare(image)
     except ImageError as error:
-        raise ImageError(f"{path}: {error}") from error
+        raise ImageError(f"{printable(path)}: {error}") from error
 
 
 def read_image(path: Path) -> Floats:
@@ -103,7 +105,7 @@ def read_image(path: Path) -> Floats:
         with open_regular(path) as file:
             return _read(path, file)
     except OSError as error:
-        raise ImageError(f"{path}: {refusal(error, 'a picture')}") from error
+        raise ImageError(f"{printable(path)}: {refusal(error, 'a picture')}") from error
 
 
 def _read(path: Path, file: BinaryIO) -> Floats:
@@ -116,16 +118,19 @@ def _read(path: Path, file: BinaryIO) -> Floats:
         raise
     except Image.DecompressionBombError as error:
         raise ImageError(
-            f"{path}: too large ({error}); expected at most {MAX_PIXELS:,} pixels"
+            f"{printable(path)}: too large ({error}); expected at most {MAX_PIXELS:,} pixels"
         ) from error
     except UnidentifiedImageError as error:
         file.seek(0)
         kind = kind_of(file.read(64))
         hint = "; save it as JPEG first" if kind == "a HEIC photo" else ""
-        raise ImageError(f"{path}: is {kind}; expected a PNG, JPEG or the like{hint}") from error
+        raise ImageError(
+            f"{printable(path)}: is {kind}; expected a PNG, JPEG or the like{hint}"
+        ) from error
     except Exception as error:  # Pillow's decoders raise almost anything on a damaged file
         raise ImageError(
-            f"{path}: cannot be read ({type(error).__name__}: {error}); expected a whole picture"
+            f"{printable(path)}: cannot be read ({type(error).__name__}: {error}); "
+            "expected a whole picture"
         ) from error
 
 
@@ -140,7 +145,8 @@ def _decoded(path: Path, image: Image.Image) -> Floats:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise ImageError(
-            f"{path}: {width:,} × {height:,} pixels; expected at most {MAX_PIXELS:,} in all"
+            f"{printable(path)}: {width:,} × {height:,} pixels; "
+            f"expected at most {MAX_PIXELS:,} in all"
         )
     image.draft(None, (READ_SIDE, READ_SIDE))  # a large JPEG is decoded at a half, quarter, eighth
     image.load()

@@ -81,3 +81,41 @@ def test_predict_says_what_is_no_picture_and_reads_the_rest(call: Call) -> None:
     for kind in kinds:
         assert kind in said.err
     assert said.err.count("error: ") == len(kinds)
+
+
+BROKEN = "two\nlines\x1b[31m"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("summary", BROKEN),
+        ("evaluate", f"./{BROKEN}"),
+        ("predict", "模型 a.safetensors", BROKEN),
+        ("train", f"--resume={BROKEN}"),
+        ("plot", f"{BROKEN}/run"),
+        ("summary", "lenet5", "--plugin", BROKEN),
+    ],
+)
+def test_a_name_of_several_lines_is_shown_on_one(call: Call, arguments: tuple[str, ...]) -> None:
+    said = call(*arguments)
+    assert said.status == 2
+    assert "two\\nlines\\x1b[31m" in said.err
+    assert "two\nlines" not in said.err
+    assert "\x1b" not in said.err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_a_picture_of_such_a_name_found_in_a_folder_is_too(call: Call) -> None:
+    Path("folder").mkdir()
+    Path("folder", f"{BROKEN}.png").write_bytes(b"no picture")
+    said = call("predict", "模型 a.safetensors", "folder")
+    assert said.status == 2
+    assert said.err.startswith("error: folder/two\\nlines\\x1b[31m.png: is ")
+    assert said.err.count("\n") == 1
+
+
+def test_a_line_end_alone_escapes_no_message(call: Call) -> None:
+    said = call("summary", "lenet5", "--set", "name=\n", "--set", "train.epoch=1", "--set", "x=1")
+    assert said.err.count("error: ") == len(said.err.splitlines()) > 1
