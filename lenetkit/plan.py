@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 from lenetkit.blame import identity
 from lenetkit.errors import PluginError, Problem, ShapeError, SpecError, blaming, shortened
@@ -123,8 +123,7 @@ def plan_layers(
                     named.mark.problem(f"{path}.{option}", message)
                     for option, message in wrong.items()
                 ]
-                out = layer.output_shape(shape)
-                _expect_shape(out, culprit)
+                out = _checked(layer.output_shape(shape), culprit)
                 params, cost = layer.param_specs(shape), layer.cost(shape)
         except ShapeError as error:
             history = _history(in_shape, planned)
@@ -169,12 +168,18 @@ def _with_inferred(layer: Layer, in_shape: Shape) -> tuple[Layer, dict[str, str]
     return layer, wrong
 
 
-def _expect_shape(out: Any, culprit: str) -> None:
-    if not isinstance(out, tuple) or not all(type(n) is int and n > 0 for n in out):
+def _checked(out: Any, culprit: str) -> Shape:
+    if not isinstance(out, tuple) or not all(map(_is_size, out)):
         raise PluginError(
             f"{culprit}: output_shape gave {shortened(repr(out))}; expected a tuple of whole "
             "numbers above 0"
         )
+    return tuple(map(int, out))
+
+
+def _is_size(value: Any) -> bool:
+    """Whether it is a whole number above 0, NumPy's included."""
+    return isinstance(value, SupportsIndex) and not isinstance(value, bool) and int(value) > 0
 
 
 def _history(in_shape: Shape, planned: Sequence[LayerPlan]) -> str:
