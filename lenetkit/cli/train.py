@@ -25,7 +25,16 @@ from lenetkit.cli.options import (
 from lenetkit.cli.progress import ProgressBar, epoch_line
 from lenetkit.data.loading import TrainingData, load_training_data, with_fitted_transforms
 from lenetkit.divergence import DivergedError
-from lenetkit.errors import InputError, LenetkitError, ModelFileError, PluginError, cause
+from lenetkit.errors import (
+    InputError,
+    LenetkitError,
+    ModelFileError,
+    PluginError,
+    RunError,
+    SpecError,
+    cause,
+)
+from lenetkit.metadata import missing_providers
 from lenetkit.network import Network
 from lenetkit.plan import Plan, load_plan
 from lenetkit.recorder import Recorder
@@ -117,7 +126,14 @@ def command(
             saved = Checkpoint.read(folder.checkpoint)
             if not folder.spec.is_file():
                 files.write_text(folder.spec, saved.metadata["spec"])
-            plan, data = _prepared(load_plan(spec or folder.spec, changed), data_dir)
+            try:
+                planned = load_plan(spec or folder.spec, changed)
+            except SpecError as error:
+                hint = missing_providers(saved.metadata)
+                if not hint:
+                    raise
+                raise RunError(f"{error}{hint}") from None
+            plan, data = _prepared(planned, data_dir)
             network = Network(plan)
             wanted = threads or saved.state.threads
             held.enter_context(network.limited(wanted and min(wanted, MOST_THREADS)))

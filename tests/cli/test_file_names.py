@@ -117,5 +117,7 @@ def test_a_picture_of_such_a_name_found_in_a_folder_is_too(call: Call) -> None:
 
 
 def test_a_line_end_alone_escapes_no_message(call: Call) -> None:
-    said = call("summary", "lenet5", "--set", "name=null\n", "--set", "train.epoch=1", "--set", "x=1")
+    said = call(
+        "summary", "lenet5", "--set", "name=null\n", "--set", "train.epoch=1", "--set", "x=1"
+    )
     assert said.err.count("error: ") == len(said.err.splitlines()) > 1

@@ -232,6 +232,10 @@ def test_a_changed_plugin_file_is_noticed(
     said = broken_off(call, monkeypatch, small, "--set", "layers.relu1=mine", *use)
     assert f"lenetkit train --resume run --plugin {plugin}" in said.err
     installed.cache_clear()
+    said = call("train", "--resume", "run", "--quiet")
+    assert said.status == 2
+    assert "no layer is registered as 'mine'" in said.err
+    assert "\n  pass --plugin mine.py (the model was made with sha256:" in said.err
     plugin.write_text(source + "# changed\n", "utf-8")
     said = call("train", "--resume", "run", *use, "--quiet")
     assert said.status == 2
