@@ -156,7 +156,8 @@ def _decoded(path: Path, image: Image.Image) -> Floats:
     clear = image.mode[-1] in "Aa" or (image.mode == "P" and "transparency" in image.info)
     if image.mode.startswith(_DEEP_MODES):
         low, full = _depth(image)
-        return _shrunk(image, lambda strip: Image.fromarray((_levels(strip) - low) / full))[None]
+        plane = _shrunk(image, lambda strip: Image.fromarray((_levels(strip) - low) / full))
+        return np.clip(plane, 0, 1)[None]  # what rounding or shrinking overshot
     mode = "RGBA" if clear else "L" if gray else "RGB"
     plain = _shrunk(image, lambda strip: strip.convert(mode))
     channels = np.atleast_3d(plain.astype(np.float32)).transpose(2, 0, 1) / np.float32(255)
@@ -180,8 +181,13 @@ def _strips(image: Image.Image, multiple: int = 1) -> Iterator[Image.Image]:
         yield image.crop((0, top, width, min(top + rows, height)))
 
 
+_DEEPEST = np.float32(2**32)
+"""No sensor counts further; two numbers of this size can still be subtracted."""
+
+
 def _levels(image: Image.Image) -> Floats:
-    return np.nan_to_num(np.asarray(image).astype(np.float32), posinf=0, neginf=0)
+    levels = np.nan_to_num(np.asarray(image).astype(np.float32), posinf=0, neginf=0)
+    return np.clip(levels, -_DEEPEST, _DEEPEST)
 
 
 def _depth(image: Image.Image) -> tuple[np.float32, np.float32]:

@@ -450,3 +450,15 @@ def test_find_no_images(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="nowhere: no such file or folder; expected a picture or"):
         find_images([tmp_path / "nowhere"])
     assert find_images([]) == []
+
+
+@pytest.mark.parametrize(
+    "levels", [(-3e38, 3e38), (0, 3.4e38), (1e-40, 3e-40), (-1e30, 7), (0, 1.0)]
+)
+def test_levels_of_any_size_become_pixels(tmp_path: Path, levels: tuple[float, float]) -> None:
+    path = tmp_path / "deep.tif"
+    Image.fromarray(np.tile(np.array(levels, np.float32), (6, 3))).save(path)
+    pixels = read_image(path)
+    assert pixels.shape == (1, 6, 6)
+    assert pixels.min() >= 0
+    assert pixels.max() <= 1
