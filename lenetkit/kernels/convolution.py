@@ -27,11 +27,9 @@ _SMALL = 1_000_000
 """Multiply-adds up to which OpenBLAS computes a product as it stands, without copying the matrices
 into an order of its own: half as fast again (measured)."""
 _FEWEST_ROWS = 8
+"""Rows that a piece of such a product keeps: fewer are slower than packing."""
 _DEEP = 64
 """Depth from which on the weights' gradient is worth a copy of dy, batch outermost (measured)."""
-
-
-RowsOfGradient = Callable[[slice, Scratch], Array]
 
 
 class Saved(NamedTuple):
@@ -62,8 +60,9 @@ def backward(
 ) -> Array | None:
     """Write dL/dweight and dL/dbias; return dL/dx (N, C, H, W) where it is needed."""
     last = memory.contiguous("dy", memory.batch_last(dy), scratch)
-    rows_of_dy: RowsOfGradient = lambda rows, own: last[rows]  # noqa: E731
-    return gradients(saved, rows_of_dy, d_weight, d_bias, needs_input_grad, scratch)
+    return gradients(
+        saved, lambda rows, own: last[rows], d_weight, d_bias, needs_input_grad, scratch
+    )
 
 
 def prepare(
@@ -105,7 +104,7 @@ def outputs(saved: Saved, rows: slice, y: Array, scratch: Scratch) -> None:
 
 def gradients(
     saved: Saved,
-    rows_of_dy: RowsOfGradient,
+    rows_of_dy: Callable[[slice, Scratch], Array],
     d_weight: Array,
     d_bias: Array | None,
     needs_input_grad: bool,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lenetkit.kernels import convolution, memory, pooling
-from lenetkit.kernels.base import Pair, Scratch
+from lenetkit.kernels.base import Scratch
 from lenetkit.layer import Array, Call, Layer, Params, ParamSpec, Shape
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.pooling import MaxPool2d
@@ -55,8 +55,6 @@ class ConvSaved(NamedTuple):
     masks: pooling.Masks
     y: Array
     """(PH, PW, O, N)."""
-    maps: Pair
-    """The size of the convolution's own output, which no array holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,12 +95,13 @@ class ConvMaxPool2d(Layer):
         convolution.for_strips(conv, work, scratch, PH * ph, ph)
         if self.relu:
             np.maximum(y, 0, out=y)
-        return memory.batch_first(y), ConvSaved(conv, masks, y, (OH, OW))
+        return memory.batch_first(y), ConvSaved(conv, masks, y)
 
     def backward(
         self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
     ) -> Array | None:
-        conv, masks, y, (_, OW) = saved
+        conv, masks, y = saved
+        _, OW = conv.blocks.out
         scratch, window, (ph, _) = call.scratch, self.pool.window, self.pool.window.kernel
         d_largest = memory.contiguous("dy", memory.batch_last(dy), scratch)
         if self.relu:
