@@ -453,7 +453,7 @@ def test_find_no_images(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "levels", [(-3e38, 3e38), (0, 3.4e38), (1e-40, 3e-40), (-1e30, 7), (0, 1.0)]
+    "levels", [(-3e38, 3e38), (0, 3.4e38), (1e-40, 3e-40), (-1e30, 7), (0, 1.0), (0, 255.6)]
 )
 def test_levels_of_any_size_become_pixels(tmp_path: Path, levels: tuple[float, float]) -> None:
     path = tmp_path / "deep.tif"

@@ -109,15 +109,22 @@ def computed(p: Problem, *, needs_input_grad: bool = True) -> Results:
 
 @contextmanager
 def cut(
-    width: int | None = None, strip: int | None = None, small: int | None = None
+    width: int | None = None,
+    strip: int | None = None,
+    small: int | None = None,
+    share: int | None = None,
 ) -> Iterator[None]:
-    """Convolve in blocks of `width` outputs, strips of `strip` values, products of `small` cost."""
+    """Convolve in blocks of `width` outputs, strips of `strip` values, products of `small` cost,
+    parts of `share` cost.
+    """
     plan = blocks.plan_blocks
     with pytest.MonkeyPatch.context() as patch:
         if width:
             patch.setattr(convolution, "plan_blocks", lambda *of: replace(plan(*of), width=width))
         if strip:
             patch.setattr(blocks, "_STRIP", strip)
+        if share:
+            patch.setattr(blocks, "_WORTH_SHARING", share)
         if small:
             patch.setattr(convolution, "_SMALL", small)
             patch.setattr(convolution, "_FEWEST_ROWS", 1)
@@ -149,7 +156,8 @@ def test_how_it_is_cut_changes_no_result(problem: Problem, data: st.DataObject) 
     maps = problem.dy.shape[1] // problem.groups
     widths = divisors(problem.dy.shape[3]) if 1 in (problem.groups, maps) else [1]
     strip, small = data.draw(st.sampled_from([1, 50, 10**6])), data.draw(st.integers(1, 300))
-    with cut(data.draw(st.sampled_from(widths)), strip, small):
+    share = data.draw(st.sampled_from([1, 200, 10**9]))
+    with cut(data.draw(st.sampled_from(widths)), strip, small, share):
         assert_same(computed(problem), expected)
 
 

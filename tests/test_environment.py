@@ -1,0 +1,28 @@
+"""What a run records of what computes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lenetkit.environment import computing, versions
+from lenetkit.kernels.numpy_kernels import NumpyKernels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compiled(NumpyKernels):
+    """Kernels that a compiler has a part in."""
+
+    def versions(self) -> dict[str, str]:
+        return {"compiler": "1.2"}
+
+    def threads(self) -> int:
+        return 7
+
+
+def test_kernels_tell_what_else_computes_and_on_how_many_threads() -> None:
+    told = versions(NumpyKernels())
+    assert told["numpy"] == np.__version__
+    assert versions(Compiled()) == told | {"compiler": "1.2"}
+    assert computing(Compiled()) == told | {"compiler": "1.2", "threads": "7"}
