@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import NoReturn
+
+from lenetkit.interrupt import leave, leaving, press_again
 
 
 def main() -> NoReturn:
     """Run the command line."""
+    sys.unraisablehook = press_again
     try:
-        from lenetkit.cli import main
-
+        with leaving():
+            from lenetkit.cli import main
         main()
     except KeyboardInterrupt:
-        os.write(2, b"interrupted\n")
-        raise SystemExit(130) from None
+        os.write(2, b"\ninterrupted\n")
+        leave()
 
 
 if __name__ == "__main__":

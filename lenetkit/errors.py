@@ -151,8 +151,17 @@ def cause(error: BaseException) -> str:
 
 
 def is_ctrl_c(error: BaseException) -> bool:
-    """Whether a user interrupted, rather than someone's code raising what looks like it."""
-    return type(error) is KeyboardInterrupt
+    """Whether a user interrupted, rather than someone's code raising what looks like it.
+
+    Python itself turns an interrupt into another error at some places, such as `__set_name__`,
+    which is called while a class is made; the interrupt is then that error's cause.
+    """
+    chain: list[BaseException] = []
+    link: BaseException | None = error
+    while link is not None and link not in chain:
+        chain.append(link)
+        link = link.__cause__
+    return type(chain[-1]) is KeyboardInterrupt
 
 
 @contextmanager

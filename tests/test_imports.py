@@ -164,11 +164,13 @@ def test_only_the_command_line_imports_its_tools(tool: str) -> None:
 
 
 def test_only_the_command_line_prints() -> None:
-    """Nor does anything else read from the terminal or end the program."""
+    """Nor does anything else read from the terminal or end the program. `interrupt` is the command
+    line's, and outside its package because it is at work before that has loaded.
+    """
     forbidden = {"print", "input", "exit", "quit"}
     streams = {"sys.stdout", "sys.stderr", "sys.stdin", "sys.exit"}
     for name, tree in TREES.items():
-        if within(name, "lenetkit.cli"):
+        if within(name, "lenetkit.cli") or name == "lenetkit.interrupt":
             continue
         for node in ast.walk(tree):
             if isinstance(node, ast.Call):

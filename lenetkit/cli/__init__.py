@@ -13,8 +13,9 @@ import click
 
 from lenetkit import __version__
 from lenetkit.cli.streams import named, unfailing
-from lenetkit.errors import LenetkitError, SpecError, cause, did_you_mean
+from lenetkit.errors import LenetkitError, SpecError, cause, did_you_mean, is_ctrl_c
 from lenetkit.inputs import printable
+from lenetkit.interrupt import INTERRUPTED, leave, leaving
 
 _COMMANDS = {
     "summary": "Show a network layer by layer: shapes, parameters, cost.",
@@ -39,7 +40,8 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in _COMMANDS:
             raise click.UsageError(f"No such command '{name}'{did_you_mean(name, _COMMANDS)}")
-        module = importlib.import_module(f"lenetkit.cli.{name}")
+        with leaving():
+            module = importlib.import_module(f"lenetkit.cli.{name}")
         command: click.Command = module.command
         return command
 
@@ -74,6 +76,8 @@ def main() -> NoReturn:
         sys.stderr = unfailing(sys.stderr)
     status = run(sys.argv[1:])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # all that is left is to end
+    if status == INTERRUPTED:
+        leave()
     sys.exit(status)
 
 
@@ -97,7 +101,7 @@ def run(arguments: list[str]) -> int:
         if isinstance(error.__cause__, EOFError):  # click takes it for Ctrl-D at a prompt
             raise error.__cause__ from None
         click.echo("interrupted", err=True)
-        return 130
+        return INTERRUPTED
     except SystemExit as error:
         if sys.stdout is not output:  # click replaces it where nobody reads it, and exits
             return _unread()
@@ -115,6 +119,11 @@ def run(arguments: list[str]) -> int:
             return 2
         click.echo(f"error: {where}{error.strerror or cause(error)}", err=True)
         return 1
+    except Exception as error:
+        if not is_ctrl_c(error):
+            raise
+        click.echo("\ninterrupted", err=True)
+        return INTERRUPTED
     return status if isinstance(status, int) else 0
 
 

@@ -11,6 +11,7 @@ from lenetkit.cli.options import data_dir_option, plugin_option, report
 from lenetkit.data.loading import load_samples, place_for
 from lenetkit.data.source import Samples
 from lenetkit.errors import DataError
+from lenetkit.interrupt import leaving
 from lenetkit.pictures import draw
 from lenetkit.run import RunFolder
 
@@ -25,8 +26,9 @@ def command(run: Path, data_dir: Path | None) -> None:
     They are drawn from the figures in the run folder; mistakes.png needs the test images too.
     """
     folder = RunFolder.open(run)
-    for path in draw(folder, lambda: _test_samples(folder, data_dir)):
-        click.echo(path)
+    with leaving():
+        for path in draw(folder, lambda: _test_samples(folder, data_dir)):
+            click.echo(path)
 
 
 def _test_samples(folder: RunFolder, data_dir: Path | None) -> Samples | None:

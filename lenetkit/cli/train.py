@@ -11,7 +11,6 @@ import numpy as np
 
 from lenetkit import files, model, training
 from lenetkit.checkpoint import Checkpoint
-from lenetkit.cli.interrupt import interruptible
 from lenetkit.cli.options import (
     MOST_THREADS,
     command_line,
@@ -34,6 +33,7 @@ from lenetkit.errors import (
     SpecError,
     cause,
 )
+from lenetkit.interrupt import INTERRUPTED, finishing, leaving
 from lenetkit.metadata import missing_providers
 from lenetkit.network import Network
 from lenetkit.plan import Plan, load_plan
@@ -164,7 +164,7 @@ def _train(recorder: Recorder, quiet: bool, data_dir: Path | None) -> int:
     events = training.train(network, data, settings, progress)
     place = ["--data-dir", str(data_dir)] if data_dir else []
     try:
-        with recorder, ProgressBar(data, settings, progress, quiet) as bar, interruptible() as stop:
+        with recorder, ProgressBar(data, settings, progress, quiet) as bar, finishing() as stop:
             for event in events:
                 recorder.record(event)
                 bar.show(event)
@@ -173,12 +173,13 @@ def _train(recorder: Recorder, quiet: bool, data_dir: Path | None) -> int:
                     break
         if stop:
             report(f"\ninterrupted after step {progress.step}; {_saved(recorder.folder, place)}")
-            return 130
+            return INTERRUPTED
         result = recorder.finish()
-        _draw(recorder)
+        with leaving(lambda: _left(recorder.folder, place)):
+            _draw(recorder)
     except KeyboardInterrupt:
-        report(f"\nleft at once; {_saved(recorder.folder, place)}")
-        return 130
+        report(_left(recorder.folder, place))
+        return INTERRUPTED
     except DivergedError as error:
         way_on = _saved(recorder.folder, [*place, "--allow-different"])
         raise DivergedError(f"{error}\n  {way_on}") from None
@@ -201,6 +202,10 @@ def _saved(folder: RunFolder, options: list[str]) -> str:
         return f"{folder.path}: nothing was saved; train anew"
     way_on = command_line("train", "--resume", str(folder.path), *options)
     return f"{folder.path}: saved is step {step}; to go on: {way_on}"
+
+
+def _left(folder: RunFolder, options: list[str]) -> str:
+    return f"\nleft at once; {_saved(folder, options)}"
 
 
 def _draw(recorder: Recorder) -> None:
