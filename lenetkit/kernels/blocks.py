@@ -57,11 +57,6 @@ class Blocks:
         """Rows of a band matrix: the values that one block of one group gives."""
         return self.width * self.maps
 
-    def describe(self, batch: int) -> str:
-        """`blocks of 3 outputs, 18×36×64 each`: m×k×n of the product of (m, k) and (k, n)."""
-        way = "im2col" if self.width == 1 else f"blocks of {self.width} outputs"
-        return f"{way}, {self.rows}×{self.inner}×{batch} each"
-
     def reads(self, rows: slice) -> slice:
         """The rows of the padded input that some rows of the output are made from."""
         stride = self.window.stride[0]
@@ -78,6 +73,12 @@ class Blocks:
         values = (part.stop - part.start) * self._values(batch)
         return _cut(part, -(-values // _STRIP), multiple)
 
+    def columns(self, rows: slice, batch: int) -> list[slice]:
+        """Where one row alone is more than a cache holds, pieces of it; else all of it."""
+        values = (rows.stop - rows.start) * self._values(batch)
+        whole = slice(0, self.out[1])
+        return _cut(whole, -(-values // _STRIP), 1) if rows.stop - rows.start == 1 else [whole]
+
     def _values(self, batch: int) -> int:
         """Values gathered for one row of the output."""
         return self.groups * (self.out[1] // self.width) * self.inner * max(batch, 1)
@@ -91,13 +92,18 @@ def _cut(rows: slice, count: int, multiple: int) -> list[slice]:
 
 @cache
 def plan_blocks(
-    size: Pair, weight_shape: tuple[int, ...], window: Window, groups: int, bias: bool
+    size: Pair,
+    weight_shape: tuple[int, ...],
+    window: Window,
+    groups: int,
+    bias: bool,
+    width: int | None = None,
 ) -> Blocks:
     """The blocks for images of `size` (H, W): as wide as makes copies and products least work."""
     out = window.output_size(*size)
     maps, channels = weight_shape[0] // groups, weight_shape[1]
     # A block's outputs must lie at equal distances; several maps of several groups do not.
     widest = out[1] if groups == 1 or maps == 1 else 1
-    widths = [w for w in range(1, widest + 1) if out[1] % w == 0]
+    widths = [width] if width else [w for w in range(1, widest + 1) if out[1] % w == 0]
     choices = [Blocks(window, out, channels, maps, groups, width, bias) for width in widths]
     return min(choices, key=lambda blocks: blocks.inner / blocks.width * (blocks.rows + _COPY))

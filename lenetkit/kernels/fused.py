@@ -9,6 +9,7 @@ import numpy as np
 
 from lenetkit.kernels import convolution, memory, pooling
 from lenetkit.kernels.base import Scratch
+from lenetkit.kernels.products import Products
 from lenetkit.layer import Array, Call, Layer, Params, ParamSpec, Shape
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.pooling import MaxPool2d
@@ -51,10 +52,10 @@ class ReLUMaxPool2d(Layer):
 class ConvSaved(NamedTuple):
     """What the backward pass of `ConvMaxPool2d` needs."""
 
-    convolution: convolution.Saved
+    convolution: Products
     masks: pooling.Masks
     y: Array
-    """(PH, PW, O, N)."""
+    """(PH, PW, …), in the convolution's order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,21 +82,22 @@ class ConvMaxPool2d(Layer):
         weight, bias, scratch = params["weight"], params.get("bias"), call.scratch
         window, (ph, _) = self.pool.window, self.pool.window.kernel
         conv = convolution.prepare(x, weight, bias, self.conv.window, self.conv.groups, scratch)
-        (OH, OW), (O, N) = conv.blocks.out, (len(weight), len(x))
+        OH, OW = conv.blocks.out
         PH, PW = window.output_size(OH, OW)
-        y = scratch("y", (PH, PW, O, N), x.dtype)
+        pixel = conv.order.pixel(len(weight), len(x))
+        y = scratch("y", (PH, PW, *pixel), x.dtype)
         masks = pooling.room_for_masks(PH * ph, y, window, scratch)
 
         def work(rows: slice, own: Scratch) -> None:
-            z = own("z", (rows.stop - rows.start, OW, O, N), x.dtype)
+            z = own("z", (rows.stop - rows.start, OW, *pixel), x.dtype)
             pooled = slice(rows.start // ph, rows.stop // ph)
-            convolution.outputs(conv, rows, z, own)
+            conv.outputs(rows, z, own)
             pooling.largest(z, y[pooled], masks.rows(rows, pooled), window, own)
 
         convolution.for_strips(conv, work, scratch, PH * ph, ph)
         if self.relu:
             np.maximum(y, 0, out=y)
-        return memory.batch_first(y), ConvSaved(conv, masks, y)
+        return conv.order.restore(y), ConvSaved(conv, masks, y)
 
     def backward(
         self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
@@ -103,7 +105,7 @@ class ConvMaxPool2d(Layer):
         conv, masks, y = saved
         _, OW = conv.blocks.out
         scratch, window, (ph, _) = call.scratch, self.pool.window, self.pool.window.kernel
-        d_largest = memory.contiguous("dy", memory.batch_last(dy), scratch)
+        d_largest = memory.contiguous("dy", conv.order.arrange(dy), scratch)
         if self.relu:
             np.multiply(d_largest, y > 0, out=d_largest)
 

@@ -1,21 +1,46 @@
 """Memory order and padding, shared by the NumPy kernels.
 
-Images lie in memory as (H, W, C, N), "batch last", behind a view that reads (N, C, H, W).
+Behind a view that reads (N, C, H, W), images lie in memory pixel by pixel, of each pixel either the
+channels one after the other, each for the whole batch, or the images, each with all its channels.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from lenetkit.kernels.base import Array, Pair, Scratch
 
 
-def batch_last(x: Array) -> Array:
-    """(N, C, H, W) as an (H, W, C, N) view."""
-    return x.transpose(2, 3, 1, 0)
+class Order(NamedTuple):
+    """An order of (N, C, H, W) in memory."""
+
+    name: str
+    axes: tuple[int, int, int, int]
+    inverse: tuple[int, int, int, int]
+
+    def arrange(self, x: Array) -> Array:
+        """(N, C, H, W) as a view with the axes in this order."""
+        return x.transpose(self.axes)
+
+    def restore(self, x: Array) -> Array:
+        """What is in this order as a view (N, C, H, W)."""
+        return x.transpose(self.inverse)
+
+    def pixel(self, channels: int, batch: int) -> Pair:
+        """The shape of one pixel of all images."""
+        return (channels, batch) if self is BATCH_LAST else (batch, channels)
 
 
-def batch_first(x: Array) -> Array:
-    """(H, W, C, N) as an (N, C, H, W) view."""
-    return x.transpose(3, 2, 0, 1)
+BATCH_LAST = Order("batch last", (2, 3, 1, 0), (3, 2, 0, 1))
+"""(H, W, C, N): whatever is done to a channel runs over N values, for few channels too."""
+CHANNELS_LAST = Order("channels last", (2, 3, 0, 1), (2, 3, 0, 1))
+"""(H, W, N, C): for many channels; a pixel's channels are copied and multiplied as one."""
+
+
+def order_of(x: Array) -> Order:
+    """The order that (N, C, H, W) has; batch last where it has neither."""
+    ordered = CHANNELS_LAST.arrange(x).flags.c_contiguous
+    return CHANNELS_LAST if ordered and not BATCH_LAST.arrange(x).flags.c_contiguous else BATCH_LAST
 
 
 def contiguous(name: str, x: Array, scratch: Scratch) -> Array:
@@ -34,14 +59,14 @@ def zeros(name: str, shape: tuple[int, ...], scratch: Scratch, like: Array) -> A
     return out
 
 
-def pad(x: Array, padding: Pair, value: float, scratch: Scratch) -> Array:
-    """(N, C, H, W) → contiguous (H + 2·ph, W + 2·pw, C, N), the border filled with `value`."""
-    x = batch_last(x)
+def pad(x: Array, padding: Pair, value: float, order: Order, scratch: Scratch) -> Array:
+    """(N, C, H, W) → contiguous (H + 2·ph, W + 2·pw, …) in an order, `value` on the border."""
+    x = order.arrange(x)
     ph, pw = padding
     if not (ph or pw):
-        return contiguous("batch_last", x, scratch)
-    H, W, C, N = x.shape
-    out = scratch("padded", (H + 2 * ph, W + 2 * pw, C, N), x.dtype)
+        return contiguous("arranged", x, scratch)
+    H, W, *pixel = x.shape
+    out = scratch("padded", (H + 2 * ph, W + 2 * pw, *pixel), x.dtype)
     out[:ph] = value
     out[ph + H :] = value
     out[ph : ph + H, :pw] = value
@@ -50,7 +75,7 @@ def pad(x: Array, padding: Pair, value: float, scratch: Scratch) -> Array:
     return out
 
 
-def unpad(x: Array, padding: Pair) -> Array:
-    """The interior of a padded (H, W, C, N) array, as an (N, C, H, W) view."""
+def unpad(x: Array, padding: Pair, order: Order) -> Array:
+    """The interior of what was padded, as a view (N, C, H, W)."""
     ph, pw = padding
-    return batch_first(x[ph : x.shape[0] - ph, pw : x.shape[1] - pw])
+    return order.restore(x[ph : x.shape[0] - ph, pw : x.shape[1] - pw])

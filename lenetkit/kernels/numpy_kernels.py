@@ -10,8 +10,9 @@ from typing import Any
 
 from lenetkit.kernels import convolution, pooling, workers
 from lenetkit.kernels.base import Array, Kernels, Scratch, Window
-from lenetkit.kernels.blocks import Blocks, plan_blocks
+from lenetkit.kernels.blocks import Blocks
 from lenetkit.kernels.fused import ConvMaxPool2d, ReLUMaxPool2d
+from lenetkit.kernels.products import Products
 from lenetkit.layer import Layer
 from lenetkit.layers.activations import ReLU
 from lenetkit.layers.conv2d import Conv2d
@@ -39,14 +40,15 @@ class NumpyKernels(Kernels):
     def algorithm(self, layer: Layer, in_shape: tuple[int, ...], batch: int) -> str:
         match layer:
             case ConvMaxPool2d(conv=conv, pool=pool):
-                blocks = _blocks(conv, in_shape)
+                way, blocks = _plan(conv, in_shape, batch)
                 multiple = pool.window.kernel[0]
                 pooled = pool.window.output_size(*blocks.out)[0] * multiple
                 part = blocks.parts(batch, pooled, multiple)[0]
                 strip = blocks.strips(part, batch, multiple)[0]
-                return f"{blocks.describe(batch)}, {strip.stop} of {pooled} rows at a time"
+                return f"{way.describe(blocks, batch)}, {strip.stop} of {pooled} rows at a time"
             case Conv2d() if type(layer) is Conv2d:
-                return _blocks(layer, in_shape).describe(batch)
+                way, blocks = _plan(layer, in_shape, batch)
+                return way.describe(blocks, batch)
             case ReLUMaxPool2d():
                 return "pooled before rectified"
         return ""
@@ -106,8 +108,8 @@ class NumpyKernels(Kernels):
         return pooling.avg_backward(saved, dy, scratch)
 
 
-def _blocks(conv: Conv2d, in_shape: tuple[int, ...]) -> Blocks:
-    """How a convolution of images of `in_shape` (C, H, W) is cut."""
+def _plan(conv: Conv2d, in_shape: tuple[int, ...], batch: int) -> tuple[type[Products], Blocks]:
+    """How a convolution of `batch` images of `in_shape` (C, H, W) is computed."""
     C, H, W = in_shape
     shape = (conv.out_channels, C // conv.groups, *conv.window.kernel)
-    return plan_blocks((H, W), shape, conv.window, conv.groups, conv.bias)
+    return convolution.plan((H, W), shape, conv.window, conv.groups, conv.bias, batch)

@@ -1,7 +1,8 @@
 """Pooling along one axis after the other: first across each row, then down.
 
 The largest of a window is the largest of its rows' largest, and a sum is the sum of its rows'
-sums, so a window of kh·kw pixels costs kh + kw passes instead of kh·kw.
+sums, so a window of kh·kw pixels costs kh + kw passes instead of kh·kw. A pixel's channels and
+images stay in the order in memory that they came in.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ class Masks(NamedTuple):
     """
 
     across: Any
-    """(kw − 1, padded H, OW, C, N), bool."""
+    """(kw − 1, padded H, OW, …), bool."""
     down: Any
-    """(kh − 1, OH, OW, C, N), bool."""
+    """(kh − 1, OH, OW, …), bool."""
 
     def rows(self, x: slice, y: slice) -> Masks:
         """The masks of some rows of the padded input and the output."""
@@ -40,6 +41,7 @@ class MaxSaved(NamedTuple):
     masks: Masks
     window: Window
     in_size: Pair
+    order: memory.Order
 
 
 class AvgSaved(NamedTuple):
@@ -48,6 +50,7 @@ class AvgSaved(NamedTuple):
     weight: Array
     window: Window
     in_shape: tuple[int, ...]
+    order: memory.Order
 
 
 def _places(window: Window, y: Array, axis: int) -> Iterator[Index]:
@@ -62,31 +65,32 @@ def max_forward(x: Array, window: Window, scratch: Scratch) -> tuple[Array, MaxS
     """The largest value of each window, (N, C, OH, OW); NaN wins over everything."""
     N, C, H, W = x.shape
     out = window.output_size(H, W)
-    padded = memory.pad(x, window.padding, -np.inf, scratch)
-    y = scratch("y", (*out, C, N), x.dtype)
+    order = memory.order_of(x)
+    padded = memory.pad(x, window.padding, -np.inf, order, scratch)
+    y = scratch("y", (*out, *order.pixel(C, N)), x.dtype)
     masks = room_for_masks(len(padded), y, window, scratch)
     largest(padded, y, masks, window, scratch)
-    return memory.batch_first(y), MaxSaved(masks, window, (H, W))
+    return order.restore(y), MaxSaved(masks, window, (H, W), order)
 
 
 def max_backward(saved: MaxSaved, dy: Array, scratch: Scratch) -> Array:
     """dL/dx: each gradient goes to the first largest value of its window, row by row."""
-    masks, window, in_size = saved
-    dy = memory.contiguous("dy", memory.batch_last(dy), scratch)
+    masks, window, in_size, order = saved
+    dy = memory.contiguous("dy", order.arrange(dy), scratch)
     dx = scratch("dx", (*window.padded(*in_size), *dy.shape[2:]), dy.dtype)
     give_to_largest(dy, dx, masks, window, scratch)
-    return memory.unpad(dx, window.padding)
+    return memory.unpad(dx, window.padding, order)
 
 
 def room_for_masks(height: int, y: Array, window: Window, scratch: Scratch) -> Masks:
-    """Room for the masks of an output (OH, OW, C, N) from a padded input of this height."""
+    """Room for the masks of an output (OH, OW, …) from a padded input of this height."""
     (kh, kw), (_, *rest) = window.kernel, y.shape
     across = scratch("across_wins", (kw - 1, height, *rest), bool)
     return Masks(across, scratch("down_wins", (kh - 1, *y.shape), bool))
 
 
 def largest(x: Array, y: Array, masks: Masks, window: Window, scratch: Scratch) -> None:
-    """Write the largest values of a padded x (H, W, C, N) to y (OH, OW, C, N), and their masks."""
+    """Write the largest values of a padded x (H, W, …) to y (OH, OW, …), and their masks."""
     across = scratch("across", (len(x), *y.shape[1:]), x.dtype)
     _fold(np.maximum, x, across, window, _ACROSS)
     _mark(x, across, masks.across, window, _ACROSS)
@@ -95,7 +99,7 @@ def largest(x: Array, y: Array, masks: Masks, window: Window, scratch: Scratch) 
 
 
 def give_to_largest(dy: Array, dx: Array, masks: Masks, window: Window, scratch: Scratch) -> None:
-    """Write dx (H, W, C, N), padded as x was, from dy (OH, OW, C, N), which is used up."""
+    """Write dx (H, W, …), padded as x was, from dy (OH, OW, …), which is used up."""
     across = scratch("across", (len(dx), *dy.shape[1:]), dy.dtype)
     _give(dy, across, masks.down, window, _DOWN, scratch)
     _give(across, dx, masks.across, window, _ACROSS, scratch)
@@ -107,31 +111,33 @@ def avg_forward(
     """The mean of each window, (N, C, OH, OW)."""
     N, C, H, W = x.shape
     out = window.output_size(H, W)
-    padded = memory.pad(x, window.padding, 0, scratch)
-    across = scratch("across", (len(padded), out[1], C, N), x.dtype)
+    order = memory.order_of(x)
+    padded = memory.pad(x, window.padding, 0, order, scratch)
+    pixel = order.pixel(C, N)
+    across = scratch("across", (len(padded), out[1], *pixel), x.dtype)
     _fold(np.add, padded, across, window, _ACROSS)
-    y = scratch("y", (*out, C, N), x.dtype)
+    y = scratch("y", (*out, *pixel), x.dtype)
     _fold(np.add, across, y, window, _DOWN)
     weight = _one_over_count(window, (H, W), out, count_include_pad, x.dtype)
     y *= weight
-    return memory.batch_first(y), AvgSaved(weight, window, x.shape)
+    return order.restore(y), AvgSaved(weight, window, x.shape, order)
 
 
 def avg_backward(saved: AvgSaved, dy: Array, scratch: Scratch) -> Array:
     """dL/dx: each gradient spread evenly over its window."""
-    weight, window, (N, C, H, W) = saved
-    last = memory.batch_last(dy)
-    out = (last.shape[0], last.shape[1])
-    share = scratch("share", last.shape, dy.dtype)
-    np.multiply(last, weight, out=share)
+    weight, window, (_, _, H, W), order = saved
+    dy = order.arrange(dy)
+    share = scratch("share", dy.shape, dy.dtype)
+    np.multiply(dy, weight, out=share)
+    _, OW, *pixel = share.shape
     height, width = window.padded(H, W)
-    across = memory.zeros("across", (height, out[1], C, N), scratch, dy)
+    across = memory.zeros("across", (height, OW, *pixel), scratch, dy)
     for place in _places(window, share, _DOWN):
         across[place] += share
-    dx = memory.zeros("dx", (height, width, C, N), scratch, dy)
+    dx = memory.zeros("dx", (height, width, *pixel), scratch, dy)
     for place in _places(window, across, _ACROSS):
         dx[place] += across
-    return memory.unpad(dx, window.padding)
+    return memory.unpad(dx, window.padding, order)
 
 
 def _fold(join: np.ufunc, x: Array, y: Array, window: Window, axis: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lenetkit.kernels import convolution
+from lenetkit.kernels import batch_last, channels_last
 from lenetkit.kernels.fused import ConvMaxPool2d, ReLUMaxPool2d
 from lenetkit.kernels.numpy_kernels import NumpyKernels
 from lenetkit.layer import Call, Layer
@@ -40,7 +40,7 @@ def test_products_have_the_shapes_that_it_tells(
         strips.append(patches.shape[1])
         out[...] = 0
 
-    monkeypatch.setattr(convolution, "_multiply", multiply)
+    monkeypatch.setattr(batch_last, "_multiply", multiply)
     kernels = NumpyKernels()
     shapes = conv.param_specs(in_shape)
     params = {name: np.ones(spec.shape, np.float32) for name, spec in shapes.items()}
@@ -60,6 +60,29 @@ def test_products_have_the_shapes_that_it_tells(
         kernels.algorithm(fused, in_shape, batch) == f"{told}, {strips[0]} of {rows} rows at a time"
     )
     assert sum(strips) == rows
+
+
+@pytest.mark.parametrize("batch", [3, 20])
+def test_products_over_many_channels_have_the_shapes_that_it_tells(
+    batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    products: list[tuple[int, int, int]] = []
+
+    def multiply(patches: Any, matrix: Any, out: Any) -> None:
+        products.append((*patches.shape[1:], matrix.shape[2]))
+        out[...] = 0
+
+    monkeypatch.setattr(channels_last, "_multiply", multiply)
+    conv = Conv2d(out_channels=40, kernel_size=3, in_channels=32)
+    shapes = conv.param_specs((32, 12, 13))
+    params = {name: np.ones(spec.shape, np.float32) for name, spec in shapes.items()}
+    x = np.zeros((batch, 32, 12, 13), np.float32)
+    conv.forward(params, x, Call(kernels=NumpyKernels()))
+    rows = sum(m for m, _, _ in products) // 10
+    assert {(k, n) for _, k, n in products} == {(289, 40)}
+    told = NumpyKernels().algorithm(conv, (32, 12, 13), batch)
+    assert rows == 11 * batch
+    assert told == f"im2col, channels last, 11·{batch}×289×40 a row"
 
 
 @dataclass(frozen=True, kw_only=True)

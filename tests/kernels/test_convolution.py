@@ -13,10 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lenetkit.kernels import blocks, convolution
+from lenetkit.kernels import blocks, convolution, products
 from lenetkit.kernels.base import Window
+from lenetkit.kernels.batch_last import BatchLast
+from lenetkit.kernels.channels_last import ChannelsLast
+from lenetkit.kernels.memory import Order
 from lenetkit.kernels.numpy_kernels import NumpyKernels
+from lenetkit.kernels.products import Products
 from lenetkit.layer import Call
+from tests.kernels.orders import lying, orders
 
 Array = NDArray[Any]
 
@@ -93,17 +98,23 @@ def by_definition(p: Problem) -> Results:
     return Results(y, dx, d_weight, None if p.bias is None else d_bias)
 
 
-def computed(p: Problem, *, needs_input_grad: bool = True) -> Results:
-    """The kernels' results."""
+def computed(
+    p: Problem,
+    *,
+    needs_input_grad: bool = True,
+    x_order: Order | None = None,
+    dy_order: Order | None = None,
+) -> Results:
+    """The kernels' results, of arrays that lie in memory in some order."""
     kernels = NumpyKernels()
     scratch = Call(kernels=kernels).scratch
     d_weight = np.full_like(p.weight, np.nan)
     d_bias = None if p.bias is None else np.full_like(p.bias, np.nan)
-    y, saved = kernels.conv2d(p.x, p.weight, p.bias, p.window, p.groups, scratch)
+    x, dy = lying(p.x, x_order), lying(p.dy, dy_order)
+    y, saved = kernels.conv2d(x, p.weight, p.bias, p.window, p.groups, scratch)
     y = y.copy()
-    dx = kernels.conv2d_backward(
-        saved, p.weight, p.dy.copy(), d_weight, d_bias, needs_input_grad, scratch
-    )
+    dx = kernels.conv2d_backward(saved, p.weight, dy, d_weight, d_bias, needs_input_grad, scratch)
+    np.testing.assert_array_equal(x, p.x, err_msg="the input was written to")
     return Results(y, dx, d_weight, d_bias)
 
 
@@ -113,21 +124,26 @@ def cut(
     strip: int | None = None,
     small: int | None = None,
     share: int | None = None,
+    way: type[Products] | None = None,
 ) -> Iterator[None]:
     """Convolve in blocks of `width` outputs, strips of `strip` values, products of `small` cost,
-    parts of `share` cost.
+    parts of `share` cost, one way or the other.
     """
-    plan = blocks.plan_blocks
+    real = convolution.plan
+
+    def plan(*of: Any) -> tuple[type[Products], blocks.Blocks]:
+        chosen, cut = real(*of)
+        return way or chosen, replace(cut, width=width or cut.width)
+
     with pytest.MonkeyPatch.context() as patch:
-        if width:
-            patch.setattr(convolution, "plan_blocks", lambda *of: replace(plan(*of), width=width))
+        patch.setattr(convolution, "plan", plan)
         if strip:
             patch.setattr(blocks, "_STRIP", strip)
         if share:
             patch.setattr(blocks, "_WORTH_SHARING", share)
         if small:
-            patch.setattr(convolution, "_SMALL", small)
-            patch.setattr(convolution, "_FEWEST_ROWS", 1)
+            patch.setattr(products, "_SMALL", small)
+            patch.setattr(products, "_FEWEST_ROWS", 1)
         yield
 
 
@@ -157,8 +173,32 @@ def test_how_it_is_cut_changes_no_result(problem: Problem, data: st.DataObject) 
     widths = divisors(problem.dy.shape[3]) if 1 in (problem.groups, maps) else [1]
     strip, small = data.draw(st.sampled_from([1, 50, 10**6])), data.draw(st.integers(1, 300))
     share = data.draw(st.sampled_from([1, 200, 10**9]))
-    with cut(data.draw(st.sampled_from(widths)), strip, small, share):
-        assert_same(computed(problem), expected)
+    width, way = data.draw(st.sampled_from([*((w, BatchLast) for w in widths), (1, ChannelsLast)]))
+    with cut(width, strip, small, share, way):
+        found = computed(problem, x_order=data.draw(orders), dy_order=data.draw(orders))
+    assert_same(found, expected)
+
+
+@pytest.mark.parametrize("channels", [31, 32, 33])
+@pytest.mark.parametrize("batch", [1, 31, 32, 33])
+def test_of_channels_and_images_those_that_are_more_lie_innermost(
+    channels: int, batch: int
+) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.integers(-4, 5, (batch, channels, 4, 5)).astype(float)
+    weight = rng.integers(-4, 5, (3, channels, 2, 2)).astype(float)
+    y, products = NumpyKernels().conv2d(
+        x, weight, None, Window((2, 2)), 1, Call(kernels=NumpyKernels()).scratch
+    )
+    expected = ChannelsLast if channels >= 32 and channels > batch else BatchLast
+    assert type(products) is expected
+    assert products.order.arrange(y).flags.c_contiguous
+    dy = rng.integers(-4, 5, y.shape).astype(float)
+    problem = Problem(x, weight, None, dy, Window((2, 2)), 1)
+    other = BatchLast if expected is ChannelsLast else ChannelsLast
+    with cut(width=1, way=other):
+        right = computed(problem)
+    assert_same(computed(problem), right)
 
 
 @pytest.mark.parametrize("maps", [1, 6, 16, 100])
@@ -171,17 +211,21 @@ def test_blocks_tile_every_row_of_outputs(maps: int, groups: int, W: int) -> Non
     for rows, multiple in [(9, 1), (8, 2), (6, 3)]:
         parts = plan.parts(100_000, rows, multiple)
         strips = [strip for part in parts for strip in plan.strips(part, 100, multiple)]
+        for strip in strips:
+            pieces = plan.columns(strip, 100)
+            assert [x for piece in pieces for x in range(W)[piece]] == list(range(W))
+            assert len(pieces) == 1 or strip.stop - strip.start == 1
         assert [row for strip in strips for row in range(9)[strip]] == list(range(rows))
         assert all((strip.stop - strip.start) % multiple == 0 for strip in strips)
 
 
-@pytest.mark.parametrize("width", [1, 2])
+@pytest.mark.parametrize(("width", "way"), [(1, BatchLast), (2, BatchLast), (1, ChannelsLast)])
 @pytest.mark.parametrize("batch", [1, 2])
-def test_gradients_of_overlapping_windows_add(width: int, batch: int) -> None:
+def test_gradients_of_overlapping_windows_add(width: int, way: type[Products], batch: int) -> None:
     """Every window's gradient arrives at a pixel, not only the last one's."""
     x, weight, dy = (np.ones((n, 1, s, s)) for n, s in [(batch, 4), (1, 3), (batch, 2)])
     windows_over_each_pixel = [[1, 2, 2, 1], [2, 4, 4, 2], [2, 4, 4, 2], [1, 2, 2, 1]]
-    with cut(width):
+    with cut(width, way=way):
         dx = computed(Problem(x, weight, None, dy, Window((3, 3)), 1)).dx
     assert dx is not None
     np.testing.assert_array_equal(dx[:, 0], [windows_over_each_pixel] * batch)

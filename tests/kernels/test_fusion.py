@@ -124,6 +124,7 @@ def test_convolved_and_pooled_in_strips_is_the_same_as_one_after_the_other(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("lenetkit.kernels.blocks._STRIP", draw(st.sampled_from([1, 500, 10**6])))
         patch.setattr("lenetkit.kernels.blocks._WORTH_SHARING", draw(st.sampled_from([1, 10**9])))
+        patch.setattr("lenetkit.kernels.convolution._MANY", draw(st.sampled_from([1, 10**9])))
         for one, other in zip(passes([fused], x, dy, params), alone, strict=True):
             np.testing.assert_array_equal(one, other)
 

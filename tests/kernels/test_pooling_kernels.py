@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lenetkit.kernels.base import Window
+from lenetkit.kernels.memory import BATCH_LAST, CHANNELS_LAST, Order
 from lenetkit.kernels.numpy_kernels import NumpyKernels
 from lenetkit.layer import Call
+from tests.kernels.orders import lying, orders
 
 Array = NDArray[Any]
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -50,7 +52,7 @@ def problems(draw: st.DrawFn) -> Problem:
     rng = np.random.default_rng(draw(st.integers(0, 999)))
     x = rng.integers(-3, 0, (N, C, H, W)).astype(np.float64)
     dy = rng.integers(1, 9, (N, C, *window.output_size(H, W))).astype(np.float64)
-    return Problem(x, dy, window)
+    return Problem(lying(x, draw(orders)), lying(dy, draw(orders)), window)
 
 
 def max_pool(p: Problem, dtype: Any) -> tuple[Array, Array]:
@@ -133,3 +135,11 @@ def test_a_nan_wins_its_windows_and_leaves_the_others_alone(dtype: Any) -> None:
     np.testing.assert_array_equal(y[0, 0], [[np.nan, 7], [13, 15]])
     np.testing.assert_array_equal(dx[0, 0, :, 2:], [[0, 0], [0, 1], [0, 0], [0, 1]])
     np.testing.assert_array_equal(dx[0, 0, 2:, :2], [[0, 0], [0, 1]])
+
+
+@pytest.mark.parametrize("order", [BATCH_LAST, CHANNELS_LAST])
+@pytest.mark.parametrize("pool", [max_pool, lambda problem, dtype: avg_pool(problem, True, dtype)])
+def test_images_stay_in_the_order_that_they_came_in(order: Order, pool: Any) -> None:
+    x, dy = lying(np.ones((2, 3, 4, 4)), order), np.ones((2, 3, 2, 2))
+    for found in pool(Problem(x, dy, Window((2, 2), (2, 2))), x.dtype):
+        assert order.arrange(found).flags.c_contiguous

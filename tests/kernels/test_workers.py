@@ -94,14 +94,17 @@ def test_a_forked_process_makes_helpers_of_its_own() -> None:
 
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("pool", [True, False])
-def test_the_number_of_threads_changes_no_bit(pool: bool) -> None:
-    conv = Conv2d(out_channels=6, kernel_size=3, padding=1, in_channels=2)
+@pytest.mark.parametrize("channels", [2, 32])
+def test_the_number_of_threads_changes_no_bit(pool: bool, channels: int) -> None:
+    """Of few channels and of many, which are multiplied in other ways."""
+    conv = Conv2d(out_channels=6, kernel_size=3, padding=1, in_channels=channels)
     layer = ConvMaxPool2d(conv=conv, pool=MaxPool2d(kernel_size=2)) if pool else conv
     rng = np.random.default_rng(0)
-    shapes = layer.param_specs((2, 20, 20))
+    in_shape = (channels, 20, 20)
+    shapes = layer.param_specs(in_shape)
     params = {name: rng.normal(size=s.shape).astype(np.float32) for name, s in shapes.items()}
-    x = rng.normal(size=(5, 2, 20, 20)).astype(np.float32)
-    dy = rng.normal(size=(5, *layer.output_shape((2, 20, 20)))).astype(np.float32)
+    x = rng.normal(size=(5, *in_shape)).astype(np.float32)
+    dy = rng.normal(size=(5, *layer.output_shape(in_shape))).astype(np.float32)
     found = []
     for threads in (1, 2, 3):
         kernels = NumpyKernels()

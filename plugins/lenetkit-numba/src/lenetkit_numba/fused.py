@@ -10,7 +10,7 @@ from lenetkit.layers.activations import ReLU
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
 from lenetkit.options import option
-from lenetkit_numba import few
+from lenetkit_numba import left_to_numpy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class ConvReLUPool2d(Layer):
     sums of the four outputs that become one stay in registers until they are one; a byte for each
     tells backward which of the four get its gradient: the first largest, if it is above 0, or for
     the mean all that are above 0. Runs on the numba kernels, whatever the call's own
-    are; few images run on NumPy's, layer by layer.
+    are; what NumPy does faster runs on NumPy's.
     """
 
     conv: Conv2d = option(doc="The convolution.")
@@ -41,8 +41,8 @@ class ConvReLUPool2d(Layer):
         )
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
-        if few.are_few(x):
-            return few.forward(self._layers, params, x, call)
+        if left_to_numpy.is_left(x.shape, self.conv.out_channels, x.itemsize):
+            return left_to_numpy.forward([self.conv, ReLU(), self.pool], params, x, call)
         from lenetkit_numba import convolution
 
         return convolution.forward(
@@ -58,8 +58,8 @@ class ConvReLUPool2d(Layer):
     def backward(
         self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
     ) -> Array | None:
-        if few.are_few(dy):
-            return few.backward(self._layers, params, saved, dy, grads)
+        if isinstance(saved, left_to_numpy.Saved):
+            return left_to_numpy.backward(params, saved, dy, grads)
         from lenetkit_numba import convolution
 
         return convolution.backward(
@@ -71,8 +71,3 @@ class ConvReLUPool2d(Layer):
             call.needs_input_grad,
             call.scratch,
         )
-
-    @property
-    def _layers(self) -> tuple[Layer, ...]:
-        """What it stands for, one after the other."""
-        return self.conv, ReLU(), self.pool

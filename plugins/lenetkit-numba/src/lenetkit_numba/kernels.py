@@ -10,12 +10,12 @@ from typing import Any
 
 from lenetkit.kernels.base import Array, Scratch, Window
 from lenetkit.kernels.numpy_kernels import NumpyKernels
+from lenetkit.kernels.products import Products
 from lenetkit.layer import Layer
 from lenetkit.layers.activations import ReLU
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
-from lenetkit.threads import limited_blas
-from lenetkit_numba import few
+from lenetkit_numba import left_to_numpy
 from lenetkit_numba.fused import ConvReLUPool2d
 from lenetkit_numba.threads import limited, processors, threads
 
@@ -45,10 +45,11 @@ class NumbaKernels(NumpyKernels):
         from lenetkit_numba.target import PIXELS, lanes, tile_maps
 
         conv = layer.conv if isinstance(layer, ConvReLUPool2d) else layer
-        if batch <= few.FEW:
+        # in float32:
+        if left_to_numpy.is_left((batch, *in_shape), conv.out_channels, 4):
             return f"as numpy: {super().algorithm(conv, in_shape, batch)}"
         maps = tile_maps(conv.out_channels // conv.groups)
-        images = lanes(4)  # in float32
+        images = lanes(4)
         blocks = -(-batch // images)
         return f"compiled: {blocks} × {images} images, tiles of {PIXELS} outputs × {maps} maps"
 
@@ -61,11 +62,11 @@ class NumbaKernels(NumpyKernels):
 
     @contextmanager
     def limited(self, threads: int) -> Iterator[None]:
-        """`threads` for the convolutions; one for matrix products.
+        """`threads` for all convolutions, NumPy's too; one for matrix products.
 
-        Those that are left, of linear layers, are too short to share.
+        Those of linear layers are too short to share.
         """
-        with limited_blas(1), limited(threads):
+        with super().limited(threads), limited(threads):
             yield
 
     def threads(self) -> int:
@@ -80,7 +81,7 @@ class NumbaKernels(NumpyKernels):
         groups: int,
         scratch: Scratch,
     ) -> tuple[Array, Any]:
-        if few.are_few(x):
+        if left_to_numpy.is_left(x.shape, len(weight), x.itemsize):
             return super().conv2d(x, weight, bias, window, groups, scratch)
         from lenetkit_numba import convolution
 
@@ -96,7 +97,7 @@ class NumbaKernels(NumpyKernels):
         needs_input_grad: bool,
         scratch: Scratch,
     ) -> Array | None:
-        if few.are_few(dy):
+        if isinstance(saved, Products):
             return super().conv2d_backward(
                 saved, weight, dy, d_weight, d_bias, needs_input_grad, scratch
             )

@@ -1,4 +1,4 @@
-"""Few images: NumPy's results, from conv2d alone and from the fused layer."""
+"""What is left to NumPy: NumPy's results, from conv2d alone and from the fused layer."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lenetkit_numba import convolution, few
+from lenetkit_numba import convolution, left_to_numpy, target
 from lenetkit_numba.fused import ConvReLUPool2d
 from lenetkit_numba.kernels import NumbaKernels
 from numpy.typing import NDArray
 
+from lenetkit.kernels import workers
 from lenetkit.kernels.numpy_kernels import NumpyKernels
 from lenetkit.layer import Call, Layer
 from lenetkit.layers.activations import ReLU
@@ -25,7 +26,7 @@ POOLS: list[MaxPool2d | AvgPool2d] = [MaxPool2d(kernel_size=2), AvgPool2d(kernel
 
 @pytest.fixture(autouse=True)
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(few, "FEW", 4)
+    monkeypatch.setattr(left_to_numpy, "FEW", 4)
 
 
 @parametrize(
@@ -84,3 +85,29 @@ def test_it_says_so() -> None:
     kernels, fused = NumbaKernels(), ConvReLUPool2d(conv=CONV, pool=POOLS[0])
     assert kernels.algorithm(fused, (2, 8, 8), 4).startswith("as numpy: ")
     assert kernels.algorithm(fused, (2, 8, 8), 5).startswith("compiled: ")
+
+
+@pytest.mark.parametrize(
+    ("shape", "maps", "left"),
+    [
+        ((4, 1, 28, 28), 6, True),  # few images
+        ((5, 1, 28, 28), 6, False),
+        ((4096, 6, 12, 12), 16, False),
+        ((15, 32, 30, 30), 8, True),  # many channels, and not one full block
+        ((16, 32, 30, 30), 8, False),
+        ((15, 31, 30, 30), 8, False),
+        ((64, 64, 62, 62), 8, True),  # a block's input leaves the caches
+        ((64, 1, 62, 62), 64, True),  # a block's output does
+        ((64, 16, 62, 62), 16, False),
+    ],
+)
+def test_what_is_left_to_numpy(
+    shape: tuple[int, ...], maps: int, left: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(target, "lanes", lambda itemsize: 16)
+    assert left_to_numpy.is_left(shape, maps, 4) == left
+
+
+def test_its_threads_are_as_many() -> None:
+    with NumbaKernels().limited(2):
+        assert workers.threads() == 2

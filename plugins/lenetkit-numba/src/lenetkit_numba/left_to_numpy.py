@@ -1,0 +1,66 @@
+"""What NumPy's kernels do faster, by what was measured: see docs/performance.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from lenetkit.kernels.base import Array
+from lenetkit.kernels.numpy_kernels import NumpyKernels
+from lenetkit.layer import Call, Layer, Params
+
+FEW = 4
+"""Images from which on a block is faster than NumPy, although it is computed as if it were full."""
+MANY = 32
+"""Channels from which on NumPy is faster as long as not one block is full."""
+LARGE = 8 << 20
+"""Bytes of a block's input or output; more leave the caches before they are used again."""
+
+
+def is_left(shape: tuple[int, ...], maps: int, itemsize: int) -> bool:
+    """Whether NumPy convolves images of this shape (N, C, H, W) with so many maps."""
+    from lenetkit_numba.target import lanes
+
+    N, C, H, W = shape
+    block = lanes(itemsize)
+    large = block * max(C, maps) * H * W * itemsize > LARGE
+    return N <= FEW or large or (C >= MANY and block > N)
+
+
+class Saved(NamedTuple):
+    """What the backward pass of layers one after the other needs."""
+
+    layers: list[Layer]
+    calls: list[Call]
+    saved: list[Any]
+
+
+def forward(layers: Sequence[Layer], params: Params, x: Array, call: Call) -> tuple[Array, Saved]:
+    """The layers on NumPy's kernels, fused as those do; the first has the parameters."""
+    kept = Saved([], [], [])
+    while layers:
+        count, layer = NumpyKernels().fuse(layers) or (1, layers[0])
+        first, layers = not kept.layers, layers[count:]
+        needed = call.needs_input_grad or not first
+        own = Call(kernels=NumpyKernels(), training=call.training, needs_input_grad=needed)
+        x, saved = layer.forward(params if first else {}, x, own)
+        kept.layers.append(layer)
+        kept.calls.append(own)
+        kept.saved.append(saved)
+    return x, kept
+
+
+def backward(params: Params, kept: Saved, dy: Array, grads: Params) -> Array | None:
+    """dL/dx, and the gradients of the first layer's parameters."""
+    gradient: Array | None = dy
+    for index in reversed(range(len(kept.layers))):
+        if gradient is None:
+            raise RuntimeError("NumPy's kernels gave no input gradient")
+        gradient = kept.layers[index].backward(
+            {} if index else params,
+            kept.saved[index],
+            gradient,
+            {} if index else grads,
+            kept.calls[index],
+        )
+    return gradient
