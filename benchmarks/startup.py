@@ -1,6 +1,7 @@
 """How long commands take that compute nothing, beside a bare `import numpy`.
 
 Each is a fresh Python; they run in turns, figures are medians, ratios are taken round by round.
+Compiled modules are kept, as pip keeps them, whatever PYTHONDONTWRITEBYTECODE says.
 
     python benchmarks/startup.py --rounds 20
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -31,8 +33,10 @@ COMMANDS = {
 
 def seconds(arguments: list[str]) -> float:
     """How long one run takes. Raises CalledProcessError where it fails."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    command = [sys.executable, *arguments]
     begun = time.perf_counter()
-    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
     return time.perf_counter() - begun
 
 

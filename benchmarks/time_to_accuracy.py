@@ -98,6 +98,9 @@ def main() -> int:
     parser.add_argument("--seeds", type=count, default=1, help="seeds 0, 1, …")
     parser.add_argument("--kernels", default="numpy")
     parser.add_argument("--threads", type=count)
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change the spec"
+    )
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     runs, data = [], None
@@ -105,6 +108,7 @@ def main() -> int:
         for seed in range(given.seeds):
             changes: dict[str, Any] = {"train.seed": seed, "train.epochs": given.epochs}
             changes |= {"kernels": given.kernels, "data.fallback": None}
+            changes |= dict(text.split("=", 1) for text in given.set)
             network = lenetkit.build(given.spec, changes)
             data = data or load_training_data(network.plan)
             runs.append(train_until(network, data, given.target, given.every, seed, given.threads))
@@ -118,7 +122,9 @@ def main() -> int:
         facts = {"machine": machine(), **vars(given), "runs": [vars(run) for run in runs]}
         print(json.dumps(facts | {"peak_bytes": memory}, indent=2))
         return 0
-    print(f"{given.spec}, {given.kernels} kernels, {given.epochs} epochs planned, {machine()}\n")
+    changed = "".join(f", {text}" for text in given.set)
+    planned = f"{given.epochs} epochs planned"
+    print(f"{given.spec}{changed}, {given.kernels} kernels, {planned}, {machine()}\n")
     rows = [
         (
             run.seed,

@@ -12,7 +12,7 @@ import inspect
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint
+from importlib.metadata import Distribution, EntryPoint
 from typing import Generic, TypeVar
 
 from lenetkit.discovery import Unreadable, find_entry_points
@@ -268,6 +268,10 @@ def _other_api(supported: set[str]) -> str:
 
 
 def _provider(point: EntryPoint) -> Provider:
-    if point.dist is None:
-        return Provider("unknown", "0")
-    return Provider(point.dist.name, point.dist.version)
+    return Provider("unknown", "0") if point.dist is None else _read_provider(point.dist)
+
+
+@functools.cache
+def _read_provider(distribution: Distribution) -> Provider:
+    """Reads a file: once for each distribution, not for each of its entry points."""
+    return Provider(distribution.name, distribution.version)
