@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from lenetkit import __version__
+from lenetkit.cli.groups import LazyGroup
 from lenetkit.cli.streams import named, unfailing
 from lenetkit.errors import LenetkitError, SpecError, cause, did_you_mean, is_ctrl_c
 from lenetkit.inputs import printable
-from lenetkit.interrupt import INTERRUPTED, leave, leaving
+from lenetkit.interrupt import INTERRUPTED, leave
 
 _COMMANDS = {
     "summary": "Show a network layer by layer: shapes, parameters, cost.",
@@ -31,27 +33,10 @@ _COMMANDS = {
 }
 
 
-class _LazyGroup(click.Group):
-    """Knows its commands by name and one line of help; imports one when it is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in _COMMANDS:
-            raise click.UsageError(f"No such command '{name}'{did_you_mean(name, _COMMANDS)}")
-        with leaving():
-            module = importlib.import_module(f"lenetkit.cli.{name}")
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
-
-
 @click.group(
-    cls=_LazyGroup,
+    cls=LazyGroup,
+    package=__name__,
+    summaries=_COMMANDS,
     epilog="SPEC is a YAML file or the bare name of a shipped spec, such as lenet5.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -86,12 +71,12 @@ def run(arguments: list[str]) -> int:
     output = sys.stdout
     try:
         status = cli.main(arguments, prog_name="lenetkit", standalone_mode=False)
-    except click.ClickException as error:
+    except NoArgsIsHelpError as error:
         error.show()
-        for name in arguments if isinstance(error, click.NoSuchOption) else ():
-            if name.startswith("-") and Path(name).exists():
-                hint = f"a file whose name begins with - is written .{os.sep}{name}"
-                click.echo(hint, err=True)
+        return error.exit_code
+    except click.ClickException as error:
+        for line in _wrong_call(error, arguments):
+            click.echo(line, err=True)
         return error.exit_code
     except LenetkitError as error:
         for problem in error.problems if isinstance(error, SpecError) else [error]:
@@ -125,6 +110,21 @@ def run(arguments: list[str]) -> int:
         click.echo("\ninterrupted", err=True)
         return INTERRUPTED
     return status if isinstance(status, int) else 0
+
+
+def _wrong_call(error: click.ClickException, arguments: list[str]) -> Iterator[str]:
+    """What click found wrong, said as lenetkit says it, and how the call should look."""
+    message = error.format_message().rstrip(".")
+    if isinstance(error, click.NoSuchOption):
+        meant = did_you_mean(error.option_name, error.possibilities or ())
+        message = f"no such option '{error.option_name}'{meant}"
+    yield f"error: {message[:1].lower()}{message[1:]}"
+    for name in arguments if isinstance(error, click.NoSuchOption) else ():
+        if name.startswith("-") and Path(name).exists():
+            yield f"  a file whose name begins with - is written .{os.sep}{name}"
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        usage = [error.ctx.command_path, *error.ctx.command.collect_usage_pieces(error.ctx)]
+        yield f"  usage: {' '.join(usage)}; options: {error.ctx.command_path} --help"
 
 
 def _unread() -> int:

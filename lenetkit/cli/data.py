@@ -8,6 +8,7 @@ from typing import Any, cast
 import click
 import numpy as np
 
+from lenetkit.cli.groups import Group
 from lenetkit.cli.options import (
     data_dir_option,
     json_option,
@@ -34,7 +35,7 @@ _spec_option = click.option(
 )
 
 
-@click.group(name="data", epilog="Example: lenetkit data fetch")
+@click.group(name="data", cls=Group, epilog="Example: lenetkit data fetch")
 def command() -> None:
     """Fetch, show and describe data sets."""
 

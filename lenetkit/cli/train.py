@@ -105,7 +105,7 @@ def command(
     if allow_different and resume is None:
         raise InputError("--allow-different: goes with --resume only")
     if resume is None and spec is None:
-        raise click.UsageError("Missing argument 'SPEC' (or --resume RUN).")
+        raise click.UsageError("missing argument 'SPEC' (or --resume RUN)")
     with ExitStack() as held:
         # An overflow needs no warning of its own: it ends the run with a remedy.
         held.enter_context(np.errstate(over="ignore", invalid="ignore"))

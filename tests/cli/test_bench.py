@@ -210,17 +210,17 @@ def test_kernels_and_set_are_those_of_other_commands(call: Call, plain: Path) ->
     [
         (
             ("--compare", "numpy"),
-            "Error: --compare: expected two or more kernel sets, each once, such as numpy,numba; "
+            "error: --compare: expected two or more kernel sets, each once, such as numpy,numba; "
             "found 'numpy'\n",
         ),
         (
             ("--compare", "numpy,numpy"),
-            "Error: --compare: expected two or more kernel sets, each once, such as numpy,numba; "
+            "error: --compare: expected two or more kernel sets, each once, such as numpy,numba; "
             "found 'numpy,numpy'\n",
         ),
         (
             ("--compare", "numpy,"),
-            "Error: --compare: expected two or more kernel sets, each once, such as numpy,numba; "
+            "error: --compare: expected two or more kernel sets, each once, such as numpy,numba; "
             "found 'numpy,'\n",
         ),
         (
@@ -230,7 +230,7 @@ def test_kernels_and_set_are_those_of_other_commands(call: Call, plain: Path) ->
         ),
         (
             ("--compare", "numpy,plain", "--kernels", "numpy"),
-            "Error: --kernels and --compare exclude each other; name all in --compare\n",
+            "error: --kernels and --compare exclude each other; name all in --compare\n",
         ),
         (
             ("--set", "data.transforms=[{type: pad, padding: 14}, scale]"),
@@ -243,7 +243,7 @@ def test_kernels_and_set_are_those_of_other_commands(call: Call, plain: Path) ->
 def test_wrong_input_is_named(call: Call, arguments: tuple[str, ...], message: str) -> None:
     said = call("bench", "lenet5", *arguments)
     assert (said.status, said.out) == (2, "")
-    assert said.err.endswith(message)
+    assert message in said.err
 
 
 def test_a_busy_machine_is_told_of(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -446,8 +446,25 @@ BAD = {
     ),
     "missing image": (["predict", "run/model.safetensors", "no.png"], "no.png"),
     "missing run": (["plot", "nowhere"], "error: nowhere: no such run folder\n"),
-    "no spec": (["train"], "Missing argument 'SPEC' (or --resume RUN)."),
-    "unknown command": (["trian"], "No such command 'trian'"),
+    "no spec": (
+        ["train"],
+        "error: missing argument 'SPEC' (or --resume RUN)\n"
+        "  usage: lenetkit train [OPTIONS] SPEC; options: lenetkit train --help\n",
+    ),
+    "unknown command": (
+        ["trian"],
+        "error: no such command 'trian'; did you mean 'train'?\n"
+        "  usage: lenetkit [OPTIONS] COMMAND [ARGS]...; options: lenetkit --help\n",
+    ),
+    "unknown command of data": (["data", "fecth"], "error: no such command 'fecth'; did you mean"),
+    "unknown command of plugins": (
+        ["plugins", "add"],
+        "error: no such command 'add'; valid: check, info, list, new\n",
+    ),
+    "unknown option": (
+        ["summary", "{spec}", "--jsn"],
+        "error: no such option '--jsn'; did you mean '--json'?\n  usage: lenetkit summary ",
+    ),
     "unknown split": (
         ["evaluate", "run/model.safetensors", "--split", "all"],
         "'all' is not one of",
@@ -558,7 +575,7 @@ def test_an_empty_value_removes_nothing(
 def test_numbers_that_cannot_be_had_are_refused(call: Call, option: str, value: str) -> None:
     said = call("bench", "lenet5", "--steps", "1", option, value)
     assert said.status == 2
-    assert f"Invalid value for '{option}': {value} is not in the range 1<=x<=" in said.err
+    assert f"error: invalid value for '{option}': {value} is not in the range 1<=x<=" in said.err
 
 
 def test_a_plugins_error_without_a_text_is_called_by_its_type(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-
 import click
+
+from lenetkit.cli.groups import LazyGroup
 
 _COMMANDS = {
     "list": "Every registered name, its provider and whether it loads.",
@@ -14,22 +14,11 @@ _COMMANDS = {
 }
 
 
-class _LazyGroup(click.Group):
-    """Imports a command when it is called; the same as `list` without one."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in _COMMANDS:
-            return None
-        command: click.Command = importlib.import_module(f"lenetkit.cli.plugins.{name}").command
-        return command
-
-
 @click.group(
     name="plugins",
-    cls=_LazyGroup,
+    cls=LazyGroup,
+    package=__name__,
+    summaries=_COMMANDS,
     invoke_without_command=True,
     epilog="Example: lenetkit plugins info conv2d",
 )
