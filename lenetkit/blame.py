@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from traceback import walk_tb
 from types import FrameType
 
-from lenetkit.errors import PluginError, cause, is_ctrl_c
+from lenetkit.errors import LenetkitError, PluginError, cause, is_ctrl_c
 from lenetkit.options import Configurable, kind_of
 from lenetkit.registry import BUILTIN, Catalog, Provider, installed
 
@@ -47,6 +48,34 @@ def expect_own(error: BaseException, where: str, authors: Sequence[Configurable]
             raise _fault(error, where, foreign[package], _place(frame, line)) from error
     if authors[0] in foreign.values():
         raise _fault(error, where, authors[0], "") from error
+
+
+@contextmanager
+def naming_plugins() -> Iterator[None]:
+    """What the code of any plugin raises inside the block, as a PluginError; see `expect_none`."""
+    try:
+        yield
+    except BaseException as error:
+        expect_none(error)
+        raise
+
+
+def expect_none(error: BaseException) -> None:
+    """Raise PluginError where the code of any plugin raised this: a loss, an optimizer, …
+
+    The innermost line of code that is a plugin's decides. Lets pass what is said in words already,
+    the user's Ctrl-C, a lack of memory, and a reader who has gone.
+    """
+    if is_ctrl_c(error) or isinstance(error, (LenetkitError, MemoryError, BrokenPipeError)):
+        return
+    entries = [entry for group in installed().entries().values() for entry in group]
+    providers = {_package(entry.target.partition(":")[0]): entry.provider for entry in entries}
+    providers.pop(BUILTIN, None)
+    for frame, line in reversed(list(walk_tb(error.__traceback__))):
+        package = _package(str(frame.f_globals.get("__name__", "")))
+        if package in providers:
+            where = f"{providers[package]}: {frame.f_code.co_name}"
+            raise PluginError(f"{where}: {cause(error)}{_place(frame, line)}") from error
 
 
 def _package(module: str) -> str:

@@ -70,7 +70,7 @@ def run(arguments: list[str]) -> int:
     """Run a command; the exit status: 0 done, 2 wrong input, 1 failed, 130 interrupted."""
     output = sys.stdout
     try:
-        status = cli.main(arguments, prog_name="lenetkit", standalone_mode=False)
+        status = _called(arguments)
     except NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
@@ -110,6 +110,18 @@ def run(arguments: list[str]) -> int:
         click.echo("\ninterrupted", err=True)
         return INTERRUPTED
     return status if isinstance(status, int) else 0
+
+
+def _called(arguments: list[str]) -> object:
+    try:
+        return cli.main(arguments, prog_name="lenetkit", standalone_mode=False)
+    except (click.ClickException, click.Abort):
+        raise
+    except BaseException as error:
+        from lenetkit.blame import expect_none  # takes a while to load
+
+        expect_none(error)
+        raise
 
 
 def _wrong_call(error: click.ClickException, arguments: list[str]) -> Iterator[str]:

@@ -10,6 +10,7 @@ import click
 import numpy as np
 
 from lenetkit import files, model, training
+from lenetkit.blame import naming_plugins
 from lenetkit.checkpoint import Checkpoint
 from lenetkit.cli.options import (
     MOST_THREADS,
@@ -164,7 +165,8 @@ def _train(recorder: Recorder, quiet: bool, data_dir: Path | None) -> int:
     events = training.train(network, data, settings, progress)
     place = ["--data-dir", str(data_dir)] if data_dir else []
     try:
-        with recorder, ProgressBar(data, settings, progress, quiet) as bar, finishing() as stop:
+        bar = ProgressBar(data, settings, progress, quiet)
+        with naming_plugins(), recorder, bar, finishing() as stop:
             for event in events:
                 recorder.record(event)
                 bar.show(event)
