@@ -21,8 +21,8 @@ from tabulate import tabulate
 
 import lenetkit
 from lenetkit.data.digits import load_digit
-from lenetkit.data.loading import place_for
 from lenetkit.data.mnist import Mnist
+from lenetkit.training.data import place_for
 
 Pixels = NDArray[Any]
 

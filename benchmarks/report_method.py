@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import lenetkit
-from lenetkit.data.loading import load_training_data
-from lenetkit.network import Network
-from lenetkit.threads import blas_threads
+from lenetkit.network.network import Network
+from lenetkit.operations import blas
+from lenetkit.training.data import load_training_data
 
 Array = NDArray[Any]
 BATCH = 64
@@ -198,7 +198,7 @@ def main() -> None:
     for name, seconds in medians.items():
         print(f"{name:16} {seconds * 1e3:7.2f} ms a step  {seconds * steps:6.1f} s an epoch")
     ratio = medians["lenetkit"] / medians["report's method"]
-    print(f"ratio {ratio:.3f} (lenetkit / report's method), {blas_threads()} BLAS threads")
+    print(f"ratio {ratio:.3f} (lenetkit / report's method), {blas.threads()} BLAS threads")
 
 
 if __name__ == "__main__":

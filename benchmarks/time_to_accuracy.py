@@ -25,11 +25,11 @@ from tabulate import tabulate
 import lenetkit
 from contenders import count
 from contenders.turns import machine
-from lenetkit import training
-from lenetkit.data.loading import TrainingData, load_training_data
 from lenetkit.errors import LenetkitError
-from lenetkit.evaluation import evaluate
-from lenetkit.network import Network
+from lenetkit.network.network import Network
+from lenetkit.training import loop
+from lenetkit.training.data import TrainingData, load_training_data
+from lenetkit.training.evaluation import evaluate
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,14 @@ def train_until(
 ) -> Reached:
     """Train as the spec says until the test set is read with at least the target's accuracy."""
     settings = network.plan.spec.train
-    progress = training.start(network, settings)
+    progress = loop.start(network, settings)
     workspace = network.workspace(training=False)
     before, accuracy = 0.0, 0.0
     with network.limited(threads):
-        for event in training.train(network, data, settings, progress):
-            if isinstance(event, training.EpochDone):
+        for event in loop.train(network, data, settings, progress):
+            if isinstance(event, loop.EpochDone):
                 before += event.seconds
-            if isinstance(event, training.StepDone) and event.step % every == 0:
+            if isinstance(event, loop.StepDone) and event.step % every == 0:
                 accuracy = evaluate(network, data.test, data.pipeline, workspace).accuracy
                 if accuracy >= target:
                     break

@@ -13,43 +13,33 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from lenetkit._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from lenetkit.api import build as build
     from lenetkit.api import train as train
-    from lenetkit.evaluation import evaluate as evaluate
-    from lenetkit.model import Model as Model
-    from lenetkit.model import load as load
-    from lenetkit.network import Network as Network
-    from lenetkit.plan import Plan as Plan
-    from lenetkit.plan import load_plan as load_plan
-    from lenetkit.training import EpochDone as EpochDone
-    from lenetkit.training import StepDone as StepDone
+    from lenetkit.model.model import Model as Model
+    from lenetkit.model.model import load as load
+    from lenetkit.network.network import Network as Network
+    from lenetkit.network.plan import Plan as Plan
+    from lenetkit.network.plan import load_plan as load_plan
+    from lenetkit.training.evaluation import evaluate as evaluate
+    from lenetkit.training.loop import EpochDone as EpochDone
+    from lenetkit.training.loop import StepDone as StepDone
 
 _HOMES = {
     "build": "lenetkit.api",
     "train": "lenetkit.api",
-    "evaluate": "lenetkit.evaluation",
-    "Model": "lenetkit.model",
-    "load": "lenetkit.model",
-    "Network": "lenetkit.network",
-    "Plan": "lenetkit.plan",
-    "load_plan": "lenetkit.plan",
-    "EpochDone": "lenetkit.training",
-    "StepDone": "lenetkit.training",
+    "Model": "lenetkit.model.model",
+    "load": "lenetkit.model.model",
+    "Network": "lenetkit.network.network",
+    "Plan": "lenetkit.network.plan",
+    "load_plan": "lenetkit.network.plan",
+    "evaluate": "lenetkit.training.evaluation",
+    "EpochDone": "lenetkit.training.loop",
+    "StepDone": "lenetkit.training.loop",
 }
-__all__ = [
-    "Model",
-    "Network",
-    "Plan",
-    "__version__",
-    "build",
-    "evaluate",
-    "load",
-    "load_plan",
-    "train",
-]
+__all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import NoReturn
 
-from lenetkit.interrupt import leave, leaving, press_again
+from lenetkit.runs.interrupt import leave, leaving, press_again
 
 
 def main() -> NoReturn:
@@ -14,7 +14,7 @@ def main() -> NoReturn:
     sys.unraisablehook = press_again
     try:
         with leaving():
-            from lenetkit.cli import main
+            from lenetkit.cli.main import main
         main()
     except KeyboardInterrupt:
         os.write(2, b"\ninterrupted\n")

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from lenetkit import training
-from lenetkit.data.loading import TrainingData, load_training_data
-from lenetkit.network import Network
-from lenetkit.plan import load_plan
+from lenetkit.network.network import Network
+from lenetkit.network.plan import load_plan
 from lenetkit.spec.merge import Override
 from lenetkit.spec.nodes import Mark, parse
+from lenetkit.training import loop
+from lenetkit.training.data import TrainingData, load_training_data
 
 
 def build(
@@ -40,7 +40,7 @@ def train(
     *,
     data_dir: str | Path | None = None,
     **settings: Any,
-) -> Iterator[training.Event]:
+) -> Iterator[loop.Event]:
     """Train a network as its spec says; yields an event a step and an epoch.
 
     `data` or the spec's own data set, looked for in `data_dir` first. `settings` replace those of
@@ -49,4 +49,4 @@ def train(
     if data is None:
         data = load_training_data(network.plan, Path(data_dir) if data_dir else None)
     how = replace(network.plan.spec.train, **settings)
-    yield from training.train(network, data, how, training.start(network, how))
+    yield from loop.train(network, data, how, loop.start(network, how))

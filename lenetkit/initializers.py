@@ -9,15 +9,13 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lenetkit.arrays import Array, Shape
 from lenetkit.errors import OptionError
 from lenetkit.options import Configurable, option
-
-Values = NDArray[np.floating[Any]]
 
 
 class Initializer(Configurable):
@@ -26,9 +24,7 @@ class Initializer(Configurable):
     group: ClassVar[str] = "lenetkit.initializers"
 
     @abstractmethod
-    def sample(
-        self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
-    ) -> Values:
+    def sample(self, rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
         """Initial values of the given shape."""
 
 
@@ -39,9 +35,7 @@ class Normal(Initializer):
     mean: float = option(0.0, doc="Mean.")
     std: float = option(0.01, minimum=0, doc="Standard deviation (not variance).")
 
-    def sample(
-        self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
-    ) -> Values:
+    def sample(self, rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
         return rng.normal(self.mean, self.std, shape)
 
 
@@ -56,9 +50,7 @@ class Uniform(Initializer):
         if self.low > self.high:
             raise OptionError("low", f"must not exceed high ({self.high:g}), found {self.low:g}")
 
-    def sample(
-        self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
-    ) -> Values:
+    def sample(self, rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
         return rng.uniform(self.low, self.high, shape)
 
 
@@ -68,9 +60,7 @@ class XavierNormal(Initializer):
 
     gain: float = option(1.0, above=0, doc="Factor on the standard deviation.")
 
-    def sample(
-        self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
-    ) -> Values:
+    def sample(self, rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
         return rng.normal(0, self.gain * math.sqrt(2 / (fan_in + fan_out)), shape)
 
 
@@ -80,9 +70,7 @@ class XavierUniform(Initializer):
 
     gain: float = option(1.0, above=0, doc="Factor on the range.")
 
-    def sample(
-        self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
-    ) -> Values:
+    def sample(self, rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
         limit = self.gain * math.sqrt(6 / (fan_in + fan_out))
         return rng.uniform(-limit, limit, shape)
 
@@ -91,9 +79,7 @@ class XavierUniform(Initializer):
 class HeNormal(Initializer):
     """N(0, 2 / fan_in), for ReLU; He et al. 2015, section 2.2."""
 
-    def sample(
-        self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
-    ) -> Values:
+    def sample(self, rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
         return rng.normal(0, math.sqrt(2 / fan_in), shape)
 
 
@@ -101,9 +87,7 @@ class HeNormal(Initializer):
 class HeUniform(Initializer):
     """U(−a, a) with a = √(6 / fan_in), the variance of `he_normal`; He et al. 2015."""
 
-    def sample(
-        self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
-    ) -> Values:
+    def sample(self, rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
         limit = math.sqrt(6 / fan_in)
         return rng.uniform(-limit, limit, shape)
 
@@ -114,9 +98,7 @@ class Constant(Initializer):
 
     value: float = option(doc="The value.")
 
-    def sample(
-        self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
-    ) -> Values:
+    def sample(self, rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
         return np.full(shape, self.value)
 
 
@@ -124,7 +106,5 @@ class Constant(Initializer):
 class Zeros(Initializer):
     """Every value 0, as for biases."""
 
-    def sample(
-        self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
-    ) -> Values:
+    def sample(self, rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
         return np.zeros(shape)

@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from lenetkit.arrays import Array
 from lenetkit.options import Configurable
 
-Array = NDArray[np.floating[Any]]
 Targets = NDArray[Any]
 
 

@@ -10,15 +10,13 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lenetkit.arrays import Array
 from lenetkit.errors import OptionError
 from lenetkit.options import Configurable, option
-
-Vector = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +33,7 @@ class Optimizer(Configurable):
         return self.slots
 
     def begin_epoch(
-        self, state: Mapping[str, Vector], curvature: Callable[[int], Vector]
+        self, state: Mapping[str, Array], curvature: Callable[[int], Array]
     ) -> dict[str, float]:
         """Called before the first step of each epoch; may update `state` in place.
 
@@ -47,7 +45,7 @@ class Optimizer(Configurable):
 
     @abstractmethod
     def step(
-        self, params: Vector, grads: Vector, state: Mapping[str, Vector], lr: float, t: int
+        self, params: Array, grads: Array, state: Mapping[str, Array], lr: float, t: int
     ) -> None:
         """Update `params` and `state` in place. `grads` may be used as scratch; t = 1, 2, …"""
 
@@ -73,7 +71,7 @@ class SGD(Optimizer):
         return self.slots if self.momentum else ()
 
     def step(
-        self, params: Vector, grads: Vector, state: Mapping[str, Vector], lr: float, t: int
+        self, params: Array, grads: Array, state: Mapping[str, Array], lr: float, t: int
     ) -> None:
         if self.weight_decay:
             grads += self.weight_decay * params
@@ -105,7 +103,7 @@ class Adam(Optimizer):
     weight_decay: float = option(0.0, minimum=0, doc="Decoupled weight decay, times lr.")
 
     def step(
-        self, params: Vector, grads: Vector, state: Mapping[str, Vector], lr: float, t: int
+        self, params: Array, grads: Array, state: Mapping[str, Array], lr: float, t: int
     ) -> None:
         beta1, beta2 = self.betas
         mean, square = state["mean"], state["square"]

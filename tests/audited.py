@@ -15,11 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lenetkit import model
 from lenetkit.data.idx import read_idx
 from lenetkit.data.images import read_image
 from lenetkit.errors import InputError
-from lenetkit.plan import load_plan
+from lenetkit.model import model
+from lenetkit.network.plan import load_plan
 
 READERS: dict[str, Callable[[Path], object]] = {
     "model": model.load,

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from lenetkit import model, tensorfile
-from lenetkit.network import Network
-from lenetkit.plan import plan_text
-from lenetkit.tensorfile import Tensors
+from lenetkit.files import tensorfile
+from lenetkit.files.tensorfile import Tensors
+from lenetkit.model import model
+from lenetkit.network.network import Network
+from lenetkit.network.plan import plan_text
 
 SPEC = """\
 lenetkit: 1

@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 
 import lenetkit
-from lenetkit import training
-from lenetkit.data.loading import TrainingData, load_training_data
-from lenetkit.divergence import DivergedError, is_finite, locate, remedy
-from lenetkit.layer import Array, Call, Params
+from lenetkit.arrays import Array
 from lenetkit.layers.activations import Tanh
+from lenetkit.layers.base import Call, Params
 from lenetkit.losses import SoftmaxCrossEntropy
-from lenetkit.network import Network
-from lenetkit.training import StepDone
+from lenetkit.network.network import Network
+from lenetkit.training import loop
+from lenetkit.training.data import TrainingData, load_training_data
+from lenetkit.training.divergence import DivergedError, is_finite, locate, remedy
+from lenetkit.training.loop import StepDone
 
 SPEC = """\
 lenetkit: 1
@@ -181,12 +182,12 @@ def test_a_learning_rate_of_0_is_not_told_to_be_less() -> None:
 
 def test_the_last_step_of_an_epoch_is_noticed_too(network: Network, data: TrainingData) -> None:
     settings = network.plan.spec.train
-    stream = training.train(network, data, settings, training.start(network, settings))
+    stream = loop.train(network, data, settings, loop.start(network, settings))
     for event in stream:
         if isinstance(event, StepDone) and event.step == 3:
             network.params[-1] = np.nan
             break
-    progress = training.start(network, settings)
+    progress = loop.start(network, settings)
     progress.step = 3
     with pytest.raises(DivergedError, match=r"^step 3 \(epoch 1, .*: after it, the training set's"):
-        list(training.train(network, data, settings, progress))
+        list(loop.train(network, data, settings, progress))

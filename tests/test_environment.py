@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lenetkit.environment import computing, versions
 from lenetkit.kernels.numpy_kernels import NumpyKernels
+from lenetkit.runs.environment import computing, versions
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 import lenetkit
 from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layer import Call, Layer
 from lenetkit.layers.activations import LeakyReLU, ReLU, Sigmoid, Tanh
+from lenetkit.layers.base import Call, Layer
 from lenetkit.layers.batch_norm2d import BatchNorm2d
 from lenetkit.layers.dropout import Dropout
 from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
 from lenetkit.losses import Loss
-from lenetkit.registry import installed
-from lenetkit.training import EpochDone, StepDone
+from lenetkit.registry.catalog import installed
+from lenetkit.training.loop import EpochDone, StepDone
 
 Array = NDArray[Any]
 LAYERS: list[Layer] = [

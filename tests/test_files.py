@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from lenetkit import files
+from lenetkit.files import atomic
 
 
 @pytest.fixture
@@ -27,13 +27,13 @@ def old(tmp_path: Path) -> Path:
 
 
 def fail_in_the_middle(path: Path, error: type[BaseException]) -> None:
-    with files.replacing(path) as temporary:
+    with atomic.replacing(path) as temporary:
         temporary.write_bytes(b"half of")
         raise error
 
 
 def test_new_content_replaces_the_old(old: Path) -> None:
-    with files.replacing(old) as temporary:
+    with atomic.replacing(old) as temporary:
         temporary.write_bytes(b"new")
         assert old.read_bytes() == b"old"
     assert old.read_bytes() == b"new"
@@ -42,9 +42,9 @@ def test_new_content_replaces_the_old(old: Path) -> None:
 
 def test_a_file_is_removed_for_good(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flushed: list[bool] = []
-    monkeypatch.setattr(files, "_flush_folder", lambda folder: flushed.append(old.exists()))
+    monkeypatch.setattr(atomic, "_flush_folder", lambda folder: flushed.append(old.exists()))
     for _ in range(2):
-        files.remove(old)
+        atomic.remove(old)
     assert flushed == [False]
 
 
@@ -52,13 +52,13 @@ def test_a_file_that_cannot_be_removed_is_named(old: Path, monkeypatch: pytest.M
     def fail(folder: Path) -> None:
         raise OSError(errno.EIO, "no luck")
 
-    monkeypatch.setattr(files, "_flush_folder", fail)
+    monkeypatch.setattr(atomic, "_flush_folder", fail)
     with pytest.raises(OSError, match=r"model\.bin"):
-        files.remove(old)
+        atomic.remove(old)
 
 
 def test_temporary_lies_beside_its_target(old: Path) -> None:
-    with files.replacing(old) as temporary:
+    with atomic.replacing(old) as temporary:
         temporary.write_bytes(b"new")
     assert temporary.parent == old.parent
     assert temporary != old
@@ -81,7 +81,7 @@ def test_error_without_an_old_file_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_block_that_writes_nothing_leaves_the_old_file(old: Path) -> None:
-    with pytest.raises(FileNotFoundError), files.replacing(old):
+    with pytest.raises(FileNotFoundError), atomic.replacing(old):
         pass
     assert old.read_bytes() == b"old"
 
@@ -94,7 +94,7 @@ def test_failing_rename_or_flush_leaves_the_old_file_and_nothing_else(
         raise PermissionError(13, "Permission denied")
 
     def write() -> None:
-        with files.replacing(old) as temporary:
+        with atomic.replacing(old) as temporary:
             temporary.write_bytes(b"new")
             monkeypatch.setattr(Path, name, fail)
 
@@ -111,7 +111,7 @@ def test_errors_name_the_file_and_not_its_temporary_one(
     old: Path, code: int, name: str | None
 ) -> None:
     def write() -> None:
-        with files.replacing(old) as temporary:
+        with atomic.replacing(old) as temporary:
             raise OSError(code, os.strerror(code), str(temporary) if name else None)
 
     with pytest.raises(OSError, match=re.escape(str(old))) as caught:
@@ -120,7 +120,7 @@ def test_errors_name_the_file_and_not_its_temporary_one(
 
 
 def test_errors_about_other_files_keep_their_names(old: Path) -> None:
-    with pytest.raises(FileNotFoundError) as caught, files.replacing(old):
+    with pytest.raises(FileNotFoundError) as caught, atomic.replacing(old):
         Path("elsewhere").read_bytes()
     assert Path(caught.value.filename) == Path("elsewhere")
 
@@ -136,9 +136,9 @@ def test_a_rename_that_a_reader_prevents_is_tried_again(
         return rename(self, target)
 
     monkeypatch.setattr(Path, "replace", busy)
-    monkeypatch.setattr(files, "_ATTEMPTS", 3)
-    monkeypatch.setattr(files, "_PAUSE", 0.0)
-    files.write_bytes(old, b"new")
+    monkeypatch.setattr(atomic, "_ATTEMPTS", 3)
+    monkeypatch.setattr(atomic, "_PAUSE", 0.0)
+    atomic.write_bytes(old, b"new")
     assert old.read_bytes() == b"new"
 
 
@@ -155,7 +155,7 @@ def test_file_and_then_folder_are_flushed(old: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(os, "fsync", flush)
     monkeypatch.setattr(Path, "replace", renaming)
-    files.write_bytes(old, b"new")
+    atomic.write_bytes(old, b"new")
     assert done == ["file", "rename", *([] if os.name == "nt" else ["folder"])]
 
 
@@ -170,13 +170,13 @@ def test_a_file_system_that_flushes_no_folders_is_no_error(
 
     monkeypatch.setattr(os, "fsync", refuse_folders)
     with pytest.raises(OSError, match="error") if fails else nullcontext():
-        files.write_bytes(old, b"new")
+        atomic.write_bytes(old, b"new")
     assert old.read_bytes() == b"new"
 
 
 def test_temporary_names_are_unique_to_process_and_thread(old: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from lenetkit.files import replacing\n"
+        "import sys; from pathlib import Path; from lenetkit.files.atomic import replacing\n"
         "with replacing(Path(sys.argv[1])) as t: print(t.name); t.touch()"
     )
     ran = subprocess.run(
@@ -185,7 +185,7 @@ def test_temporary_names_are_unique_to_process_and_thread(old: Path) -> None:
     names = [ran.stdout.strip()]
 
     def write() -> None:
-        with files.replacing(old) as temporary:
+        with atomic.replacing(old) as temporary:
             names.append(temporary.name)
             meet.wait()
             temporary.touch()
@@ -197,19 +197,19 @@ def test_temporary_names_are_unique_to_process_and_thread(old: Path) -> None:
     for writer in writers:
         writer.join()
     assert len(set(names)) == len(names) == 6
-    assert all(files.is_temporary(old.with_name(name)) for name in names)
+    assert all(atomic.is_temporary(old.with_name(name)) for name in names)
 
 
 def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
     path = tmp_path / ("n" * 250 + ".txt")
-    files.write_text(path, "whole")
+    atomic.write_text(path, "whole")
     assert path.read_text("utf-8") == "whole"
 
 
 def leave_temporary(path: Path) -> None:
     """What a process leaves that is killed while it writes `path`."""
     code = (
-        "import os, sys; from pathlib import Path; from lenetkit.files import replacing\n"
+        "import os, sys; from pathlib import Path; from lenetkit.files.atomic import replacing\n"
         "with replacing(Path(sys.argv[1])) as t:\n    t.write_bytes(b'half of'); os._exit(9)"
     )
     subprocess.run([sys.executable, "-c", code, str(path)], check=False)
@@ -233,12 +233,12 @@ def test_only_what_ended_processes_of_this_host_left_is_removed(old: Path) -> No
         ]
         for path in kept:
             path.touch()
-        with files.replacing(old) as mine:
+        with atomic.replacing(old) as mine:
             mine.write_bytes(b"new")
-            assert files.remove_leftovers(old.parent) == [left]
+            assert atomic.remove_leftovers(old.parent) == [left]
         running.communicate()
     assert sorted(old.parent.iterdir()) == sorted([old, *kept])
-    assert files.remove_leftovers(old.parent) == [kept[0]]  # now that its process has ended
+    assert atomic.remove_leftovers(old.parent) == [kept[0]]  # now that its process has ended
 
 
 def test_what_an_earlier_process_of_this_number_left_is_removed(old: Path) -> None:
@@ -247,13 +247,13 @@ def test_what_an_earlier_process_of_this_number_left_is_removed(old: Path) -> No
     (left,) = (path for path in old.parent.iterdir() if path != old)
     mine = old.with_name(left.name.replace(left.name.split("-")[2], str(os.getpid())))
     left.rename(mine)
-    assert files.remove_leftovers(old.parent) == [mine]
+    assert atomic.remove_leftovers(old.parent) == [mine]
 
 
-@pytest.mark.parametrize("write", [files.write_bytes, files.write_text])
+@pytest.mark.parametrize("write", [atomic.write_bytes, atomic.write_text])
 def test_missing_folder_is_an_error(tmp_path: Path, write: Callable[[Path, Any], None]) -> None:
     with pytest.raises(FileNotFoundError):
-        write(tmp_path / "none" / "file", "" if write is files.write_text else b"")
+        write(tmp_path / "none" / "file", "" if write is atomic.write_text else b"")
     assert not list(tmp_path.iterdir())
 
 
@@ -262,18 +262,18 @@ def test_target_that_is_a_folder_is_an_error(tmp_path: Path) -> None:
     target.mkdir()
     (target / "inside").touch()
     with pytest.raises(OSError, match="folder"):
-        files.write_bytes(target, b"new")
+        atomic.write_bytes(target, b"new")
     assert list(tmp_path.iterdir()) == [target]
 
 
 def test_text_is_utf8_with_plain_line_ends(tmp_path: Path) -> None:
-    files.write_text(tmp_path / "größe.txt", "café\r\n數字\n")
+    atomic.write_text(tmp_path / "größe.txt", "café\r\n數字\n")
     assert (tmp_path / "größe.txt").read_bytes() == "café\r\n數字\n".encode()
 
 
 def test_killed_writer_leaves_the_old_file(old: Path) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from lenetkit.files import replacing\n"
+        "import os, sys; from pathlib import Path; from lenetkit.files.atomic import replacing\n"
         "with replacing(Path(sys.argv[1])) as temporary:\n"
         "    temporary.write_bytes(b'half of'); os._exit(9)"
     )
@@ -284,13 +284,13 @@ def test_killed_writer_leaves_the_old_file(old: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="Windows replaces no file that is being read")
 def test_reader_never_sees_half_a_file(tmp_path: Path) -> None:
     path, versions = tmp_path / "file", [b"a" * 300_000, b"b" * 200_000]
-    files.write_bytes(path, versions[0])
+    atomic.write_bytes(path, versions[0])
     stop = threading.Event()
 
     def keep_writing() -> None:
         while not stop.is_set():
             for content in versions:
-                files.write_bytes(path, content)
+                atomic.write_bytes(path, content)
 
     writer = threading.Thread(target=keep_writing)
     writer.start()

@@ -19,7 +19,7 @@ import safetensors.numpy
 from PIL import Image
 
 from lenetkit.data.idx import write_idx
-from lenetkit.inputs import NotRegularError, kind_of, open_regular, refusal
+from lenetkit.files.opening import NotRegularError, kind_of, open_regular, refusal
 
 needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from lenetkit.errors import is_ctrl_c
-from lenetkit.interrupt import finishing, leaving
+from lenetkit.runs.interrupt import finishing, leaving
 from tests.reliability.small_run import write_inputs
 
 Context = Callable[[], AbstractContextManager[object]]

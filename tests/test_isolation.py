@@ -112,7 +112,7 @@ def test_the_list_marks_what_does_not_load_and_why(site: Path) -> None:
     assert "is no subclass" in rows["hostile", "odd"] or "odd kind" in rows["hostile", "odd"]
     assert rows["hostile", "parent"] == rows["hostile", "forks"] == "ok"
     assert rows["hostile", "doubles"] == "ok"
-    assert "is no subclass of lenetkit.layer.Layer" in rows["hostile", "wrong"]
+    assert "is no subclass of lenetkit.layers.base.Layer" in rows["hostile", "wrong"]
     assert rows["hostile", "relu"] == "ok; 'relu' is the built-in: write 'hostile:relu'"
     assert rows["hostile", "prints"] == rows["hostile", "good"] == "ok"
     assert rows["old", "ancient"].startswith("was built for plugin API 0; this lenetkit has 1")

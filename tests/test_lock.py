@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from lenetkit import lock
 from lenetkit.errors import RunError
+from lenetkit.runs import lock
 
 HOLD = (
-    "import sys; from pathlib import Path; from lenetkit.lock import locked\n"
+    "import sys; from pathlib import Path; from lenetkit.runs.lock import locked\n"
     "with locked(Path(sys.argv[1]), print):\n"
     "    print('held', flush=True); sys.stdin.read()"
 )

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lenetkit import checkpoint, model, tensorfile
-from lenetkit.cli import run
+from lenetkit.cli.main import run
 from lenetkit.errors import ModelFileError
-from lenetkit.network import Network
-from lenetkit.plan import plan_text
-from lenetkit.state import Best, State
-from lenetkit.training import start
+from lenetkit.files import tensorfile
+from lenetkit.model import model
+from lenetkit.network.network import Network
+from lenetkit.network.plan import plan_text
+from lenetkit.runs import checkpoint
+from lenetkit.runs.state import Best, State
+from lenetkit.training.loop import start
 from tests import bad_models
 
 

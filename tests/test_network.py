@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lenetkit.blame import ContractError
-from lenetkit.network import Network
-from lenetkit.plan import plan_text
+from lenetkit.network.network import Network
+from lenetkit.network.plan import plan_text
+from lenetkit.registry.blame import ContractError
 from tests.gradients import assert_gradient
 
 Array = NDArray[Any]

@@ -12,15 +12,7 @@ import pytest
 
 from lenetkit.errors import OptionError
 from lenetkit.initializers import Initializer, Zeros
-from lenetkit.options import (
-    Configurable,
-    is_list,
-    kind_of,
-    option,
-    options_of,
-    plugin_base,
-    show,
-)
+from lenetkit.options import Configurable, is_list, kind_of, option, options_of, plugin_base, show
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ import pytest
 
 from lenetkit.errors import PluginError, SpecError
 from lenetkit.layers.linear import Linear
-from lenetkit.plan import Plan, load_plan, plan_text
+from lenetkit.network.plan import Plan, load_plan, plan_text
 
 
 def plan(layers: str, shape: str = "[1, 28, 28]") -> Plan:

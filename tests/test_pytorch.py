@@ -10,12 +10,12 @@ import pytest
 
 import lenetkit
 from contenders.torch_twin import torch_twin
-from lenetkit import model
-from lenetkit.layer import Call, Layer
+from lenetkit.layers.base import Call, Layer
 from lenetkit.layers.batch_norm2d import BatchNorm2d
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.linear import Linear
 from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
+from lenetkit.model import model
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is an optional oracle")
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from lenetkit.errors import PluginError, SpecError
-from lenetkit.layer import Layer
 from lenetkit.layers.activations import ReLU, Tanh
+from lenetkit.layers.base import Layer
 from lenetkit.losses import Loss
-from lenetkit.plan import plan_tree
-from lenetkit.registry import API_GROUP, GROUPS, Catalog, Provider, Registry, installed
+from lenetkit.network.plan import plan_tree
+from lenetkit.registry.catalog import API_GROUP, GROUPS, Catalog, Provider, Registry, installed
 from lenetkit.spec.merge import parse_text
 
 
@@ -231,12 +231,15 @@ def test_a_plugin_that_failed_is_tried_again(module: Callable[[str, str], str]) 
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
-        ("Bad = 3", "is no subclass of lenetkit.layer.Layer"),
-        ("class Bad: pass", "is no subclass of lenetkit.layer.Layer"),
-        ("def Bad(): pass", "is no subclass of lenetkit.layer.Layer"),
-        ("from lenetkit.losses import MeanSquaredError as Bad", "is no subclass of lenetkit.layer"),
+        ("Bad = 3", "is no subclass of lenetkit.layers.base.Layer"),
+        ("class Bad: pass", "is no subclass of lenetkit.layers.base.Layer"),
+        ("def Bad(): pass", "is no subclass of lenetkit.layers.base.Layer"),
         (
-            "from lenetkit.layer import Layer\nclass Bad(Layer): pass",
+            "from lenetkit.losses import MeanSquaredError as Bad",
+            "is no subclass of lenetkit.layers.base",
+        ),
+        (
+            "from lenetkit.layers.base import Layer\nclass Bad(Layer): pass",
             "is abstract: it does not define backward, forward, output_shape",
         ),
         (

@@ -13,18 +13,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lenetkit import resume, training
-from lenetkit.checkpoint import Checkpoint
-from lenetkit.data.loading import TrainingData, load_training_data
 from lenetkit.losses import Loss
-from lenetkit.network import Network
+from lenetkit.network.network import Network
+from lenetkit.network.plan import Plan, plan_text
 from lenetkit.optimizers import Optimizer
-from lenetkit.plan import Plan, plan_text
-from lenetkit.recorder import Recorder
-from lenetkit.registry import installed
-from lenetkit.run import RunFolder
+from lenetkit.registry.catalog import installed
+from lenetkit.runs import resume
+from lenetkit.runs.checkpoint import Checkpoint
+from lenetkit.runs.folder import RunFolder
+from lenetkit.runs.recorder import Recorder
 from lenetkit.schedules import Schedule
-from lenetkit.training import EpochBegun
+from lenetkit.training import loop
+from lenetkit.training.data import TrainingData, load_training_data
+from lenetkit.training.loop import EpochBegun
 
 SPEC = """\
 lenetkit: 1
@@ -82,13 +83,13 @@ class Bench:
         path = self.folder / name
         path.mkdir(exist_ok=True)
         network = Network(self.plan, seed=seed)
-        progress = training.start(network, self.plan.spec.train)
+        progress = loop.start(network, self.plan.spec.train)
         return Recorder(RunFolder(path), network, self.data, progress)
 
     def run(self, recorder: Recorder, events: int = EVENTS) -> Recorder:
         """Train and record until so many events have come, and save as Ctrl-C would."""
         settings, progress = self.plan.spec.train, recorder.progress
-        stream = training.train(recorder.network, self.data, settings, progress)
+        stream = loop.train(recorder.network, self.data, settings, progress)
         with recorder:
             for event in itertools.islice(stream, events):
                 recorder.record(event)
@@ -219,7 +220,7 @@ def test_another_random_stream_would_show(
     """Order, augmentation and dropout all leave their mark on the digest."""
     whole = digest(adam.run(adam.recorder("whole")).folder)
     adam.run(adam.recorder("broken"), 2)
-    monkeypatch.setattr(training, purpose, 9)
+    monkeypatch.setattr(loop, purpose, 9)
     assert adam.resumed("broken") != whole
 
 

@@ -11,11 +11,11 @@ import pytest
 import yaml
 
 from lenetkit.errors import SpecError
-from lenetkit.plan import load_plan
-from lenetkit.registry import Catalog, installed
-from lenetkit.schema import build_schema
+from lenetkit.network.plan import load_plan
+from lenetkit.registry.catalog import Catalog, installed
 from lenetkit.spec.merge import parse_text
 from lenetkit.spec.nodes import plain
+from lenetkit.spec.schema import build_schema
 from lenetkit.spec.shipped import shipped_folder
 from tests.shipped import CORE
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lenetkit.state import Best, State, read_state
+from lenetkit.runs.state import Best, State, read_state
 
 STATE = State(
     step=9,

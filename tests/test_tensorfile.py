@@ -15,8 +15,8 @@ import pytest
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from lenetkit import tensorfile
 from lenetkit.errors import ModelFileError
+from lenetkit.files import tensorfile
 
 METADATA = {"spec": 'name: "Größe"\n', "classes": '["null", "數字"]', "empty": ""}
 
@@ -84,7 +84,7 @@ def test_values_count_and_not_their_layout_in_memory(tmp_path: Path) -> None:
 
 def test_equal_input_gives_equal_bytes_in_any_process_and_order(path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from lenetkit import tensorfile\n"
+        "import sys; from pathlib import Path; from lenetkit.files import tensorfile\n"
         "tensors, texts = tensorfile.read(Path(sys.argv[1]))\n"
         "texts = {k: texts[k] for k in reversed(texts) if 'digest' not in k}\n"
         "tensors = {k: tensors[k] for k in reversed(tensors)}\n"

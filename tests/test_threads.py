@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import pytest
 
 from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.network import Network
-from lenetkit.plan import load_plan
-from lenetkit.threads import blas_threads, limited_blas
+from lenetkit.network.network import Network
+from lenetkit.network.plan import load_plan
+from lenetkit.operations import blas
 
 ALL = os.cpu_count() or 1
 
@@ -24,12 +24,12 @@ def test_small_products_are_not_shared(macs: int, threads: int) -> None:
 
 def test_a_limit_holds_inside_its_block() -> None:
     network = Network(load_plan("lenet5"))
-    with limited_blas(ALL):
+    with blas.limited(ALL):
         with network.limited(None):
-            assert NumpyKernels().threads() == blas_threads() == 1
+            assert NumpyKernels().threads() == blas.threads() == 1
         with network.limited(3):  # which convolutions share; each of their products takes one
-            assert (NumpyKernels().threads(), blas_threads()) == (3, 1)
-        assert blas_threads() == ALL
+            assert (NumpyKernels().threads(), blas.threads()) == (3, 1)
+        assert blas.threads() == ALL
 
 
 @dataclass(frozen=True, kw_only=True)

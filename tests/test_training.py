@@ -12,11 +12,11 @@ import pytest
 from numpy.typing import NDArray
 
 import lenetkit
-from lenetkit import training
-from lenetkit.data.loading import TrainingData, load_training_data
-from lenetkit.network import Network
+from lenetkit.network.network import Network
 from lenetkit.optimizers import Optimizer
-from lenetkit.training import EpochBegun, EpochDone, StepDone
+from lenetkit.training import loop
+from lenetkit.training.data import TrainingData, load_training_data
+from lenetkit.training.loop import EpochBegun, EpochDone, StepDone
 
 SPEC = """\
 lenetkit: 1
@@ -82,24 +82,24 @@ def test_going_on_after_any_step_gives_the_same_bits(
 ) -> None:
     settings = network.plan.spec.train
     whole, parts = Network(network.plan), Network(network.plan)
-    list(training.train(whole, data, settings, training.start(whole, settings)))
-    progress = training.start(parts, settings)
-    for event in training.train(parts, data, settings, progress):
+    list(loop.train(whole, data, settings, loop.start(whole, settings)))
+    progress = loop.start(parts, settings)
+    for event in loop.train(parts, data, settings, progress):
         if isinstance(event, StepDone) and event.step > stop:
             break
-    list(training.train(parts, data, settings, progress))
+    list(loop.train(parts, data, settings, progress))
     assert parts.params.tobytes() == whole.params.tobytes()
 
 
 def test_leaving_the_optimizers_state_out_would_show(network: Network, data: TrainingData) -> None:
     settings = network.plan.spec.train
     whole, parts = Network(network.plan), Network(network.plan)
-    list(training.train(whole, data, settings, training.start(whole, settings)))
-    progress = training.start(parts, settings)
-    for _ in zip(range(3), training.train(parts, data, settings, progress), strict=False):
+    list(loop.train(whole, data, settings, loop.start(whole, settings)))
+    progress = loop.start(parts, settings)
+    for _ in zip(range(3), loop.train(parts, data, settings, progress), strict=False):
         pass
-    forgotten = replace(progress, slots=training.start(parts, settings).slots)
-    list(training.train(parts, data, settings, forgotten))
+    forgotten = replace(progress, slots=loop.start(parts, settings).slots)
+    list(loop.train(parts, data, settings, forgotten))
     assert parts.params.tobytes() != whole.params.tobytes()
 
 
@@ -142,7 +142,7 @@ def test_an_optimizer_may_prepare_each_epoch(
     network: Network, data: TrainingData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "lenetkit.training._curvature", lambda *args: lambda n: np.full_like(network.params, n)
+        "lenetkit.training.loop._curvature", lambda *args: lambda n: np.full_like(network.params, n)
     )
     events = list(lenetkit.train(network, data, optimizer=ByCurvature(lr=0.1)))
     begun = [event for event in events if isinstance(event, EpochBegun)]

@@ -11,14 +11,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lenetkit.data.loading import TrainingData
 from lenetkit.kernels.base import Kernels
 from lenetkit.losses import SoftmaxCrossEntropy
+from lenetkit.network.plan import Plan, load_plan
 from lenetkit.optimizers import Adam
-from lenetkit.plan import Plan, load_plan
 from lenetkit.profiling.random_data import random_data
-from lenetkit.registry import installed
+from lenetkit.registry.catalog import installed
 from lenetkit.schedules import Constant
+from lenetkit.training.data import TrainingData
 
 LEARNING_RATE = 1e-3
 """Of everyone's Adam, without weight decay and schedule."""

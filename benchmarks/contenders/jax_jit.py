@@ -14,8 +14,8 @@ from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.flatten import Flatten
 from lenetkit.layers.linear import Linear
 from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
-from lenetkit.network import Network
-from lenetkit.plan import LayerPlan, Plan
+from lenetkit.network.network import Network
+from lenetkit.network.plan import LayerPlan, Plan
 
 Function = Callable[[dict[str, Any], Any], Any]
 

@@ -6,23 +6,23 @@ from contextlib import AbstractContextManager
 from typing import ClassVar
 
 from contenders.base import Contender, Task
-from lenetkit import training
-from lenetkit.network import Network
+from lenetkit.network.network import Network
+from lenetkit.training import loop
 
 
 class LenetkitContender(Contender):
-    """`training.train` on uint8 images in memory."""
+    """`loop.train` on uint8 images in memory."""
 
     name: ClassVar[str] = "lenetkit numpy"
-    what: ClassVar[str] = "uint8 images, training.train"
+    what: ClassVar[str] = "uint8 images, loop.train"
     kernels: ClassVar[str] = "numpy"
 
     def __init__(self, task: Task) -> None:
         self.task = task = task.with_kernels(self.kernels)
         self.network = Network(task.plan)
         settings = task.plan.spec.train
-        self.progress = training.start(self.network, settings)
-        self.events = training.train(self.network, task.data, settings, self.progress)
+        self.progress = loop.start(self.network, settings)
+        self.events = loop.train(self.network, task.data, settings, self.progress)
         self.inferring = self.network.workspace(training=False)
 
     def train(self, steps: int) -> None:

@@ -8,8 +8,8 @@ from typing import ClassVar
 from contenders.base import Batches, Contender, Task
 from contenders.plain_numpy import PlainAdam, PlainNetwork
 from lenetkit.losses import SoftmaxCrossEntropy
-from lenetkit.network import Network
-from lenetkit.threads import limited_blas
+from lenetkit.network.network import Network
+from lenetkit.operations import blas
 
 
 class PlainContender(Contender):
@@ -40,4 +40,4 @@ class PlainContender(Contender):
             self.network.forward(self.images[: self.task.batch])
 
     def limited(self) -> AbstractContextManager[None]:
-        return limited_blas(self.task.threads)
+        return blas.limited(self.task.threads)

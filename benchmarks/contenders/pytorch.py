@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from contenders.base import LEARNING_RATE, AbsentError, Batches, Contender, Task
 from contenders.torch_twin import torch_twin
-from lenetkit.network import Network
+from lenetkit.network.network import Network
 
 
 class EagerContender(Contender):

@@ -8,8 +8,8 @@ from typing import Any, cast
 import click
 import numpy as np
 
-from lenetkit.cli.groups import Group
-from lenetkit.cli.options import (
+from lenetkit.arrays import shape_text
+from lenetkit.cli.arguments import (
     data_dir_option,
     json_option,
     plugin_option,
@@ -18,13 +18,13 @@ from lenetkit.cli.options import (
     set_option,
     table,
 )
+from lenetkit.cli.groups import Group
 from lenetkit.data.folder import file_names, find_file
-from lenetkit.data.loading import load_samples, place_for
 from lenetkit.data.source import SPLITS, Samples, Split
-from lenetkit.layer import shape_text
-from lenetkit.plan import load_plan
+from lenetkit.network.plan import load_plan
 from lenetkit.spec.merge import Override
-from lenetkit.spec.model import DataSpec
+from lenetkit.spec.sections import DataSpec
+from lenetkit.training.data import load_samples, place_for
 
 _spec_option = click.option(
     "--spec",

@@ -9,8 +9,7 @@ from typing import cast
 import click
 import numpy as np
 
-from lenetkit import model
-from lenetkit.cli.options import (
+from lenetkit.cli.arguments import (
     data_dir_option,
     json_option,
     kernels_option,
@@ -20,12 +19,13 @@ from lenetkit.cli.options import (
     table,
     threads_option,
 )
-from lenetkit.data.loading import check_fit, load_samples, place_for
 from lenetkit.data.source import DataSource, Samples, Split
 from lenetkit.errors import MissingDataError
-from lenetkit.evaluation import Evaluation, evaluate
-from lenetkit.registry import installed
-from lenetkit.spec.model import DataSpec
+from lenetkit.model import model
+from lenetkit.registry.catalog import installed
+from lenetkit.spec.sections import DataSpec
+from lenetkit.training.data import check_fit, load_samples, place_for
+from lenetkit.training.evaluation import Evaluation, evaluate
 
 
 @click.command(

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from lenetkit.errors import did_you_mean
-from lenetkit.interrupt import leaving
+from lenetkit.runs.interrupt import leaving
 
 
 class Group(click.Group):

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from lenetkit import model
-from lenetkit.cli.options import data_dir_option, plugin_option, report
-from lenetkit.data.loading import load_samples, place_for
+from lenetkit.cli.arguments import data_dir_option, plugin_option, report
 from lenetkit.data.source import Samples
 from lenetkit.errors import DataError
-from lenetkit.interrupt import leaving
-from lenetkit.pictures import draw
-from lenetkit.run import RunFolder
+from lenetkit.model import model
+from lenetkit.runs.folder import RunFolder
+from lenetkit.runs.interrupt import leaving
+from lenetkit.runs.pictures import draw
+from lenetkit.training.data import load_samples, place_for
 
 
 @click.command(name="plot", epilog="Example: lenetkit plot runs/lenet5/001")

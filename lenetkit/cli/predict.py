@@ -9,12 +9,12 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from lenetkit import model
-from lenetkit.cli.options import json_option, kernels_option, plugin_option, print_json, table
+from lenetkit.cli.arguments import json_option, kernels_option, plugin_option, print_json, table
 from lenetkit.data.digits import load_digit
 from lenetkit.data.images import find_images, load_resized
 from lenetkit.errors import ImageError
-from lenetkit.inputs import printable
+from lenetkit.files.opening import printable
+from lenetkit.model import model
 
 
 @click.command(

@@ -9,9 +9,9 @@ from typing import Self
 
 from tqdm import tqdm
 
-from lenetkit.data.loading import TrainingData
-from lenetkit.spec.model import TrainSpec
-from lenetkit.training import EpochBegun, EpochDone, Event, Progress, StepDone
+from lenetkit.spec.sections import TrainSpec
+from lenetkit.training.data import TrainingData
+from lenetkit.training.loop import EpochBegun, EpochDone, Event, Progress, StepDone
 
 _REFRESH = 0.1
 """Seconds between two drawings of the bar."""

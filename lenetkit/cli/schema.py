@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from lenetkit.cli.options import plugin_option, print_json
-from lenetkit.registry import installed
-from lenetkit.schema import build_schema
+from lenetkit.cli.arguments import plugin_option, print_json
+from lenetkit.registry.catalog import installed
+from lenetkit.spec.schema import build_schema
 
 
 @click.command(name="schema", epilog="Example: lenetkit schema > lenetkit.schema.json")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from lenetkit.cli.options import plugin_option, set_option, spec_argument
-from lenetkit.plan import load_plan
+from lenetkit.cli.arguments import plugin_option, set_option, spec_argument
+from lenetkit.network.plan import load_plan
 from lenetkit.spec.merge import Override
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from lenetkit.cli.options import (
+from lenetkit.arrays import shape_text
+from lenetkit.cli.arguments import (
     json_option,
     plugin_option,
     print_json,
@@ -14,8 +15,7 @@ from lenetkit.cli.options import (
     spec_argument,
     table,
 )
-from lenetkit.layer import shape_text
-from lenetkit.plan import LayerPlan, Plan, load_plan
+from lenetkit.network.plan import LayerPlan, Plan, load_plan
 from lenetkit.spec.merge import Override
 
 _HEADERS = ("layer", "type", "provider", "output", "params", "MACs", "connections")

@@ -9,10 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
-from lenetkit import files, model, training
-from lenetkit.blame import naming_plugins
-from lenetkit.checkpoint import Checkpoint
-from lenetkit.cli.options import (
+from lenetkit.cli.arguments import (
     MOST_THREADS,
     command_line,
     data_dir_option,
@@ -23,8 +20,6 @@ from lenetkit.cli.options import (
     threads_option,
 )
 from lenetkit.cli.progress import ProgressBar, epoch_line
-from lenetkit.data.loading import TrainingData, load_training_data, with_fitted_transforms
-from lenetkit.divergence import DivergedError
 from lenetkit.errors import (
     InputError,
     LenetkitError,
@@ -34,14 +29,21 @@ from lenetkit.errors import (
     SpecError,
     cause,
 )
-from lenetkit.interrupt import INTERRUPTED, finishing, leaving
-from lenetkit.metadata import missing_providers
-from lenetkit.network import Network
-from lenetkit.plan import Plan, load_plan
-from lenetkit.recorder import Recorder
-from lenetkit.resume import go_on
-from lenetkit.run import RunFolder
+from lenetkit.files import atomic
+from lenetkit.model import model
+from lenetkit.model.metadata import missing_providers
+from lenetkit.network.network import Network
+from lenetkit.network.plan import Plan, load_plan
+from lenetkit.registry.blame import naming_plugins
+from lenetkit.runs.checkpoint import Checkpoint
+from lenetkit.runs.folder import RunFolder
+from lenetkit.runs.interrupt import INTERRUPTED, finishing, leaving
+from lenetkit.runs.recorder import Recorder
+from lenetkit.runs.resume import go_on
 from lenetkit.spec.merge import Override
+from lenetkit.training import loop
+from lenetkit.training.data import TrainingData, load_training_data, with_fitted_transforms
+from lenetkit.training.divergence import DivergedError
 
 
 @click.command(name="train", epilog="Example: lenetkit train specs/lenet5.yaml --epochs 3")
@@ -119,14 +121,14 @@ def command(
             held.enter_context(folder.owned(report))
             folder.expect_unused()
             held.enter_context(network.limited(threads))
-            recorder = Recorder(folder, network, data, training.start(network, plan.spec.train))
+            recorder = Recorder(folder, network, data, loop.start(network, plan.spec.train))
         else:
             _refuse_with_resume({"--out": out, "--init-from": init_from})
             folder = RunFolder.open(resume)
             held.enter_context(folder.owned(report))
             saved = Checkpoint.read(folder.checkpoint)
             if not folder.spec.is_file():
-                files.write_text(folder.spec, saved.metadata["spec"])
+                atomic.write_text(folder.spec, saved.metadata["spec"])
             try:
                 planned = load_plan(spec or folder.spec, changed)
             except SpecError as error:
@@ -138,7 +140,7 @@ def command(
             network = Network(plan)
             wanted = threads or saved.state.threads
             held.enter_context(network.limited(wanted and min(wanted, MOST_THREADS)))
-            recorder = Recorder(folder, network, data, training.start(network, plan.spec.train))
+            recorder = Recorder(folder, network, data, loop.start(network, plan.spec.train))
             differences = go_on(recorder, saved, allow_different=allow_different)
             if differences:
                 report("\n  ".join([f"warning: {folder.path}: goes on differently:", *differences]))
@@ -162,7 +164,7 @@ def _train(recorder: Recorder, quiet: bool, data_dir: Path | None) -> int:
     settings = network.plan.spec.train
     if not quiet:
         click.echo(_opening(network, data, recorder.folder), err=True)
-    events = training.train(network, data, settings, progress)
+    events = loop.train(network, data, settings, progress)
     place = ["--data-dir", str(data_dir)] if data_dir else []
     try:
         bar = ProgressBar(data, settings, progress, quiet)
@@ -170,7 +172,7 @@ def _train(recorder: Recorder, quiet: bool, data_dir: Path | None) -> int:
             for event in events:
                 recorder.record(event)
                 bar.show(event)
-                if stop and not isinstance(event, training.EpochBegun):
+                if stop and not isinstance(event, loop.EpochBegun):
                     recorder.save()
                     break
         if stop:
@@ -211,7 +213,7 @@ def _left(folder: RunFolder, options: list[str]) -> str:
 
 
 def _draw(recorder: Recorder) -> None:
-    from lenetkit.pictures import draw
+    from lenetkit.runs.pictures import draw
 
     draw(recorder.folder, lambda: recorder.data.test)
 

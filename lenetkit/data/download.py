@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from lenetkit.errors import DataError, MissingDataError
-from lenetkit.files import replacing
+from lenetkit.files.atomic import replacing
 
 Progress = Callable[[int, int | None], None]
 """Told how many bytes there are, and of how many, where the server says so."""

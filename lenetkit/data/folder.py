@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lenetkit.data.idx import read_header, read_idx
 from lenetkit.data.source import DataSource, Place, Samples, Split, checked_samples
 from lenetkit.errors import DataError, MissingDataError
-from lenetkit.inputs import NotRegularError, open_regular, refusal
+from lenetkit.files.opening import NotRegularError, open_regular, refusal
 from lenetkit.options import option
 
 _MAX_CLASSES = 100_000

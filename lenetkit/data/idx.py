@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lenetkit.errors import DataError
-from lenetkit.files import replacing
-from lenetkit.inputs import kind_of, open_regular, refusal
+from lenetkit.files.atomic import replacing
+from lenetkit.files.opening import kind_of, open_regular, refusal
 
 _TYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype(">u1"),

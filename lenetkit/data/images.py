@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lenetkit.errors import ImageError
-from lenetkit.inputs import kind_of, open_regular, printable, refusal
+from lenetkit.files.opening import kind_of, open_regular, printable, refusal
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]

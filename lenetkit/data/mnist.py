@@ -13,14 +13,7 @@ from numpy.typing import NDArray
 
 from lenetkit.data.folder import IdxFolder, expect_pair, file_names, find_file, report_elsewhere
 from lenetkit.data.idx import read_header, read_idx
-from lenetkit.data.source import (
-    DataSource,
-    Place,
-    Preparation,
-    Samples,
-    Split,
-    checked_samples,
-)
+from lenetkit.data.source import DataSource, Place, Preparation, Samples, Split, checked_samples
 from lenetkit.errors import DataError
 
 MIRRORS = (

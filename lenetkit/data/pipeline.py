@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,9 +47,3 @@ class Pipeline:
         for transform in self.transforms:
             labels = transform.labels(labels, self.classes)
         return labels
-
-
-def slices(count: int, size: int) -> Iterator[slice]:
-    """`count` samples in batches of `size`; the last may be smaller."""
-    for start in range(0, count, size):
-        yield slice(start, min(start + size, count))

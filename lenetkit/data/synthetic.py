@@ -43,8 +43,8 @@ class SyntheticDigits(DataSource):
         return (cls(train=40, test=20),)
 
     def load(self, split: Split, place: Place) -> Samples:
-        from lenetkit import tensorfile  # a plan needs neither
         from lenetkit.data.strokes import draw_digits
+        from lenetkit.files import tensorfile  # a plan needs neither
 
         count = self.train if split == "train" else self.test
         rng = np.random.default_rng([VERSION, self.seed, SPLITS.index(split)])

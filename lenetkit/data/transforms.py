@@ -12,12 +12,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lenetkit.kernels.base import Pair, pair
+from lenetkit.arrays import Shape
+from lenetkit.operations.base import Pair, pair
 from lenetkit.options import Configurable, option
 
 Images = NDArray[Any]
 Labels = NDArray[Any]
-Shape = tuple[int, ...]
 
 
 class Transform(Configurable):

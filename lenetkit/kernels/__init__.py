@@ -1,5 +1,5 @@
-"""The operations worth swapping for faster ones, behind one protocol.
+"""Kernel sets: the operations, and layers fused where that is faster.
 
-`base` holds the protocol, `numpy_kernels` the set that every installation has; it cuts each
-convolution into blocks by its shape (`convolution`).
+`base` is the contract, `numpy_kernels` the set that every installation has, `fused` the layers
+that it runs as one.
 """

@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lenetkit.kernels import convolution, memory, pooling
-from lenetkit.kernels.base import Scratch
-from lenetkit.kernels.products import Products
-from lenetkit.layer import Array, Call, Layer, Params, ParamSpec, Shape
+from lenetkit.arrays import Array, Shape
+from lenetkit.layers.base import Call, Layer, Params, ParamSpec
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.pooling import MaxPool2d
+from lenetkit.operations import convolution, memory, pooling
+from lenetkit.operations.base import Scratch
+from lenetkit.operations.products import Products
 from lenetkit.options import option
 
 

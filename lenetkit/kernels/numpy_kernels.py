@@ -8,15 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from lenetkit.kernels import convolution, pooling, workers
-from lenetkit.kernels.base import Array, Kernels, Scratch, Window
-from lenetkit.kernels.blocks import Blocks
+from lenetkit.arrays import Array
+from lenetkit.kernels.base import Kernels
 from lenetkit.kernels.fused import ConvMaxPool2d, ReLUMaxPool2d
-from lenetkit.kernels.products import Products
-from lenetkit.layer import Layer
 from lenetkit.layers.activations import ReLU
+from lenetkit.layers.base import Layer
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.pooling import MaxPool2d
+from lenetkit.operations import convolution, pooling, workers
+from lenetkit.operations.base import Scratch, Window
+from lenetkit.operations.blocks import Blocks
+from lenetkit.operations.products import Products
 
 _FUSED = (Conv2d, ReLU, MaxPool2d)
 """The types that `fuse` knows; a subclass may do anything."""

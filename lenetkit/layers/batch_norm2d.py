@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from lenetkit.arrays import Array, Shape
 from lenetkit.initializers import Constant, Zeros
-from lenetkit.layer import Array, Call, Layer, Params, ParamSpec, Shape, expect_image
+from lenetkit.layers.base import Call, Layer, Params, ParamSpec, expect_image
 from lenetkit.options import option
 
 

@@ -6,10 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from lenetkit.arrays import Array, Shape
 from lenetkit.errors import OptionError, ShapeError
 from lenetkit.initializers import Initializer, Zeros
-from lenetkit.kernels.base import Pair, Window, pair
-from lenetkit.layer import Array, Call, Cost, Layer, Params, ParamSpec, Shape, expect_image
+from lenetkit.layers.base import Call, Cost, Layer, Params, ParamSpec, expect_image
+from lenetkit.operations.base import Pair, Window, pair
 from lenetkit.options import option
 
 

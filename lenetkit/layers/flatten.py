@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from lenetkit.layer import Array, Call, Layer, Params, Shape
+from lenetkit.arrays import Array, Shape
+from lenetkit.layers.base import Call, Layer, Params
 
 
 @dataclass(frozen=True, kw_only=True)

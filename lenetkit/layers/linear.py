@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from lenetkit.arrays import Array, Shape
 from lenetkit.initializers import Initializer, Zeros
-from lenetkit.layer import Array, Call, Cost, Layer, Params, ParamSpec, Shape
+from lenetkit.layers.base import Call, Cost, Layer, Params, ParamSpec
 from lenetkit.options import option
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from lenetkit.arrays import Array, Shape
 from lenetkit.errors import OptionError
-from lenetkit.kernels.base import Pair, Window, pair
-from lenetkit.layer import Array, Call, Cost, Layer, Params, Shape, expect_image
+from lenetkit.layers.base import Call, Cost, Layer, Params, expect_image
+from lenetkit.operations.base import Pair, Window, pair
 from lenetkit.options import option
 
 

@@ -19,7 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from lenetkit.errors import InputError
-from lenetkit.files import replacing
+from lenetkit.files.atomic import replacing
 from lenetkit.plots.fonts import BASE_FAMILY, Typeface
 
 DPI = 150

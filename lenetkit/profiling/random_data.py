@@ -6,13 +6,13 @@ import math
 
 import numpy as np
 
-from lenetkit.data.loading import TrainingData
+from lenetkit.arrays import Shape, shape_text
 from lenetkit.data.pipeline import Pipeline
 from lenetkit.data.source import Samples
 from lenetkit.errors import InputError
-from lenetkit.layer import Shape, shape_text
-from lenetkit.plan import Plan
+from lenetkit.network.plan import Plan
 from lenetkit.profiling.profile import EPOCH
+from lenetkit.training.data import TrainingData
 
 _MOST_BYTES = 1 << 26
 """Memory of the images, unless one batch is more: enough that no cache holds them."""

@@ -10,12 +10,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from lenetkit import training
-from lenetkit.data.loading import TrainingData
-from lenetkit.plan import LayerPlan, Plan
+from lenetkit.network.plan import LayerPlan, Plan
 from lenetkit.profiling.profile import Profile, StepProfile
 from lenetkit.profiling.watched import WatchedNetwork
 from lenetkit.schedules import Constant
+from lenetkit.training import loop
+from lenetkit.training.data import TrainingData
 
 _WARM_UP = 3
 """First steps, left out: they make and fill memory, and some kernel sets compile."""
@@ -130,7 +130,7 @@ class Session(ABC):
 
 
 class TrainingSession(Session):
-    """Steps of `training.train`, at a learning rate of 0: the same work, and no loss diverges."""
+    """Steps of `loop.train`, at a learning rate of 0: the same work, and no loss diverges."""
 
     trains = True
 
@@ -142,14 +142,14 @@ class TrainingSession(Session):
             optimizer=replace(work.plan.spec.train.optimizer, lr=0.0),
             schedule=Constant(),
         )
-        self.progress = training.start(self.network, settings)
-        self.events = training.train(self.network, work.data, settings, self.progress)
+        self.progress = loop.start(self.network, settings)
+        self.events = loop.train(self.network, work.data, settings, self.progress)
 
     def advance(self) -> None:
         """One step. The epoch begins again where it would end: an end would be evaluated."""
         if (self.progress.step + 1) * self.work.batch_size > len(self.work.data.train):
             self.progress.step = 0
-        while not isinstance(next(self.events), training.StepDone):
+        while not isinstance(next(self.events), loop.StepDone):
             continue
 
 

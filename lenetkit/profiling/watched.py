@@ -6,10 +6,11 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from lenetkit.layer import Array, Call, Layer, Params, Shape
-from lenetkit.network import Network, Workspace
+from lenetkit.arrays import Array, Shape
+from lenetkit.layers.base import Call, Layer, Params
+from lenetkit.network.network import Network, Workspace
+from lenetkit.network.plan import Plan
 from lenetkit.options import option
-from lenetkit.plan import Plan
 
 
 class Laps(list[float]):

@@ -12,9 +12,10 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
-from lenetkit import __version__, files
+from lenetkit._version import __version__
 from lenetkit.errors import InputError
-from lenetkit.registry import API
+from lenetkit.files import atomic
+from lenetkit.registry.catalog import API
 
 _NAME = re.compile(r"[a-z]([a-z0-9]|-(?=[a-z0-9]))*")
 _TARGETS = {
@@ -46,6 +47,6 @@ def write(name: str, parent: Path) -> list[Path]:
         text = resources.files(__package__).joinpath(template).read_text("utf-8")
         path = folder / Template(target).substitute(values)
         path.parent.mkdir(parents=True, exist_ok=True)
-        files.write_text(path, Template(text).substitute(values))
+        atomic.write_text(path, Template(text).substitute(values))
         written.append(path)
     return written

@@ -7,9 +7,9 @@ from typing import Any
 import yaml
 
 from lenetkit.options import Configurable, kind_of, options_of
-from lenetkit.registry import Catalog
-from lenetkit.spec.model import FORMAT, ModelSpec
+from lenetkit.registry.catalog import Catalog
 from lenetkit.spec.nodes import scalar
+from lenetkit.spec.sections import FORMAT, ModelSpec
 
 
 def to_plain(spec: ModelSpec, catalog: Catalog) -> dict[str, Any]:

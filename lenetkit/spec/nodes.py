@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import yaml
 
 from lenetkit.errors import Problem, Problems, SpecError
-from lenetkit.inputs import KNOWN_KINDS, kind_of, open_regular, refusal
+from lenetkit.files.opening import KNOWN_KINDS, kind_of, open_regular, refusal
 from lenetkit.options import show
 
 MAX_BYTES = 100_000

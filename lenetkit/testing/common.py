@@ -17,7 +17,7 @@ import numpy as np
 
 from lenetkit.errors import PluginError, SpecError
 from lenetkit.options import Configurable, kind_of, options_of
-from lenetkit.registry import installed
+from lenetkit.registry.catalog import installed
 from lenetkit.spec.bind import Binder
 from lenetkit.spec.nodes import MapNode, Mark, parse
 from lenetkit.testing.compare import fail

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, get_args, get_origin
 
+from lenetkit.arrays import Shape
 from lenetkit.data.source import DataSource, Place
 from lenetkit.data.transforms import Transform
 from lenetkit.errors import OptionError, ShapeError
 from lenetkit.initializers import Initializer
 from lenetkit.kernels.base import Kernels
-from lenetkit.layer import Layer, Shape
+from lenetkit.layers.base import Layer
 from lenetkit.losses import Loss
 from lenetkit.optimizers import Optimizer
 from lenetkit.options import Configurable, Option, options_of

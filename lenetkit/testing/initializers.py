@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lenetkit.initializers import Initializer, Values
+from lenetkit.arrays import Array
+from lenetkit.initializers import Initializer
 from lenetkit.testing.common import COMMON, Unchanged
 from lenetkit.testing.compare import expect_finite, expect_same, expect_shape, fail
 from lenetkit.testing.report import (
@@ -33,7 +34,7 @@ class InitializerCase:
 
     def sample(
         self, shape: tuple[int, ...] = LARGE, *, seed: int = 0, fans: tuple[int, int] = (60, 100)
-    ) -> Values:
+    ) -> Array:
         """A sample from a generator of its own."""
         return self.thing.sample(np.random.default_rng(seed), shape, *fans)
 
@@ -58,7 +59,7 @@ def sample_is_floating_point(case: InitializerCase) -> None:
 
 
 def sample_is_finite(case: InitializerCase) -> None:
-    """Values are finite, for fans of 1 too."""
+    """Array are finite, for fans of 1 too."""
     for fans in ((60, 100), (1, 1), (100_000, 1), (1, 100_000)):
         cause = "a division by fan_in − 1, or by a difference of fans"
         expect_finite(np.asarray(case.sample(fans=fans)), f"sample for fans {fans}", cause)

@@ -21,7 +21,7 @@ from lenetkit.testing.compare import (
     expect_untouched,
     warnings_as_failures,
 )
-from lenetkit.testing.kernel_problems import (
+from lenetkit.testing.operation_cases import (
     CONVOLUTIONS,
     POOLINGS,
     Problem,
@@ -29,7 +29,7 @@ from lenetkit.testing.kernel_problems import (
     convolution,
     max_pooling,
 )
-from lenetkit.testing.kernel_runs import (
+from lenetkit.testing.operation_runs import (
     ROUNDING,
     Results,
     Run,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lenetkit.layer import Array, Call
+from lenetkit.arrays import Array
+from lenetkit.layers.base import Call
 from lenetkit.testing.compare import (
     expect_all_same,
     expect_dtype,

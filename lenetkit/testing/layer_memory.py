@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lenetkit.layer import Array
+from lenetkit.arrays import Array
 from lenetkit.testing.common import Unchanged
 from lenetkit.testing.compare import (
     expect_all_same,

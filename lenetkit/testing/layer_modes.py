@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lenetkit import tensorfile
-from lenetkit.layer import Layer
+from lenetkit.files import tensorfile
+from lenetkit.layers.base import Layer
 from lenetkit.testing.compare import expect_all_same, expect_same, fail
 from lenetkit.testing.passes import BATCH, KEY, LayerCase
 from lenetkit.testing.report import CheckSkipped

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from lenetkit.arrays import Shape, shape_text
 from lenetkit.errors import ShapeError
 from lenetkit.initializers import Initializer
-from lenetkit.layer import Cost, Layer, ParamSpec, Shape, shape_text
+from lenetkit.layers.base import Cost, Layer, ParamSpec
+from lenetkit.network.plan import plan_layers
 from lenetkit.options import options_of
-from lenetkit.plan import plan_layers
-from lenetkit.registry import installed
-from lenetkit.spec.model import NamedLayer
+from lenetkit.registry.catalog import installed
 from lenetkit.spec.nodes import Mark
+from lenetkit.spec.sections import NamedLayer
 from lenetkit.testing.compare import (
     expect_finite,
     expect_same,

@@ -1,10 +1,11 @@
-"""What `lenetkit.layer` promises of every layer."""
+"""What `lenetkit.layers.base` promises of every layer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lenetkit.layer import Layer, Shape
+from lenetkit.arrays import Shape
+from lenetkit.layers.base import Layer
 from lenetkit.testing.common import COMMON
 from lenetkit.testing.layer_gradients import GRADIENT_CHECKS
 from lenetkit.testing.layer_memory import MEMORY_CHECKS

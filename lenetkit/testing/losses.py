@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from lenetkit.losses import Array, Loss, Targets
+from lenetkit.arrays import Array
+from lenetkit.losses import Loss, Targets
 from lenetkit.testing.common import COMMON, Unchanged
 from lenetkit.testing.compare import (
     expect_dtype,

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from lenetkit.optimizers import Optimizer, Vector
+from lenetkit.arrays import Array
+from lenetkit.optimizers import Optimizer
 from lenetkit.testing.common import COMMON, Unchanged
 from lenetkit.testing.compare import (
     expect_all_same,
@@ -33,7 +34,7 @@ from lenetkit.testing.report import (
 SIZE, STEPS = 6, 5
 RATE = 0.01
 
-State = dict[str, Vector]
+State = dict[str, Array]
 
 
 @dataclass(frozen=True)
@@ -42,15 +43,15 @@ class OptimizerCase:
 
     thing: Optimizer
 
-    def start(self, dtype: Any = np.float64) -> Vector:
+    def start(self, dtype: Any = np.float64) -> Array:
         """Parameters away from 0."""
         return np.random.default_rng(0).uniform(0.5, 2, SIZE).astype(dtype)
 
-    def gradient(self, t: int, dtype: Any = np.float64) -> Vector:
+    def gradient(self, t: int, dtype: Any = np.float64) -> Array:
         """The gradient of step t."""
         return np.random.default_rng(t).normal(size=SIZE).astype(dtype)
 
-    def state(self, params: Vector) -> State:
+    def state(self, params: Array) -> State:
         """State vectors as training makes them, with the first epoch begun."""
         state = {name: np.zeros_like(params) for name in self.thing.active_slots()}
         self.thing.begin_epoch(state, lambda samples: np.ones_like(params))
@@ -58,13 +59,13 @@ class OptimizerCase:
 
     def run(
         self,
-        params: Vector,
+        params: Array,
         state: State,
         steps: range,
         *,
         lr: float = RATE,
         optimizer: Optimizer | None = None,
-    ) -> dict[str, Vector]:
+    ) -> dict[str, Array]:
         """Parameters and state after some steps, as copies."""
         for t in steps:
             gradient = self.gradient(t, params.dtype)

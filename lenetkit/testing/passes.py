@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from lenetkit.arrays import Array, Shape
 from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layer import Array, Call, Layer, ParamSpec, Shape
+from lenetkit.layers.base import Call, Layer, ParamSpec
 from lenetkit.testing.numeric import spread
 
 KEY = (3,)

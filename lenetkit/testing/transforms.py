@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from lenetkit.data.transforms import Images, Shape, Transform
+from lenetkit.arrays import Shape
+from lenetkit.data.transforms import Images, Transform
 from lenetkit.testing.common import COMMON, Unchanged
 from lenetkit.testing.compare import (
     expect_finite,

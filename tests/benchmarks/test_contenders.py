@@ -17,11 +17,11 @@ from contenders.ours import LenetkitContender
 from contenders.plain import PlainContender
 from contenders.plain_numpy import PlainAdam, PlainNetwork
 from lenetkit.losses import SoftmaxCrossEntropy
-from lenetkit.network import Network
+from lenetkit.network.network import Network
+from lenetkit.network.plan import Plan, load_plan
 from lenetkit.optimizers import Adam
-from lenetkit.plan import Plan, load_plan
 from lenetkit.spec.merge import Override
-from lenetkit.training import start
+from lenetkit.training.loop import start
 
 SPECS = ("lenet5", "lenet5-sigmoid", "lenet5-avgpool", "lenet5-32x32")
 WINDOWS = (

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lenetkit.cli import run
+from lenetkit.cli.main import run
 
 SPEC = """\
 lenetkit: 1

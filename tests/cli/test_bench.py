@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from lenetkit.registry import installed
+from lenetkit.registry.catalog import installed
 
 Call = Callable[..., Any]
 

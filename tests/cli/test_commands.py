@@ -18,9 +18,10 @@ import pytest
 from PIL import Image
 
 import lenetkit
-from lenetkit import __version__, training
-from lenetkit.cli import cli
-from lenetkit.run import METRICS
+from lenetkit import __version__
+from lenetkit.cli.main import cli
+from lenetkit.runs.folder import METRICS
+from lenetkit.training import loop
 
 Call = Callable[..., Any]
 COMMANDS = cli.list_commands(click.Context(cli))
@@ -58,7 +59,7 @@ def test_version(call: Call) -> None:
 
 def test_help_imports_no_numpy() -> None:
     code = (
-        "import sys; from lenetkit.cli import run; run(['--help']); "
+        "import sys; from lenetkit.cli.main import run; run(['--help']); "
         "sys.exit(any(name in sys.modules for name in ('numpy', 'yaml', 'matplotlib')))"
     )
     assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL).returncode == 0
@@ -361,19 +362,19 @@ def test_a_run_goes_on_bit_for_bit_after_an_interruption(
     call: Call, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert call("train", small, "--out", "whole", "--quiet").status == 0
-    real = training.train
+    real = loop.train
 
     def interrupted(*arguments: Any) -> Any:
         for event in real(*arguments):
-            if isinstance(event, training.StepDone) and event.step == 4:
+            if isinstance(event, loop.StepDone) and event.step == 4:
                 signal.raise_signal(signal.SIGINT)
             yield event
 
-    monkeypatch.setattr(training, "train", interrupted)
+    monkeypatch.setattr(loop, "train", interrupted)
     said = call("train", small, "--out", "broken", "--quiet")
     assert said.status == 130
     assert "to go on: lenetkit train --resume broken\n" in said.err
-    monkeypatch.setattr(training, "train", real)
+    monkeypatch.setattr(loop, "train", real)
     assert call("train", "--resume", "broken", "--quiet").status == 0
     for name in ("model.safetensors", "steps.csv"):
         assert Path("broken", name).read_bytes() == Path("whole", name).read_bytes()
@@ -545,8 +546,8 @@ def test_a_damaged_table_keeps_a_run_from_going_on(call: Call, small: Path) -> N
 def test_the_python_calls_of_the_readme(small: Path) -> None:
     network = lenetkit.build(small, {"train.epochs": 1, "layers.relu1": "tanh"})
     events = list(lenetkit.train(network))
-    assert isinstance(events[-1], training.EpochDone)
-    assert [event.step for event in events if isinstance(event, training.StepDone)] == [1, 2, 3]
+    assert isinstance(events[-1], loop.EpochDone)
+    assert [event.step for event in events if isinstance(event, loop.StepDone)] == [1, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -584,7 +585,7 @@ def test_a_plugins_error_without_a_text_is_called_by_its_type(
     def fail(*arguments: Any) -> Any:
         raise OSError
 
-    monkeypatch.setattr(training, "train", lambda *arguments: iter(fail, None))
+    monkeypatch.setattr(loop, "train", lambda *arguments: iter(fail, None))
     said = call("train", small, "--out", "run", "--quiet")
     assert said.status == 1
     assert said.err.startswith("error: OSError; the run stopped\n  run: saved is step 0; ")
@@ -596,7 +597,7 @@ def test_too_little_memory_is_said_with_its_reason(
     def fail(*arguments: Any) -> Any:
         raise MemoryError
 
-    monkeypatch.setattr(training, "train", fail)
+    monkeypatch.setattr(loop, "train", fail)
     said = call("train", small, "--quiet")
     assert said.status == 1
     assert said.err == "error: not enough memory (MemoryError); try a smaller batch_size\n"

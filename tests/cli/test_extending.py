@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from lenetkit import training
-from lenetkit.run import RunFolder
+from lenetkit.runs.folder import RunFolder
+from lenetkit.training import loop
 from tests.cli.conftest import Call
 
 MORE = ("train", "--resume", "run", "--quiet", "--epochs", "3")
@@ -25,16 +25,16 @@ def finished(call: Call, small: Path) -> RunFolder:
 
 def kill(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """End the run that follows when a step is done, with nothing more written."""
-    real = training.train
+    real = loop.train
 
     def killed(*arguments: Any) -> Any:
         for event in real(*arguments):
             yield event
-            if isinstance(event, training.StepDone) and event.step == step:
-                monkeypatch.setattr(training, "train", real)
+            if isinstance(event, loop.StepDone) and event.step == step:
+                monkeypatch.setattr(loop, "train", real)
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "train", killed)
+    monkeypatch.setattr(loop, "train", killed)
 
 
 @pytest.mark.parametrize("step", [7, 10])

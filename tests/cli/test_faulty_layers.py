@@ -10,12 +10,12 @@ import pytest
 
 from lenetkit.cli import train
 from lenetkit.layers.linear import Linear
-from lenetkit.registry import installed
+from lenetkit.registry.catalog import installed
 from tests.cli.conftest import Call
 
 LAYER = """\
 from dataclasses import dataclass
-from lenetkit.layer import Layer
+from lenetkit.layers.base import Layer
 
 calls = {"forward": 0, "backward": 0}
 

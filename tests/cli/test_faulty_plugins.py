@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lenetkit.cli import train
-from lenetkit.registry import installed
+from lenetkit.registry.catalog import installed
 from tests.cli.conftest import Call
 
 HEAD = """\

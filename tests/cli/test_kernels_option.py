@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lenetkit import model
 from lenetkit.errors import PluginError
-from lenetkit.registry import installed
+from lenetkit.model import model
+from lenetkit.registry.catalog import installed
 
 Call = Callable[..., Any]
 

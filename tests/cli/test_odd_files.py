@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lenetkit.errors import RunError
-from lenetkit.run import RunFolder
+from lenetkit.runs.folder import RunFolder
 from tests.cli.conftest import Call
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lenetkit.registry import installed
+from lenetkit.registry.catalog import installed
 
 Call = Callable[..., Any]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from lenetkit import tensorfile
-from lenetkit.registry import installed
+from lenetkit.files import tensorfile
+from lenetkit.registry.catalog import installed
 
 Call = Callable[..., Any]
 
@@ -18,7 +18,7 @@ ELU = '''
 from dataclasses import dataclass
 
 import numpy as np
-from lenetkit.layer import Layer
+from lenetkit.layers.base import Layer
 from lenetkit.options import option
 
 

@@ -14,12 +14,14 @@ from typing import Any
 import pytest
 
 import lenetkit
-from lenetkit import environment, tensorfile, training
-from lenetkit.checkpoint import Checkpoint
 from lenetkit.cli import train
+from lenetkit.files import tensorfile
 from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.lock import locked
-from lenetkit.registry import installed
+from lenetkit.registry.catalog import installed
+from lenetkit.runs import environment
+from lenetkit.runs.checkpoint import Checkpoint
+from lenetkit.runs.lock import locked
+from lenetkit.training import loop
 
 Call = Callable[..., Any]
 
@@ -35,17 +37,17 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def interrupt(monkeypatch: pytest.MonkeyPatch, step: int, times: int = 1) -> None:
     """Press Ctrl-C when a step is done, in the run that follows."""
-    real = training.train
+    real = loop.train
 
     def interrupted(*arguments: Any) -> Any:
         for event in real(*arguments):
-            if isinstance(event, training.StepDone) and event.step == step:
-                monkeypatch.setattr(training, "train", real)
+            if isinstance(event, loop.StepDone) and event.step == step:
+                monkeypatch.setattr(loop, "train", real)
                 for _ in range(times):
                     signal.raise_signal(signal.SIGINT)
             yield event
 
-    monkeypatch.setattr(training, "train", interrupted)
+    monkeypatch.setattr(loop, "train", interrupted)
 
 
 def broken_off(call: Call, monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> Any:
@@ -258,18 +260,18 @@ def test_ctrl_c_as_an_epoch_begins_loses_no_step(
     )
     use = ("--set", "train.optimizer=telling", "--plugin", plugin, "--quiet")
     assert call("train", small, "--out", "whole", *use).status == 0
-    real = training.train
+    real = loop.train
 
     def interrupted(*arguments: Any) -> Any:
         for event in real(*arguments):
-            if isinstance(event, training.EpochBegun) and event.epoch == 2:
+            if isinstance(event, loop.EpochBegun) and event.epoch == 2:
                 signal.raise_signal(signal.SIGINT)
             yield event
 
-    monkeypatch.setattr(training, "train", interrupted)
+    monkeypatch.setattr(loop, "train", interrupted)
     said = call("train", small, "--out", "run", *use)
     assert "interrupted after step 4; run: saved is step 4" in said.err
-    monkeypatch.setattr(training, "train", real)
+    monkeypatch.setattr(loop, "train", real)
     assert call("train", "--resume", "run", "--plugin", plugin, "--quiet").status == 0
     for name in ("model.safetensors", "steps.csv"):
         assert contents("run")[name] == contents("whole")[name]
@@ -412,7 +414,7 @@ def test_optimizer_state_of_another_type_is_refused(
 def test_a_run_that_another_process_writes_is_left_alone(call: Call, small: Path) -> None:
     call("train", small, "--out", "run", "--quiet")
     code = (
-        "import sys; from lenetkit.lock import locked; from pathlib import Path\n"
+        "import sys; from lenetkit.runs.lock import locked; from pathlib import Path\n"
         "with locked(Path('run'), print): print('held', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
@@ -459,20 +461,20 @@ def test_weights_that_overflowed_never_replace_a_checkpoint(
     call: Call, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C after a step whose weights overflowed, before any loss could tell."""
-    real = training.train
+    real = loop.train
 
     def interrupted(network: Any, *arguments: Any) -> Any:
         for event in real(network, *arguments):
-            if isinstance(event, training.StepDone) and event.step == 5:
+            if isinstance(event, loop.StepDone) and event.step == 5:
                 network.params[0] = float("inf")
                 signal.raise_signal(signal.SIGINT)
             yield event
 
-    monkeypatch.setattr(training, "train", interrupted)
+    monkeypatch.setattr(loop, "train", interrupted)
     said = call("train", small, "--out", "run", "--quiet")
     assert said.status == 1
     assert "error: conv1.weight holds values that are not finite after step 5" in said.err
     way_on = "lenetkit train --resume run --allow-different"
     assert said.err.endswith(f"\n  run: saved is step 3; to go on: {way_on}\n")
-    monkeypatch.setattr(training, "train", real)
+    monkeypatch.setattr(loop, "train", real)
     assert call("train", "--resume", "run", "--quiet").status == 0

@@ -12,19 +12,19 @@ import pytest
 
 from lenetkit.data.folder import IdxFolder, file_names
 from lenetkit.data.idx import read_idx, write_idx
-from lenetkit.data.loading import (
+from lenetkit.data.source import Place
+from lenetkit.data.synthetic import SyntheticDigits
+from lenetkit.data.transforms import Scale, Standardize
+from lenetkit.errors import DataError, MissingDataError
+from lenetkit.network.plan import Plan, plan_text
+from lenetkit.spec.sections import DataOptions, DataSpec
+from lenetkit.training.data import (
     TrainingData,
     load_samples,
     load_training_data,
     place_for,
     with_fitted_transforms,
 )
-from lenetkit.data.source import Place
-from lenetkit.data.synthetic import SyntheticDigits
-from lenetkit.data.transforms import Scale, Standardize
-from lenetkit.errors import DataError, MissingDataError
-from lenetkit.plan import Plan, plan_text
-from lenetkit.spec.model import DataOptions, DataSpec
 
 MakeIdx = Callable[..., Path]
 TRAIN_IMAGES, TRAIN_LABELS = file_names("train")

@@ -16,13 +16,13 @@ from lenetkit.data import mnist
 from lenetkit.data.download import DownloadError
 from lenetkit.data.folder import file_names
 from lenetkit.data.idx import read_idx, write_idx
-from lenetkit.data.loading import load_samples
 from lenetkit.data.mnist import DIGITS, SHA256, Mnist, fetch
 from lenetkit.data.source import SPLITS, DataSource, Place, Split
 from lenetkit.data.synthetic import SyntheticDigits
 from lenetkit.data.transforms import Scale
 from lenetkit.errors import DataError, MissingDataError
-from lenetkit.spec.model import DataOptions, DataSpec
+from lenetkit.spec.sections import DataOptions, DataSpec
+from lenetkit.training.data import load_samples
 
 MakeIdx = Callable[..., Path]
 Serve = Callable[[str, Callable[[BaseHTTPRequestHandler], None]], str]

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+from lenetkit.arrays import slices
 from lenetkit.data.distortions import Elastic, RandomAffine
-from lenetkit.data.pipeline import Pipeline, slices
+from lenetkit.data.pipeline import Pipeline
 from lenetkit.data.transforms import OneHot, Pad, Scale, Standardize, Transform
 from lenetkit.options import option
 

@@ -80,7 +80,7 @@ def test_damaged_cache_is_drawn_anew(damage: bytes) -> None:
 def test_more_than_a_file_may_hold_is_not_kept_and_done_without(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("lenetkit.tensorfile.MAX_BYTES", 1000)
+    monkeypatch.setattr("lenetkit.files.tensorfile.MAX_BYTES", 1000)
     reports: list[str] = []
     assert len(load(reports=reports)) == 30
     assert reports[1].startswith("warning: not kept: ")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lenetkit.data.distortions import Elastic, RandomAffine
 from lenetkit.data.transforms import OneHot, Pad, Scale, Standardize, Transform
 from lenetkit.errors import OptionError
-from lenetkit.registry import installed
+from lenetkit.registry.catalog import installed
 
 EXAMPLES: dict[str, list[Transform]] = {
     "scale": [Scale(), Scale(low=-1, high=1), Scale(low=0.5, high=-2)],

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lenetkit.kernels.memory import BATCH_LAST, CHANNELS_LAST, Order
+from lenetkit.operations.memory import BATCH_LAST, CHANNELS_LAST, Order
 
 Array = NDArray[Any]
 ORDERS: list[Order | None] = [None, BATCH_LAST, CHANNELS_LAST]

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lenetkit.kernels import batch_last, channels_last
 from lenetkit.kernels.fused import ConvMaxPool2d, ReLUMaxPool2d
 from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layer import Call, Layer
 from lenetkit.layers.activations import ReLU
+from lenetkit.layers.base import Call, Layer
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.pooling import MaxPool2d
+from lenetkit.operations import batch_last, channels_last
 
 POOL = MaxPool2d(kernel_size=2)
 

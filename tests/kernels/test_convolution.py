@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lenetkit.kernels import blocks, convolution, products
-from lenetkit.kernels.base import Window
-from lenetkit.kernels.batch_last import BatchLast
-from lenetkit.kernels.channels_last import ChannelsLast
-from lenetkit.kernels.memory import Order
 from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.kernels.products import Products
-from lenetkit.layer import Call
+from lenetkit.layers.base import Call
+from lenetkit.operations import blocks, convolution, products
+from lenetkit.operations.base import Window
+from lenetkit.operations.batch_last import BatchLast
+from lenetkit.operations.channels_last import ChannelsLast
+from lenetkit.operations.memory import Order
+from lenetkit.operations.products import Products
 from tests.kernels.orders import lying, orders
 
 Array = NDArray[Any]

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from lenetkit.errors import PluginError
 from lenetkit.kernels.fused import ConvMaxPool2d, ReLUMaxPool2d
 from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layer import Call, Layer
 from lenetkit.layers.activations import LeakyReLU, ReLU
+from lenetkit.layers.base import Call, Layer
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.dropout import Dropout
 from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
-from lenetkit.network import Network
-from lenetkit.plan import load_plan, plan_text
+from lenetkit.network.network import Network
+from lenetkit.network.plan import load_plan, plan_text
 from lenetkit.testing import Check, layer_checks, parametrize
 
 Array = NDArray[Any]
@@ -122,9 +122,11 @@ def test_convolved_and_pooled_in_strips_is_the_same_as_one_after_the_other(
     dy = rng.integers(-3, 4, (N, *fused.output_shape(in_shape))).astype(float)
     alone = passes([conv, ReLU(), pool] if relu else [conv, pool], x, dy, params)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lenetkit.kernels.blocks._STRIP", draw(st.sampled_from([1, 500, 10**6])))
-        patch.setattr("lenetkit.kernels.blocks._WORTH_SHARING", draw(st.sampled_from([1, 10**9])))
-        patch.setattr("lenetkit.kernels.convolution._MANY", draw(st.sampled_from([1, 10**9])))
+        patch.setattr("lenetkit.operations.blocks._STRIP", draw(st.sampled_from([1, 500, 10**6])))
+        patch.setattr(
+            "lenetkit.operations.blocks._WORTH_SHARING", draw(st.sampled_from([1, 10**9]))
+        )
+        patch.setattr("lenetkit.operations.convolution._MANY", draw(st.sampled_from([1, 10**9])))
         for one, other in zip(passes([fused], x, dy, params), alone, strict=True):
             np.testing.assert_array_equal(one, other)
 

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lenetkit.kernels.base import Window
-from lenetkit.kernels.memory import BATCH_LAST, CHANNELS_LAST, Order
 from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layer import Call
+from lenetkit.layers.base import Call
+from lenetkit.operations.base import Window
+from lenetkit.operations.memory import BATCH_LAST, CHANNELS_LAST, Order
 from tests.kernels.orders import lying, orders
 
 Array = NDArray[Any]

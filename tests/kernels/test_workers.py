@@ -9,12 +9,12 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from lenetkit.kernels import blocks, workers
 from lenetkit.kernels.fused import ConvMaxPool2d
 from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layer import Call
+from lenetkit.layers.base import Call
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.pooling import MaxPool2d
+from lenetkit.operations import blocks, workers
 
 
 @pytest.fixture

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from lenetkit.arrays import Shape
 from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layer import Call, Layer, Shape
 from lenetkit.layers.activations import LeakyReLU, ReLU, Sigmoid, Tanh
+from lenetkit.layers.base import Call, Layer
 from lenetkit.layers.batch_norm2d import BatchNorm2d
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.dropout import Dropout

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from lenetkit.arrays import Shape
 from lenetkit.errors import OptionError, ShapeError
 from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layer import Call, Cost, Layer, ParamSpec, Shape
 from lenetkit.layers.activations import LeakyReLU, ReLU, Sigmoid, Tanh
+from lenetkit.layers.base import Call, Cost, Layer, ParamSpec
 from lenetkit.layers.batch_norm2d import BatchNorm2d
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.dropout import Dropout

@@ -10,9 +10,9 @@ import pytest
 
 from lenetkit.errors import InputError
 from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layer import Layer
-from lenetkit.network import Network
-from lenetkit.plan import Plan, load_plan, plan_text
+from lenetkit.layers.base import Layer
+from lenetkit.network.network import Network
+from lenetkit.network.plan import Plan, load_plan, plan_text
 from lenetkit.profiling.profile import Profile, StepProfile, common_groups
 from lenetkit.profiling.random_data import random_data
 from lenetkit.profiling.sessions import (

@@ -8,8 +8,9 @@ import sys
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-import lenetkit.pictures  # noqa: F401  (imported late by the command, so that it starts fast)
-from lenetkit.cli import run, train
+import lenetkit.runs.pictures  # noqa: F401  (imported late by the command, so that it starts fast)
+from lenetkit.cli import train
+from lenetkit.cli.main import run
 
 _CONTEXT: Any = multiprocessing.get_context("spawn" if os.name == "nt" else "forkserver")
 if os.name != "nt":

@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lenetkit import files, lock, model, tensorfile
-from lenetkit.checkpoint import Checkpoint
 from lenetkit.data.folder import file_names
 from lenetkit.data.idx import write_idx
-from lenetkit.plan import load_plan
-from lenetkit.run import RunFolder
+from lenetkit.files import atomic, tensorfile
+from lenetkit.model import model
+from lenetkit.network.plan import load_plan
+from lenetkit.runs import lock
+from lenetkit.runs.checkpoint import Checkpoint
+from lenetkit.runs.folder import RunFolder
 
 THOROUGH = bool(os.environ.get("LENETKIT_THOROUGH"))
 """Whether to prove at length what is otherwise sampled."""
@@ -95,4 +97,4 @@ def expect_readable(run: Path) -> None:
         elif path in readers:
             readers[path](path)
         else:
-            assert path.name == lock.NAME or files.is_temporary(path), path.name
+            assert path.name == lock.NAME or atomic.is_temporary(path), path.name

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
-from lenetkit.checkpoint import Checkpoint
-from lenetkit.cli import run, train
+from lenetkit.cli import train
+from lenetkit.cli.main import run
 from lenetkit.plots.page import save_figure
+from lenetkit.runs.checkpoint import Checkpoint
 from tests.reliability.faults import ERRORS, failing_disk
 from tests.reliability.small_run import THOROUGH, expect_readable, outcome, write_inputs
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from lenetkit.cli import run, train
+from lenetkit.cli import train
+from lenetkit.cli.main import run
 from tests.reliability import child
 from tests.reliability.small_run import THOROUGH, expect_readable, outcome, write_inputs
 

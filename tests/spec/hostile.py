@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from lenetkit.errors import SpecError
-from lenetkit.plan import load_plan
+from lenetkit.network.plan import load_plan
 
 HEAD = "lenetkit: 1\nname: a\ninput: [2]\n"
 NET = f"{HEAD}layers: {{fc: {{type: linear, out_features: 2}}}}\n"

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from lenetkit.errors import SpecError
-from lenetkit.plan import plan_text
+from lenetkit.network.plan import plan_text
 
 HEAD = "lenetkit: 1\nname: n\ninput: [1, 28, 28]\n"
 LAYERS = "layers:\n  fc: {type: linear, out_features: 10}\n"

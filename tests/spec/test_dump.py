@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lenetkit.data.folder import IdxFolder
-from lenetkit.plan import Plan, load_plan, plan_text
+from lenetkit.network.plan import Plan, load_plan, plan_text
 from lenetkit.spec.nodes import Mark, parse, plain
 from tests.shipped import CORE
 

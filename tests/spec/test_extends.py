@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from lenetkit.errors import SpecError
+from lenetkit.network.plan import Plan, load_plan
 from lenetkit.optimizers import SGD, Adam
-from lenetkit.plan import Plan, load_plan
 from lenetkit.schedules import OneCycle
 from tests.shipped import CORE
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lenetkit.errors import SpecError
-from lenetkit.plan import Plan, load_plan, plan_text
+from lenetkit.network.plan import Plan, load_plan, plan_text
 from lenetkit.spec.merge import Override
 from lenetkit.spec.shipped import shipped_specs
 

@@ -9,8 +9,8 @@ import pytest
 from lenetkit.data.transforms import Pad, Scale, Standardize
 from lenetkit.errors import SpecError
 from lenetkit.layers.pooling import AvgPool2d
+from lenetkit.network.plan import Plan, load_plan
 from lenetkit.optimizers import SGD, Adam
-from lenetkit.plan import Plan, load_plan
 from lenetkit.spec.merge import Override
 
 

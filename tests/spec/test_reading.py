@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lenetkit.errors import SpecError
-from lenetkit.plan import load_plan
+from lenetkit.network.plan import load_plan
 from lenetkit.spec.nodes import MAX_BYTES, MAX_DEPTH, MapNode, Mark, parse, plain
 
 SPEC = """\

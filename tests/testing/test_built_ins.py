@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lenetkit.arrays import Shape
 from lenetkit.data.distortions import Elastic, RandomAffine
 from lenetkit.data.folder import IdxFolder
 from lenetkit.data.mnist import Mnist
@@ -26,8 +27,8 @@ from lenetkit.initializers import (
 )
 from lenetkit.kernels.base import Kernels
 from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layer import Layer, Shape
 from lenetkit.layers.activations import LeakyReLU, ReLU, Sigmoid, Tanh
+from lenetkit.layers.base import Layer
 from lenetkit.layers.batch_norm2d import BatchNorm2d
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.dropout import Dropout
@@ -37,7 +38,7 @@ from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
 from lenetkit.losses import Loss, MeanSquaredError, SoftmaxCrossEntropy
 from lenetkit.optimizers import SGD, Adam, Optimizer
 from lenetkit.options import Configurable
-from lenetkit.registry import installed
+from lenetkit.registry.catalog import installed
 from lenetkit.schedules import Constant as ConstantRate
 from lenetkit.schedules import Cosine, OneCycle, Piecewise, Schedule, Step
 from lenetkit.testing import (

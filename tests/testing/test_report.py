@@ -155,7 +155,7 @@ def test_a_skip_is_a_skip_to_unittest_too() -> None:
 @pytest.mark.parametrize(
     ("check", "base"),
     [
-        (lambda thing: check_layer(thing, (3,)), "lenetkit.layer.Layer"),
+        (lambda thing: check_layer(thing, (3,)), "lenetkit.layers.base.Layer"),
         (check_loss, "lenetkit.losses.Loss"),
         (check_optimizer, "lenetkit.optimizers.Optimizer"),
         (check_schedule, "lenetkit.schedules.Schedule"),

@@ -10,8 +10,9 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from lenetkit.arrays import Shape
 from lenetkit.data.source import DataSource, Place, Samples, Split
-from lenetkit.data.transforms import Images, Labels, OneHot, Pad, Scale, Shape, Standardize
+from lenetkit.data.transforms import Images, Labels, OneHot, Pad, Scale, Standardize
 
 
 class PadWithoutShape(Pad):

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from lenetkit.arrays import Array, Shape
 from lenetkit.errors import ShapeError
-from lenetkit.initializers import Initializer, Values
-from lenetkit.layer import Array, Call, Cost, Params, ParamSpec, Shape
+from lenetkit.initializers import Initializer
+from lenetkit.layers.base import Call, Cost, Params, ParamSpec
 from tests.testing.right import Affine, Bend
 
 Backward = Array | None
@@ -48,7 +49,7 @@ class Nowhere(Initializer):
 
     def sample(
         self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
-    ) -> Values:
+    ) -> Array:
         return np.full(shape, np.nan)
 
 

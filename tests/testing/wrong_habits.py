@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from lenetkit.layer import Array, Call, Params
+from lenetkit.arrays import Array
+from lenetkit.layers.base import Call, Params
 from lenetkit.options import option
 from tests.testing.right import Affine, Bend, Center, Noise
 

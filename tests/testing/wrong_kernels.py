@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from lenetkit.kernels.base import Array, Scratch, Window
+from lenetkit.arrays import Array
 from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layer import Call
+from lenetkit.layers.base import Call
+from lenetkit.operations.base import Scratch, Window
 
 
 class IgnoresDilation(NumpyKernels):

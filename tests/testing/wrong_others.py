@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from lenetkit.initializers import HeNormal, Normal, Values
-from lenetkit.losses import Array, MeanSquaredError, SoftmaxCrossEntropy, Targets
-from lenetkit.optimizers import SGD, Adam, Vector
+from lenetkit.arrays import Array
+from lenetkit.initializers import HeNormal, Normal
+from lenetkit.losses import MeanSquaredError, SoftmaxCrossEntropy, Targets
+from lenetkit.optimizers import SGD, Adam
 from lenetkit.schedules import Cosine, Moment, Step
 
-State = Mapping[str, Vector]
+State = Mapping[str, Array]
 
 
 class SumInsteadOfMean(MeanSquaredError):
@@ -84,35 +85,35 @@ WRONG_LOSSES = {
 
 
 class Uphill(SGD):
-    def step(self, params: Vector, grads: Vector, state: State, lr: float, t: int) -> None:
+    def step(self, params: Array, grads: Array, state: State, lr: float, t: int) -> None:
         super().step(params, -grads, state, lr, t)
 
 
 class OwnRate(SGD):
-    def step(self, params: Vector, grads: Vector, state: State, lr: float, t: int) -> None:
+    def step(self, params: Array, grads: Array, state: State, lr: float, t: int) -> None:
         super().step(params, grads, state, self.lr if lr else 0.0, t)
 
 
 class DecayWithoutRate(SGD):
-    def step(self, params: Vector, grads: Vector, state: State, lr: float, t: int) -> None:
+    def step(self, params: Array, grads: Array, state: State, lr: float, t: int) -> None:
         super().step(params, grads, state, lr, t)
         params *= 0.999
 
 
-class NewVector(SGD):
-    def step(self, params: Vector, grads: Vector, state: State, lr: float, t: int) -> None:
+class NewArray(SGD):
+    def step(self, params: Array, grads: Array, state: State, lr: float, t: int) -> None:
         params = params - lr * grads
 
 
 class OwnCounter(Adam):
-    def step(self, params: Vector, grads: Vector, state: State, lr: float, t: int) -> None:
+    def step(self, params: Array, grads: Array, state: State, lr: float, t: int) -> None:
         count = vars(self).get("_count", 0) + 1
         object.__setattr__(self, "_count", count)
         super().step(params, grads, state, lr, count)
 
 
 class UnitGradient(SGD):
-    def step(self, params: Vector, grads: Vector, state: State, lr: float, t: int) -> None:
+    def step(self, params: Array, grads: Array, state: State, lr: float, t: int) -> None:
         with np.errstate(all="ignore"):
             super().step(params, grads / np.linalg.norm(grads), state, lr, t)
 
@@ -131,7 +132,7 @@ WRONG_OPTIMIZERS = {
     Uphill(): "steps_go_downhill",
     OwnRate(): "the_given_rate_is_used",
     DecayWithoutRate(): "a_rate_of_zero_moves_nothing",
-    NewVector(): "parameters_move_in_place",
+    NewArray(): "parameters_move_in_place",
     OwnCounter(): "a_resumed_run_is_the_same",
     UnitGradient(): "a_gradient_of_zero_is_no_mistake",
     IdleSlot(): "state_makes_a_difference",
@@ -172,42 +173,42 @@ WRONG_SCHEDULES = {
 class Transposed(Normal):
     def sample(
         self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
-    ) -> Values:
+    ) -> Array:
         return super().sample(rng, shape[::-1], fan_in, fan_out)
 
 
 class WholeNumbers(Normal):
     def sample(
         self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
-    ) -> Values:
+    ) -> Array:
         return rng.integers(-1, 2, shape)  # type: ignore[return-value]
 
 
 class FixedSeed(Normal):
     def sample(
         self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
-    ) -> Values:
+    ) -> Array:
         return super().sample(np.random.default_rng(0), shape, fan_in, fan_out)
 
 
 class Unseeded(Normal):
     def sample(
         self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
-    ) -> Values:
+    ) -> Array:
         return super().sample(np.random.default_rng(), shape, fan_in, fan_out)
 
 
 class FansFromShape(HeNormal):
     def sample(
         self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
-    ) -> Values:
+    ) -> Array:
         return super().sample(rng, shape, shape[-1] if shape else 1, fan_out)
 
 
 class Broadcast(Normal):
     def sample(
         self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
-    ) -> Values:
+    ) -> Array:
         return np.broadcast_to(rng.normal(), shape)
 
 

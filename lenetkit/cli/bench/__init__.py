@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from lenetkit.cli.bench.tables import compared, opening, rate, single
-from lenetkit.cli.options import (
+from lenetkit.cli.arguments import (
     json_option,
     kernels_option,
     plugin_option,
@@ -19,12 +18,13 @@ from lenetkit.cli.options import (
     spec_argument,
     threads_option,
 )
+from lenetkit.cli.bench.tables import compared, opening, rate, single
 from lenetkit.kernels.base import Kernels
-from lenetkit.plan import Plan, load_plan
+from lenetkit.network.plan import Plan, load_plan
 from lenetkit.profiling.profile import Profile
 from lenetkit.profiling.random_data import random_data
 from lenetkit.profiling.sessions import InferenceSession, TrainingSession, Workload, alternate
-from lenetkit.registry import installed
+from lenetkit.registry.catalog import installed
 from lenetkit.spec.merge import Override
 
 _INFERENCE_BATCHES = (1, 1000)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lenetkit.cli.options import table
-from lenetkit.plan import Plan
+from lenetkit.cli.arguments import table
+from lenetkit.network.plan import Plan
 from lenetkit.profiling.profile import EPOCH, Profile, StepProfile, common_groups
 
 

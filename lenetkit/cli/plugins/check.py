@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from lenetkit.cli.options import json_option, print_json, table
+from lenetkit.cli.arguments import json_option, print_json, table
 from lenetkit.errors import PluginError, did_you_mean
-from lenetkit.plugin_file import add_file
-from lenetkit.registry import GROUPS, Entry, base_of, installed
+from lenetkit.registry.catalog import GROUPS, Entry, base_of, installed
+from lenetkit.registry.plugin_file import add_file
 from lenetkit.testing import Report, run_checks
 from lenetkit.testing.examples import example_checks
 

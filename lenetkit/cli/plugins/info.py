@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from lenetkit.cli.options import json_option, plugin_option, print_json, table
+from lenetkit.cli.arguments import json_option, plugin_option, print_json, table
 from lenetkit.errors import PluginError, did_you_mean
 from lenetkit.options import Configurable, Option, options_of, show
-from lenetkit.registry import GROUPS, Entry, base_of, installed
+from lenetkit.registry.catalog import GROUPS, Entry, base_of, installed
 
 
 @click.command(name="info", epilog="Example: lenetkit plugins info conv2d")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from lenetkit.cli.options import json_option, plugin_option, print_json, report, table
+from lenetkit.cli.arguments import json_option, plugin_option, print_json, report, table
 from lenetkit.cli.plugins.probe import TIMEOUT, states
-from lenetkit.registry import installed
+from lenetkit.registry.catalog import installed
 
 _HEADERS = ("group", "name", "distribution", "version", "state")
 

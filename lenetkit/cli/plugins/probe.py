@@ -21,7 +21,7 @@ from typing import TextIO
 
 from lenetkit.cli.plugins.family import Family, ending
 from lenetkit.errors import PluginError
-from lenetkit.registry import BUILTIN, Catalog, Entry, base_of, installed
+from lenetkit.registry.catalog import BUILTIN, Catalog, Entry, base_of, installed
 
 TIMEOUT = 10.0
 """Seconds that a distribution has to load one name."""

@@ -12,7 +12,7 @@ from lenetkit_classic.schedule import Lecun1998
 from lenetkit_classic.sdlm import Sdlm
 from lenetkit_classic.subsample2d import Subsample2d
 
-from lenetkit.layer import Layer
+from lenetkit.layers.base import Layer
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.testing import (
     Check,

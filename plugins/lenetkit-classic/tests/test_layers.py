@@ -10,7 +10,7 @@ from lenetkit_classic.subsample2d import Subsample2d
 
 from lenetkit.errors import OptionError, ShapeError
 from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layer import Call
+from lenetkit.layers.base import Call
 
 
 def call() -> Call:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from lenetkit_classic.partial_conv2d import PartialConv2d
 
-from lenetkit.data.loading import load_training_data
-from lenetkit.network import Network
-from lenetkit.plan import Plan, load_plan
+from lenetkit.network.network import Network
+from lenetkit.network.plan import Plan, load_plan
 from lenetkit.spec.merge import Override
-from lenetkit.training import EpochBegun, EpochDone, start, train
+from lenetkit.training.data import load_training_data
+from lenetkit.training.loop import EpochBegun, EpochDone, start, train
 
 TABLE_I = "012 123 234 345 450 501 0123 1234 2345 3450 4501 5012 0134 1245 0235 012345"
 CONNECTIONS = {

@@ -12,9 +12,10 @@ from lenetkit_convolutions.dilated_pyramid2d import DilatedPyramid2d
 from lenetkit_convolutions.optimizers import RMSprop
 from lenetkit_convolutions.separable_conv2d import SeparableConv2d
 
-from lenetkit.kernels.base import pair
+from lenetkit.arrays import Shape
 from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layer import Call, Layer, Shape
+from lenetkit.layers.base import Call, Layer
+from lenetkit.operations.base import pair
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is an optional oracle")
 

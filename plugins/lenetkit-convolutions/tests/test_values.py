@@ -12,10 +12,11 @@ from lenetkit_convolutions.dilated_pyramid2d import DilatedPyramid2d
 from lenetkit_convolutions.optimizers import Lion, RMSprop
 from lenetkit_convolutions.separable_conv2d import SeparableConv2d
 
-from lenetkit.kernels.base import Scratch
+from lenetkit.arrays import Array
 from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layer import Array, Call, Layer
-from lenetkit.plan import load_plan
+from lenetkit.layers.base import Call, Layer
+from lenetkit.network.plan import load_plan
+from lenetkit.operations.base import Scratch
 
 SPEC = Path(__file__).resolve().parents[1] / "separable.yaml"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from lenetkit_numba.fused import ConvReLUPool2d
 from lenetkit_numba.kernels import NumbaKernels
 
-from lenetkit.layer import Layer, Shape
+from lenetkit.arrays import Shape
+from lenetkit.layers.base import Layer
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
 from lenetkit.testing import Check, kernel_checks, layer_checks, parametrize

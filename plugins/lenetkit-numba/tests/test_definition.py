@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from lenetkit_numba.kernels import NumbaKernels
 from numpy.typing import NDArray
 
-from lenetkit.kernels.base import Kernels, Window
+from lenetkit.kernels.base import Kernels
 from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layer import Call
+from lenetkit.layers.base import Call
+from lenetkit.operations.base import Window
 
 Array = NDArray[Any]
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -14,16 +14,16 @@ from lenetkit_numba.fused import ConvReLUPool2d
 from lenetkit_numba.kernels import NumbaKernels
 from numpy.typing import NDArray
 
-from lenetkit.data.loading import load_training_data
 from lenetkit.kernels.fused import ReLUMaxPool2d
-from lenetkit.layer import Layer
 from lenetkit.layers.activations import ReLU, Tanh
+from lenetkit.layers.base import Layer
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
-from lenetkit.network import Network
-from lenetkit.plan import Plan, load_plan, plan_text
+from lenetkit.network.network import Network
+from lenetkit.network.plan import Plan, load_plan, plan_text
 from lenetkit.spec.merge import Override
-from lenetkit.training import StepDone, start, train
+from lenetkit.training.data import load_training_data
+from lenetkit.training.loop import StepDone, start, train
 
 Array = NDArray[Any]
 CONV = Conv2d(out_channels=4, kernel_size=3)
@@ -80,7 +80,7 @@ def test_it_gives_what_the_layers_give_alone(
 
 @pytest.mark.parametrize("place", [(0, 0), (0, 1), (1, 0), (1, 1)])
 def test_a_nan_comes_through_wherever_it_is_in_its_window(place: tuple[int, int]) -> None:
-    from lenetkit.layer import Call
+    from lenetkit.layers.base import Call
 
     layer = ConvReLUPool2d(conv=Conv2d(out_channels=1, kernel_size=1), pool=LARGEST)
     call = Call(kernels=NumbaKernels())

@@ -11,12 +11,12 @@ from lenetkit_numba.fused import ConvReLUPool2d
 from lenetkit_numba.kernels import NumbaKernels
 from numpy.typing import NDArray
 
-from lenetkit.kernels import workers
 from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layer import Call, Layer
 from lenetkit.layers.activations import ReLU
+from lenetkit.layers.base import Call, Layer
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
+from lenetkit.operations import workers
 from lenetkit.testing import Check, layer_checks, parametrize
 
 Array = NDArray[Any]

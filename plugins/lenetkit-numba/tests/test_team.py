@@ -11,8 +11,8 @@ from lenetkit_numba import threads
 from lenetkit_numba.claims import claim, finish
 from lenetkit_numba.team import share
 
-from lenetkit.network import Network
-from lenetkit.plan import load_plan
+from lenetkit.network.network import Network
+from lenetkit.network.plan import load_plan
 from lenetkit.spec.merge import Override
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lenetkit.initializers import Initializer, Values
+from lenetkit.arrays import Array
+from lenetkit.initializers import Initializer
 from lenetkit.options import option
 from lenetkit_classic.bitmaps import bitmaps
 
@@ -24,7 +25,7 @@ class LecunUniform(Initializer):
 
     def sample(
         self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
-    ) -> Values:
+    ) -> Array:
         limit = self.scale / fan_in**self.power
         return rng.uniform(-limit, limit, shape)
 
@@ -38,7 +39,7 @@ class DigitBitmaps(Initializer):
 
     def sample(
         self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
-    ) -> Values:
+    ) -> Array:
         codes = bitmaps()
         if shape != codes.shape:
             raise ValueError(f"the bitmaps are {codes.shape}, a parameter of {shape} wants others")

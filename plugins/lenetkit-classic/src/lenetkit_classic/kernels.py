@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lenetkit.kernels.base import Array, Pair, Scratch, Window
+from lenetkit.arrays import Array
 from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layer import Layer
+from lenetkit.layers.base import Layer
 from lenetkit.layers.conv2d import Conv2d
+from lenetkit.operations.base import Pair, Scratch, Window
 
 
 class Saved(NamedTuple):

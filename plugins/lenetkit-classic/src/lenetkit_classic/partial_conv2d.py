@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lenetkit.arrays import Array, Shape
 from lenetkit.errors import OptionError, ShapeError
 from lenetkit.initializers import Initializer, Zeros
-from lenetkit.kernels.base import Pair, Window, pair
-from lenetkit.layer import Array, Call, Cost, Layer, Params, ParamSpec, Shape, expect_image
+from lenetkit.layers.base import Call, Cost, Layer, Params, ParamSpec, expect_image
+from lenetkit.operations.base import Pair, Window, pair
 from lenetkit.options import option
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from lenetkit.arrays import Array, Shape, shape_text
 from lenetkit.errors import ShapeError
-from lenetkit.layer import Array, Call, Cost, Layer, Params, ParamSpec, Shape, shape_text
+from lenetkit.layers.base import Call, Cost, Layer, Params, ParamSpec
 from lenetkit.options import option
 from lenetkit_classic.bitmaps import HEIGHT, WIDTH
 from lenetkit_classic.initializers import DigitBitmaps

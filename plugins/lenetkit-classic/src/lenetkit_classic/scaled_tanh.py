@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lenetkit.layer import Array, Call, Layer, Params, Shape
+from lenetkit.arrays import Array, Shape
+from lenetkit.layers.base import Call, Layer, Params
 from lenetkit.options import option
 
 

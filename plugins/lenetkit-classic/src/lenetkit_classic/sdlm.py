@@ -8,7 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from lenetkit.optimizers import Optimizer, Vector
+from lenetkit.arrays import Array
+from lenetkit.optimizers import Optimizer
 from lenetkit.options import option
 
 
@@ -35,7 +36,7 @@ class Sdlm(Optimizer):
     samples: int = option(500, minimum=1, doc="Training samples to average h_kk over.")
 
     def begin_epoch(
-        self, state: Mapping[str, Vector], curvature: Callable[[int], Vector]
+        self, state: Mapping[str, Array], curvature: Callable[[int], Array]
     ) -> dict[str, float]:
         damping = state["damping"]
         if self.gamma == 1 or not damping.any():
@@ -54,7 +55,7 @@ class Sdlm(Optimizer):
         }
 
     def step(
-        self, params: Vector, grads: Vector, state: Mapping[str, Vector], lr: float, t: int
+        self, params: Array, grads: Array, state: Mapping[str, Array], lr: float, t: int
     ) -> None:
         grads *= state["damping"]
         grads *= grads.dtype.type(lr)

@@ -8,20 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from lenetkit.arrays import Array, Shape, shape_text
 from lenetkit.errors import ShapeError
 from lenetkit.initializers import Initializer, Zeros
-from lenetkit.kernels.base import Pair, pair
-from lenetkit.layer import (
-    Array,
-    Call,
-    Cost,
-    Layer,
-    Params,
-    ParamSpec,
-    Shape,
-    expect_image,
-    shape_text,
-)
+from lenetkit.layers.base import Call, Cost, Layer, Params, ParamSpec, expect_image
+from lenetkit.operations.base import Pair, pair
 from lenetkit.options import option
 
 

@@ -9,10 +9,11 @@ from typing import Any, Self
 
 import numpy as np
 
+from lenetkit.arrays import Array, Shape
 from lenetkit.errors import OptionError
 from lenetkit.initializers import Initializer, Zeros
-from lenetkit.kernels.base import Pair, Scratch, Window, pair
-from lenetkit.layer import Array, Call, Cost, Layer, Params, ParamSpec, Shape, expect_image
+from lenetkit.layers.base import Call, Cost, Layer, Params, ParamSpec, expect_image
+from lenetkit.operations.base import Pair, Scratch, Window, pair
 from lenetkit.options import option, show
 from lenetkit_convolutions.scratch import part
 

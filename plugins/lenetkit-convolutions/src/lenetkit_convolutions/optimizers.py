@@ -8,7 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from lenetkit.optimizers import Optimizer, Vector
+from lenetkit.arrays import Array
+from lenetkit.optimizers import Optimizer
 from lenetkit.options import option
 
 
@@ -30,7 +31,7 @@ class Lion(Optimizer):
     weight_decay: float = option(0.0, minimum=0, doc="Decoupled weight decay, times lr.")
 
     def step(
-        self, params: Vector, grads: Vector, state: Mapping[str, Vector], lr: float, t: int
+        self, params: Array, grads: Array, state: Mapping[str, Array], lr: float, t: int
     ) -> None:
         (beta1, beta2), momentum = self.betas, state["momentum"]
         direction = np.sign(beta1 * momentum + (1 - beta1) * grads)
@@ -58,7 +59,7 @@ class RMSprop(Optimizer):
         return self.slots if self.momentum else ("square",)
 
     def step(
-        self, params: Vector, grads: Vector, state: Mapping[str, Vector], lr: float, t: int
+        self, params: Array, grads: Array, state: Mapping[str, Array], lr: float, t: int
     ) -> None:
         square = state["square"]
         square *= self.alpha

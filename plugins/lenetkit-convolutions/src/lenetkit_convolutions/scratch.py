@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from lenetkit.kernels.base import Scratch
-from lenetkit.layer import Array, Call, Shape
+from lenetkit.arrays import Array, Shape
+from lenetkit.layers.base import Call
+from lenetkit.operations.base import Scratch
 
 
 def part(call: Call, name: str) -> Scratch:

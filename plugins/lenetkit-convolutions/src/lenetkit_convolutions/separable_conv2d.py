@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from lenetkit.arrays import Array, Shape
 from lenetkit.initializers import Initializer, Zeros
-from lenetkit.kernels.base import Pair, Window, pair
-from lenetkit.layer import Array, Call, Cost, Layer, Params, ParamSpec, Shape, expect_image
+from lenetkit.layers.base import Call, Cost, Layer, Params, ParamSpec, expect_image
+from lenetkit.operations.base import Pair, Window, pair
 from lenetkit.options import option
 from lenetkit_convolutions.scratch import part
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lenetkit.layer import Array, Call, Cost, Layer, Params, ParamSpec, Shape
+from lenetkit.arrays import Array, Shape
 from lenetkit.layers.activations import ReLU
+from lenetkit.layers.base import Call, Cost, Layer, Params, ParamSpec
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
 from lenetkit.options import option

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lenetkit.errors import ShapeError
-from lenetkit.kernels.base import Pair, Window
+from lenetkit.operations.base import Pair, Window
 from lenetkit_numba.tables import Backward, Forward, Geometry, Places, Shape, Table
 from lenetkit_numba.target import PIXELS, SUMS, many, padded_maps, tile_maps
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from lenetkit.kernels.base import Array, Scratch, Window
+from lenetkit.arrays import Array
 from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.kernels.products import Products
-from lenetkit.layer import Layer
 from lenetkit.layers.activations import ReLU
+from lenetkit.layers.base import Layer
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
+from lenetkit.operations.base import Scratch, Window
+from lenetkit.operations.products import Products
 from lenetkit_numba import left_to_numpy
 from lenetkit_numba.fused import ConvReLUPool2d
 from lenetkit_numba.threads import limited, processors, threads

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from lenetkit.kernels.base import Array
+from lenetkit.arrays import Array
 from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layer import Call, Layer, Params
+from lenetkit.layers.base import Call, Layer, Params
 
 FEW = 4
 """Images from which on a block is faster than NumPy, although it is computed as if it were full."""

@@ -1,0 +1,149 @@
+"""Safetensors files with a digest: named arrays and text, whole or refused.
+
+safetensors itself stores no digest, so a flipped bit would load as another number. Here one
+digest covers the tensors (`digest`) and one everything else (`metadata_digest`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import safetensors.numpy
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+
+from lenetkit.errors import ModelFileError
+from lenetkit.files.atomic import replacing
+from lenetkit.files.opening import KNOWN_KINDS, kind_of, open_regular, refusal
+
+Tensors = dict[str, NDArray[Any]]
+MAX_BYTES = 2 << 30
+MAX_HEADER = 4 << 20
+_EXPECTED = "a model file, such as runs/NAME/001/model.safetensors"
+_DIGESTS = ("digest", "metadata_digest")
+
+
+def tensor_digest(tensors: Mapping[str, NDArray[Any]]) -> str:
+    """SHA-256 over name, dtype, shape and little-endian bytes of every tensor, sorted by name."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        values = np.asarray(tensors[name], order="C")
+        little = values.astype(values.dtype.newbyteorder("<"), copy=False)
+        digest.update(f"{name} {little.dtype.str} {list(little.shape)}\n".encode())
+        digest.update(little.tobytes())
+    return digest.hexdigest()
+
+
+def write(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
+    """Write a whole file at once, digests added.
+
+    Raises ModelFileError for one so large that `read` would refuse it.
+    """
+    data = pack(tensors, metadata)
+    header, size = int.from_bytes(data[:8], "little"), len(data)
+    if header > MAX_HEADER or size > MAX_BYTES:
+        raise ModelFileError(
+            f"{path}: {size:,} bytes with a header of {header:,}; expected at most {MAX_BYTES:,} "
+            f"and {MAX_HEADER:,}, or it could not be read again"
+        )
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def pack(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> bytes:
+    """The bytes of a file, digests added."""
+    texts = dict(metadata)
+    texts["digest"] = tensor_digest(tensors)
+    texts["metadata_digest"] = _metadata_digest(texts)
+    contiguous = {name: np.asarray(values, order="C") for name, values in tensors.items()}
+    return _sorted_header(safetensors.numpy.save(contiguous, texts))
+
+
+def read(path: Path) -> tuple[Tensors, dict[str, str]]:
+    """The tensors and the metadata of a file that `write` made.
+
+    Raises ModelFileError where it is missing, damaged or no such file.
+    """
+    try:
+        with open_regular(path) as file:
+            header = _read_header(file, path)
+            file.seek(0)
+            data = file.read()
+    except OSError as error:
+        raise ModelFileError(f"{path}: {refusal(error, _EXPECTED)}") from None
+    try:
+        tensors = safetensors.numpy.load(data)
+        metadata: dict[str, str] = header.get("__metadata__") or {}
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(path, str(error)) from None
+    _check_digests(path, tensors, metadata)
+    return tensors, metadata
+
+
+def _read_header(file: BinaryIO, path: Path) -> dict[str, Any]:
+    """The header, read and compared with the file's size before anything else of it is read."""
+    size = file.seek(0, 2)
+    if size > MAX_BYTES:
+        raise ModelFileError(f"{path}: {size:,} bytes; a model has at most {MAX_BYTES:,}")
+    file.seek(0)
+    start = file.read(64)
+    kind = kind_of(start)
+    if kind == "a text" or kind in KNOWN_KINDS - {"a safetensors file", "an empty file"}:
+        raise ModelFileError(f"{path}: is {kind}; expected {_EXPECTED}")
+    length = int.from_bytes(start[:8], "little")
+    if len(start) < 8 or length > size - 8:
+        raise _damaged(
+            path, f"it is {kind}" if length > MAX_HEADER or not start else "it ends in its header"
+        )
+    if length > MAX_HEADER:
+        raise _damaged(path, f"a header of {length:,} bytes; expected at most {MAX_HEADER:,}")
+    file.seek(8)
+    try:
+        header = json.loads(file.read(length))
+        ends = [e["data_offsets"][1] for name, e in header.items() if name != "__metadata__"]
+        end = max(ends, default=0)
+        held = size - 8 - length
+        if end != held:
+            raise ValueError(f"the header tells of {end:,} bytes of weights, there are {held:,}")
+    except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as error:
+        raise _damaged(path, str(error) or type(error).__name__) from None
+    return header
+
+
+def _damaged(path: Path, why: str) -> ModelFileError:
+    return ModelFileError(f"{path}: is damaged or not a safetensors file ({why}); use another copy")
+
+
+def _check_digests(path: Path, tensors: Tensors, metadata: Mapping[str, str]) -> None:
+    if any(name not in metadata for name in _DIGESTS):
+        raise ModelFileError(
+            f"{path}: holds no digest, so it is not a model file of lenetkit, or is damaged"
+        )
+    if metadata["digest"] != tensor_digest(tensors):
+        what = "weights"
+    elif metadata["metadata_digest"] != _metadata_digest(metadata):
+        what = "metadata"
+    else:
+        return
+    raise ModelFileError(
+        f"{path}: is damaged: its {what} do not match their digest; use another copy"
+    )
+
+
+def _metadata_digest(metadata: Mapping[str, str]) -> str:
+    others = {key: text for key, text in metadata.items() if key != "metadata_digest"}
+    return hashlib.sha256(json.dumps(others, sort_keys=True).encode()).hexdigest()
+
+
+def _sorted_header(data: bytes) -> bytes:
+    """The same file with its header's keys in order, so that equal models are equal files."""
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    text = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + data[8 + length :]

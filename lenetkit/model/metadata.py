@@ -1,0 +1,86 @@
+"""What a model file says beside its weights, and whether that can be believed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from lenetkit.arrays import shape_text
+from lenetkit.data.pipeline import Pipeline
+from lenetkit.data.source import Preparation
+from lenetkit.errors import LenetkitError
+from lenetkit.network.plan import Plan
+from lenetkit.options import show
+from lenetkit.registry.catalog import BUILTIN
+
+_ABSENT = object()
+_LARGEST_IMAGE = 1 << 28
+"""Values of one image from which on its shape is taken for a mistake."""
+
+
+def image_problems(metadata: Mapping[str, str], plan: Plan) -> list[str]:
+    """What is wrong with what is said of images and classes: one line each."""
+    wrong = []
+    shape, names = _json(metadata, "image_shape"), _json(metadata, "classes")
+    if not _is_shape(shape):
+        wrong.append(f"  image_shape: expected [channels, height, width], found {_shown(shape)}")
+    else:
+        wrong += _unfit(tuple(shape), plan)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        wrong.append(f"  classes: expected a list of names, found {_shown(names)}")
+    preparation, known = metadata.get("preparation", _ABSENT), get_args(Preparation)
+    if preparation not in known:
+        wrong.append(f"  preparation: expected {' or '.join(known)}, found {_shown(preparation)}")
+    return wrong
+
+
+def missing_providers(metadata: Mapping[str, str]) -> str:
+    """What to install or pass so that the types of a model can be found."""
+    wanted = _json(metadata, "providers")
+    try:
+        makers = sorted({(str(n), str(version)) for n, version in wanted.values() if n != BUILTIN})
+    except (AttributeError, TypeError, ValueError):
+        return ""
+    steps = [
+        f"pass --plugin {name} (the model was made with {version} of it)"
+        if name.endswith(".py")
+        else f"install {name} (the model was made with {version})"
+        for name, version in makers
+    ]
+    return "".join(f"\n  {step}" for step in steps)
+
+
+def _json(metadata: Mapping[str, str], key: str) -> Any:
+    try:
+        return json.loads(metadata[key])
+    except (KeyError, RecursionError, ValueError):
+        return _ABSENT
+
+
+def _shown(value: Any) -> str:
+    return "nothing that can be read" if value is _ABSENT else show(value)
+
+
+def _is_shape(shape: Any) -> bool:
+    return (
+        isinstance(shape, list)
+        and len(shape) == 3
+        and all(type(size) is int and 0 < size <= _LARGEST_IMAGE for size in shape)
+    )
+
+
+def _unfit(shape: tuple[int, ...], plan: Plan) -> list[str]:
+    """Whether images of that shape are what the network reads."""
+    pipeline = Pipeline(plan.spec.data.options.transforms, plan.classes)
+    try:
+        arrives = pipeline.output_shape(shape)
+    except LenetkitError as error:
+        return [f"  image_shape: {shape_text(shape)}: {error}"]
+    if arrives == plan.spec.input:
+        return []
+    expected = shape_text(plan.spec.input)
+    return [
+        f"  image_shape: {shape_text(shape)} reaches the network as {shape_text(arrives)}; "
+        f"its input is {expected}"
+    ]

@@ -1,0 +1,189 @@
+"""The plan: every layer's shapes, parameters and cost, worked out without any array."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, SupportsIndex
+
+from lenetkit.arrays import Shape, shape_text
+from lenetkit.errors import PluginError, Problem, ShapeError, SpecError, blaming, shortened
+from lenetkit.layers.base import Cost, Layer, ParamSpec
+from lenetkit.registry.blame import identity
+from lenetkit.registry.catalog import Catalog, Provider, installed
+from lenetkit.spec.bind import Binder
+from lenetkit.spec.dump import to_yaml
+from lenetkit.spec.merge import Override, Tree, parse_text, read_tree
+from lenetkit.spec.sections import ModelSpec, NamedLayer, bind_model
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """One layer with its shapes (batch excluded), parameters and cost an image."""
+
+    name: str
+    layer: Layer
+    type: str
+    provider: Provider | None
+    in_shape: Shape
+    out_shape: Shape
+    params: dict[str, ParamSpec]
+    cost: Cost
+
+    def count(self, *, trainable_only: bool = False) -> int:
+        """How many parameters the layer has."""
+        specs = self.params.values()
+        return sum(math.prod(s.shape) for s in specs if s.trainable or not trainable_only)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A checked spec with its layers worked out."""
+
+    spec: ModelSpec
+    layers: tuple[LayerPlan, ...]
+
+    @property
+    def out_shape(self) -> Shape:
+        """The shape that leaves the last layer."""
+        return self.layers[-1].out_shape
+
+    @property
+    def classes(self) -> int:
+        """How many classes the network tells apart: the values that leave the last layer."""
+        return self.out_shape[0]
+
+    @property
+    def cost(self) -> Cost:
+        """The cost of one image through all layers."""
+        return Cost(
+            sum(layer.cost.macs for layer in self.layers),
+            sum(layer.cost.connections for layer in self.layers),
+        )
+
+    def count(self, *, trainable_only: bool = False) -> int:
+        """How many parameters all layers have."""
+        return sum(layer.count(trainable_only=trainable_only) for layer in self.layers)
+
+    def to_yaml(self) -> str:
+        """The spec as YAML, defaults and inferred options written out."""
+        return to_yaml(self.spec, installed())
+
+
+def load_plan(source: str | Path, overrides: Sequence[Override] = ()) -> Plan:
+    """Read, check and work out a spec file or shipped spec.
+
+    Raises SpecError with every mistake that it has.
+    """
+    return plan_tree(read_tree(source, overrides), installed())
+
+
+def plan_text(text: str, name: str, overrides: Sequence[Override] = ()) -> Plan:
+    """The plan of a spec given as text, such as the one inside a model file."""
+    return plan_tree(parse_text(text, name, overrides), installed())
+
+
+def plan_tree(tree: Tree, catalog: Catalog) -> Plan:
+    """The plan of a spec's nodes. Raises SpecError with every mistake that it has."""
+    binder = Binder(catalog)
+    draft = bind_model(tree.root, binder)
+    noted = {problem.where for problem in tree.problems}
+    problems = [*tree.problems, *(p for p in binder.problems if p.where not in noted)]
+    planned: tuple[LayerPlan, ...] = ()
+    if draft.input is not None and not tree.problems:
+        planned, unfit = plan_layers(draft.input, draft.layers, catalog, complete=draft.complete)
+        problems += unfit
+    if problems or draft.model is None:
+        raise SpecError(problems)
+    layers = tuple(
+        replace(named, layer=p.layer) for named, p in zip(draft.layers, planned, strict=True)
+    )
+    return Plan(replace(draft.model, layers=layers), planned)
+
+
+def plan_layers(
+    in_shape: Shape, layers: Sequence[NamedLayer], catalog: Catalog, *, complete: bool = True
+) -> tuple[tuple[LayerPlan, ...], list[Problem]]:
+    """Follow the shape through the layers, as far as it gets, and note what does not fit.
+
+    Unless they are `complete`, more layers follow, and the last shape may be any.
+    """
+    planned: list[LayerPlan] = []
+    problems: list[Problem] = []
+    shape = in_shape
+    for named in layers:
+        path = f"layers.{named.name}"
+        type_name, provider = identity(named.layer, catalog)
+        try:
+            culprit = f"{path}: {type_name} of {provider or 'this process'}"
+            with blaming(culprit, ShapeError):
+                layer, wrong = _with_inferred(named.layer, shape)
+                problems += [
+                    named.mark.problem(f"{path}.{option}", message)
+                    for option, message in wrong.items()
+                ]
+                out = _checked(layer.output_shape(shape), culprit)
+                params, cost = layer.param_specs(shape), layer.cost(shape)
+        except ShapeError as error:
+            history = _history(in_shape, planned)
+            message = f"{error}\n    shapes before it: {history}"
+            problems.append(named.mark.problem(path, message))
+            break
+        planned.append(
+            LayerPlan(
+                name=named.name,
+                layer=layer,
+                type=type_name,
+                provider=provider,
+                in_shape=shape,
+                out_shape=out,
+                params=params,
+                cost=cost,
+            )
+        )
+        shape = out
+    else:
+        if complete and len(shape) != 1 and not problems:
+            message = (
+                f"the last layer gives {shape_text(shape)}; expected one value a class: "
+                "end with a linear layer, or with flatten"
+            )
+            problems.append(layers[-1].mark.problem(f"layers.{layers[-1].name}", message))
+    return tuple(planned), problems
+
+
+def _with_inferred(layer: Layer, in_shape: Shape) -> tuple[Layer, dict[str, str]]:
+    """The layer with inferred options filled in, and those that were written otherwise."""
+    wrong = {}
+    for name, inferred in layer.inferred(in_shape).items():
+        written = getattr(layer, name)
+        if written is None:
+            layer = replace(layer, **{name: inferred})
+        elif written != inferred:
+            wrong[name] = (
+                f"expected {inferred}, because {shape_text(in_shape)} comes in, "
+                f"found {written}; mend it or leave it out"
+            )
+    return layer, wrong
+
+
+def _checked(out: Any, culprit: str) -> Shape:
+    if not isinstance(out, tuple) or not all(map(_is_size, out)):
+        raise PluginError(
+            f"{culprit}: output_shape gave {shortened(repr(out))}; expected a tuple of whole "
+            "numbers above 0"
+        )
+    return tuple(map(int, out))
+
+
+def _is_size(value: Any) -> bool:
+    """Whether it is a whole number above 0, NumPy's included."""
+    return isinstance(value, SupportsIndex) and not isinstance(value, bool) and int(value) > 0
+
+
+def _history(in_shape: Shape, planned: Sequence[LayerPlan]) -> str:
+    steps = [f"input {shape_text(in_shape)}"]
+    steps += [f"{p.name} {shape_text(p.out_shape)}" for p in planned]
+    return " → ".join(steps)

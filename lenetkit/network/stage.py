@@ -1,0 +1,92 @@
+"""One step of a pass: a layer with all that it is handed, held to its contract."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from lenetkit.arrays import Array, Shape
+from lenetkit.kernels.base import Kernels
+from lenetkit.layers.base import Call, Layer, Params
+from lenetkit.options import Configurable
+from lenetkit.registry.blame import ContractError, expect_own
+
+
+@dataclass(eq=False)
+class Step:
+    """One layer of a workspace, or one that does the work of several, with all that it is handed.
+
+    `count` layers of the plan, from `first` on. What a plugin raises in its passes, and results of
+    other shapes than planned, are PluginErrors that name it.
+    """
+
+    layer: Layer
+    first: int
+    count: int
+    name: str
+    """`pool1`; of fused layers `conv1+relu1+pool1`."""
+    in_shape: Shape
+    out_shape: Shape
+    params: dict[str, Array]
+    grads: dict[str, Array]
+    call: Call
+    kernels: Kernels
+    """Who may have fused the layer, and computes for it."""
+    saved: Any = None
+    """What the last forward pass left for backward."""
+
+    def __post_init__(self) -> None:
+        self._authors: tuple[Configurable, ...] = (self.layer, self.kernels)
+
+    def forward(self, x: Array) -> Array:
+        """The layer's output for `x` (N, *in_shape): (N, *out_shape)."""
+        try:
+            result = self.layer.forward(self.params, x, self.call)
+            if not isinstance(result, tuple) or len(result) != 2:
+                raise ContractError(f"gave {_described(result)}; expected (output, saved)")
+            y, self.saved = result
+            _expect_shape(y, (len(x), *self.out_shape))
+        except BaseException as error:
+            self._expect_own(error, "forward")
+            raise
+        return y
+
+    def backward(self, dy: Array, grads: Params) -> Array:
+        """Write the parameters' gradients into `grads`; returns that of the input (N, *in_shape).
+
+        A network's first layer may give None in its place: nobody asks for it.
+        """
+        try:
+            dx = self.layer.backward(self.params, self.saved, dy, grads, self.call)
+            if self.first:
+                _expect_shape(dx, (len(dy), *self.in_shape))
+        except BaseException as error:
+            self._expect_own(error, "backward")
+            raise
+        return dx  # type: ignore[return-value]
+
+    def second_backward(self, d2y: Array, d2_params: Params) -> Array:
+        """As `backward`, for second derivatives."""
+        try:
+            d2x = self.layer.second_backward(self.params, self.saved, d2y, d2_params, self.call)
+            if self.first:
+                _expect_shape(d2x, (len(d2y), *self.in_shape))
+        except BaseException as error:
+            self._expect_own(error, "second_backward")
+            raise
+        return d2x
+
+    def _expect_own(self, error: BaseException, method: str) -> None:
+        expect_own(error, f"layers.{self.name}: {method}", self._authors)
+
+
+def _expect_shape(found: Any, expected: Shape) -> None:
+    if getattr(found, "shape", None) != expected:
+        raise ContractError(f"gave {_described(found)}; expected an array of shape {expected}")
+
+
+def _described(value: Any) -> str:
+    if value is None:
+        return "None"
+    shape = getattr(value, "shape", None)
+    return f"a {type(value).__name__}" if shape is None else f"an array of shape {shape}"

@@ -1,0 +1,35 @@
+"""How many threads NumPy's matrix products use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_WORTH_SHARING = 5_000_000
+"""Multiply-adds an image from which on a second thread saves more than it costs to wake it."""
+
+
+def best_threads(macs: int) -> int:
+    """One for small networks such as LeNet-5, whose products are too short to share; else all.
+
+    `macs`: multiply-adds of one image.
+    """
+    return 1 if macs < _WORTH_SHARING else os.cpu_count() or 1
+
+
+@contextmanager
+def limited(threads: int) -> Iterator[None]:
+    """Matrix products use `threads` threads inside the block."""
+    import threadpoolctl  # not needed for a plan
+
+    with threadpoolctl.threadpool_limits(threads, user_api="blas"):
+        yield
+
+
+def threads() -> int:
+    """How many threads matrix products use here and now."""
+    import threadpoolctl
+
+    pools = [p["num_threads"] for p in threadpoolctl.threadpool_info() if p["user_api"] == "blas"]
+    return max(pools, default=1)

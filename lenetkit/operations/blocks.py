@@ -1,0 +1,109 @@
+"""How a convolution is cut: into blocks for products, strips for a cache, parts for threads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+from lenetkit.operations.base import Pair, Window
+
+_COPY = 12
+"""Multiply-adds that take as long as copying a value into a block and back (measured)."""
+_STRIP = 1 << 18
+"""Values gathered at a time: few enough to stay in a core's cache."""
+_WORTH_SHARING = 25_000_000
+"""Multiply-adds from which on another thread saves more than it costs to wake it (measured)."""
+_MOST_PARTS = 8
+"""More parts would read more rows twice."""
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """How a convolution is cut into products, for one shape of image."""
+
+    window: Window
+    out: Pair
+    channels: int
+    """Input channels of one group."""
+    maps: int
+    """Output channels of one group."""
+    groups: int
+    width: int
+    """Neighbouring outputs in a block; divides the output's width."""
+    bias: bool
+
+    @cached_property
+    def span(self) -> int:
+        """Input columns that a block reads."""
+        return self.step + self.window.extent[1] - self.window.stride[1]
+
+    @cached_property
+    def step(self) -> int:
+        """Input columns from one block to the next."""
+        return self.window.stride[1] * self.width
+
+    @cached_property
+    def depth(self) -> int:
+        """Values that a block reads."""
+        return self.window.kernel[0] * self.span * self.channels
+
+    @cached_property
+    def inner(self) -> int:
+        """The inner size of the product: a block's values and, for a bias, a one."""
+        return self.depth + self.bias
+
+    @cached_property
+    def rows(self) -> int:
+        """Rows of a band matrix: the values that one block of one group gives."""
+        return self.width * self.maps
+
+    def reads(self, rows: slice) -> slice:
+        """The rows of the padded input that some rows of the output are made from."""
+        stride = self.window.stride[0]
+        return slice(rows.start * stride, (rows.stop - 1) * stride + self.window.extent[0])
+
+    def parts(self, batch: int, rows: int, multiple: int) -> list[slice]:
+        """The first rows of the output, cut for threads to share; a `multiple` in all but one."""
+        work = rows * self._values(batch) * self.rows
+        count = min(max(work // _WORTH_SHARING, 1), _MOST_PARTS)
+        return _cut(slice(0, rows), 1 << (count.bit_length() - 1), multiple)
+
+    def strips(self, part: slice, batch: int, multiple: int) -> list[slice]:
+        """The rows of a part, as many at a time as a core's cache holds."""
+        values = (part.stop - part.start) * self._values(batch)
+        return _cut(part, -(-values // _STRIP), multiple)
+
+    def columns(self, rows: slice, batch: int) -> list[slice]:
+        """Where one row alone is more than a cache holds, pieces of it; else all of it."""
+        values = (rows.stop - rows.start) * self._values(batch)
+        whole = slice(0, self.out[1])
+        return _cut(whole, -(-values // _STRIP), 1) if rows.stop - rows.start == 1 else [whole]
+
+    def _values(self, batch: int) -> int:
+        """Values gathered for one row of the output."""
+        return self.groups * (self.out[1] // self.width) * self.inner * max(batch, 1)
+
+
+def _cut(rows: slice, count: int, multiple: int) -> list[slice]:
+    """`rows` in at most `count` pieces, each but the last of the same `multiple`."""
+    step = multiple * -(-(rows.stop - rows.start) // (count * multiple))
+    return [slice(r, min(r + step, rows.stop)) for r in range(rows.start, rows.stop, step)]
+
+
+@cache
+def plan_blocks(
+    size: Pair,
+    weight_shape: tuple[int, ...],
+    window: Window,
+    groups: int,
+    bias: bool,
+    width: int | None = None,
+) -> Blocks:
+    """The blocks for images of `size` (H, W): as wide as makes copies and products least work."""
+    out = window.output_size(*size)
+    maps, channels = weight_shape[0] // groups, weight_shape[1]
+    # A block's outputs must lie at equal distances; several maps of several groups do not.
+    widest = out[1] if groups == 1 or maps == 1 else 1
+    widths = [width] if width else [w for w in range(1, widest + 1) if out[1] % w == 0]
+    choices = [Blocks(window, out, channels, maps, groups, width, bias) for width in widths]
+    return min(choices, key=lambda blocks: blocks.inner / blocks.width * (blocks.rows + _COPY))

@@ -1,0 +1,148 @@
+"""Convolution as matrix products of the weights and what the windows see.
+
+Which products depends on the shapes: `batch_last` for few channels, `channels_last` for many. In
+both the weights are a band matrix, and a bias is one more column of it, met by a one below each
+window's values, so that it costs neither pass a walk over the outputs. Rows of the output are
+computed a few at a time, in strips that a cache holds; threads share parts of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lenetkit.arrays import Array
+from lenetkit.operations import band as bands
+from lenetkit.operations import memory, workers
+from lenetkit.operations.base import Pair, Scratch, Window
+from lenetkit.operations.batch_last import BatchLast
+from lenetkit.operations.blocks import Blocks, plan_blocks
+from lenetkit.operations.channels_last import ChannelsLast
+from lenetkit.operations.products import Products
+
+_MANY = 32
+"""Channels that are worth lying innermost; fewer make runs too short (measured)."""
+
+
+def plan(
+    size: Pair, weight_shape: tuple[int, ...], window: Window, groups: int, bias: bool, batch: int
+) -> tuple[type[Products], Blocks]:
+    """The products for `batch` images of `size` (H, W), and how they are cut.
+
+    Of channels and images, those that are more lie innermost. Raises ShapeError where not one
+    window fits.
+    """
+    channels = weight_shape[1]
+    if channels >= _MANY and channels > batch:
+        return ChannelsLast, plan_blocks(size, weight_shape, window, groups, bias, width=1)
+    return BatchLast, plan_blocks(size, weight_shape, window, groups, bias)
+
+
+def forward(
+    x: Array, weight: Array, bias: Array | None, window: Window, groups: int, scratch: Scratch
+) -> tuple[Array, Products]:
+    """y (N, O, OH, OW) for x (N, C, H, W) and weight (O, C/groups, kh, kw)."""
+    products = prepare(x, weight, bias, window, groups, scratch)
+    order = products.order
+    y = scratch("y", (*products.blocks.out, *order.pixel(len(weight), len(x))), x.dtype)
+    for_strips(products, lambda rows, own: products.outputs(rows, y[rows], own), scratch)
+    return order.restore(y), products
+
+
+def backward(
+    products: Products,
+    dy: Array,
+    d_weight: Array,
+    d_bias: Array | None,
+    needs_input_grad: bool,
+    scratch: Scratch,
+) -> Array | None:
+    """Write dL/dweight and dL/dbias; return dL/dx (N, C, H, W) where it is needed."""
+    ordered = memory.contiguous("dy", products.order.arrange(dy), scratch)
+    return gradients(
+        products, lambda rows, own: ordered[rows], d_weight, d_bias, needs_input_grad, scratch
+    )
+
+
+def prepare(
+    x: Array, weight: Array, bias: Array | None, window: Window, groups: int, scratch: Scratch
+) -> Products:
+    """The operands of both passes; raises ShapeError where not one window fits."""
+    way, blocks = plan(x.shape[2:], weight.shape, window, groups, bias is not None, len(x))
+    padded = memory.pad(x, window.padding, 0, way.order, scratch)
+    return way(padded, bands.fill(weight, bias, blocks, scratch), blocks)
+
+
+def for_strips(
+    products: Products,
+    work: Callable[[slice, Scratch], None],
+    scratch: Scratch,
+    rows: int | None = None,
+    multiple: int = 1,
+) -> None:
+    """Do `work` on the output's rows, or the first `rows`, a few at a time, a `multiple`.
+
+    Threads share it; each brings scratch of its own.
+    """
+    blocks, N = products.blocks, products.batch
+    parts = blocks.parts(N, blocks.out[0] if rows is None else rows, multiple)
+
+    def share(part: int, worker: int) -> None:
+        own = workers.own(scratch, worker)
+        for strip in blocks.strips(parts[part], N, multiple):
+            work(strip, own)
+
+    workers.run(share, len(parts))
+
+
+def gradients(
+    products: Products,
+    rows_of_dy: Callable[[slice, Scratch], Array],
+    d_weight: Array,
+    d_bias: Array | None,
+    needs_input_grad: bool,
+    scratch: Scratch,
+    rows: int | None = None,
+    multiple: int = 1,
+) -> Array | None:
+    """`backward` with the output's gradient a few rows at a time; see `for_strips`.
+
+    `rows_of_dy(rows, scratch)` gives them as (rows, OW, …), in the products' order.
+    """
+    padded, band, blocks = products.padded, products.band, products.blocks
+    N = products.batch
+    parts = blocks.parts(N, blocks.out[0] if rows is None else rows, multiple)
+    read = [blocks.reads(part) for part in parts] if len(parts) > 1 else [slice(0, len(padded))]
+    d_bands: list[Array] = []
+    d_inputs: list[Any] = []
+    for part, lines in enumerate(read):
+        d_bands.append(memory.zeros(f"d_band of part {part}", band.shape, scratch, band))
+        if needs_input_grad:
+            shape = (lines.stop - lines.start, *padded.shape[1:])
+            d_inputs.append(memory.zeros(f"dx of part {part}", shape, scratch, padded))
+        else:
+            d_inputs.append(None)
+
+    def share(part: int, worker: int) -> None:
+        own = workers.own(scratch, worker)
+        dx = d_inputs[part]
+        for strip in blocks.strips(parts[part], N, multiple):
+            first = blocks.reads(strip).start - read[part].start
+            into = None if dx is None else dx[first:]
+            products.gradients(strip, rows_of_dy(strip, own), d_bands[part], into, own)
+
+    workers.run(share, len(parts))
+    d_band = d_bands[0]
+    for more in d_bands[1:]:
+        d_band += more
+    d_weight[...] = bands.diagonals(d_band, blocks).sum(axis=1).reshape(d_weight.shape)
+    if d_bias is not None:
+        d_bias[...] = bands.biases(d_band, blocks).sum(axis=1).reshape(d_bias.shape)
+    if not needs_input_grad:
+        return None
+    dx = d_inputs[0]
+    if len(parts) > 1:
+        dx = memory.zeros("dx", padded.shape, scratch, padded)
+        for lines, more in zip(read, d_inputs, strict=True):
+            dx[lines] += more
+    return memory.unpad(dx, blocks.window.padding, products.order)

@@ -1,0 +1,195 @@
+"""Pooling along one axis after the other: first across each row, then down.
+
+The largest of a window is the largest of its rows' largest, and a sum is the sum of its rows'
+sums, so a window of kh·kw pixels costs kh + kw passes instead of kh·kw. A pixel's channels and
+images stay in the order in memory that they came in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lenetkit.arrays import Array
+from lenetkit.operations import memory
+from lenetkit.operations.base import Pair, Scratch, Window
+
+Index = tuple[slice, ...]
+_DOWN, _ACROSS = 0, 1
+
+
+class Masks(NamedTuple):
+    """Where the largest values came from.
+
+    A mask for each place in the window but the last, first across each row, then down.
+    """
+
+    across: Any
+    """(kw − 1, padded H, OW, …), bool."""
+    down: Any
+    """(kh − 1, OH, OW, …), bool."""
+
+    def rows(self, x: slice, y: slice) -> Masks:
+        """The masks of some rows of the padded input and the output."""
+        return Masks(self.across[:, x], self.down[:, y])
+
+
+class MaxSaved(NamedTuple):
+    """What max pooling's backward pass needs."""
+
+    masks: Masks
+    window: Window
+    in_size: Pair
+    order: memory.Order
+
+
+class AvgSaved(NamedTuple):
+    """What average pooling's backward pass needs: one over each window's count."""
+
+    weight: Array
+    window: Window
+    in_shape: tuple[int, ...]
+    order: memory.Order
+
+
+def _places(window: Window, y: Array, axis: int) -> Iterator[Index]:
+    """For each place in the window along an axis: the pixels there, one for each of y's."""
+    stride = window.stride[axis]
+    for k in range(window.kernel[axis]):
+        pixels = slice(k, k + stride * (y.shape[axis] - 1) + 1, stride)
+        yield (pixels,) if axis == _DOWN else (slice(None), pixels)
+
+
+def max_forward(x: Array, window: Window, scratch: Scratch) -> tuple[Array, MaxSaved]:
+    """The largest value of each window, (N, C, OH, OW); NaN wins over everything."""
+    N, C, H, W = x.shape
+    out = window.output_size(H, W)
+    order = memory.order_of(x)
+    padded = memory.pad(x, window.padding, -np.inf, order, scratch)
+    y = scratch("y", (*out, *order.pixel(C, N)), x.dtype)
+    masks = room_for_masks(len(padded), y, window, scratch)
+    largest(padded, y, masks, window, scratch)
+    return order.restore(y), MaxSaved(masks, window, (H, W), order)
+
+
+def max_backward(saved: MaxSaved, dy: Array, scratch: Scratch) -> Array:
+    """dL/dx: each gradient goes to the first largest value of its window, row by row."""
+    masks, window, in_size, order = saved
+    dy = memory.contiguous("dy", order.arrange(dy), scratch)
+    dx = scratch("dx", (*window.padded(*in_size), *dy.shape[2:]), dy.dtype)
+    give_to_largest(dy, dx, masks, window, scratch)
+    return memory.unpad(dx, window.padding, order)
+
+
+def room_for_masks(height: int, y: Array, window: Window, scratch: Scratch) -> Masks:
+    """Room for the masks of an output (OH, OW, …) from a padded input of this height."""
+    (kh, kw), (_, *rest) = window.kernel, y.shape
+    across = scratch("across_wins", (kw - 1, height, *rest), bool)
+    return Masks(across, scratch("down_wins", (kh - 1, *y.shape), bool))
+
+
+def largest(x: Array, y: Array, masks: Masks, window: Window, scratch: Scratch) -> None:
+    """Write the largest values of a padded x (H, W, …) to y (OH, OW, …), and their masks."""
+    across = scratch("across", (len(x), *y.shape[1:]), x.dtype)
+    _fold(np.maximum, x, across, window, _ACROSS)
+    _mark(x, across, masks.across, window, _ACROSS)
+    _fold(np.maximum, across, y, window, _DOWN)
+    _mark(across, y, masks.down, window, _DOWN)
+
+
+def give_to_largest(dy: Array, dx: Array, masks: Masks, window: Window, scratch: Scratch) -> None:
+    """Write dx (H, W, …), padded as x was, from dy (OH, OW, …), which is used up."""
+    across = scratch("across", (len(dx), *dy.shape[1:]), dy.dtype)
+    _give(dy, across, masks.down, window, _DOWN, scratch)
+    _give(across, dx, masks.across, window, _ACROSS, scratch)
+
+
+def avg_forward(
+    x: Array, window: Window, count_include_pad: bool, scratch: Scratch
+) -> tuple[Array, AvgSaved]:
+    """The mean of each window, (N, C, OH, OW)."""
+    N, C, H, W = x.shape
+    out = window.output_size(H, W)
+    order = memory.order_of(x)
+    padded = memory.pad(x, window.padding, 0, order, scratch)
+    pixel = order.pixel(C, N)
+    across = scratch("across", (len(padded), out[1], *pixel), x.dtype)
+    _fold(np.add, padded, across, window, _ACROSS)
+    y = scratch("y", (*out, *pixel), x.dtype)
+    _fold(np.add, across, y, window, _DOWN)
+    weight = _one_over_count(window, (H, W), out, count_include_pad, x.dtype)
+    y *= weight
+    return order.restore(y), AvgSaved(weight, window, x.shape, order)
+
+
+def avg_backward(saved: AvgSaved, dy: Array, scratch: Scratch) -> Array:
+    """dL/dx: each gradient spread evenly over its window."""
+    weight, window, (_, _, H, W), order = saved
+    dy = order.arrange(dy)
+    share = scratch("share", dy.shape, dy.dtype)
+    np.multiply(dy, weight, out=share)
+    _, OW, *pixel = share.shape
+    height, width = window.padded(H, W)
+    across = memory.zeros("across", (height, OW, *pixel), scratch, dy)
+    for place in _places(window, share, _DOWN):
+        across[place] += share
+    dx = memory.zeros("dx", (height, width, *pixel), scratch, dy)
+    for place in _places(window, across, _ACROSS):
+        dx[place] += across
+    return memory.unpad(dx, window.padding, order)
+
+
+def _fold(join: np.ufunc, x: Array, y: Array, window: Window, axis: int) -> None:
+    """y = join over the window along one axis."""
+    first, *others = _places(window, y, axis)
+    if not others:
+        y[...] = x[first]
+        return
+    join(x[first], x[others[0]], out=y)
+    for place in others[1:]:
+        join(y, x[place], out=y)
+
+
+def _mark(x: Array, y: Array, wins: Any, window: Window, axis: int) -> None:
+    """wins[k]: whether the largest stands at place k, for each place but the last."""
+    for mask, place in zip(wins, _places(window, y, axis), strict=False):
+        np.equal(x[place], y, out=mask)
+
+
+def _give(dy: Array, dx: Array, wins: Any, window: Window, axis: int, scratch: Scratch) -> None:
+    """dx: each dy at the first place along the axis that wins. Uses `dy` up."""
+    *places, last = _places(window, dy, axis)
+    kernel, stride = window.kernel[axis], window.stride[axis]
+    if kernel > stride:  # windows overlap
+        dx.fill(0)
+        share = scratch("share", dy.shape, dy.dtype)
+        for mask, place in zip(wins, places, strict=True):
+            np.multiply(dy, mask, out=share)
+            dx[place] += share
+            dy -= share
+        dx[last] += dy
+        return
+    if kernel < stride or dx.shape[axis] > stride * dy.shape[axis]:  # some pixels are in no window
+        dx.fill(0)
+    rests = [dy] * (len(places) - 1) + [dx[last]]  # the last place gets what no other one won
+    if not places:
+        dx[last] = dy
+    for mask, place, rest in zip(wins, places, rests, strict=False):
+        share = np.multiply(dy, mask, out=dx[place])
+        np.subtract(dy, share, out=rest)
+
+
+def _one_over_count(
+    window: Window, size: Pair, out: Pair, count_include_pad: bool, dtype: np.dtype[Any]
+) -> Array:
+    """1 / (pixels that count) for each window, (OH, OW, 1, 1), or one number for all."""
+    if count_include_pad or not max(window.padding):
+        return np.asarray(1 / (window.kernel[0] * window.kernel[1]), dtype)
+    counts = []
+    for axis in (_DOWN, _ACROSS):
+        starts = np.arange(out[axis]) * window.stride[axis] - window.padding[axis]
+        ends = np.minimum(starts + window.kernel[axis], size[axis])
+        counts.append(ends - np.maximum(starts, 0))
+    return np.asarray(1 / np.outer(*counts), dtype)[:, :, None, None]

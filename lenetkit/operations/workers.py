@@ -1,0 +1,118 @@
+"""Threads that share the parts of a pass.
+
+NumPy lets go of the interpreter's lock inside products, copies and arithmetic, so two threads that
+each work on a part of a layer run side by side. Parts are cut by shape alone, and what they add up
+is added in their order: the number of threads changes no bit.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from lenetkit.operations.base import Scratch
+
+Work = Callable[[int, int], None]
+"""`work(part, worker)`: does one part, with the memory of one worker."""
+
+
+class _Helper(threading.Thread):
+    """A thread that waits for work. Two locks hand it over, faster than any queue."""
+
+    def __init__(self) -> None:
+        super().__init__(name="lenetkit-kernels", daemon=True)
+        self._given, self._done = threading.Lock(), threading.Lock()
+        self._given.acquire()
+        self._done.acquire()
+        self._error: BaseException | None = None
+        self._job: Callable[[], None] = lambda: None
+        self.start()
+
+    def give(self, job: Callable[[], None]) -> None:
+        """Start on `job` now."""
+        self._job = job
+        self._given.release()
+
+    def wait(self) -> BaseException | None:
+        """Wait for the job to end; what it raised."""
+        self._done.acquire()
+        error, self._error = self._error, None
+        return error
+
+    def run(self) -> None:
+        """The thread's loop."""
+        while True:
+            self._given.acquire()
+            try:
+                self._job()
+            except BaseException as error:  # for the thread that waits to raise
+                self._error = error
+            self._done.release()
+
+
+_limit = 1
+_helpers: list[_Helper] = []
+_in_use = threading.Lock()
+
+
+def run(work: Work, parts: int) -> None:
+    """Do all parts, on as many threads as `limited` allows; raises what a part raised."""
+    threads = min(_limit, parts)
+    if threads < 2 or not _in_use.acquire(blocking=False):  # another thread's pass has the helpers
+        _share(work, 0, parts, 1)
+        return
+    try:
+        while len(_helpers) < threads - 1:
+            _helpers.append(_Helper())
+        busy = _helpers[: threads - 1]
+        for worker, helper in enumerate(busy, 1):
+            helper.give(lambda worker=worker: _share(work, worker, parts, threads))  # type: ignore[misc]
+        errors: list[BaseException | None] = []
+        try:
+            _share(work, 0, parts, threads)
+        finally:  # no part may be at work when its memory is used again
+            errors += [helper.wait() for helper in busy]
+        for error in errors:
+            if error is not None:
+                raise error
+    finally:
+        _in_use.release()
+
+
+def _share(work: Work, worker: int, parts: int, threads: int) -> None:
+    for part in range(worker, parts, threads):
+        work(part, worker)
+
+
+@contextmanager
+def limited(threads: int) -> Iterator[None]:
+    """Inside the block `run` uses at most `threads` threads; outside, one."""
+    global _limit
+    before, _limit = _limit, threads
+    try:
+        yield
+    finally:
+        _limit = before
+
+
+def threads() -> int:
+    """How many threads `run` uses here and now."""
+    return _limit
+
+
+def own(scratch: Scratch, worker: int) -> Scratch:
+    """The same scratch with names that only one worker uses."""
+    return lambda name, shape, dtype: scratch(f"{name} of worker {worker}", shape, dtype)
+
+
+def _forget_helpers() -> None:
+    """A forked process has this one's memory, but none of its threads."""
+    global _in_use
+    _helpers.clear()
+    _in_use = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_helpers)

@@ -1,0 +1,277 @@
+"""Names to classes, through entry points, lazily.
+
+There is one route for everyone: the built-in layers are declared in lenetkit's own pyproject, as
+any plugin declares its own. Listing imports nothing; a class is imported when a spec names it.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import Distribution, EntryPoint
+from typing import Generic, TypeVar
+
+from lenetkit.errors import PluginError, blaming, did_you_mean
+from lenetkit.options import Configurable, options_of, show
+from lenetkit.registry.discovery import Unreadable, find_entry_points
+
+T = TypeVar("T", bound=Configurable)
+
+GROUPS = {
+    "lenetkit.layers": "layer",
+    "lenetkit.losses": "loss",
+    "lenetkit.optimizers": "optimizer",
+    "lenetkit.schedules": "schedule",
+    "lenetkit.initializers": "initializer",
+    "lenetkit.datasets": "data set",
+    "lenetkit.transforms": "transform",
+    "lenetkit.kernels": "kernel set",
+}
+"""The entry-point groups, and what a name in each of them is, in the singular."""
+
+
+_BASES = {
+    "lenetkit.layers": "lenetkit.layers.base:Layer",
+    "lenetkit.losses": "lenetkit.losses:Loss",
+    "lenetkit.optimizers": "lenetkit.optimizers:Optimizer",
+    "lenetkit.schedules": "lenetkit.schedules:Schedule",
+    "lenetkit.initializers": "lenetkit.initializers:Initializer",
+    "lenetkit.datasets": "lenetkit.data.source:DataSource",
+    "lenetkit.transforms": "lenetkit.data.transforms:Transform",
+    "lenetkit.kernels": "lenetkit.kernels.base:Kernels",
+}
+
+API = "1"
+"""The version of the contracts that plugins are written against."""
+API_GROUP = "lenetkit.api"
+"""A distribution names the versions it supports as entry points of this group: `1 = "package"`."""
+
+
+@dataclass(frozen=True)
+class Provider:
+    """The distribution, or the file, that a registered name comes from."""
+
+    distribution: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.distribution} {self.version}"
+
+
+BUILTIN = "lenetkit"
+"""The distribution whose names no other can take."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One registered name: where it points and who registered it."""
+
+    name: str
+    target: str
+    provider: Provider
+    point: EntryPoint
+    unusable: str = ""
+    """Why it cannot be used, where that is known without importing it."""
+
+    @property
+    def qualified(self) -> str:
+        """`distribution:name`, which is never ambiguous."""
+        return f"{self.provider.distribution}:{self.name}"
+
+
+class Registry(Generic[T]):
+    """The registered names of one group, all subclasses of `base`."""
+
+    def __init__(
+        self,
+        group: str,
+        base: type[T],
+        entries: Iterable[Entry],
+        unreadable: Sequence[Unreadable] = (),
+    ) -> None:
+        self.group = group
+        self.base = base
+        self.unreadable = unreadable
+        self._loaded: dict[Entry, type[T]] = {}
+        self._entries: dict[str, list[Entry]] = defaultdict(list)
+        for entry in entries:
+            self.add(entry)
+
+    def add(self, entry: Entry) -> None:
+        """Register one name more; a distribution found twice on the path counts once."""
+        if entry not in self._entries[entry.name]:
+            self._entries[entry.name].append(entry)
+
+    @property
+    def kind(self) -> str:
+        """What a name of this group stands for: `layer`, `data set`."""
+        return GROUPS.get(self.group, self.base.__name__.lower())
+
+    @property
+    def a_kind(self) -> str:
+        """The same with its article: `an optimizer`."""
+        return f"{'an' if self.kind[0] in 'aeio' else 'a'} {self.kind}"
+
+    def names(self) -> list[str]:
+        """All registered names, sorted. Imports nothing."""
+        return sorted(self._entries)
+
+    def entries(self) -> list[Entry]:
+        """All registrations, names claimed twice included. Imports nothing."""
+        return [entry for name in self.names() for entry in self._entries[name]]
+
+    def entry(self, name: str) -> Entry:
+        """The registration of a name, or of `distribution:name`.
+
+        A built-in keeps its name whoever else claims it. Raises PluginError for an unknown name
+        and for one that two other distributions claim.
+        """
+        provider, _, bare = name.rpartition(":")
+        found = [
+            entry
+            for entry in self._entries.get(bare, [])
+            if provider in ("", entry.provider.distribution)
+        ]
+        found = [e for e in found if e.provider.distribution == BUILTIN] or found
+        if not found:
+            near = did_you_mean(name, self.names())
+            out = "".join(f"\n  note: {each}" for each in self.unreadable)
+            raise PluginError(f"no {self.kind} is registered as {show(name)}{near}{out}")
+        if len(found) > 1:
+            claimants = " and ".join(str(entry.provider) for entry in found)
+            ways = " or ".join(f"'{entry.qualified}'" for entry in found)
+            raise PluginError(
+                f"{self.kind} '{name}' is registered by {claimants}; write {ways}, "
+                "or uninstall one of them"
+            )
+        return found[0]
+
+    def get(self, name: str) -> type[T]:
+        """The class behind a name, imported once.
+
+        Raises PluginError, naming the distribution, where it does not import or is no `base`.
+        """
+        return self.load(self.entry(name))
+
+    def load(self, entry: Entry) -> type[T]:
+        """The class behind a registration; see `get`."""
+        if entry not in self._loaded:
+            self._loaded[entry] = self._load(entry)
+        return self._loaded[entry]
+
+    def name_of(self, cls: type[Configurable]) -> str:
+        """The name that a class is registered under, qualified where the bare one is another's.
+
+        Raises PluginError where there is none.
+        """
+        target = f"{cls.__module__}:{cls.__qualname__}"
+        for entry in self.entries():
+            if self._loaded.get(entry) is cls or entry.target == target:
+                return entry.name if self._is_plain(entry) else entry.qualified
+        raise PluginError(
+            f"{cls.__qualname__} is not registered in {self.group}; declare it as an entry point"
+        )
+
+    def _is_plain(self, entry: Entry) -> bool:
+        """Whether the bare name means this registration."""
+        claims = self._entries[entry.name]
+        return len(claims) == 1 or entry.provider.distribution == BUILTIN
+
+    def _load(self, entry: Entry) -> type[T]:
+        where = f"{self.kind} '{entry.name}' of {entry.provider} ({entry.target})"
+        if entry.unusable:
+            raise PluginError(f"{where} {entry.unusable}")
+        with blaming(f"{where} does not load"):
+            loaded = entry.point.load()
+        with blaming(f"{where} is a class of an odd kind"):
+            fits = isinstance(loaded, type) and issubclass(loaded, self.base)
+        if not fits:
+            base = f"{self.base.__module__}.{self.base.__name__}"
+            raise PluginError(f"{where} is no subclass of {base}")
+        if inspect.isabstract(loaded):
+            missing = ", ".join(sorted(loaded.__abstractmethods__))
+            raise PluginError(f"{where} is abstract: it does not define {missing}")
+        with blaming(f"{where} has unreadable options"):  # such as a type hint that names nothing
+            options_of(loaded)
+        return loaded
+
+
+class Catalog:
+    """All registries, made from one scan of what is installed."""
+
+    def __init__(self, points: Iterable[EntryPoint], unreadable: Sequence[Unreadable] = ()) -> None:
+        points = list(points)
+        self.unreadable = tuple(unreadable)
+        supported: dict[str, set[str]] = defaultdict(set)
+        for point in points:
+            if point.group == API_GROUP:
+                supported[_provider(point).distribution].add(point.name)
+        self._entries: dict[str, list[Entry]] = {group: [] for group in GROUPS}
+        for point in points:
+            if point.group in GROUPS:
+                provider = _provider(point)
+                unusable = _no_target(point) or _other_api(
+                    supported.get(provider.distribution, {API})
+                )
+                entry = Entry(point.name, point.value, provider, point, unusable)
+                self._entries[point.group].append(entry)
+        self._registries: dict[str, Registry[Configurable]] = {}
+
+    def registry(self, base: type[T]) -> Registry[T]:
+        """The registry of one kind of plugin, such as `Layer`."""
+        if base.group not in self._registries:
+            made = Registry(base.group, base, self._entries[base.group], self.unreadable)
+            self._registries[base.group] = made  # type: ignore[assignment]
+        return self._registries[base.group]  # type: ignore[return-value]
+
+    def entries(self) -> Mapping[str, list[Entry]]:
+        """Group → its registrations, in the order of `GROUPS`. Imports nothing."""
+        return self._entries
+
+    def add(self, group: str, entry: Entry) -> None:
+        """Register one name more."""
+        self._entries[group].append(entry)
+        if group in self._registries:
+            self._registries[group].add(entry)
+
+
+@functools.cache
+def installed() -> Catalog:
+    """The catalog of the running Python's installed distributions."""
+    return Catalog(*find_entry_points((*GROUPS, API_GROUP)))
+
+
+def base_of(group: str) -> type[Configurable]:
+    """The base class of a group's plugins."""
+    module, _, name = _BASES[group].partition(":")
+    base: type[Configurable] = getattr(importlib.import_module(module), name)
+    return base
+
+
+def _no_target(point: EntryPoint) -> str:
+    """Why an entry point leads nowhere; empty if it may lead somewhere."""
+    if point.pattern.fullmatch(point.value):
+        return ""
+    return f"points at {show(point.value)}; expected MODULE:CLASS"
+
+
+def _other_api(supported: set[str]) -> str:
+    """Why a distribution for these versions of the contracts cannot be used; empty if it can."""
+    if API in supported:
+        return ""
+    versions = ", ".join(sorted(supported))
+    return f"was built for plugin API {versions}; this lenetkit has {API}: update the older one"
+
+
+def _provider(point: EntryPoint) -> Provider:
+    return Provider("unknown", "0") if point.dist is None else _read_provider(point.dist)
+
+
+@functools.cache
+def _read_provider(distribution: Distribution) -> Provider:
+    """Reads a file: once for each distribution, not for each of its entry points."""
+    return Provider(distribution.name, distribution.version)

@@ -1,0 +1,252 @@
+"""The run folder: the names of its files, and how its tables are read."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lenetkit.errors import RunError
+from lenetkit.files import atomic
+from lenetkit.files.opening import open_regular, refusal
+from lenetkit.options import show
+from lenetkit.runs import lock
+
+METRICS = (
+    "epoch",
+    "lr",
+    "train_loss",
+    "train_accuracy",
+    "test_loss",
+    "test_accuracy",
+    "seconds",
+)
+STEPS = ("step", "loss")
+PICTURES = ("loss", "accuracy", "confusion_test", "confusion_train", "mistakes")
+RESULT_KEYS = (
+    "name",
+    "dataset",
+    "dataset_digest",
+    "epochs",
+    "steps",
+    "classes",
+    "confusion_test",
+    "confusion_train",
+    "mistakes",
+)
+"""What a result must hold so that its run's pictures can be drawn."""
+
+
+class RunFolder:
+    """The names of the files in a run folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.spec = path / "spec.yaml"
+        self.metrics = path / "metrics.csv"
+        self.steps = path / "steps.csv"
+        self.model = path / "model.safetensors"
+        self.checkpoint = path / "checkpoint.safetensors"
+        self.result = path / "result.json"
+        self.pictures = {name: path / f"{name}.png" for name in PICTURES}
+
+    @classmethod
+    def create(cls, name: str, out: Path | None) -> RunFolder:
+        """A new folder: `out`, or the next number in `runs/NAME`. Never one that holds a run.
+
+        Raises RunError where `out` holds anything, or a folder cannot be made.
+        """
+        if out is not None:
+            folder = cls(out)
+            folder.expect_unused()
+            _make(out)
+            return folder
+        parent = Path("runs") / name
+        _make(parent)
+        taken = [int(p.name) for p in parent.iterdir() if p.name.isdecimal()]
+        number = max(taken, default=0) + 1
+        while True:  # another run may take the number first
+            try:
+                (parent / f"{number:03}").mkdir()
+            except FileExistsError:
+                number += 1
+            except OSError as error:
+                raise RunError(f"{parent}: cannot make a folder: {error.strerror}") from None
+            else:
+                return cls(parent / f"{number:03}")
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """The folder of an earlier run. Raises RunError where there is none."""
+        folder = cls(path)
+        try:
+            there = path.is_dir()
+        except OSError as error:
+            raise RunError(f"{path}: cannot be a run folder: {error.strerror}") from None
+        if not there:
+            raise RunError(f"{path}: no such run folder")
+        if not folder.spec.is_file() and not folder.checkpoint.is_file():
+            raise RunError(
+                f"{path}: is not a run folder: it holds neither spec.yaml nor a checkpoint; "
+                "a run that ended before its first checkpoint is trained anew"
+            )
+        return folder
+
+    def expect_unused(self) -> None:
+        """Raise RunError where the folder holds anything but what a killed run leaves before
+        its first checkpoint: its lock and temporary files.
+        """
+        try:
+            names = [path for path in self.path.iterdir() if not _is_leftover(path)]
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise RunError(f"{self.path}: cannot be a run folder: {error.strerror}") from None
+        if names:
+            raise RunError(
+                f"{self.path}: exists and is not empty; name another folder by --out, "
+                f'or continue its run by --resume "{self.path}"'
+            )
+
+    @contextmanager
+    def owned(self, report: Callable[[str], None]) -> Iterator[None]:
+        """Nobody else writes into the folder inside the block; see `lock.locked`.
+
+        What ended processes left half-written is removed.
+        """
+        with lock.locked(self.path, report):
+            atomic.remove_leftovers(self.path)
+            yield
+
+    def discard_result(self) -> None:
+        """Remove the result and its pictures, which a run that goes on would leave behind it.
+
+        All of them can be made again: the result from the checkpoint and the model, the pictures
+        from the result.
+        """
+        for path in (self.result, *self.pictures.values()):
+            atomic.remove(path)
+
+    def read_metrics(self) -> dict[str, list[float]]:
+        """The columns of `metrics.csv`."""
+        return _read_columns(self.metrics, METRICS)
+
+    def read_steps(self) -> dict[str, list[float]]:
+        """The columns of `steps.csv`."""
+        return _read_columns(self.steps, STEPS)
+
+    def read_result(self) -> dict[str, Any]:
+        """What `result.json` holds. Raises RunError where the run did not get so far."""
+        try:
+            with open_regular(self.result) as file:
+                result: dict[str, Any] = json.loads(file.read())
+        except FileNotFoundError:
+            raise RunError(
+                f"{self.path}: the run has no result.json yet; finish it by "
+                f"`lenetkit train --resume {self.path}`"
+            ) from None
+        except OSError as error:
+            raise RunError(f"{self.result}: {refusal(error, 'the result of a run')}") from None
+        except (RecursionError, ValueError) as error:
+            raise RunError(f"{self.result}: is damaged: {error}") from None
+        missing = [key for key in RESULT_KEYS if not isinstance(result, dict) or key not in result]
+        if missing:
+            raise RunError(f"{self.result}: is damaged: it lacks {', '.join(missing)}")
+        return result
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot make the folder: {error.strerror}") from None
+
+
+def _read_columns(path: Path, names: Iterable[str]) -> dict[str, list[float]]:
+    try:
+        rows = [row for row in csv.reader(_read_text(path).splitlines()) if row]
+    except OSError as error:
+        raise RunError(f"{path}: {refusal(error, 'a table of the run')}") from None
+    except UnicodeDecodeError:
+        raise RunError(f"{path}: is damaged: it is no UTF-8 text") from None
+    except csv.Error as error:
+        raise RunError(f"{path}: is damaged: {error}") from None
+    columns = rows.pop(0) if rows else []
+    if lacking := [name for name in names if name not in columns]:
+        raise RunError(f"{path}: is damaged: it lacks the columns {', '.join(lacking)}")
+    for number, row in enumerate(rows, 1):
+        if len(row) != len(columns) or not all(map(_is_number, row)):
+            raise RunError(
+                f"{path}: is damaged: row {number}: expected {len(columns)} numbers, "
+                f"found {show(','.join(row))}"
+            )
+    return {name: [float(row[i]) for row in rows] for i, name in enumerate(columns)}
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _read_text(path: Path) -> str:
+    with open_regular(path) as file:
+        return file.read().decode("utf-8")
+
+
+def _is_leftover(path: Path) -> bool:
+    return path.name == lock.NAME or atomic.is_temporary(path)
+
+
+class Table:
+    """A CSV file that grows row by row in memory, and is written whole."""
+
+    def __init__(self, path: Path, columns: Iterable[str]) -> None:
+        self.path = path
+        self._lines = [",".join(columns)]
+
+    @property
+    def text(self) -> str:
+        """All rows, below the columns' names."""
+        return "\n".join(self._lines) + "\n"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    def add(self, *cells: object) -> None:
+        """Add a row."""
+        self._lines.append(",".join(map(str, cells)))
+
+    def restore(self, count: int, digest: str) -> None:
+        """Take over the file's first `count` rows; those that follow were never accounted for.
+
+        Raises RunError where they are not the rows that had this digest.
+        """
+        if not count:
+            return
+        try:
+            lines = _read_text(self.path).splitlines()
+        except OSError as error:
+            expected = f"the run's first {count:,} rows, without which it cannot go on"
+            raise RunError(f"{self.path}: {refusal(error, expected)}; put it back") from None
+        except UnicodeDecodeError:
+            lines = []
+        header = self._lines
+        self._lines = lines[: count + 1]
+        if len(self._lines) != count + 1 or self.digest != digest:
+            self._lines = header
+            raise RunError(
+                f"{self.path}: is not as the run left it, so the run cannot go on; undo the change"
+            )
+
+    def save(self) -> None:
+        """Write the file."""
+        atomic.write_text(self.path, self.text)

@@ -1,0 +1,115 @@
+"""Whether a run can go on as it began, and what differs where it cannot."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lenetkit.errors import RunError
+from lenetkit.model import model
+from lenetkit.network.plan import Plan
+from lenetkit.runs import environment
+from lenetkit.runs.checkpoint import Checkpoint
+from lenetkit.runs.recorder import Recorder
+from lenetkit.spec.nodes import Mark, parse, plain
+from lenetkit.training.data import TrainingData
+
+
+def go_on(recorder: Recorder, saved: Checkpoint, *, allow_different: bool) -> list[str]:
+    """Set a recorder, its network and its progress to where a checkpoint stands.
+
+    To be called with the number of threads that will train. Returns what differs from what the
+    run was made with, which `allow_different` lets pass: spec, data, plugins, versions, processor,
+    threads; more epochs for a finished run are no difference. Raises RunError where something
+    differs unallowed, and where the run cannot go on at all.
+    """
+    plan, folder = recorder.network.plan, recorder.folder.path
+    if saved.state.epoch > plan.spec.train.epochs:
+        raise RunError(
+            f"{folder}: has done {saved.state.epoch} epochs already; "
+            f"expected --epochs above that, found {plan.spec.train.epochs}"
+        )
+    found = differences(saved, recorder)
+    if found and not allow_different:
+        raise RunError(
+            "\n".join([f"{folder}: would not go on as it began:", *(f"  {line}" for line in found)])
+            + "\n  undo that, go on all the same by --allow-different, or train anew "
+            "without --resume"
+        )
+    _expect_same_steps(saved, recorder.data, plan, folder)
+    saved.restore(recorder.network, recorder.progress)
+    recorder.resume(saved, found)
+    return found
+
+
+def differences(saved: Checkpoint, recorder: Recorder) -> list[str]:
+    """A line for each thing that is not as the checkpoint tells."""
+    now = recorder.provenance() | model.describe(recorder.network.plan)
+    found = _spec(saved, recorder.network.plan)
+    if json.loads(saved.metadata["dataset_digest"]) != json.loads(now["dataset_digest"]):
+        found.append(
+            f"data: was made with {saved.metadata['dataset']} of other content than the "
+            f"{now['dataset']} found now"
+        )
+    makers = [_without_lenetkit(model.distributions(texts)) for texts in (saved.metadata, now)]
+    found += _changed("plugin ", *makers)
+    kernels = recorder.network.plan.spec.kernels
+    return found + _changed("", saved.state.environment, environment.computing(kernels))
+
+
+def _spec(saved: Checkpoint, plan: Plan) -> list[str]:
+    """Where the spec differs."""
+    finished = saved.state.epoch == saved.state.epochs
+    if finished and plan.spec.train.epochs > saved.state.epochs:
+        train = replace(plan.spec.train, epochs=saved.state.epochs)
+        plan = replace(plan, spec=replace(plan.spec, train=train))
+    texts = (saved.metadata["spec"], plan.to_yaml())
+    before, now = (dict(_flat(plain(parse(text, Mark("spec"))))) for text in texts)
+    return _changed("spec ", before, now)
+
+
+def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """What a spec says, by dotted path; a mapping also says in which order."""
+    if isinstance(value, dict):
+        yield path, ", ".join(map(str, value))
+        inside = value.items()
+    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        inside = dict(enumerate(value)).items()
+    else:
+        yield path, str(value)
+        return
+    for key, item in inside:
+        yield from _flat(item, f"{path}.{key}".lstrip("."))
+
+
+def _changed(kind: str, before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    return [
+        f"{kind}{name}: was {before.get(name, 'absent')}, is {now.get(name, 'absent')}"
+        for name in _both(before, now)
+        if before.get(name) != now.get(name)
+    ]
+
+
+def _both(before: Iterable[str], now: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys([*before, *now]))
+
+
+def _without_lenetkit(makers: Mapping[str, str]) -> dict[str, str]:
+    """The plugins' versions; lenetkit's own is told with NumPy's."""
+    return {name: version for name, version in makers.items() if name != "lenetkit"}
+
+
+def _expect_same_steps(saved: Checkpoint, data: TrainingData, plan: Plan, folder: Path) -> None:
+    """Raise RunError where an epoch is not as many steps as it was: counters would lose meaning."""
+    per_epoch = math.ceil(len(data.train) / plan.spec.train.batch_size)
+    state: Any = saved.state
+    if not state.epoch * per_epoch <= state.step <= (state.epoch + 1) * per_epoch:
+        raise RunError(
+            f"{folder}: stands at step {state.step} in epoch {state.epoch + 1}, which cannot be "
+            f"with {per_epoch} steps an epoch, as data and batch_size now have it; "
+            f'start anew from its weights by --init-from "{folder / "model.safetensors"}"'
+        )

@@ -1,0 +1,82 @@
+"""How good a network is: loss, accuracy, confusion, and what it read wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenetkit.arrays import slices
+from lenetkit.data.pipeline import Pipeline
+from lenetkit.data.source import Samples
+from lenetkit.network.network import Network, Workspace
+
+BATCH = 250
+"""Samples a forward pass: large enough for speed, small enough for little memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What a network made of some samples."""
+
+    loss: float
+    """Mean over the samples."""
+    confusion: NDArray[np.int64] = field(repr=False)
+    """(K, K) counts: rows true, columns predicted."""
+    probabilities: NDArray[Any] = field(repr=False)
+    """(N, K), float32."""
+
+    @property
+    def n(self) -> int:
+        """The number of samples."""
+        return len(self.probabilities)
+
+    @property
+    def accuracy(self) -> float:
+        """The share read right, 0 … 1."""
+        return float(np.trace(self.confusion) / self.n)
+
+    @property
+    def predicted(self) -> NDArray[np.intp]:
+        """The predicted class of each sample."""
+        return self.probabilities.argmax(axis=1)
+
+    def precision(self) -> NDArray[np.float64]:
+        """For each class: of what was called so, the share that was; NaN where nothing was."""
+        return _share(np.diag(self.confusion), self.confusion.sum(axis=0))
+
+    def recall(self) -> NDArray[np.float64]:
+        """For each class: of what was so, the share called so; NaN where nothing was."""
+        return _share(np.diag(self.confusion), self.confusion.sum(axis=1))
+
+    def mistakes(self, labels: NDArray[np.int64]) -> NDArray[np.intp]:
+        """The samples read wrong, the surest first."""
+        predicted = self.predicted
+        wrong = np.flatnonzero(predicted != labels)
+        sureness = self.probabilities[wrong, predicted[wrong]]
+        return wrong[np.argsort(-sureness, kind="stable")]
+
+
+def evaluate(
+    network: Network, samples: Samples, pipeline: Pipeline, workspace: Workspace | None = None
+) -> Evaluation:
+    """Run all samples through the network in inference mode."""
+    workspace = workspace or network.workspace(training=False)
+    loss = network.plan.spec.loss
+    K = network.plan.classes
+    probabilities = np.empty((len(samples), K), np.float32)
+    total = 0.0
+    for rows in slices(len(samples), BATCH):
+        outputs = network.forward(pipeline.images(samples.images[rows], network.dtype), workspace)
+        losses, _ = loss.forward(outputs, pipeline.labels(samples.labels[rows]))
+        total += float(losses.sum(dtype=np.float64))
+        probabilities[rows] = loss.probabilities(outputs)
+    cells = samples.labels * K + probabilities.argmax(axis=1)
+    confusion = np.bincount(cells, minlength=K * K).reshape(K, K)
+    return Evaluation(total / max(len(samples), 1), confusion, probabilities)
+
+
+def _share(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
+    return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
