@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,29 @@ Shape = tuple[int, ...]
 def shape_text(shape: Shape) -> str:
     """`6×24×24`."""
     return "×".join(map(str, shape)) or "a scalar"
+
+
+class Views(dict[str, Array]):
+    """Arrays by name, to be written into: `views["weight"][...] = …`, or `views["weight"] += …`.
+
+    Putting another array under a name would change nothing that the network knows of, so it raises
+    TypeError.
+    """
+
+    def __setitem__(self, name: str, value: Array) -> None:
+        if self.get(name) is not value:  # `views[name] += …` puts the same array back
+            raise TypeError(
+                f"[{name!r}] = … puts an array beside the network's own, where nobody looks; "
+                f"write into it: [{name!r}][...] = …"
+            )
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError("the names are fixed; write into the arrays: [NAME][...] = …")
+
+    __delitem__ = update = setdefault = pop = popitem = clear = __ior__ = _refuse
+
+    def __reduce__(self) -> tuple[type[Views], tuple[Mapping[str, Array]]]:
+        return Views, (dict(self),)
 
 
 def slices(count: int, size: int) -> Iterator[slice]:

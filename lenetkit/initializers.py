@@ -22,6 +22,7 @@ class Initializer(Configurable):
     """Base of all initializers."""
 
     group: ClassVar[str] = "lenetkit.initializers"
+    kind: ClassVar[str] = "initializer"
 
     @abstractmethod
     def sample(self, rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:

@@ -24,6 +24,7 @@ class Loss(Configurable):
     """Base of all losses; the mean over the batch is what training minimizes."""
 
     group: ClassVar[str] = "lenetkit.losses"
+    kind: ClassVar[str] = "loss"
 
     @abstractmethod
     def forward(self, outputs: Array, targets: Targets) -> tuple[Array, Any]:
@@ -33,16 +34,17 @@ class Loss(Configurable):
     def backward(self, saved: Any) -> Array:
         """d(mean over the batch)/d(outputs), (N, K)."""
 
-    def second_backward(self, saved: Any) -> Array:
-        """Optional: d²L/d(outputs)² of each sample (N, K), not divided by N, and not negative.
-
-        It is where the second derivatives start that `Layer.second_backward` hands on.
-        """
-        raise NotImplementedError(f"{type(self).__name__} has no second_backward")
-
     @abstractmethod
     def probabilities(self, outputs: Array) -> Array:
         """The outputs read as class probabilities (N, K); the largest is the answer."""
+
+
+class SecondOrderLoss(Loss):
+    """A loss with second derivatives, which `SecondOrderLayer.second_backward` hands on."""
+
+    @abstractmethod
+    def second_backward(self, saved: Any) -> Array:
+        """d²L/d(outputs)² of each sample (N, K), not divided by N, and not negative."""
 
 
 @dataclass(frozen=True, kw_only=True)

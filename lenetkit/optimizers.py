@@ -24,6 +24,7 @@ class Optimizer(Configurable):
     """Base of all optimizers. `slots` names the state vectors, which start at zero."""
 
     group: ClassVar[str] = "lenetkit.optimizers"
+    kind: ClassVar[str] = "optimizer"
     slots: ClassVar[tuple[str, ...]] = ()
 
     lr: float = option(minimum=0, doc="Learning rate; the schedule's peak or start.")
@@ -32,6 +33,20 @@ class Optimizer(Configurable):
         """The state vectors that these options need."""
         return self.slots
 
+    @abstractmethod
+    def step(
+        self, params: Array, grads: Array, state: Mapping[str, Array], lr: float, t: int
+    ) -> None:
+        """Update `params` and `state` in place. `grads` may be used as scratch; t = 1, 2, …"""
+
+
+class SecondOrderOptimizer(Optimizer):
+    """An optimizer that measures second derivatives before each epoch.
+
+    It trains networks whose layers are all SecondOrderLayers, under a SecondOrderLoss.
+    """
+
+    @abstractmethod
     def begin_epoch(
         self, state: Mapping[str, Array], curvature: Callable[[int], Array]
     ) -> dict[str, float]:
@@ -41,13 +56,6 @@ class Optimizer(Configurable):
         parameter, averaged over n training samples drawn at random. Returns figures worth a
         line in the run's notes, by name.
         """
-        return {}
-
-    @abstractmethod
-    def step(
-        self, params: Array, grads: Array, state: Mapping[str, Array], lr: float, t: int
-    ) -> None:
-        """Update `params` and `state` in place. `grads` may be used as scratch; t = 1, 2, …"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -107,6 +107,8 @@ class Configurable(ABC):
 
     group: ClassVar[str] = ""
     """The entry-point group that classes of this kind register in."""
+    kind: ClassVar[str] = ""
+    """What an object of the group is, in the singular: `layer`, `data set`."""
     expected_failures: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """Checks of the conformance suite that the class is meant to fail, with the reason."""
 

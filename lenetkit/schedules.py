@@ -35,6 +35,7 @@ class Schedule(Configurable):
     """Base of all schedules."""
 
     group: ClassVar[str] = "lenetkit.schedules"
+    kind: ClassVar[str] = "schedule"
 
     @abstractmethod
     def rate(self, lr: float, at: Moment) -> float:

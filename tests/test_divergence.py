@@ -13,7 +13,8 @@ import pytest
 import lenetkit
 from lenetkit.arrays import Array
 from lenetkit.layers.activations import Tanh
-from lenetkit.layers.base import Call, Params
+from lenetkit.layers.base import Params
+from lenetkit.layers.call import Call
 from lenetkit.losses import SoftmaxCrossEntropy
 from lenetkit.network.network import Network
 from lenetkit.training import loop

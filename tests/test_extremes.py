@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 import lenetkit
 from lenetkit.kernels.numpy_kernels import NumpyKernels
 from lenetkit.layers.activations import LeakyReLU, ReLU, Sigmoid, Tanh
-from lenetkit.layers.base import Call, Layer
+from lenetkit.layers.base import Layer
 from lenetkit.layers.batch_norm2d import BatchNorm2d
+from lenetkit.layers.call import Call
 from lenetkit.layers.dropout import Dropout
 from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
 from lenetkit.losses import Loss
@@ -57,22 +58,24 @@ def careful() -> Any:
 def test_layers_stay_finite(layer: Layer, values: str, N: int, size: int, training: bool) -> None:
     shape = (N, 2, size, size)
     x = VALUES[values](int(np.prod(shape))).reshape(shape).astype(np.float32)
-    specs = layer.param_specs(shape[1:])
     rng = np.random.default_rng(0)
-    params = {
-        name: spec.init.sample(rng, spec.shape, *spec.fans()).astype(np.float32)
-        for name, spec in specs.items()
-        if spec.init
-    }
-    assert set(params) == set(specs)
-    grads = {name: np.empty_like(params[name]) for name, spec in specs.items() if spec.trainable}
-    call = Call(kernels=NumpyKernels(), training=training)
+    params, state = (
+        {
+            name: spec.init.sample(rng, spec.shape, *spec.fans()).astype(np.float32)
+            for name, spec in specs.items()
+            if spec.init
+        }
+        for specs in (layer.param_specs(shape[1:]), layer.state_specs(shape[1:]))
+    )
+    assert set(params) == set(layer.param_specs(shape[1:]))
+    grads = {name: np.empty_like(values) for name, values in params.items()}
+    call = Call(operations=NumpyKernels(), training=training, state=state)
     with careful():
         y, saved = layer.forward(params, x.copy(), call)
         assert np.isfinite(y).all()
         dx = layer.backward(params, saved, np.full_like(y, 1e4), grads, call)
     assert dx is not None
-    for result in (dx, *params.values(), *grads.values()):
+    for result in (dx, *state.values(), *grads.values()):
         assert np.isfinite(result).all()
 
 
@@ -80,8 +83,8 @@ def test_layers_stay_finite(layer: Layer, values: str, N: int, size: int, traini
 def test_activations_of_the_largest_numbers(layer: Layer) -> None:
     x = np.array([[3e38, -3e38, 1e-45, -1e-45, 0.0]], np.float32)
     with careful():
-        y, saved = layer.forward({}, x, Call(kernels=NumpyKernels()))
-        dx = layer.backward({}, saved, np.ones_like(y), {}, Call(kernels=NumpyKernels()))
+        y, saved = layer.forward({}, x, Call(operations=NumpyKernels()))
+        dx = layer.backward({}, saved, np.ones_like(y), {}, Call(operations=NumpyKernels()))
     assert dx is not None
     assert np.isfinite(y).all()
     assert np.isfinite(dx).all()
@@ -135,10 +138,12 @@ def test_batch_norm_of_a_constant_is_its_bias() -> None:
         params = {
             "weight": np.array([2, 3], np.float32),
             "bias": np.array([5, -6], np.float32),
+        }
+        state = {
             "running_mean": np.zeros(2, np.float32),
             "running_var": np.ones(2, np.float32),
         }
-        y, _ = layer.forward(params, x, Call(kernels=NumpyKernels(), training=True))
+        y, _ = layer.forward(params, x, Call(NumpyKernels(), training=True, state=state))
         np.testing.assert_allclose(y[:, 0], 5, atol=1e-2)
         np.testing.assert_allclose(y[:, 1], -6, atol=1e-2)
 

@@ -100,7 +100,7 @@ ORDER = [
     *("_version", "errors", "arrays", "options", "files", "operations"),
     *("initializers", "losses", "optimizers", "schedules", "layers", "kernels", "data"),
     *("registry", "spec", "network", "training", "model", "plots", "runs", "profiling"),
-    *("api", "testing", "scaffold", "cli", "__main__"),
+    *("api", "authoring", "testing", "scaffold", "cli", "__main__"),
 ]
 """The rooms from the ground up: each imports only from those before it, and from itself."""
 

@@ -115,7 +115,7 @@ def test_the_list_marks_what_does_not_load_and_why(site: Path) -> None:
     assert "is no subclass of lenetkit.layers.base.Layer" in rows["hostile", "wrong"]
     assert rows["hostile", "relu"] == "ok; 'relu' is the built-in: write 'hostile:relu'"
     assert rows["hostile", "prints"] == rows["hostile", "good"] == "ok"
-    assert rows["old", "ancient"].startswith("was built for plugin API 0; this lenetkit has 1")
+    assert rows["old", "ancient"].startswith("was built for plugin API 0; this lenetkit has 2")
     assert rows["lenetkit", "relu"] == rows["lenetkit", "conv2d"] == "ok"
 
 

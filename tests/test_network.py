@@ -187,7 +187,7 @@ def test_key_determines_what_is_dropped() -> None:
 def test_each_layer_draws_for_itself() -> None:
     workspace = network().workspace(training=True)
     workspace.reseed(1, 2)
-    assert len({step.call.rng.random() for step in workspace.steps}) == len(workspace.steps)
+    assert len({step.call.rng.random() for step in workspace.stages}) == len(workspace.stages)
 
 
 def test_images_are_left_alone() -> None:
@@ -211,6 +211,6 @@ def test_a_layer_that_gives_no_gradient_is_named() -> None:
     net = network()
     workspace = net.workspace(training=True)
     y = net.forward(images(), workspace)
-    workspace.steps[4].call.needs_input_grad = False
+    workspace.stages[4].call.needs_input_grad = False
     with pytest.raises(ContractError, match=r"^gave None; expected an array of shape \(4, 3,"):
         net.backward(np.ones_like(y), workspace)

@@ -10,8 +10,9 @@ import pytest
 
 import lenetkit
 from contenders.torch_twin import torch_twin
-from lenetkit.layers.base import Call, Layer
+from lenetkit.layers.base import Layer
 from lenetkit.layers.batch_norm2d import BatchNorm2d
+from lenetkit.layers.call import Call
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.linear import Linear
 from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
@@ -69,12 +70,12 @@ LAYERS: list[tuple[Layer, tuple[int, ...]]] = [
 def test_forward_and_gradients_are_pytorchs(layer: Layer, in_shape: tuple[int, ...]) -> None:
     rng = np.random.default_rng(1)
     params = {
-        name: rng.normal(0.5, 0.3, spec.shape) if spec.trainable else np.ones(spec.shape)
-        for name, spec in layer.param_specs(in_shape).items()
+        name: rng.normal(0.5, 0.3, spec.shape) for name, spec in layer.param_specs(in_shape).items()
     }
     x = rng.normal(size=(4, *in_shape))
     network = lenetkit.build("lenet5")
-    call = Call(kernels=network.plan.spec.kernels, training=True)
+    state = {name: np.ones(spec.shape) for name, spec in layer.state_specs(in_shape).items()}
+    call = Call(operations=network.plan.spec.kernels, training=True, state=state)
     y, saved = layer.forward(params, x, call)
     dy = rng.normal(size=y.shape)
     grads = {name: np.empty_like(value) for name, value in params.items()}
@@ -89,11 +90,8 @@ def test_forward_and_gradients_are_pytorchs(layer: Layer, in_shape: tuple[int, .
     np.testing.assert_allclose(y, ty.detach().numpy(), rtol=1e-9, atol=1e-11)
     assert dx is not None
     np.testing.assert_allclose(dx, tx.grad.numpy(), rtol=1e-9, atol=1e-11)
-    for name, spec in layer.param_specs(in_shape).items():
-        if spec.trainable:
-            np.testing.assert_allclose(
-                grads[name], leaves[name].grad.numpy(), rtol=1e-9, atol=1e-10
-            )
+    for name, found in grads.items():
+        np.testing.assert_allclose(found, leaves[name].grad.numpy(), rtol=1e-9, atol=1e-10)
 
 
 def _functional(layer: Any) -> Any:

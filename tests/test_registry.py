@@ -155,7 +155,7 @@ def test_a_distribution_for_another_api_is_listed_but_not_used(
         point("a", "lenetkit.layers.activations:Tanh", old),
         point("0", "old", old, group=API_GROUP),
         point("b", "lenetkit.layers.activations:ReLU", distribution("new")),
-        point("1", "new", distribution("new"), group=API_GROUP),
+        point("2", "new", distribution("new"), group=API_GROUP),
     )
     assert registry.names() == ["a", "b"]
     assert registry.get("b") is ReLU
@@ -163,7 +163,7 @@ def test_a_distribution_for_another_api_is_listed_but_not_used(
         registry.get("a")
     assert str(caught.value) == (
         "layer 'a' of old 1.0 (lenetkit.layers.activations:Tanh) was built for plugin API 0; "
-        "this lenetkit has 1: update the older one"
+        "this lenetkit has 2: update the older one"
     )
 
 

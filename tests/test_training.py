@@ -12,8 +12,11 @@ import pytest
 from numpy.typing import NDArray
 
 import lenetkit
+from lenetkit.layers.base import SecondOrderLayer
+from lenetkit.losses import MeanSquaredError, SecondOrderLoss
 from lenetkit.network.network import Network
-from lenetkit.optimizers import Optimizer
+from lenetkit.network.plan import Plan
+from lenetkit.optimizers import SecondOrderOptimizer
 from lenetkit.training import loop
 from lenetkit.training.data import TrainingData, load_training_data
 from lenetkit.training.loop import EpochBegun, EpochDone, StepDone
@@ -114,7 +117,15 @@ def test_train_accuracy_is_that_of_the_epochs_last_weights(
 
 
 @dataclass(frozen=True, kw_only=True)
-class ByCurvature(Optimizer):
+class CurvedError(MeanSquaredError, SecondOrderLoss):
+    """Mean squared error with its second derivative, 2 / K."""
+
+    def second_backward(self, saved: Any) -> NDArray[Any]:
+        return np.full_like(saved, 2 / saved.shape[1])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByCurvature(SecondOrderOptimizer):
     """Steps divided by the curvature that was measured when the epoch began."""
 
     slots: ClassVar[tuple[str, ...]] = ("curvature",)
@@ -138,13 +149,20 @@ class ByCurvature(Optimizer):
         params -= lr * grads / (1 + state["curvature"])
 
 
-def test_an_optimizer_may_prepare_each_epoch(
-    network: Network, data: TrainingData, monkeypatch: pytest.MonkeyPatch
+def second_order(network: Network) -> Network:
+    """The same layers as far as they have second derivatives, under a loss that has one."""
+    plan = network.plan
+    kept = [i for i, p in enumerate(plan.layers) if isinstance(p.layer, SecondOrderLayer)]
+    spec = replace(plan.spec, layers=tuple(plan.spec.layers[i] for i in kept), loss=CurvedError())
+    return Network(Plan(spec, tuple(plan.layers[i] for i in kept)))
+
+
+def test_an_optimizer_may_measure_curvature_before_each_epoch(
+    network: Network, data: TrainingData
 ) -> None:
-    monkeypatch.setattr(
-        "lenetkit.training.loop._curvature", lambda *args: lambda n: np.full_like(network.params, n)
-    )
+    network = second_order(network)
     events = list(lenetkit.train(network, data, optimizer=ByCurvature(lr=0.1)))
     begun = [event for event in events if isinstance(event, EpochBegun)]
-    assert begun == [EpochBegun(n, {"largest curvature": 7.0}) for n in (1, 2)]
+    assert [event.epoch for event in begun] == [1, 2]
+    assert all(event.notes["largest curvature"] > 0 for event in begun)
     assert [type(event) for event in events[:2]] == [EpochBegun, StepDone]

@@ -11,10 +11,10 @@ from lenetkit.training import loop
 
 
 class LenetkitContender(Contender):
-    """`loop.train` on uint8 images in memory."""
+    """The training loop on uint8 images in memory."""
 
     name: ClassVar[str] = "lenetkit numpy"
-    what: ClassVar[str] = "uint8 images, loop.train"
+    what: ClassVar[str] = "uint8 images, loop.Trainer"
     kernels: ClassVar[str] = "numpy"
 
     def __init__(self, task: Task) -> None:
@@ -22,14 +22,16 @@ class LenetkitContender(Contender):
         self.network = Network(task.plan)
         settings = task.plan.spec.train
         self.progress = loop.start(self.network, settings)
-        self.events = loop.train(self.network, task.data, settings, self.progress)
+        self.trainer = loop.Trainer(self.network, task.data, settings, self.progress)
+        self.events = self.trainer.steps()
         self.inferring = self.network.workspace(training=False)
 
     def train(self, steps: int) -> None:
         for _ in range(steps):
-            if (self.progress.step + 1) * self.task.batch > len(self.task.data.train):
+            if next(self.events, None) is None:
                 self.progress.step = 0  # an epoch that ends is evaluated; Adam counts from 1 again
-            next(self.events)
+                self.events = self.trainer.steps()
+                next(self.events)
 
     def infer(self, steps: int) -> None:
         images, pipeline = self.task.data.train.images[: self.task.batch], self.task.data.pipeline

@@ -61,6 +61,7 @@ class DataSource(Configurable):
     """Base of all data sets."""
 
     group: ClassVar[str] = "lenetkit.datasets"
+    kind: ClassVar[str] = "data set"
     preparation: ClassVar[Preparation] = "resize"
     """How `predict` turns an image file into one like these: as a centred digit, or resized."""
     reads_files: ClassVar[bool] = True

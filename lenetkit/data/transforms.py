@@ -24,6 +24,7 @@ class Transform(Configurable):
     """Base of all transforms."""
 
     group: ClassVar[str] = "lenetkit.transforms"
+    kind: ClassVar[str] = "transform"
     training_only: ClassVar[bool] = False
 
     def output_shape(self, in_shape: Shape) -> Shape:

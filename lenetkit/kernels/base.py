@@ -19,6 +19,7 @@ class Kernels(Operations, Configurable):
     """Base of all kernel sets: the operations, and what may be fused, threaded and reported."""
 
     group: ClassVar[str] = "lenetkit.kernels"
+    kind: ClassVar[str] = "kernel set"
 
     def fuse(self, layers: Sequence[Layer]) -> tuple[int, Layer] | None:
         """(count, a layer that does the work of the first `count` of these layers), where faster.

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lenetkit.arrays import Array, Shape
-from lenetkit.layers.base import Call, Layer, Params, ParamSpec
+from lenetkit.layers.base import Layer, Params, ParamSpec
+from lenetkit.layers.call import Call
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.pooling import MaxPool2d
 from lenetkit.operations import convolution, memory, pooling

@@ -1,8 +1,8 @@
 """The layer contract: describe and compute, own nothing.
 
-A layer is a frozen set of options. Its parameters, its scratch memory and what its backward pass
-needs from the forward pass are all handed to it, so one layer object can serve many networks,
-interleaved forward passes and float32 and float64 alike. Shapes leave out the batch.
+A layer is a frozen set of options. Its parameters, its state, its scratch memory and what its
+backward pass needs from the forward pass are all handed to it, so one layer object can serve many
+networks, interleaved forward passes, and float32 and float64 alike. Shapes leave out the batch.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lenetkit.arrays import Array, Shape, shape_text
 from lenetkit.errors import ShapeError
 from lenetkit.initializers import Initializer
-from lenetkit.operations.base import Operations
+from lenetkit.layers.call import Call
 from lenetkit.options import Configurable
 
 Params = Mapping[str, Array]
@@ -26,15 +27,13 @@ Params = Mapping[str, Array]
 
 @dataclass(frozen=True)
 class ParamSpec:
-    """One parameter of a layer: its shape and how it starts."""
+    """A parameter, or a piece of untrained state: its shape and initial value."""
 
     shape: Shape
     init: Initializer | None = None
-    """Where it starts; None takes the spec's `init`."""
-    trainable: bool = True
-    """False for state that the optimizer leaves alone, such as running means."""
+    """None takes the spec's `init`."""
     fan_in: int = 0
-    """Inputs a unit; 0 derives it from the shape, (out, in, …) as PyTorch does."""
+    """Inputs of a unit; 0 derives it from the shape, (out, in, …) as PyTorch does."""
     fan_out: int = 0
 
     def fans(self) -> tuple[int, int]:
@@ -52,63 +51,21 @@ class Cost:
     macs: int = 0
     """Multiply-adds with a weight."""
     connections: int = 0
-    """As LeCun et al. (1998), section II.B count them: each unit's inputs, plus one for a bias."""
-
-
-@dataclass
-class Call:
-    """What a layer is handed for one pass: mode, randomness, kernels and scratch memory.
-
-    Scratch buffers stay valid until the next forward pass that uses this object; training and
-    evaluation each have their own.
-    """
-
-    kernels: Operations
-    training: bool = False
-    needs_input_grad: bool = True
-    """False for the first layer: `backward` may then return None and save the work."""
-    rng_key: tuple[int, ...] = (0,)
-    _buffers: dict[tuple[str, Any], Array] = field(default_factory=dict, repr=False)
-
-    @property
-    def rng(self) -> np.random.Generator:
-        """The generator for every random draw of this pass, made anew from its key."""
-        return np.random.default_rng(self.rng_key)
-
-    @property
-    def scratch_bytes(self) -> int:
-        """How much scratch memory has been asked for so far, in bytes."""
-        return sum(buffer.nbytes for buffer in self._buffers.values())
-
-    def scratch(self, name: str, shape: Shape, dtype: Any) -> Array:
-        """An uninitialized array, the same memory each time the name is asked for again."""
-        size = math.prod(shape)
-        key = (name, np.dtype(dtype))
-        buffer = self._buffers.get(key)
-        if buffer is None or buffer.size < size:
-            buffer = self._buffers[key] = np.empty(size, dtype)
-        return buffer[:size].reshape(shape)
-
-    def scratch_like(self, name: str, x: Array) -> Array:
-        """Scratch with the shape, the memory order and the dtype of `x`."""
-        if x.flags.c_contiguous:
-            return self.scratch(name, x.shape, x.dtype)
-        order = sorted(range(x.ndim), key=lambda axis: (-x.strides[axis], axis))
-        y = self.scratch(name, tuple(x.shape[axis] for axis in order), x.dtype)
-        return y.transpose(np.argsort(order))
+    """As LeCun et al. (1998), section II.B, count them: each unit's inputs, plus one for a bias."""
 
 
 class Layer(Configurable):
     """Base of all layers. Methods in this order: shapes, parameters, forward, backward.
 
     The contract: never write to `x`; `dy` may be reused as scratch; gradients are *written* to
-    `grads`, not accumulated; the results have the dtype of `x`; every random draw takes
-    `call.rng`.
+    `grads`, not accumulated; results have the dtype of `x`; random draws come from `call.rng` or
+    `call.draw`; untrained state lives in `call.state`.
     """
 
     group: ClassVar[str] = "lenetkit.layers"
+    kind: ClassVar[str] = "layer"
     trial_shapes: ClassVar[tuple[Shape, ...]] = ()
-    """Input shapes to check the layer on, where it takes neither any image nor any row."""
+    """Input shapes to check the layer with, where it takes neither any image nor any row."""
 
     def inferred(self, in_shape: Shape) -> dict[str, int]:
         """The options that the input shape determines, such as `in_channels`.
@@ -122,7 +79,11 @@ class Layer(Configurable):
         """The shape that comes out. Raises ShapeError for a shape that cannot come in."""
 
     def param_specs(self, in_shape: Shape) -> dict[str, ParamSpec]:
-        """The parameters by name (`weight`, `bias`, …)."""
+        """The trained parameters by name (`weight`, `bias`, …)."""
+        return {}
+
+    def state_specs(self, in_shape: Shape) -> dict[str, ParamSpec]:
+        """Untrained state by name (`running_mean`, a fixed table), found in `call.state`."""
         return {}
 
     def cost(self, in_shape: Shape) -> Cost:
@@ -137,18 +98,54 @@ class Layer(Configurable):
     def backward(
         self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
     ) -> Array | None:
-        """dL/dx from dL/dy; writes dL/dp into `grads[p]` for every trainable parameter p."""
+        """dL/dx from dL/dy; writes dL/dp into `grads[p]` for every parameter p."""
+
+
+class SecondOrderLayer(Layer):
+    """A layer that also hands on second derivatives, for optimizers that ask for them."""
+
+    @abstractmethod
+    def second_backward(
+        self, params: Params, saved: Any, d2y: Array, d2grads: Params, call: Call
+    ) -> Array:
+        """The Gauss–Newton diagonal of the second derivative, from outputs to inputs.
+
+        d²L/dx_i² = Σ_j (∂y_j/∂x_i)² · d²L/dy_j², and likewise for every parameter, summed over the
+        batch and written to `d2grads`. LeCun et al. 1998, appendix C, eqs. 24–27.
+        """
+
+
+class Elementwise(SecondOrderLayer):
+    """An activation: one function applied to every value. Any shape in, the same shape out.
+
+    A subclass states the function and its derivative; gradient and second derivative follow.
+    """
+
+    @abstractmethod
+    def function(self, x: Array, out: Array) -> Array:
+        """y = f(x). `out` is memory of the same shape and dtype that may be used for it."""
+
+    @abstractmethod
+    def derivative(self, x: Array, y: Array) -> NDArray[Any]:
+        """dy/dx for each value, from the input or the output, whichever is simpler."""
+
+    def output_shape(self, in_shape: Shape) -> Shape:
+        return in_shape
+
+    def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
+        y = self.function(x, call.scratch_like("y", x))
+        return y, (x, y)
+
+    def backward(
+        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
+    ) -> Array | None:
+        return np.multiply(dy, self.derivative(*saved), out=dy)
 
     def second_backward(
         self, params: Params, saved: Any, d2y: Array, d2grads: Params, call: Call
     ) -> Array:
-        """Optional: the Gauss–Newton diagonal of the second derivative, from outputs to inputs.
-
-        d²L/dx_i² = Σ_j (∂y_j/∂x_i)² · d²L/dy_j², and likewise for every trainable parameter,
-        summed over the batch and written to `d2grads`. Optimizers that scale each parameter's
-        rate by its curvature need it. LeCun et al. 1998, appendix C, eqs. 24–27.
-        """
-        raise NotImplementedError(f"{type(self).__name__} has no second_backward")
+        derivative = self.derivative(*saved)
+        return np.multiply(d2y, derivative * derivative, out=d2y)
 
 
 def expect_image(in_shape: Shape) -> tuple[int, int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 
 from lenetkit.arrays import Array, Shape
 from lenetkit.initializers import Constant, Zeros
-from lenetkit.layers.base import Call, Layer, Params, ParamSpec, expect_image
+from lenetkit.layers.base import Layer, Params, ParamSpec, expect_image
+from lenetkit.layers.call import Call
 from lenetkit.options import option
 
 
@@ -21,8 +23,8 @@ class BatchNorm2d(Layer):
     move towards them: running ← (1 − momentum) · running + momentum · batch, with the unbiased
     variance. In inference the running ones are used.
 
-    Input and output shape: (N, C, H, W). Parameters: weight, bias, and the untrained state
-    running_mean, running_var, each (C,). Ioffe & Szegedy 2015, algorithms 1 and 2.
+    Input and output shape: (N, C, H, W). Parameters: weight, bias; state: running_mean,
+    running_var, each (C,). Ioffe & Szegedy 2015, algorithms 1 and 2.
     """
 
     eps: float = option(1e-5, above=0, doc="Added to the variance.")
@@ -41,20 +43,25 @@ class BatchNorm2d(Layer):
         specs = {}
         if self.affine:
             specs = {"weight": ParamSpec(C, Constant(value=1.0)), "bias": ParamSpec(C, Zeros())}
-        return specs | {
-            "running_mean": ParamSpec(C, Zeros(), trainable=False),
-            "running_var": ParamSpec(C, Constant(value=1.0), trainable=False),
+        return specs
+
+    def state_specs(self, in_shape: Shape) -> dict[str, ParamSpec]:
+        C = (in_shape[0],)
+        return {
+            "running_mean": ParamSpec(C, Zeros()),
+            "running_var": ParamSpec(C, Constant(value=1.0)),
         }
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
-        count = x.size // x.shape[1]
+        count = _values_a_channel(x, call)
         if call.training and count:
-            mean, var = x.mean(axis=(0, 2, 3)), x.var(axis=(0, 2, 3))
+            mean: Array = call.batch.sum(x.sum(axis=_AXES)) / count
+            var: Array = call.batch.sum(((x - _by_channel(mean)) ** 2).sum(axis=_AXES)) / count
             unbiased = var * (count / max(count - 1, 1))
             for name, new in (("running_mean", mean), ("running_var", unbiased)):
-                params[name][...] += self.momentum * (new - params[name])
+                call.state[name][...] += self.momentum * (new - call.state[name])
         else:
-            mean, var = params["running_mean"], params["running_var"]
+            mean, var = call.state["running_mean"], call.state["running_var"]
         scale = 1 / np.sqrt(var + self.eps)
         normal = (x - _by_channel(mean)) * _by_channel(scale)
         if not self.affine:
@@ -66,15 +73,25 @@ class BatchNorm2d(Layer):
         self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
     ) -> Array | None:
         normal, scale = saved
-        d_weight = (dy * normal).sum(axis=(0, 2, 3))
-        d_bias = dy.sum(axis=(0, 2, 3))
+        d_weight = (dy * normal).sum(axis=_AXES)
+        d_bias = dy.sum(axis=_AXES)
         if self.affine:
             grads["weight"][...], grads["bias"][...] = d_weight, d_bias
             scale = scale * params["weight"]
         if call.training:  # mean and variance depend on x too: dx has no part along 1 or normal
-            count = max(dy.size // dy.shape[1], 1)
-            dy = dy - _by_channel(d_bias / count) - normal * _by_channel(d_weight / count)
+            count = max(_values_a_channel(dy, call), 1)
+            mean_dy, mean_dy_normal = (call.batch.sum(s) / count for s in (d_bias, d_weight))
+            dy = dy - _by_channel(mean_dy) - normal * _by_channel(mean_dy_normal)
         return dy * _by_channel(scale)
+
+
+_AXES = (0, 2, 3)
+"""All but the channels."""
+
+
+def _values_a_channel(x: Array, call: Call) -> int:
+    """How many values of each channel the whole batch has."""
+    return call.batch.size(len(x)) * math.prod(x.shape[2:])
 
 
 def _by_channel(values: Array) -> Array:

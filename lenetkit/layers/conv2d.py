@@ -9,13 +9,14 @@ from typing import Any
 from lenetkit.arrays import Array, Shape
 from lenetkit.errors import OptionError, ShapeError
 from lenetkit.initializers import Initializer, Zeros
-from lenetkit.layers.base import Call, Cost, Layer, Params, ParamSpec, expect_image
+from lenetkit.layers.base import Cost, Params, ParamSpec, SecondOrderLayer, expect_image
+from lenetkit.layers.call import Call
 from lenetkit.operations.base import Pair, Window, pair
 from lenetkit.options import option
 
 
 @dataclass(frozen=True, kw_only=True)
-class Conv2d(Layer):
+class Conv2d(SecondOrderLayer):
     """2-D convolution (a cross-correlation, as everywhere in this field).
 
     y[n, o, i, j] = bias[o] + Σ_{c,u,v} weight[o, c, u, v] · x[n, c, i·s + u·d − p, j·s + v·d − p]
@@ -69,7 +70,7 @@ class Conv2d(Layer):
         return Cost(macs=units * fan_in, connections=units * (fan_in + self.bias))
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
-        y, inner = call.kernels.conv2d(
+        y, inner = call.operations.conv2d(
             x, params["weight"], params.get("bias"), self.window, self.groups, call.scratch
         )
         return y, (x, inner)
@@ -78,7 +79,7 @@ class Conv2d(Layer):
         self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
     ) -> Array | None:
         _, inner = saved
-        return call.kernels.conv2d_backward(
+        return call.operations.conv2d_backward(
             inner,
             params["weight"],
             dy,
@@ -98,8 +99,8 @@ class Conv2d(Layer):
             return call.scratch(f"second {name}", shape, dtype)
 
         squares, bias = params["weight"] ** 2, params.get("bias")
-        _, inner = call.kernels.conv2d(x * x, squares, bias, self.window, self.groups, scratch)
-        d2x = call.kernels.conv2d_backward(
+        _, inner = call.operations.conv2d(x * x, squares, bias, self.window, self.groups, scratch)
+        d2x = call.operations.conv2d_backward(
             inner, squares, d2y, d2grads["weight"], d2grads.get("bias"), True, scratch
         )
         if d2x is None:

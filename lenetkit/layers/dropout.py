@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from lenetkit.arrays import Array, Shape
-from lenetkit.layers.base import Call, Layer, Params
+from lenetkit.layers.base import Layer, Params
+from lenetkit.layers.call import Call
 from lenetkit.options import option
 
 
@@ -28,7 +29,7 @@ class Dropout(Layer):
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
         if not call.training or self.p == 0:
             return x, None
-        kept = call.rng.random(x.shape, np.float32) >= self.p
+        kept = call.draw(x.shape, lambda rng, shape: rng.random(shape, np.float32)) >= self.p
         mask = np.multiply(kept, x.dtype.type(1 / (1 - self.p)), dtype=x.dtype)
         return x * mask, mask
 

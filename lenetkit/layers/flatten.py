@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from lenetkit.arrays import Array, Shape
-from lenetkit.layers.base import Call, Layer, Params
+from lenetkit.layers.base import Params, SecondOrderLayer
+from lenetkit.layers.call import Call
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flatten(Layer):
+class Flatten(SecondOrderLayer):
     """All values of an image in one row, in the order C, H, W.
 
     Input shape: (N, …). Output shape: (N, product of the rest). Backward restores the shape.

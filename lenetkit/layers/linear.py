@@ -10,12 +10,13 @@ import numpy as np
 
 from lenetkit.arrays import Array, Shape
 from lenetkit.initializers import Initializer, Zeros
-from lenetkit.layers.base import Call, Cost, Layer, Params, ParamSpec
+from lenetkit.layers.base import Cost, Params, ParamSpec, SecondOrderLayer
+from lenetkit.layers.call import Call
 from lenetkit.options import option
 
 
 @dataclass(frozen=True, kw_only=True)
-class Linear(Layer):
+class Linear(SecondOrderLayer):
     """y = x · weightᵀ + bias, for x flattened to one row an image in the order C, H, W.
 
     Input shape: (N, …). Output shape: (N, out_features).

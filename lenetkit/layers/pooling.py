@@ -10,7 +10,8 @@ import numpy as np
 
 from lenetkit.arrays import Array, Shape
 from lenetkit.errors import OptionError
-from lenetkit.layers.base import Call, Cost, Layer, Params, expect_image
+from lenetkit.layers.base import Cost, Layer, Params, SecondOrderLayer, expect_image
+from lenetkit.layers.call import Call
 from lenetkit.operations.base import Pair, Window, pair
 from lenetkit.options import option
 
@@ -63,16 +64,16 @@ class MaxPool2d(_Pool2d):
     """
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
-        return call.kernels.max_pool2d(x, self.window, call.scratch)
+        return call.operations.max_pool2d(x, self.window, call.scratch)
 
     def backward(
         self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
     ) -> Array | None:
-        return call.kernels.max_pool2d_backward(saved, dy, call.scratch)
+        return call.operations.max_pool2d_backward(saved, dy, call.scratch)
 
 
 @dataclass(frozen=True, kw_only=True)
-class AvgPool2d(_Pool2d):
+class AvgPool2d(_Pool2d, SecondOrderLayer):
     """The mean of each window: y[n, c, i, j] = mean_{u,v} x[n, c, i·s + u, j·s + v], s the stride.
 
     Input shape: (N, C, H, W). Output shape: (N, C, OH, OW) as for `max_pool2d`.
@@ -84,14 +85,14 @@ class AvgPool2d(_Pool2d):
     count_include_pad: bool = option(True, doc="Whether padding counts in the mean, as zeros.")
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
-        y, inner = call.kernels.avg_pool2d(x, self.window, self.count_include_pad, call.scratch)
+        y, inner = call.operations.avg_pool2d(x, self.window, self.count_include_pad, call.scratch)
         return y, (inner, x.shape[2:])
 
     def backward(
         self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
     ) -> Array | None:
         inner, _ = saved
-        return call.kernels.avg_pool2d_backward(inner, dy, call.scratch)
+        return call.operations.avg_pool2d_backward(inner, dy, call.scratch)
 
     def second_backward(
         self, params: Params, saved: Any, d2y: Array, d2grads: Params, call: Call
@@ -100,9 +101,9 @@ class AvgPool2d(_Pool2d):
         pixels: Any = math.prod(self.window.kernel)
         if not self.count_include_pad:  # then those inside the image, window by window
             ones = np.ones((1, 1, *size), d2y.dtype)
-            pixels = pixels * call.kernels.avg_pool2d(ones, self.window, True, _fresh)[0]
+            pixels = pixels * call.operations.avg_pool2d(ones, self.window, True, _fresh)[0]
         d2y /= pixels  # backward does so once; the square wants it twice
-        return call.kernels.avg_pool2d_backward(inner, d2y, call.scratch)
+        return call.operations.avg_pool2d_backward(inner, d2y, call.scratch)
 
 
 def _fresh(name: str, shape: Shape, dtype: Any) -> Array:

@@ -175,7 +175,7 @@ def fill(network: Network, tensors: Tensors, path: Path) -> None:
 
 def mismatches(plan: Plan, dtype: np.dtype[Any], tensors: Tensors) -> list[str]:
     """What keeps the tensors from being the network's: one line each, empty where all fit."""
-    own = {f"{p.name}.{name}": spec.shape for p in plan.layers for name, spec in p.params.items()}
+    own = {f"{p.name}.{name}": spec.shape for p in plan.layers for name, spec in p.tensors.items()}
     missing = [name for name in own if name not in tensors]
     wrong = [f"  {name}: missing" for name in missing]
     for name, values in tensors.items():

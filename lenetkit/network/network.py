@@ -6,6 +6,7 @@ named views of them. Untrained state (running means) lies apart.
 
 from __future__ import annotations
 
+import itertools
 import math
 import zlib
 from collections.abc import Iterator
@@ -14,65 +15,63 @@ from typing import Any
 
 import numpy as np
 
-from lenetkit.arrays import Array, shape_text
+from lenetkit.arrays import Array, Views, shape_text
 from lenetkit.errors import PluginError, ShapeError
-from lenetkit.layers.base import Call
+from lenetkit.layers.call import Call
 from lenetkit.network.plan import Plan
-from lenetkit.network.stage import Step
+from lenetkit.network.stage import Stage
 
 
 class Workspace:
-    """The steps of a pass, with scratch memory and saved state for one stream of batches.
+    """The stages of a pass, with scratch memory and saved state for one stream of batches.
 
     Training and evaluation each have their own, so that neither overwrites the other's.
     """
 
     def __init__(self, network: Network, *, training: bool, fused: bool) -> None:
         self.fused = fused
-        self.steps = list(_steps(network, training, fused))
+        self.stages = list(_stages(network, training, fused))
 
     def reseed(self, *key: int) -> None:
         """Give every layer a generator of its own, determined by `key`."""
-        for step in self.steps:
-            step.call.rng_key = (*key, step.first)
+        for stage in self.stages:
+            stage.call.rng_key = (*key, stage.first)
 
 
-_MOST_VALUES = 1 << 30
-"""Values in one array from which on a spec is taken for a mistake: 4 GiB in float32."""
+MAX_VALUES = 1 << 30
+"""Values in one array; a spec that asks for more is taken for a mistake. 4 GiB in float32."""
 
 
 class Network:
     """A plan with memory. `params` and `grads` are flat; `tensors()` names every piece."""
 
     def __init__(self, plan: Plan, *, seed: int = 0, dtype: Any = np.float32) -> None:
-        _expect_bearable(plan)
+        _check_sizes(plan)
         self.plan = plan
         self.dtype = np.dtype(dtype)
         size = plan.count(trainable_only=True)
         self.params = np.zeros(size, dtype)
         self.grads = np.zeros(size, dtype)
+        self._param_views = self._split(self.params)
         self._grad_views = self._split(self.grads)
-        self._views = [
-            {
-                name: views[name] if spec.trainable else np.zeros(spec.shape, dtype)
-                for name, spec in layer.params.items()
-            }
-            for layer, views in zip(plan.layers, self._split(self.params), strict=True)
+        self._state = [
+            Views({name: np.zeros(spec.shape, dtype) for name, spec in layer.state.items()})
+            for layer in plan.layers
         ]
         self.initialize(seed)
 
-    def _split(self, vector: Array) -> list[dict[str, Array]]:
-        """A flat vector as named views of the trainable parameters, for each layer."""
-        views: list[dict[str, Array]] = []
-        offset = 0
-        for layer in self.plan.layers:
-            views.append({})
-            for name, spec in layer.params.items():
-                if spec.trainable:
-                    end = offset + math.prod(spec.shape)
-                    views[-1][name] = vector[offset:end].reshape(spec.shape)
-                    offset = end
-        return views
+    def _split(self, vector: Array) -> list[Views]:
+        """A flat vector as named views of the parameters, for each layer."""
+        ends = list(
+            itertools.accumulate(
+                math.prod(s.shape) for layer in self.plan.layers for s in layer.params.values()
+            )
+        )
+        pieces = iter(np.split(vector, ends))
+        return [
+            Views({name: next(pieces).reshape(s.shape) for name, s in layer.params.items()})
+            for layer in self.plan.layers
+        ]
 
     def initialize(self, seed: int) -> None:
         """Set every parameter to its initial value.
@@ -80,11 +79,13 @@ class Network:
         Each draws from a generator seeded by (seed, its name), so that a layer added to a spec
         does not change how the others start.
         """
-        for layer, views in zip(self.plan.layers, self._views, strict=True):
-            for name, spec in layer.params.items():
-                rng = np.random.default_rng([seed, zlib.crc32(f"{layer.name}.{name}".encode())])
+        views = self.tensors()
+        for layer in self.plan.layers:
+            for name, spec in layer.tensors.items():
+                path = f"{layer.name}.{name}"
+                rng = np.random.default_rng([seed, zlib.crc32(path.encode())])
                 init = spec.init or self.plan.spec.init
-                views[name][...] = init.sample(rng, spec.shape, *spec.fans())
+                views[path][...] = init.sample(rng, spec.shape, *spec.fans())
 
     def workspace(self, *, training: bool, fused: bool = True) -> Workspace:
         """Memory for passes of one kind.
@@ -95,14 +96,14 @@ class Network:
 
     def forward(self, x: Array, workspace: Workspace) -> Array:
         """The outputs (N, K) for a batch (N, *input). Valid until the workspace's next forward."""
-        for step in workspace.steps:
-            x = step.forward(x)
+        for stage in workspace.stages:
+            x = stage.forward(x)
         return x
 
     def backward(self, dy: Array, workspace: Workspace) -> None:
         """Write dL/dparams into `grads`, for the workspace's last forward."""
-        for step in reversed(workspace.steps):
-            dy = step.backward(dy, step.grads)
+        for stage in reversed(workspace.stages):
+            dy = stage.backward(dy, stage.grads)
 
     def second_backward(self, d2y: Array, workspace: Workspace) -> Array:
         """d²L/dparams², Gauss–Newton diagonal, in the order of `params`; see `Layer`.
@@ -113,10 +114,10 @@ class Network:
         if workspace.fused:
             raise ValueError("second_backward: expected a workspace made with fused=False")
         result = np.zeros_like(self.params)
-        for step, views in zip(
-            reversed(workspace.steps), reversed(self._split(result)), strict=True
+        for stage, views in zip(
+            reversed(workspace.stages), reversed(self._split(result)), strict=True
         ):
-            d2y = step.second_backward(d2y, views)
+            d2y = stage.second_backward(d2y, views)
         return result
 
     def limited(self, threads: int | None) -> AbstractContextManager[None]:
@@ -128,7 +129,8 @@ class Network:
         """`LAYER.NAME` → view, trainable and untrained, in the order of the layers."""
         return {
             f"{layer.name}.{name}": view
-            for layer, views in zip(self.plan.layers, self._views, strict=True)
+            for layer, *both in zip(self.plan.layers, self._param_views, self._state, strict=True)
+            for views in both
             for name, view in views.items()
         }
 
@@ -141,7 +143,7 @@ class Network:
         }
 
 
-def _steps(network: Network, training: bool, fused: bool) -> Iterator[Step]:
+def _stages(network: Network, training: bool, fused: bool) -> Iterator[Stage]:
     """What runs, in order. Raises PluginError where the kernels fuse what does not go together."""
     kernels, planned = network.plan.spec.kernels, network.plan.layers
     first = 0
@@ -149,7 +151,7 @@ def _steps(network: Network, training: bool, fused: bool) -> Iterator[Step]:
         found = kernels.fuse([p.layer for p in planned[first:]]) if fused else None
         count, layer = found or (1, planned[first].layer)
         run = slice(first, first + count)
-        with_params = [index for index in range(first, first + count) if planned[index].params]
+        with_params = [index for index in range(first, first + count) if planned[index].tensors]
         name = "+".join(p.name for p in planned[run])
         if not 1 <= count <= len(planned) - first or len(with_params) > 1:
             raise PluginError(
@@ -157,29 +159,34 @@ def _steps(network: Network, training: bool, fused: bool) -> Iterator[Step]:
                 f"at most one of them with parameters, found {count}: {name}"
             )
         owner = with_params[0] if with_params else first
-        yield Step(
+        yield Stage(
             layer=layer,
             first=first,
             count=count,
             name=name,
             in_shape=planned[first].in_shape,
             out_shape=planned[first + count - 1].out_shape,
-            params=network._views[owner],
+            params=network._param_views[owner],
             grads=network._grad_views[owner],
-            call=Call(kernels=kernels, training=training, needs_input_grad=first > 0),
+            call=Call(
+                operations=kernels,
+                training=training,
+                needs_input_grad=first > 0,
+                state=network._state[owner],
+            ),
             kernels=kernels,
         )
         first += count
 
 
-def _expect_bearable(plan: Plan) -> None:
+def _check_sizes(plan: Plan) -> None:
     """Raise ShapeError for a network whose arrays no memory holds."""
     for layer in plan.layers:
         shapes = {"output": layer.out_shape}
-        shapes |= {name: spec.shape for name, spec in layer.params.items()}
+        shapes |= {name: spec.shape for name, spec in layer.tensors.items()}
         for name, shape in shapes.items():
-            if math.prod(shape) > _MOST_VALUES:
+            if math.prod(shape) > MAX_VALUES:
                 raise ShapeError(
                     f"layers.{layer.name}: its {name} of {shape_text(shape)} is too large; "
-                    f"expected at most {_MOST_VALUES:,} values"
+                    f"expected at most {MAX_VALUES:,} values"
                 )

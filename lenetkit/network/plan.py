@@ -10,12 +10,16 @@ from typing import Any, SupportsIndex
 
 from lenetkit.arrays import Shape, shape_text
 from lenetkit.errors import PluginError, Problem, ShapeError, SpecError, blaming, shortened
-from lenetkit.layers.base import Cost, Layer, ParamSpec
+from lenetkit.layers.base import Cost, Layer, ParamSpec, SecondOrderLayer
+from lenetkit.losses import SecondOrderLoss
+from lenetkit.optimizers import SecondOrderOptimizer
+from lenetkit.options import Configurable
 from lenetkit.registry.blame import identity
 from lenetkit.registry.catalog import Catalog, Provider, installed
 from lenetkit.spec.bind import Binder
 from lenetkit.spec.dump import to_yaml
 from lenetkit.spec.merge import Override, Tree, parse_text, read_tree
+from lenetkit.spec.nodes import MapNode, Mark
 from lenetkit.spec.sections import ModelSpec, NamedLayer, bind_model
 
 
@@ -30,12 +34,18 @@ class LayerPlan:
     in_shape: Shape
     out_shape: Shape
     params: dict[str, ParamSpec]
+    state: dict[str, ParamSpec]
     cost: Cost
 
+    @property
+    def tensors(self) -> dict[str, ParamSpec]:
+        """Parameters, then state."""
+        return {**self.params, **self.state}
+
     def count(self, *, trainable_only: bool = False) -> int:
-        """How many parameters the layer has."""
-        specs = self.params.values()
-        return sum(math.prod(s.shape) for s in specs if s.trainable or not trainable_only)
+        """The number of parameters, untrained state included unless told otherwise."""
+        specs = self.params if trainable_only else self.tensors
+        return sum(math.prod(spec.shape) for spec in specs.values())
 
 
 @dataclass(frozen=True)
@@ -97,10 +107,37 @@ def plan_tree(tree: Tree, catalog: Catalog) -> Plan:
         problems += unfit
     if problems or draft.model is None:
         raise SpecError(problems)
+    if isinstance(draft.model.train.optimizer, SecondOrderOptimizer):
+        expect_second_order(Plan(draft.model, planned), tree.root)
     layers = tuple(
         replace(named, layer=p.layer) for named, p in zip(draft.layers, planned, strict=True)
     )
     return Plan(replace(draft.model, layers=layers), planned)
+
+
+def expect_second_order(plan: Plan, root: MapNode | None = None) -> None:
+    """Raise SpecError where a layer or the loss has no second derivatives.
+
+    `root`, the nodes of the spec, gives the place of the loss.
+    """
+    optimizer = type(plan.spec.train.optimizer).__name__
+
+    def lacks(mark: Mark, path: str, thing: Configurable) -> Problem:
+        name, _ = identity(thing, installed())
+        message = f"{name} has no second derivatives, which the optimizer {optimizer} needs"
+        return mark.problem(path, f"{message}; use another {thing.kind}, or another optimizer")
+
+    problems = [
+        lacks(named.mark, f"layers.{named.name}", named.layer)
+        for named in plan.spec.layers
+        if not isinstance(named.layer, SecondOrderLayer)
+    ]
+    if not isinstance(plan.spec.loss, SecondOrderLoss):
+        node = root and root.get("loss")
+        mark = node.mark if node else root.mark if root else Mark("train")
+        problems.append(lacks(mark, "loss", plan.spec.loss))
+    if problems:
+        raise SpecError(problems)
 
 
 def plan_layers(
@@ -125,7 +162,8 @@ def plan_layers(
                     for option, message in wrong.items()
                 ]
                 out = _checked(layer.output_shape(shape), culprit)
-                params, cost = layer.param_specs(shape), layer.cost(shape)
+                params, state = layer.param_specs(shape), layer.state_specs(shape)
+                cost = layer.cost(shape)
         except ShapeError as error:
             history = _history(in_shape, planned)
             message = f"{error}\n    shapes before it: {history}"
@@ -140,6 +178,7 @@ def plan_layers(
                 in_shape=shape,
                 out_shape=out,
                 params=params,
+                state=state,
                 cost=cost,
             )
         )

@@ -1,4 +1,4 @@
-"""One step of a pass: a layer with all that it is handed, held to its contract."""
+"""One stage of a pass: a layer with everything it is handed, held to its contract."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from typing import Any
 
 from lenetkit.arrays import Array, Shape
 from lenetkit.kernels.base import Kernels
-from lenetkit.layers.base import Call, Layer, Params
+from lenetkit.layers.base import Layer, Params, SecondOrderLayer
+from lenetkit.layers.call import Call
 from lenetkit.options import Configurable
 from lenetkit.registry.blame import ContractError, expect_own
 
 
 @dataclass(eq=False)
-class Step:
-    """One layer of a workspace, or one that does the work of several, with all that it is handed.
+class Stage:
+    """One layer of a workspace, or a fused one, with everything it is handed.
 
-    `count` layers of the plan, from `first` on. What a plugin raises in its passes, and results of
-    other shapes than planned, are PluginErrors that name it.
+    It stands for `count` layers of the plan, starting at `first`. Whatever a plugin raises in its
+    passes, and results that do not have the planned shape, are PluginErrors that name it.
     """
 
     layer: Layer
@@ -27,11 +28,11 @@ class Step:
     """`pool1`; of fused layers `conv1+relu1+pool1`."""
     in_shape: Shape
     out_shape: Shape
-    params: dict[str, Array]
-    grads: dict[str, Array]
+    params: Params
+    grads: Params
     call: Call
     kernels: Kernels
-    """Who may have fused the layer, and computes for it."""
+    """Blamed with the layer: they may have fused it, and compute for it."""
     saved: Any = None
     """What the last forward pass left for backward."""
 
@@ -41,6 +42,7 @@ class Step:
     def forward(self, x: Array) -> Array:
         """The layer's output for `x` (N, *in_shape): (N, *out_shape)."""
         try:
+            self.call.begin()
             result = self.layer.forward(self.params, x, self.call)
             if not isinstance(result, tuple) or len(result) != 2:
                 raise ContractError(f"gave {_described(result)}; expected (output, saved)")
@@ -57,6 +59,7 @@ class Step:
         A network's first layer may give None in its place: nobody asks for it.
         """
         try:
+            self.call.begin()
             dx = self.layer.backward(self.params, self.saved, dy, grads, self.call)
             if self.first:
                 _expect_shape(dx, (len(dy), *self.in_shape))
@@ -66,7 +69,10 @@ class Step:
         return dx  # type: ignore[return-value]
 
     def second_backward(self, d2y: Array, d2_params: Params) -> Array:
-        """As `backward`, for second derivatives."""
+        """As `backward`, for second derivatives. Raises TypeError where the layer has none."""
+        if not isinstance(self.layer, SecondOrderLayer):
+            kind = type(self.layer).__name__
+            raise TypeError(f"layers.{self.name}: {kind} has no second_backward")
         try:
             d2x = self.layer.second_backward(self.params, self.saved, d2y, d2_params, self.call)
             if self.first:

@@ -94,7 +94,7 @@ class Session(ABC):
         if self.network.watched is None:
             raise RuntimeError("no step was run")
         found = []
-        for index, step in enumerate(self.network.watched.steps):
+        for index, step in enumerate(self.network.watched.stages):
             layers = plan.layers[step.first : step.first + step.count]
             flops = 2 * batch * sum(layer.cost.macs for layer in layers)
             gradients = _is_trained(layers) + step.call.needs_input_grad
@@ -142,15 +142,19 @@ class TrainingSession(Session):
             optimizer=replace(work.plan.spec.train.optimizer, lr=0.0),
             schedule=Constant(),
         )
-        self.progress = loop.start(self.network, settings)
-        self.events = loop.train(self.network, work.data, settings, self.progress)
+        self.trainer = loop.Trainer(
+            self.network, work.data, settings, loop.start(self.network, settings)
+        )
+        self.events = self.trainer.steps()
 
     def advance(self) -> None:
-        """One step. The epoch begins again where it would end: an end would be evaluated."""
-        if (self.progress.step + 1) * self.work.batch_size > len(self.work.data.train):
-            self.progress.step = 0
-        while not isinstance(next(self.events), loop.StepDone):
-            continue
+        """One step. At its end the epoch starts again, because an end would be evaluated."""
+        for event in self.events:
+            if isinstance(event, loop.StepDone):
+                return
+        self.trainer.progress.step = 0
+        self.events = self.trainer.steps()
+        self.advance()
 
 
 class InferenceSession(Session):
@@ -193,4 +197,4 @@ def alternate(sessions: Sequence[Session], steps: int | None, *, seconds: float 
 
 def _is_trained(layers: Sequence[LayerPlan]) -> bool:
     """Whether any of the layers has a weight that learns."""
-    return any(spec.trainable for layer in layers for spec in layer.params.values())
+    return any(layer.params for layer in layers)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lenetkit.arrays import Array, Shape
-from lenetkit.layers.base import Call, Layer, Params
+from lenetkit.layers.base import Layer, Params
+from lenetkit.layers.call import Call
 from lenetkit.network.network import Network, Workspace
 from lenetkit.network.plan import Plan
 from lenetkit.options import option
@@ -53,16 +54,16 @@ class WatchedNetwork(Network):
         self.laps = Laps()
         self.watched: Workspace | None = None
         self.layers: list[Layer] = []
-        """Of the watched workspace's steps, those that do the work."""
+        """Of the watched workspace's stages, those that do the work."""
 
     def workspace(self, *, training: bool, fused: bool = True) -> Workspace:
         """As every network's; noted pass by pass if it is of the kind to watch."""
         workspace = super().workspace(training=training, fused=fused)
         if fused and training == self.training:
             self.watched = workspace
-            self.layers = [step.layer for step in workspace.steps]
-            for step in workspace.steps:
-                step.layer = WatchedLayer(layer=step.layer, laps=self.laps)
+            self.layers = [stage.layer for stage in workspace.stages]
+            for stage in workspace.stages:
+                stage.layer = WatchedLayer(layer=stage.layer, laps=self.laps)
         return workspace
 
     def forward(self, x: Array, workspace: Workspace) -> Array:

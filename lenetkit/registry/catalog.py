@@ -45,7 +45,7 @@ _BASES = {
     "lenetkit.kernels": "lenetkit.kernels.base:Kernels",
 }
 
-API = "1"
+API = "2"
 """The version of the contracts that plugins are written against."""
 API_GROUP = "lenetkit.api"
 """A distribution names the versions it supports as entry points of this group: `1 = "package"`."""

@@ -150,7 +150,7 @@ def scratch_contents_do_not_matter(case: KernelsCase) -> None:
     """Scratch memory full of NaN gives the same results as scratch memory full of 0."""
     for p, run in operations(*CONVOLUTIONS, pooling=POOLINGS[3]):
         clean, poisoned = (
-            run(case.thing, p, np.float32, call=FilledCall(kernels=case.thing, fill=fill))
+            run(case.thing, p, np.float32, call=FilledCall(operations=case.thing, fill=fill))
             for fill in (0.0, np.nan)
         )
         cause = "scratch hands out uninitialized memory; fill it before adding to it"
@@ -197,7 +197,7 @@ def empty_batch(case: KernelsCase) -> None:
 def scratch_serves_batch_after_batch(case: KernelsCase) -> None:
     """With the same scratch memory, batches of other sizes give what they give with fresh one."""
     for p, run in operations(*CONVOLUTIONS[:6], pooling=POOLINGS[0]):
-        call = FilledCall(kernels=case.thing, fill=0.0)
+        call = FilledCall(operations=case.thing, fill=0.0)
         for batch in (3, 1, 4):
             q = p.with_batch(batch)
             expected = run(case.thing, q, np.float32)

@@ -14,7 +14,6 @@ from lenetkit.testing.compare import (
     expect_dtype,
     expect_finite,
     expect_untouched,
-    fail,
     warnings_as_failures,
 )
 from lenetkit.testing.passes import BATCH, LayerCase
@@ -80,29 +79,26 @@ def read_only_input_is_accepted(case: LayerCase) -> None:
 
 
 def parameters_are_not_written_to(case: LayerCase) -> None:
-    """Trained parameters stay as they are; only untrained state may move, and only in training."""
-    if not case.specs:
-        raise CheckSkipped("the layer has no parameters")
+    """Parameters stay as they are; only state may move, and only in training."""
+    if not case.specs and not case.state_specs:
+        raise CheckSkipped("the layer has neither parameters nor state")
     for training in (True, False):
         params, call = case.params(), case.call(training=training)
-        before = {name: values.copy() for name, values in params.items()}
-        held = dict(params)
+        kept = dict(params) if training else {**params, **call.state}
+        before = {name: values.copy() for name, values in kept.items()}
         y, saved = case.planned.forward(params, case.x(), call)
         case.planned.backward(params, saved, case.dy(y.shape), case.grads(), call)
         mode = "a pass in training" if training else "a pass in inference"
-        for name, spec in case.specs.items():
-            if params[name] is not held[name]:
-                raise fail(f"params['{name}'] was replaced; write params['{name}'][...] = …")
-            if spec.trainable or not training:
-                expect_untouched(params[name], before[name], f"parameter {name}", mode)
+        for name, values in kept.items():
+            expect_untouched(values, before[name], name, mode)
 
 
 def scratch_contents_do_not_matter(case: LayerCase) -> None:
     """Scratch memory full of NaN gives the same results as scratch memory full of 0."""
     for dtype, training in itertools.product((np.float64, np.float32), (True, False)):
         x = case.x(dtype=dtype)
-        clean = case.results(x, call=case.filled_call(0.0, training=training))
-        poisoned = case.results(x, call=case.filled_call(np.nan, training=training))
+        clean = case.results(x, call=case.call(training=training, dtype=dtype, fill=0.0))
+        poisoned = case.results(x, call=case.call(training=training, dtype=dtype, fill=np.nan))
         cause = "call.scratch hands out uninitialized memory; fill it before adding to it"
         expect_all_same(poisoned, clean, "poisoned scratch", tolerance=NEAR, cause=cause)
 
@@ -114,6 +110,7 @@ def used_call_gives_the_results_of_a_fresh_one(case: LayerCase) -> None:
         for turn, batch in enumerate((BATCH, 1, BATCH + 1)):
             x = case.x(batch, seed=turn)
             fresh = case.results(x, call=case.call(training=training))
+            call.state = case.state()
             found = case.results(x, call=call)
             cause = "something of an earlier batch is kept, perhaps a buffer of its size"
             expect_all_same(found, fresh, f"batch {turn} of a call", tolerance=NEAR, cause=cause)
@@ -207,7 +204,8 @@ MEMORY_CHECKS = (
 def _expect_dtype_kept(case: LayerCase, dtype: Any, cause: str) -> None:
     for training in (True, False):
         mode = "training" if training else "inference"
-        found = case.results(case.x(dtype=dtype), call=case.call(training=training))
+        call = case.call(training=training, dtype=dtype)
+        found = case.results(case.x(dtype=dtype), call=call)
         for name in ("y", "dx"):
             if name in found:
                 expect_dtype(found[name], dtype, f"{name} in {mode}", cause)

@@ -40,6 +40,29 @@ def another_key_gives_another_draw(case: LayerCase) -> None:
         )
 
 
+def draws_in_one_pass_differ(case: LayerCase) -> None:
+    """No two random arrays of a pass are the same numbers."""
+    drawn = [v for v in case.draws() if v.dtype.kind == "f" and v.size > 3 and np.ptp(v)]
+    if not drawn:
+        raise CheckSkipped("the layer draws nothing from call.rng")
+    for i, one in enumerate(drawn):
+        for other in drawn[i + 1 :]:
+            if np.array_equal(one.reshape(-1)[: other.size], other.reshape(-1)[: one.size]):
+                raise fail(
+                    "two draws of one pass are the same numbers",
+                    "the generator is copied or seeded again; draw both from call.rng",
+                )
+
+
+def a_pass_repeats_its_draws(case: LayerCase) -> None:
+    """With one call, every pass of the same key draws the same; so does backward, if it draws."""
+    call, x = case.call(dtype=np.float32), case.x(dtype=np.float32)
+    first = case.results(x, call=call)
+    call.state = case.state(np.float32)
+    cause = "a generator is kept from pass to pass; take call.rng anew in each"
+    expect_all_same(case.results(x, call=call), first, "the next pass", cause=cause)
+
+
 def global_randomness_is_left_alone(case: LayerCase) -> None:
     """No draw comes from, and no seed goes to, NumPy's global generator."""
     before = repr(np.random.get_state())  # noqa: NPY002
@@ -61,7 +84,7 @@ def modes_agree_without_randomness_and_state(case: LayerCase) -> None:
     """A layer that neither draws nor holds untrained state computes the same in both modes."""
     if case.is_random:
         raise CheckSkipped("the layer draws from call.rng in training")
-    if case.has_state:
+    if case.state_specs:
         raise CheckSkipped("the layer has untrained state, which training may treat differently")
     x = case.x()
     found, expected = case.output(x, training=False), case.output(x, training=True)
@@ -88,18 +111,18 @@ def images_do_not_depend_on_their_batch(case: LayerCase) -> None:
 
 def weights_round_trip(case: LayerCase) -> None:
     """Parameters and untrained state, written to a model file and read back, give the same bits."""
-    if not case.specs:
-        raise CheckSkipped("the layer has no parameters")
-    params = case.params(np.float32)
-    case.planned.forward(params, case.x(dtype=np.float32), case.call())  # moves the state, if any
+    if not case.specs and not case.state_specs:
+        raise CheckSkipped("the layer has neither parameters nor state")
+    params, call = case.params(np.float32), case.call(dtype=np.float32)
+    case.planned.forward(params, case.x(dtype=np.float32), call)  # moves the state, if any
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "weights.safetensors"
-        tensorfile.write(path, params, {})
+        tensorfile.write(path, {**params, **call.state}, {})
         back, _ = tensorfile.read(path)
     x = case.x(dtype=np.float32, seed=4)
-    expected = case.output(x, training=False, params=params)
-    found = case.output(x, training=False, params=back)
-    cause = "part of what was learned is kept outside the parameters"
+    expected = case.output(x, training=False, params=params, state=call.state)
+    found = case.output(x, training=False, params=back, state=back)
+    cause = "part of what was learned is kept outside parameters and state"
     expect_same(found, expected, "y with weights read back", cause=cause)
 
 
@@ -116,6 +139,8 @@ def copies_compute_the_same(case: LayerCase) -> None:
 MODE_CHECKS = (
     same_key_gives_the_same_bits,
     another_key_gives_another_draw,
+    draws_in_one_pass_differ,
+    a_pass_repeats_its_draws,
     global_randomness_is_left_alone,
     inference_is_not_random,
     modes_agree_without_randomness_and_state,

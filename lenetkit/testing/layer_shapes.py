@@ -7,7 +7,7 @@ import numpy as np
 from lenetkit.arrays import Shape, shape_text
 from lenetkit.errors import ShapeError
 from lenetkit.initializers import Initializer
-from lenetkit.layers.base import Cost, Layer, ParamSpec
+from lenetkit.layers.base import Cost, ParamSpec
 from lenetkit.network.plan import plan_layers
 from lenetkit.options import options_of
 from lenetkit.registry.catalog import installed
@@ -64,7 +64,9 @@ def inferred_options_are_options(case: LayerCase) -> None:
 
 def parameters_are_well_described(case: LayerCase) -> None:
     """`param_specs` maps plain names to shapes, the same ones every time it is asked."""
-    for name, spec in case.specs.items():
+    if twice := case.specs.keys() & case.state_specs.keys():
+        raise fail(f"'{min(twice)}' is named by param_specs and by state_specs; one is too many")
+    for name, spec in {**case.specs, **case.state_specs}.items():
         if not isinstance(spec, ParamSpec):
             raise fail(f"param_specs: '{name}' is {type(spec).__name__}, expected a ParamSpec")
         if not name.isidentifier():
@@ -80,7 +82,8 @@ def parameters_are_well_described(case: LayerCase) -> None:
 
 def parameters_start_at_finite_values(case: LayerCase) -> None:
     """Where a parameter has an initializer of its own, it gives finite values of its shape."""
-    own = {name: spec for name, spec in case.specs.items() if spec.init is not None}
+    every = {**case.specs, **case.state_specs}
+    own = {name: spec for name, spec in every.items() if spec.init is not None}
     if not own:
         raise CheckSkipped("no parameter has an initializer of its own")
     for name, spec in own.items():
@@ -152,15 +155,16 @@ def empty_batch(case: LayerCase) -> None:
     for training in (True, False):
         with warnings_as_failures("batch of 0"):
             _expect_declared_shape(case, 0, training)
-            params = case.params()
-            before = {name: values.copy() for name, values in params.items()}
-            found = case.results(case.x(0), call=case.call(training=training), params=params)
+            call = case.call(training=training)
+            before = {name: values.copy() for name, values in call.state.items()}
+            found = case.results(case.x(0), call=call)
         if "dx" in found:
             expect_shape(found["dx"], (0, *case.in_shape), "dx of a batch of 0")
         for name in [f"gradient of {name}" for name in case.grads()]:
             expect_same(found[name], np.zeros_like(found[name]), f"batch of 0: {name}")
         for name, values in before.items():
-            expect_same(params[name], values, f"batch of 0: {name}", cause="a mean over nothing")
+            what = f"batch of 0: {name}"
+            expect_same(call.state[name], values, what, cause="a mean over nothing")
 
 
 SHAPE_CHECKS = (
@@ -217,8 +221,3 @@ def _other_shapes(in_shape: Shape) -> list[Shape]:
     if in_shape:
         found += [(1,) * len(in_shape), (in_shape[0] + 1, *in_shape[1:])]
     return [shape for shape in found if shape != in_shape]
-
-
-def is_second_order(layer: Layer) -> bool:
-    """Whether the layer's class overrides `second_backward`."""
-    return type(layer).second_backward is not Layer.second_backward

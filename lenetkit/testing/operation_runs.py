@@ -9,7 +9,7 @@ import numpy as np
 
 from lenetkit.arrays import Array
 from lenetkit.kernels.base import Kernels
-from lenetkit.layers.base import Call
+from lenetkit.layers.call import Call
 from lenetkit.testing.operation_cases import Problem
 
 Results: TypeAlias = dict[str, Array]
@@ -50,7 +50,7 @@ def conv2d(
     needs_dx: bool = True,
 ) -> Results:
     """A convolution and its gradients."""
-    scratch = (call or Call(kernels=kernels)).scratch
+    scratch = (call or Call(operations=kernels)).scratch
     a = _arrays(p, dtype, given)
     d_weight = np.full(a["weight"].shape, np.nan, dtype)
     d_bias = np.full(a["bias"].shape, np.nan, dtype) if bias else None
@@ -75,7 +75,7 @@ def max_pool2d(
     given: Results | None = None,
 ) -> Results:
     """Max pooling and its gradient."""
-    scratch = (call or Call(kernels=kernels)).scratch
+    scratch = (call or Call(operations=kernels)).scratch
     a = _arrays(p, dtype, given)
     y, saved = kernels.max_pool2d(a["x"], p.window, scratch)
     found = {"y": y.copy()}
@@ -93,7 +93,7 @@ def avg_pool2d(count_include_pad: bool) -> Run:
         call: Call | None = None,
         given: Results | None = None,
     ) -> Results:
-        scratch = (call or Call(kernels=kernels)).scratch
+        scratch = (call or Call(operations=kernels)).scratch
         a = _arrays(p, dtype, given)
         y, saved = kernels.avg_pool2d(a["x"], p.window, count_include_pad, scratch)
         found = {"y": y.copy()}

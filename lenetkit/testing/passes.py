@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from lenetkit.arrays import Array, Shape
+from lenetkit.arrays import Array, Shape, Views
 from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layers.base import Call, Layer, ParamSpec
+from lenetkit.layers.base import Layer, Params, ParamSpec
+from lenetkit.layers.call import Call
 from lenetkit.testing.numeric import spread
 
 KEY = (3,)
@@ -38,17 +40,39 @@ class FilledCall(Call):
         return result
 
 
-@dataclass
-class WatchedCall(Call):
-    """Notes whether the layer asked for randomness."""
+class RecordingGenerator(np.random.Generator):
+    """A generator that keeps every array it drew."""
 
-    drawn: bool = field(default=False)
+    def __init__(self, key: tuple[int, ...]) -> None:
+        super().__init__(np.random.default_rng(key).bit_generator)
+        self.drawn: list[Array] = []
+
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        if name.startswith("_") or not callable(found):
+            return found
+
+        def record(*args: Any, **kwargs: Any) -> Any:
+            result = found(*args, **kwargs)
+            if isinstance(result, np.ndarray):
+                self.drawn.append(result.copy())
+            return result
+
+        return record
+
+
+@dataclass
+class RecordingCall(Call):
+    """Keeps what the layer drew."""
+
+    recorder: RecordingGenerator | None = None
 
     @property
     def rng(self) -> np.random.Generator:
-        """The generator, noted."""
-        self.drawn = True
-        return super().rng
+        """The generator, recording."""
+        if self.recorder is None:
+            self.recorder = RecordingGenerator(self.rng_key)
+        return self.recorder
 
 
 @dataclass(frozen=True)
@@ -71,33 +95,44 @@ class LayerCase:
         return dict(self.planned.param_specs(self.in_shape))
 
     @cached_property
+    def state_specs(self) -> dict[str, ParamSpec]:
+        """The specs of the untrained state by name."""
+        return dict(self.planned.state_specs(self.in_shape))
+
+    @cached_property
     def is_random(self) -> bool:
-        """Whether the layer draws from `call.rng` in training."""
-        call = WatchedCall(kernels=NumpyKernels(), training=True, rng_key=KEY)
+        """Whether the layer draws random numbers in training."""
+        return bool(self.draws())
+
+    def draws(self) -> list[Array]:
+        """Every array that a forward pass in training draws."""
+        call = RecordingCall(NumpyKernels(), training=True, rng_key=KEY, state=self.state())
         self.planned.forward(self.params(), self.x(), call)
-        return call.drawn
+        return call.recorder.drawn if call.recorder else []
 
-    @property
-    def has_state(self) -> bool:
-        """Whether there are parameters that are not trained."""
-        return any(not spec.trainable for spec in self.specs.values())
+    def params(self, dtype: Any = np.float64, seed: int = 1) -> Views:
+        """Every parameter, uniform in (0.5, 2)."""
+        return _uniform(self.specs, dtype, seed)
 
-    def params(self, dtype: Any = np.float64, seed: int = 1) -> dict[str, Array]:
-        """Every parameter, uniform in (0.5, 2): a variance may be among them."""
-        rng = np.random.default_rng(seed)
-        return {n: rng.uniform(0.5, 2, s.shape).astype(dtype) for n, s in self.specs.items()}
+    def state(self, dtype: Any = np.float64, seed: int = 2) -> Views:
+        """The untrained state, uniform in (0.5, 2): a variance may be part of it."""
+        return _uniform(self.state_specs, dtype, seed)
 
-    def grads(self, dtype: Any = np.float64, fill: float = np.nan) -> dict[str, Array]:
+    def grads(self, dtype: Any = np.float64, fill: float = np.nan) -> Views:
         """NaN everywhere: what is not written stands out, and so does what is added to."""
-        return {n: np.full(s.shape, fill, dtype) for n, s in self.specs.items() if s.trainable}
+        return Views({n: np.full(s.shape, fill, dtype) for n, s in self.specs.items()})
 
-    def call(self, *, training: bool = True, key: tuple[int, ...] = KEY) -> Call:
-        """A fresh call."""
-        return Call(kernels=NumpyKernels(), training=training, rng_key=key)
-
-    def filled_call(self, fill: float, *, training: bool) -> Call:
-        """A fresh call whose scratch memory always comes filled."""
-        return FilledCall(kernels=NumpyKernels(), training=training, rng_key=KEY, fill=fill)
+    def call(
+        self,
+        *,
+        training: bool = True,
+        key: tuple[int, ...] = KEY,
+        dtype: Any = np.float64,
+        fill: float | None = None,
+    ) -> Call:
+        """A fresh call; with `fill`, its scratch memory always comes filled."""
+        kind = Call if fill is None else functools.partial(FilledCall, fill=fill)
+        return kind(NumpyKernels(), training=training, rng_key=key, state=self.state(dtype))
 
     def x(self, batch: int = BATCH, dtype: Any = np.float64, seed: int = 0) -> Array:
         """A batch of distinct values in (−3, 3)."""
@@ -113,8 +148,8 @@ class LayerCase:
         *,
         dy: Array | None = None,
         call: Call | None = None,
-        params: dict[str, Array] | None = None,
-        grads: dict[str, Array] | None = None,
+        params: Params | None = None,
+        grads: Params | None = None,
         dy_seed: int = 0,
     ) -> dict[str, Array]:
         """Output, input gradient and parameter gradients of one pass by name, as copies.
@@ -122,17 +157,18 @@ class LayerCase:
         `dy` comes from the output's own shape, so that a wrong `output_shape` is no other check's
         failure.
         """
-        call = call or self.call()
+        call = call or self.call(dtype=x.dtype)
         params = self.params(x.dtype) if params is None else params
         grads = self.grads(x.dtype) if grads is None else grads
-        handed_out = dict(grads)
+        call.begin()
         y, saved = self.planned.forward(params, x, call)
         found = {"y": y.copy()}
         gradient = self.dy(y.shape, x.dtype, dy_seed) if dy is None else dy.copy(order="K")
+        call.begin()
         dx = self.planned.backward(params, saved, gradient, grads, call)
         if dx is not None:
             found["dx"] = dx.copy()
-        return found | {f"gradient of {n}": values.copy() for n, values in handed_out.items()}
+        return found | {f"gradient of {n}": values.copy() for n, values in grads.items()}
 
     def output(
         self,
@@ -140,11 +176,20 @@ class LayerCase:
         *,
         training: bool = True,
         key: tuple[int, ...] = KEY,
-        params: dict[str, Array] | None = None,
+        params: Params | None = None,
+        state: Params | None = None,
     ) -> Array:
         """The output alone, of a fresh call, as a copy."""
         params = self.params(x.dtype) if params is None else params
-        return self.planned.forward(params, x, self.call(training=training, key=key))[0].copy()
+        call = self.call(training=training, key=key, dtype=x.dtype)
+        if state is not None:
+            call.state = state
+        return self.planned.forward(params, x, call)[0].copy()
+
+
+def _uniform(specs: Mapping[str, ParamSpec], dtype: Any, seed: int) -> Views:
+    rng = np.random.default_rng(seed)
+    return Views({n: rng.uniform(0.5, 2, s.shape).astype(dtype) for n, s in specs.items()})
 
 
 LayerCheck = Callable[[LayerCase], None]

@@ -47,24 +47,24 @@ def locate(network: Network, images: Array, targets: Any, key: tuple[int, ...]) 
         workspace = network.workspace(training=True, fused=False)
         workspace.reseed(*key)
         x = images
-        for step, planned in zip(workspace.steps, network.plan.layers, strict=True):
-            for name, spec in planned.params.items():
-                if spec.trainable and not np.isfinite(step.params[name]).all():
-                    return f"layers.{step.name}: its {name}, by the step before"
-            x = step.forward(x)
+        for stage, planned in zip(workspace.stages, network.plan.layers, strict=True):
+            for name in planned.params:
+                if not np.isfinite(stage.params[name]).all():
+                    return f"layers.{stage.name}: its {name}, by the step before"
+            x = stage.forward(x)
             if not np.isfinite(x).all():
-                return f"layers.{step.name}: its output"
+                return f"layers.{stage.name}: its output"
         loss = network.plan.spec.loss
         losses, kept = loss.forward(x, targets)
         if not np.isfinite(losses).all():
             return "the loss: the outputs are finite, but too large for it"
         dy = loss.backward(kept)
-        for step in reversed(workspace.steps):
+        for stage in reversed(workspace.stages):
             if not np.isfinite(dy).all():
-                return f"layers.{step.name}: the gradient of its output"
-            grads = {name: np.zeros_like(view) for name, view in step.grads.items()}
-            dy = step.backward(dy, grads)
+                return f"layers.{stage.name}: the gradient of its output"
+            grads = {name: np.zeros_like(view) for name, view in stage.grads.items()}
+            dy = stage.backward(dy, grads)
             for name, gradient in grads.items():
                 if not np.isfinite(gradient).all():
-                    return f"layers.{step.name}: the gradient of its {name}"
+                    return f"layers.{stage.name}: the gradient of its {name}"
     return "no layer that a second pass over the batch could tell"

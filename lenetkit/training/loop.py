@@ -9,22 +9,33 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lenetkit.arrays import Array, slices
+from lenetkit.arrays import Array, Views, slices
+from lenetkit.data.source import Samples
+from lenetkit.losses import SecondOrderLoss
 from lenetkit.network.network import Network
+from lenetkit.network.plan import expect_second_order
+from lenetkit.optimizers import SecondOrderOptimizer
 from lenetkit.schedules import Moment
 from lenetkit.spec.sections import TrainSpec
 from lenetkit.training.data import TrainingData
 from lenetkit.training.divergence import DivergedError, is_finite, locate, remedy
 from lenetkit.training.evaluation import BATCH, Evaluation, evaluate
 
-_SHUFFLE, _TRANSFORMS, _LAYERS, _CURVATURE = 1, 2, 3, 4  # what a random stream is for
+
+class Draws:
+    """What random numbers are drawn for; each has a stream of its own."""
+
+    SHUFFLE = 1
+    TRANSFORMS = 2
+    LAYERS = 3
+    CURVATURE = 4
 
 
 @dataclass(frozen=True)
@@ -70,7 +81,7 @@ Event: TypeAlias = EpochBegun | StepDone | EpochDone
 class Progress:
     """All of a run's state but the network's own: what a checkpoint must hold."""
 
-    slots: dict[str, Array]
+    slots: Views
     """The optimizer's state vectors."""
     step: int = 0
     """Steps done."""
@@ -83,7 +94,7 @@ class Progress:
 def start(network: Network, settings: TrainSpec) -> Progress:
     """The state of a run that has not begun."""
     names = settings.optimizer.active_slots()
-    return Progress({name: np.zeros_like(network.params) for name in names})
+    return Progress(Views({name: np.zeros_like(network.params) for name in names}))
 
 
 def train(
@@ -93,125 +104,150 @@ def train(
 
     Between two events network and progress agree: a checkpoint may be taken, or the loop left. An
     EpochBegun comes together with its epoch's first StepDone, so not between these two.
-    Raises DivergedError when the loss or its gradient stops being finite.
+    Raises DivergedError when the loss or its gradient stops being finite, and SpecError for an
+    optimizer that needs second derivatives which the network does not have.
     """
-    loss_function, pipeline = network.plan.spec.loss, data.pipeline
-    steps_per_epoch = math.ceil(len(data.train) / settings.batch_size)
-    training, evaluating = network.workspace(training=True), network.workspace(training=False)
-    order, ordered_for = np.arange(len(data.train)), -1
-    notes: dict[str, float] = {}
+    trainer = Trainer(network, data, settings, progress)
     while progress.epoch < settings.epochs:
+        yield from trainer.steps()
+        yield trainer.finish_epoch()
+
+
+class Trainer:
+    """The two halves of an epoch: its batches, and the evaluation at its end."""
+
+    def __init__(
+        self, network: Network, data: TrainingData, settings: TrainSpec, progress: Progress
+    ) -> None:
+        self.network, self.data = network, data
+        self.settings, self.progress = settings, progress
+        self.steps_per_epoch = math.ceil(len(data.train) / settings.batch_size)
+        self._training = network.workspace(training=True)
+        self._evaluating = network.workspace(training=False)
+        if isinstance(settings.optimizer, SecondOrderOptimizer):
+            expect_second_order(network.plan)
+
+    def steps(self) -> Iterator[EpochBegun | StepDone]:
+        """The rest of the epoch that `progress` stands in, batch by batch."""
+        progress, epoch, batch_size = self.progress, self.progress.epoch, self.settings.batch_size
         clock = time.perf_counter()
-        moment = Moment(progress.step, steps_per_epoch, settings.epochs)
-        if moment.epoch == progress.epoch:
-            if settings.shuffle and ordered_for != moment.epoch:
-                order = _rng(settings, _SHUFFLE, moment.epoch).permutation(len(order))
-                ordered_for = moment.epoch
-            if progress.step % steps_per_epoch == 0:
-                measure = _curvature(network, data, settings, moment.epoch)
-                notes = settings.optimizer.begin_epoch(progress.slots, measure)
-            first = progress.step % steps_per_epoch * settings.batch_size
-            rows = order[first : first + settings.batch_size]
-            lr = settings.schedule.rate(settings.optimizer.lr, moment)
-            draw = functools.partial(_rng, settings, _TRANSFORMS, progress.step)
-            images = pipeline.images(data.train.images[rows], network.dtype, draw)
-            labels = data.train.labels[rows]
-            training.reseed(settings.seed, _LAYERS, progress.step)
-            outputs = network.forward(images, training)
-            targets = pipeline.labels(labels)
-            losses, saved = loss_function.forward(outputs, targets)
-            loss = float(losses.mean())
-            if not math.isfinite(loss):
-                raise _diverged(
-                    f"the loss became {loss}", network, images, targets, settings, moment
-                )
-            answers = loss_function.probabilities(outputs).argmax(axis=1)
-            network.backward(loss_function.backward(saved), training)
-            if not is_finite(network.grads):
-                became = "nan" if np.isnan(network.grads).any() else "infinite"
-                raise _diverged(
-                    f"the gradient became {became}", network, images, targets, settings, moment
-                )
-            progress.step += 1
-            settings.optimizer.step(
-                network.params, network.grads, progress.slots, lr, progress.step
-            )
+        done = progress.step - epoch * self.steps_per_epoch
+        notes = self._begin_epoch(epoch) if not done else {}
+        order = self._order(epoch)
+        for start in range(done * batch_size, len(order), batch_size):
+            event = self._step(epoch, order[start : start + batch_size])
             progress.seconds += time.perf_counter() - clock
-            if notes:  # only now: what begin_epoch did must not be done again after a break
-                yield EpochBegun(moment.epoch + 1, notes)
+            if notes:  # only now: what _begin_epoch did must not be done again after a break
+                yield EpochBegun(epoch + 1, notes)
                 notes = {}
-            yield StepDone(
-                step=progress.step,
-                epoch=moment.epoch + 1,
-                loss=loss,
-                accuracy=int(np.count_nonzero(answers == labels)) / len(rows),
-                lr=lr,
-                samples=len(rows),
-            )
-        else:
-            done = EpochDone(
-                epoch=progress.epoch + 1,
-                step=progress.step,
-                lr=settings.schedule.rate(
-                    settings.optimizer.lr, replace(moment, step=moment.step - 1)
-                ),
-                train=evaluate(network, data.train, pipeline, evaluating),
-                test=evaluate(network, data.test, pipeline, evaluating),
-                validation=evaluate(network, data.validation, pipeline, evaluating)
-                if data.validation
-                else None,
-                seconds=progress.seconds,
-            )
-            if not math.isfinite(done.train.loss):
-                images = pipeline.images(data.train.images[:BATCH], network.dtype)
-                targets = pipeline.labels(data.train.labels[:BATCH])
-                what = f"after it, the training set's loss is {done.train.loss}"
-                last = replace(moment, step=moment.step - 1)
-                raise _diverged(what, network, images, targets, settings, last)
-            progress.epoch += 1
-            progress.seconds = 0.0
-            yield done
+            yield event
+            clock = time.perf_counter()
 
+    def _order(self, epoch: int) -> NDArray[np.intp]:
+        """The rows of the training set in the order of this epoch."""
+        count = len(self.data.train)
+        if not self.settings.shuffle:
+            return np.arange(count)
+        return self._rng(Draws.SHUFFLE, epoch).permutation(count)
 
-def _curvature(
-    network: Network, data: TrainingData, settings: TrainSpec, epoch: int
-) -> Callable[[int], Array]:
-    """What `Optimizer.begin_epoch` calls to measure second derivatives on some samples."""
+    def _step(self, epoch: int, rows: NDArray[np.intp]) -> StepDone:
+        """Learn from one batch."""
+        network, progress, pipeline = self.network, self.progress, self.data.pipeline
+        loss_function, optimizer = network.plan.spec.loss, self.settings.optimizer
+        lr = self._rate(progress.step)
+        draw = functools.partial(self._rng, Draws.TRANSFORMS, progress.step)
+        images = pipeline.images(self.data.train.images[rows], network.dtype, draw)
+        labels = self.data.train.labels[rows]
+        self._training.reseed(self.settings.seed, Draws.LAYERS, progress.step)
+        outputs = network.forward(images, self._training)
+        targets = pipeline.labels(labels)
+        losses, saved = loss_function.forward(outputs, targets)
+        loss = float(losses.mean())
+        if not math.isfinite(loss):
+            raise self._diverged(f"the loss became {loss}", images, targets, progress.step)
+        answers = loss_function.probabilities(outputs).argmax(axis=1)
+        network.backward(loss_function.backward(saved), self._training)
+        if not is_finite(network.grads):
+            became = "nan" if np.isnan(network.grads).any() else "infinite"
+            raise self._diverged(f"the gradient became {became}", images, targets, progress.step)
+        progress.step += 1
+        optimizer.step(network.params, network.grads, progress.slots, lr, progress.step)
+        return StepDone(
+            step=progress.step,
+            epoch=epoch + 1,
+            loss=loss,
+            accuracy=int(np.count_nonzero(answers == labels)) / len(rows),
+            lr=lr,
+            samples=len(rows),
+        )
 
-    def measure(count: int) -> Array:
-        rng = _rng(settings, _CURVATURE, epoch)
-        rows = rng.permutation(len(data.train))[:count]
+    def finish_epoch(self) -> EpochDone:
+        """Evaluate the network, whose epoch has no batch left."""
+        data, progress = self.data, self.progress
+        last = progress.step - 1
+        train, test = self._evaluate(data.train), self._evaluate(data.test)
+        validation = self._evaluate(data.validation) if data.validation else None
+        if not math.isfinite(train.loss):
+            images = data.pipeline.images(data.train.images[:BATCH], self.network.dtype)
+            targets = data.pipeline.labels(data.train.labels[:BATCH])
+            what = f"after it, the training set's loss is {train.loss}"
+            raise self._diverged(what, images, targets, last)
+        progress.epoch += 1
+        seconds, progress.seconds = progress.seconds, 0.0
+        return EpochDone(
+            epoch=progress.epoch,
+            step=progress.step,
+            lr=self._rate(last),
+            train=train,
+            test=test,
+            validation=validation,
+            seconds=seconds,
+        )
+
+    def _evaluate(self, samples: Samples) -> Evaluation:
+        return evaluate(self.network, samples, self.data.pipeline, self._evaluating)
+
+    def _begin_epoch(self, epoch: int) -> dict[str, float]:
+        """Let an optimizer that asks for it measure second derivatives."""
+        optimizer = self.settings.optimizer
+        if not isinstance(optimizer, SecondOrderOptimizer):
+            return {}
+        return optimizer.begin_epoch(
+            self.progress.slots, lambda count: self._curvature(epoch, count)
+        )
+
+    def _curvature(self, epoch: int, count: int) -> Array:
+        """The mean second derivatives of `count` training samples drawn for this epoch."""
+        network, data, loss = self.network, self.data, self.network.plan.spec.loss
+        if not isinstance(loss, SecondOrderLoss):
+            raise TypeError(f"{type(loss).__name__} has no second_backward")
+        rows = self._rng(Draws.CURVATURE, epoch).permutation(len(data.train))[:count]
         workspace = network.workspace(training=False, fused=False)
         total = np.zeros_like(network.params)
         for batch in slices(len(rows), BATCH):
-            picked = rows[batch]
-            images = data.pipeline.images(data.train.images[picked], network.dtype)
-            targets = data.pipeline.labels(data.train.labels[picked])
-            outputs = network.forward(images, workspace)
-            _, saved = network.plan.spec.loss.forward(outputs, targets)
-            d2y = network.plan.spec.loss.second_backward(saved)
-            total += network.second_backward(d2y, workspace)
+            images = data.pipeline.images(data.train.images[rows[batch]], network.dtype)
+            targets = data.pipeline.labels(data.train.labels[rows[batch]])
+            _, saved = loss.forward(network.forward(images, workspace), targets)
+            total += network.second_backward(loss.second_backward(saved), workspace)
         return total / max(len(rows), 1)
 
-    return measure
+    def _rng(self, purpose: int, index: int) -> np.random.Generator:
+        return np.random.default_rng([self.settings.seed, purpose, index])
 
+    def _moment(self, step: int) -> Moment:
+        return Moment(step, self.steps_per_epoch, self.settings.epochs)
 
-def _rng(settings: TrainSpec, purpose: int, index: int) -> np.random.Generator:
-    return np.random.default_rng([settings.seed, purpose, index])
+    def _rate(self, step: int) -> float:
+        return self.settings.schedule.rate(self.settings.optimizer.lr, self._moment(step))
 
-
-def _diverged(
-    what: str,
-    network: Network,
-    images: Array,
-    targets: NDArray[Any],
-    settings: TrainSpec,
-    moment: Moment,
-) -> DivergedError:
-    where = locate(network, images, targets, (settings.seed, _LAYERS, moment.step))
-    lr = settings.schedule.rate(settings.optimizer.lr, moment)
-    when = f"step {moment.step + 1} (epoch {moment.epoch + 1}, lr {lr:.3g})"
-    return DivergedError(
-        f"{when}: {what}; training stopped.\n  It began in {where}. "
-        + remedy(where, settings.optimizer.lr)
-    )
+    def _diverged(
+        self, what: str, images: Array, targets: NDArray[Any], step: int
+    ) -> DivergedError:
+        key = (self.settings.seed, Draws.LAYERS, step)
+        where = locate(self.network, images, targets, key)
+        epoch = self._moment(step).epoch + 1
+        when = f"step {step + 1} (epoch {epoch}, lr {self._rate(step):.3g})"
+        return DivergedError(
+            f"{when}: {what}; training stopped.\n  It began in {where}. "
+            + remedy(where, self.settings.optimizer.lr)
+        )

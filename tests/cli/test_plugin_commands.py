@@ -55,7 +55,7 @@ def test_check_of_builtins(call: Call) -> None:
     ]
     assert rows[0]["passed"] >= 25
     assert "checks were skipped; --verbose says why." in call("plugins", "check", "tanh").out
-    assert "no parameters" in call("plugins", "check", "tanh", "--verbose").out
+    assert "neither parameters nor state" in call("plugins", "check", "tanh", "--verbose").out
 
 
 WRONG = '''

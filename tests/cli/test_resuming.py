@@ -252,13 +252,22 @@ def test_ctrl_c_as_an_epoch_begins_loses_no_step(
 ) -> None:
     plugin = tmp_path / "telling.py"
     plugin.write_text(
-        "from dataclasses import dataclass\nfrom lenetkit.optimizers import SGD\n"
-        "@dataclass(frozen=True, kw_only=True)\nclass Telling(SGD):\n    'SGD.'\n"
+        "from dataclasses import dataclass\n"
+        "from lenetkit.losses import MeanSquaredError, SecondOrderLoss\n"
+        "from lenetkit.optimizers import SGD, SecondOrderOptimizer\n"
+        "@dataclass(frozen=True, kw_only=True)\nclass Telling(SGD, SecondOrderOptimizer):\n"
+        "    'SGD.'\n"
         "    def begin_epoch(self, state, curvature):\n        return {'figure': 1.0}\n"
-        "PLUGINS = {'telling': Telling}\n",
+        "@dataclass(frozen=True, kw_only=True)\nclass Curved(MeanSquaredError, SecondOrderLoss):\n"
+        "    'MSE.'\n"
+        "    def second_backward(self, saved):\n        return 0 * saved + 2 / saved.shape[1]\n"
+        "PLUGINS = {'telling': Telling, 'curved': Curved}\n",
         "utf-8",
     )
-    use = ("--set", "train.optimizer=telling", "--plugin", plugin, "--quiet")
+    use = (
+        *("--set", "train.optimizer=telling", "--set", "loss=curved", "--plugin", plugin),
+        *("--set", "layers.pool1.type=avg_pool2d", "--set", "layers.drop1=null", "--quiet"),
+    )
     assert call("train", small, "--out", "whole", *use).status == 0
     real = loop.train
 

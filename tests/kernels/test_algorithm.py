@@ -12,7 +12,8 @@ import pytest
 from lenetkit.kernels.fused import ConvMaxPool2d, ReLUMaxPool2d
 from lenetkit.kernels.numpy_kernels import NumpyKernels
 from lenetkit.layers.activations import ReLU
-from lenetkit.layers.base import Call, Layer
+from lenetkit.layers.base import Layer
+from lenetkit.layers.call import Call
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.pooling import MaxPool2d
 from lenetkit.operations import batch_last, channels_last
@@ -45,7 +46,7 @@ def test_products_have_the_shapes_that_it_tells(
     shapes = conv.param_specs(in_shape)
     params = {name: np.ones(spec.shape, np.float32) for name, spec in shapes.items()}
     x = np.zeros((batch, *in_shape), np.float32)
-    conv.forward(params, x, Call(kernels=kernels))
+    conv.forward(params, x, Call(operations=kernels))
     told = kernels.algorithm(conv, in_shape, batch)
     m, k, n = next(iter(set(products)))
     width = m // (conv.out_channels // conv.groups)
@@ -54,7 +55,7 @@ def test_products_have_the_shapes_that_it_tells(
 
     strips.clear()
     fused = ConvMaxPool2d(conv=conv, pool=POOL)
-    fused.forward(params, x, Call(kernels=kernels))
+    fused.forward(params, x, Call(operations=kernels))
     rows = conv.output_shape(in_shape)[1] // 2 * 2
     assert (
         kernels.algorithm(fused, in_shape, batch) == f"{told}, {strips[0]} of {rows} rows at a time"
@@ -77,7 +78,7 @@ def test_products_over_many_channels_have_the_shapes_that_it_tells(
     shapes = conv.param_specs((32, 12, 13))
     params = {name: np.ones(spec.shape, np.float32) for name, spec in shapes.items()}
     x = np.zeros((batch, 32, 12, 13), np.float32)
-    conv.forward(params, x, Call(kernels=NumpyKernels()))
+    conv.forward(params, x, Call(operations=NumpyKernels()))
     rows = sum(m for m, _, _ in products) // 10
     assert {(k, n) for _, k, n in products} == {(289, 40)}
     told = NumpyKernels().algorithm(conv, (32, 12, 13), batch)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layers.base import Call
+from lenetkit.layers.call import Call
 from lenetkit.operations import blocks, convolution, products
 from lenetkit.operations.base import Window
 from lenetkit.operations.batch_last import BatchLast
@@ -107,7 +107,7 @@ def computed(
 ) -> Results:
     """The kernels' results, of arrays that lie in memory in some order."""
     kernels = NumpyKernels()
-    scratch = Call(kernels=kernels).scratch
+    scratch = Call(operations=kernels).scratch
     d_weight = np.full_like(p.weight, np.nan)
     d_bias = None if p.bias is None else np.full_like(p.bias, np.nan)
     x, dy = lying(p.x, x_order), lying(p.dy, dy_order)
@@ -188,7 +188,7 @@ def test_of_channels_and_images_those_that_are_more_lie_innermost(
     x = rng.integers(-4, 5, (batch, channels, 4, 5)).astype(float)
     weight = rng.integers(-4, 5, (3, channels, 2, 2)).astype(float)
     y, products = NumpyKernels().conv2d(
-        x, weight, None, Window((2, 2)), 1, Call(kernels=NumpyKernels()).scratch
+        x, weight, None, Window((2, 2)), 1, Call(operations=NumpyKernels()).scratch
     )
     expected = ChannelsLast if channels >= 32 and channels > batch else BatchLast
     assert type(products) is expected

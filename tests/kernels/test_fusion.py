@@ -16,7 +16,8 @@ from lenetkit.errors import PluginError
 from lenetkit.kernels.fused import ConvMaxPool2d, ReLUMaxPool2d
 from lenetkit.kernels.numpy_kernels import NumpyKernels
 from lenetkit.layers.activations import LeakyReLU, ReLU
-from lenetkit.layers.base import Call, Layer
+from lenetkit.layers.base import Layer
+from lenetkit.layers.call import Call
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.dropout import Dropout
 from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
@@ -60,7 +61,7 @@ def passes(
     At most one of them has parameters.
     """
     kernels = NumpyKernels()
-    calls = [Call(kernels=kernels, training=True) for _ in layers]
+    calls = [Call(operations=kernels, training=True) for _ in layers]
     params = params or {}
     saved = []
     for layer, call in zip(layers, calls, strict=True):
@@ -185,7 +186,7 @@ def test_kernels_with_a_convolution_of_their_own_get_it_called() -> None:
 
 
 def names(network: Network, *, fused: bool = True) -> list[str]:
-    return [step.name for step in network.workspace(training=True, fused=fused).steps]
+    return [step.name for step in network.workspace(training=True, fused=fused).stages]
 
 
 def test_a_workspace_runs_fused_layers_unless_told_otherwise() -> None:

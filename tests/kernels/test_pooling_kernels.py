@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layers.base import Call
+from lenetkit.layers.call import Call
 from lenetkit.operations.base import Window
 from lenetkit.operations.memory import BATCH_LAST, CHANNELS_LAST, Order
 from tests.kernels.orders import lying, orders
@@ -57,14 +57,14 @@ def problems(draw: st.DrawFn) -> Problem:
 
 def max_pool(p: Problem, dtype: Any) -> tuple[Array, Array]:
     kernels = NumpyKernels()
-    scratch = Call(kernels=kernels).scratch
+    scratch = Call(operations=kernels).scratch
     y, saved = kernels.max_pool2d(p.x.astype(dtype), p.window, scratch)
     return y, kernels.max_pool2d_backward(saved, p.dy.astype(dtype), scratch)
 
 
 def avg_pool(p: Problem, count_include_pad: bool, dtype: Any) -> tuple[Array, Array]:
     kernels = NumpyKernels()
-    scratch = Call(kernels=kernels).scratch
+    scratch = Call(operations=kernels).scratch
     y, saved = kernels.avg_pool2d(p.x.astype(dtype), p.window, count_include_pad, scratch)
     return y, kernels.avg_pool2d_backward(saved, p.dy.astype(dtype), scratch)
 

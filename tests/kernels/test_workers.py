@@ -11,7 +11,7 @@ import pytest
 
 from lenetkit.kernels.fused import ConvMaxPool2d
 from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layers.base import Call
+from lenetkit.layers.call import Call
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.pooling import MaxPool2d
 from lenetkit.operations import blocks, workers
@@ -110,7 +110,7 @@ def test_the_number_of_threads_changes_no_bit(pool: bool, channels: int) -> None
         kernels = NumpyKernels()
         grads = {name: np.empty_like(value) for name, value in params.items()}
         with workers.limited(threads):
-            call = Call(kernels=kernels)
+            call = Call(operations=kernels)
             y, saved = layer.forward(params, x, call)
             dx = layer.backward(params, saved, dy.copy(), grads, call)
         assert dx is not None

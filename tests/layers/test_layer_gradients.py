@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from lenetkit.arrays import Shape
 from lenetkit.kernels.numpy_kernels import NumpyKernels
 from lenetkit.layers.activations import LeakyReLU, ReLU, Sigmoid, Tanh
-from lenetkit.layers.base import Call, Layer
+from lenetkit.layers.base import Layer
 from lenetkit.layers.batch_norm2d import BatchNorm2d
+from lenetkit.layers.call import Call
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.dropout import Dropout
 from lenetkit.layers.flatten import Flatten
@@ -52,12 +53,14 @@ def check(
     rng = np.random.default_rng(seed)
     x = spread(rng, (batch, *in_shape))
     dy = rng.normal(size=(batch, *layer.output_shape(in_shape)))
-    specs = layer.param_specs(in_shape)
+    specs, state_specs = layer.param_specs(in_shape), layer.state_specs(in_shape)
     params: dict[str, Array] = {name: rng.uniform(0.5, 2, s.shape) for name, s in specs.items()}
-    grads = {n: np.full(s.shape, np.nan) for n, s in specs.items() if s.trainable}
-    call = Call(kernels=NumpyKernels(), training=training, rng_key=(seed,))
+    state: dict[str, Array] = {n: rng.uniform(0.5, 2, s.shape) for n, s in state_specs.items()}
+    grads = {n: np.full(s.shape, np.nan) for n, s in specs.items()}
+    call = Call(operations=NumpyKernels(), training=training, rng_key=(seed,), state=state)
 
     def loss() -> float:
+        call.begin()
         return float((dy * layer.forward(params, x, call)[0]).sum())
 
     _, saved = layer.forward(params, x, call)

@@ -13,8 +13,9 @@ from lenetkit.arrays import Shape
 from lenetkit.errors import OptionError, ShapeError
 from lenetkit.kernels.numpy_kernels import NumpyKernels
 from lenetkit.layers.activations import LeakyReLU, ReLU, Sigmoid, Tanh
-from lenetkit.layers.base import Call, Cost, Layer, ParamSpec
+from lenetkit.layers.base import Cost, Layer, Params, ParamSpec
 from lenetkit.layers.batch_norm2d import BatchNorm2d
+from lenetkit.layers.call import Call
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.dropout import Dropout
 from lenetkit.layers.flatten import Flatten
@@ -25,12 +26,15 @@ Array = NDArray[Any]
 RNG = np.random.default_rng(5)
 
 
-def call(*, training: bool = False, key: tuple[int, ...] = (0,)) -> Call:
-    return Call(kernels=NumpyKernels(), training=training, rng_key=key)
+def call(
+    *, training: bool = False, key: tuple[int, ...] = (0,), state: Params | None = None
+) -> Call:
+    return Call(operations=NumpyKernels(), training=training, rng_key=key, state=state or {})
 
 
 def output(layer: Layer, x: Array, **params: Array) -> Array:
-    return layer.forward(params, x, call())[0]
+    """The output of a layer that finds its state among `params` too."""
+    return layer.forward(params, x, call(state=params))[0]
 
 
 def test_activations_follow_their_formulas() -> None:
@@ -117,7 +121,7 @@ def batch_norm_params(C: int) -> dict[str, Array]:
 
 def test_batch_norm_in_training_normalizes_by_the_batch() -> None:
     params, x = batch_norm_params(3), RNG.normal(2, 5, (4, 3, 2, 5))
-    y, _ = BatchNorm2d(eps=0.01).forward(params, x, call(training=True))
+    y, _ = BatchNorm2d(eps=0.01).forward(params, x, call(training=True, state=params))
     for c in range(3):
         values = x[:, c]
         mean = values.sum() / 40
@@ -131,7 +135,7 @@ def test_batch_norm_moves_running_statistics_towards_each_batch() -> None:
     mean, var = params["running_mean"].copy(), params["running_var"].copy()
     for _ in range(3):
         x = RNG.normal(2, 5, (4, 2, 3, 1))
-        BatchNorm2d(momentum=0.2).forward(params, x, call(training=True))
+        BatchNorm2d(momentum=0.2).forward(params, x, call(training=True, state=params))
         mean = 0.8 * mean + 0.2 * x.mean(axis=(0, 2, 3))
         squares = (x - x.mean(axis=(0, 2, 3), keepdims=True)) ** 2
         var = 0.8 * var + 0.2 * squares.sum(axis=(0, 2, 3)) / (12 - 1)  # unbiased
@@ -152,18 +156,16 @@ def test_batch_norm_in_inference_uses_running_statistics_and_keeps_them() -> Non
 
 def test_batch_norm_of_one_value_is_its_bias() -> None:
     params = batch_norm_params(2)
-    y, _ = BatchNorm2d().forward(params, RNG.normal(size=(1, 2, 1, 1)), call(training=True))
+    x, training = RNG.normal(size=(1, 2, 1, 1)), call(training=True, state=params)
+    y, _ = BatchNorm2d().forward(params, x, training)
     np.testing.assert_array_equal(y[0, :, 0, 0], params["bias"])
     assert np.isfinite(params["running_var"]).all()
 
 
 def test_batch_norm_trains_only_weight_and_bias() -> None:
-    def trainable(layer: Layer) -> dict[str, bool]:
-        return {name: spec.trainable for name, spec in layer.param_specs((2, 3, 3)).items()}
-
-    state = {"running_mean": False, "running_var": False}
-    assert trainable(BatchNorm2d()) == {"weight": True, "bias": True} | state
-    assert trainable(BatchNorm2d(affine=False)) == state
+    assert BatchNorm2d().param_specs((2, 3, 3)).keys() == {"weight", "bias"}
+    assert BatchNorm2d(affine=False).param_specs((2, 3, 3)) == {}
+    assert BatchNorm2d().state_specs((2, 3, 3)).keys() == {"running_mean", "running_var"}
 
 
 @pytest.mark.parametrize(

@@ -138,13 +138,15 @@ def test_the_real_loop_runs_on_and_learns_nothing() -> None:
     assert isinstance(one, TrainingSession)
     one.work.data.train.images.flags.writeable = False
     before = one.network.params.copy()
-    one.progress.step = len(one.work.data.train) // 4 - 2
+    one.trainer.progress.step = len(one.work.data.train) // 4 - 2
     one.run(4)
-    assert one.progress.step == 2
-    assert one.progress.epoch == 0
-    assert one.progress.slots.keys() == set(one.work.plan.spec.train.optimizer.active_slots())
+    assert one.trainer.progress.step == 2
+    assert one.trainer.progress.epoch == 0
+    assert one.trainer.progress.slots.keys() == set(
+        one.work.plan.spec.train.optimizer.active_slots()
+    )
     np.testing.assert_array_equal(one.network.params, before)
-    assert np.count_nonzero(one.progress.slots["square"])  # it did go backward
+    assert np.count_nonzero(one.trainer.progress.slots["square"])  # it did go backward
 
 
 def test_steps_that_learn_would_diverge_here_and_do_not() -> None:
@@ -174,14 +176,14 @@ def test_inference_runs_in_inference_mode() -> None:
     assert {step.backward for step in profile.steps} == {None}
     assert {step.backward_flops for step in profile.steps} == {0}
     assert one.network.watched is not None
-    assert not any(step.call.training for step in one.network.watched.steps)
+    assert not any(step.call.training for step in one.network.watched.stages)
 
 
 def test_scratch_is_what_the_layer_holds() -> None:
     one = session(TrainingSession, small())
     one.run(2)
     assert one.network.watched is not None
-    held = [sum(b.nbytes for b in s.call._buffers.values()) for s in one.network.watched.steps]
+    held = [sum(b.nbytes for b in s.call._buffers.values()) for s in one.network.watched.stages]
     assert [step.scratch_bytes for step in one.profile().steps] == held
     assert held[0] > 4 * 2 * 3 * 3 * 4  # the convolution's pooled output alone
 

@@ -11,12 +11,13 @@ import numpy as np
 from lenetkit.arrays import Array, Shape
 from lenetkit.errors import ShapeError
 from lenetkit.initializers import Zeros
-from lenetkit.layers.base import Call, Cost, Layer, Params, ParamSpec
+from lenetkit.layers.base import Cost, Layer, Params, ParamSpec, SecondOrderLayer
+from lenetkit.layers.call import Call
 from lenetkit.options import option
 
 
 @dataclass(frozen=True, kw_only=True)
-class Affine(Layer):
+class Affine(SecondOrderLayer):
     """y = x · weightᵀ + bias for rows of values."""
 
     units: int = option(4, minimum=1, doc="Values that come out.")
@@ -94,14 +95,14 @@ class Center(Layer):
     def output_shape(self, in_shape: Shape) -> Shape:
         return in_shape
 
-    def param_specs(self, in_shape: Shape) -> dict[str, ParamSpec]:
-        return {"mean": ParamSpec(in_shape, Zeros(), trainable=False)}
+    def state_specs(self, in_shape: Shape) -> dict[str, ParamSpec]:
+        return {"mean": ParamSpec(in_shape, Zeros())}
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
         if not call.training or not len(x):
-            return x - params["mean"], None
+            return x - call.state["mean"], None
         mean = x.mean(axis=0)
-        params["mean"][...] += self.rate * (mean - params["mean"])
+        call.state["mean"][...] += self.rate * (mean - call.state["mean"])
         return x - mean, None
 
     def backward(

@@ -57,7 +57,7 @@ def test_ids_and_outcomes(tmp_path: Path) -> None:
     assert {test for test in outcomes if test.startswith("test_contract")} == expected, ran.stdout
     assert outcomes["test_contract[tanh-input_gradient_is_right]"] == "PASSED"
     assert outcomes["test_contract[ReLU-weights_round_trip]"] == "SKIPPED"
-    assert "the layer has no parameters" in ran.stdout
+    assert "the layer has neither parameters nor state" in ran.stdout
     assert outcomes["test_unexpected[ReLU-declared_shape_is_a_tuple_of_sizes]"] == "PASSED"
     assert outcomes["test_unexpected[ReLU-output_has_the_declared_shape]"] == "FAILED"
     assert outcomes["test_expected[ReLU-declared_shape_is_a_tuple_of_sizes]"] == "XFAIL"

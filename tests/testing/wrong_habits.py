@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lenetkit.arrays import Array
-from lenetkit.layers.base import Call, Params
+from lenetkit.layers.base import Params
+from lenetkit.layers.call import Call
 from lenetkit.options import option
 from tests.testing.right import Affine, Bend, Center, Noise
 
@@ -177,6 +178,26 @@ class IgnoredDraw(Noise):
         return np.ones_like(x)
 
 
+class DrawsTwiceAlike(Noise):
+    def factor(self, x: Array, call: Call) -> Array:
+        if not call.training:
+            return np.ones_like(x)
+        state = call.rng.bit_generator.state
+        first = call.rng.normal(size=x.shape)
+        call.rng.bit_generator.state = state
+        second = call.rng.normal(size=x.shape)
+        return 1 + (self.size * (first + second)).astype(x.dtype)
+
+
+class KeepsItsGenerator(Noise):
+    def factor(self, x: Array, call: Call) -> Array:
+        if not call.training:
+            return np.ones_like(x)
+        kept: Any = call
+        kept.mine = getattr(call, "mine", None) or call.rng
+        return 1 + (self.size * kept.mine.normal(size=x.shape)).astype(x.dtype)
+
+
 class NoiseInInference(Noise):
     def factor(self, x: Array, call: Call) -> Array:
         return super().factor(x, replace(call, training=True))
@@ -275,6 +296,8 @@ WRONG_HABITS = {
     CountsInItsClass(): "layer_holds_no_state",
     UnseededNoise(): "same_key_gives_the_same_bits",
     IgnoredDraw(): "another_key_gives_another_draw",
+    DrawsTwiceAlike(): "draws_in_one_pass_differ",
+    KeepsItsGenerator(): "a_pass_repeats_its_draws",
     GlobalNoise(): "global_randomness_is_left_alone",
     NoiseInInference(): "inference_is_not_random",
     OtherInInference(): "modes_agree_without_randomness_and_state",

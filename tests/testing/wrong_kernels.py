@@ -8,7 +8,7 @@ import numpy as np
 
 from lenetkit.arrays import Array
 from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layers.base import Call
+from lenetkit.layers.call import Call
 from lenetkit.operations.base import Scratch, Window
 
 
@@ -25,7 +25,7 @@ class IgnoresDilation(NumpyKernels):
         y, saved = super().conv2d(x, weight, bias, window, groups, scratch)
         if window.dilation != (1, 1):
             near = Window(window.kernel, window.stride, window.padding)
-            other, _ = super().conv2d(x, weight, bias, near, groups, Call(kernels=self).scratch)
+            other, _ = super().conv2d(x, weight, bias, near, groups, Call(operations=self).scratch)
             y[...] = other[:, :, : y.shape[2], : y.shape[3]]
         return y, saved
 

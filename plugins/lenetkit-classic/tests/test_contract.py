@@ -12,8 +12,7 @@ from lenetkit_classic.schedule import Lecun1998
 from lenetkit_classic.sdlm import Sdlm
 from lenetkit_classic.subsample2d import Subsample2d
 
-from lenetkit.layers.base import Layer
-from lenetkit.layers.conv2d import Conv2d
+from lenetkit.authoring import Conv2d, Layer
 from lenetkit.testing import (
     Check,
     initializer_checks,

@@ -8,13 +8,11 @@ from lenetkit_classic.partial_conv2d import PartialConv2d
 from lenetkit_classic.scaled_tanh import ScaledTanh
 from lenetkit_classic.subsample2d import Subsample2d
 
-from lenetkit.errors import OptionError, ShapeError
-from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layers.base import Call
+from lenetkit.authoring import Call, NumpyKernels, OptionError, ShapeError
 
 
 def call() -> Call:
-    return Call(kernels=NumpyKernels())
+    return Call(operations=NumpyKernels())
 
 
 def test_scaled_tanh_is_one_at_one() -> None:

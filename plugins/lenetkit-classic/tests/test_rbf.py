@@ -8,7 +8,7 @@ from lenetkit_classic.bitmaps import HEIGHT, WIDTH, bitmaps
 from lenetkit_classic.initializers import DigitBitmaps
 from lenetkit_classic.rbf import Rbf
 
-from lenetkit.errors import ShapeError
+from lenetkit.authoring import ShapeError
 
 
 def test_bitmaps_are_ink_and_paper() -> None:
@@ -55,5 +55,5 @@ def test_other_inputs_are_refused() -> None:
 
 
 def test_weights_are_fixed() -> None:
-    (spec,) = Rbf().param_specs((84,)).values()
-    assert not spec.trainable
+    assert Rbf().param_specs((84,)) == {}
+    assert Rbf().state_specs((84,)).keys() == {"weight"}

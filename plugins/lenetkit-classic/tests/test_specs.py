@@ -32,7 +32,7 @@ def layers(plan: Plan) -> dict[str, tuple[int, int]]:
     return {
         layer.name: (layer.count(trainable_only=True), layer.cost.connections)
         for layer in plan.layers
-        if layer.params
+        if layer.tensors
     }
 
 

@@ -8,7 +8,7 @@ from lenetkit_classic.initializers import LecunUniform
 from lenetkit_classic.schedule import Lecun1998
 from lenetkit_classic.sdlm import Sdlm
 
-from lenetkit.schedules import Moment
+from lenetkit.authoring import Moment
 
 
 def test_sdlm_divides_each_rate_by_its_curvature() -> None:

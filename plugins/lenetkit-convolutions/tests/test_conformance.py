@@ -8,9 +8,7 @@ from lenetkit_convolutions.dilated_pyramid2d import DilatedPyramid2d
 from lenetkit_convolutions.optimizers import Lion, RMSprop
 from lenetkit_convolutions.separable_conv2d import SeparableConv2d
 
-from lenetkit.arrays import Shape
-from lenetkit.errors import OptionError, ShapeError
-from lenetkit.layers.base import Layer
+from lenetkit.authoring import Layer, OptionError, Shape, ShapeError
 from lenetkit.testing import Check, layer_checks, optimizer_checks, parametrize
 
 LAYERS: list[tuple[Layer, Shape]] = [

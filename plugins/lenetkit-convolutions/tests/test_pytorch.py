@@ -12,10 +12,7 @@ from lenetkit_convolutions.dilated_pyramid2d import DilatedPyramid2d
 from lenetkit_convolutions.optimizers import RMSprop
 from lenetkit_convolutions.separable_conv2d import SeparableConv2d
 
-from lenetkit.arrays import Shape
-from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layers.base import Call, Layer
-from lenetkit.operations.base import pair
+from lenetkit.authoring import Call, Layer, NumpyKernels, Shape, pair
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is an optional oracle")
 
@@ -51,7 +48,7 @@ def test_forward_and_gradients_are_pytorchs(layer: Layer, in_shape: Shape) -> No
     params = {name: rng.normal(size=spec.shape) for name, spec in specs.items()}
     grads = {name: np.empty(spec.shape) for name, spec in specs.items()}
     x = rng.normal(size=(4, *in_shape))
-    call = Call(kernels=NumpyKernels(), training=True)
+    call = Call(operations=NumpyKernels(), training=True)
     y, saved = layer.forward(params, x, call)
     found, dy = {"y": y.copy()}, rng.normal(size=y.shape)
     found["dx"] = np.array(layer.backward(params, saved, dy.copy(), grads, call))

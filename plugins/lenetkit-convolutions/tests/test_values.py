@@ -12,18 +12,15 @@ from lenetkit_convolutions.dilated_pyramid2d import DilatedPyramid2d
 from lenetkit_convolutions.optimizers import Lion, RMSprop
 from lenetkit_convolutions.separable_conv2d import SeparableConv2d
 
-from lenetkit.arrays import Array
-from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layers.base import Call, Layer
+from lenetkit.authoring import Array, Call, Layer, NumpyKernels, Scratch
 from lenetkit.network.plan import load_plan
-from lenetkit.operations.base import Scratch
 
 SPEC = Path(__file__).resolve().parents[1] / "separable.yaml"
 
 
 def output(layer: Layer, params: dict[str, Array], x: Array) -> Array:
     """What comes out in inference."""
-    return layer.forward(params, x, Call(kernels=NumpyKernels()))[0]
+    return layer.forward(params, x, Call(operations=NumpyKernels()))[0]
 
 
 def test_transposed_convolution_stamps_the_kernel() -> None:
@@ -96,7 +93,7 @@ def test_kernels_may_use_up_the_gradient(layer: Layer) -> None:
     params = {n: rng.normal(size=s.shape) for n, s in specs.items()}
     before, dy = x.copy(), rng.normal(size=(2, *layer.output_shape((2, 5, 4))))
     for kernels in (NumpyKernels(), Greedy()):
-        grads, call = {n: np.empty(s.shape) for n, s in specs.items()}, Call(kernels=kernels)
+        grads, call = {n: np.empty(s.shape) for n, s in specs.items()}, Call(operations=kernels)
         y, saved = layer.forward(params, x, call)
         kept = y.copy()
         found.append([kept, layer.backward(params, saved, dy.copy(), grads, call), *grads.values()])

@@ -5,10 +5,7 @@ from __future__ import annotations
 from lenetkit_numba.fused import ConvReLUPool2d
 from lenetkit_numba.kernels import NumbaKernels
 
-from lenetkit.arrays import Shape
-from lenetkit.layers.base import Layer
-from lenetkit.layers.conv2d import Conv2d
-from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
+from lenetkit.authoring import AvgPool2d, Conv2d, Layer, MaxPool2d, Shape
 from lenetkit.testing import Check, kernel_checks, layer_checks, parametrize
 
 LARGEST, MEAN = MaxPool2d(kernel_size=2), AvgPool2d(kernel_size=2)

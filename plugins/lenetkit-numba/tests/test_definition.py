@@ -13,10 +13,7 @@ from hypothesis import strategies as st
 from lenetkit_numba.kernels import NumbaKernels
 from numpy.typing import NDArray
 
-from lenetkit.kernels.base import Kernels
-from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layers.base import Call
-from lenetkit.operations.base import Window
+from lenetkit.authoring import Call, Kernels, NumpyKernels, Window
 
 Array = NDArray[Any]
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -114,7 +111,7 @@ def by_definition(p: Problem) -> Results:
 
 def computed(p: Problem, dtype: Any, kernels: Kernels, order: str = "C") -> Results:
     """The kernels' results, for images in some memory order."""
-    scratch = Call(kernels=kernels).scratch
+    scratch = Call(operations=kernels).scratch
     x, weight, dy = (ORDERS[order](a.astype(dtype)) for a in (p.x, p.weight, p.dy))
     weight = np.ascontiguousarray(weight)
     bias = None if p.bias is None else p.bias.astype(dtype)

@@ -14,11 +14,7 @@ from lenetkit_numba.fused import ConvReLUPool2d
 from lenetkit_numba.kernels import NumbaKernels
 from numpy.typing import NDArray
 
-from lenetkit.kernels.fused import ReLUMaxPool2d
-from lenetkit.layers.activations import ReLU, Tanh
-from lenetkit.layers.base import Layer
-from lenetkit.layers.conv2d import Conv2d
-from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
+from lenetkit.authoring import AvgPool2d, Conv2d, Layer, MaxPool2d, ReLU, ReLUMaxPool2d, Tanh
 from lenetkit.network.network import Network
 from lenetkit.network.plan import Plan, load_plan, plan_text
 from lenetkit.spec.merge import Override
@@ -83,7 +79,7 @@ def test_a_nan_comes_through_wherever_it_is_in_its_window(place: tuple[int, int]
     from lenetkit.layers.base import Call
 
     layer = ConvReLUPool2d(conv=Conv2d(out_channels=1, kernel_size=1), pool=LARGEST)
-    call = Call(kernels=NumbaKernels())
+    call = Call(operations=NumbaKernels())
     x = np.array([[[[1.0, 2, 5, 6], [4, 3, 8, 7]]]])
     x[0, 0, place[0], place[1]] = np.nan
     params = {"weight": np.ones((1, 1, 1, 1)), "bias": np.zeros(1)}
@@ -120,7 +116,7 @@ def test_what_is_fused(layers: list[Layer], fused: tuple[int, Layer] | None) -> 
 
 def test_it_stands_in_for_three_layers_of_lenet5() -> None:
     network = Network(load_plan("lenet5", [Override.from_text("kernels=numba")]))
-    names = [step.name for step in network.workspace(training=True).steps]
+    names = [step.name for step in network.workspace(training=True).stages]
     assert names == [
         "conv1+relu1+pool1",
         "conv2+relu2+pool2",

@@ -11,11 +11,7 @@ from lenetkit_numba.fused import ConvReLUPool2d
 from lenetkit_numba.kernels import NumbaKernels
 from numpy.typing import NDArray
 
-from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layers.activations import ReLU
-from lenetkit.layers.base import Call, Layer
-from lenetkit.layers.conv2d import Conv2d
-from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
+from lenetkit.authoring import AvgPool2d, Call, Conv2d, Layer, MaxPool2d, NumpyKernels, ReLU
 from lenetkit.operations import workers
 from lenetkit.testing import Check, layer_checks, parametrize
 
@@ -42,7 +38,7 @@ def passes(layers: list[Layer], x: Array, dy: Array, kernels: NumpyKernels) -> l
     shapes = CONV.param_specs(x.shape[1:])
     params = {name: rng.integers(-2, 3, s.shape).astype(float) for name, s in shapes.items()}
     grads = {name: np.empty_like(value) for name, value in params.items()}
-    calls = [Call(kernels=kernels) for _ in layers]
+    calls = [Call(operations=kernels) for _ in layers]
     saved = []
     for index, layer in enumerate(layers):
         x, kept = layer.forward({} if index else params, x, calls[index])

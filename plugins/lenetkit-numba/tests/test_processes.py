@@ -16,8 +16,8 @@ import hashlib
 import sys
 
 import numpy as np
-from lenetkit.network import Network
-from lenetkit.plan import load_plan
+from lenetkit.network.network import Network
+from lenetkit.network.plan import load_plan
 from lenetkit.spec.merge import Override
 
 network = Network(load_plan("lenet5", [Override.from_text("kernels=numba")]), dtype=sys.argv[2])
@@ -102,8 +102,8 @@ def test_lesser_processors_get_right_results(
 def test_numba_is_imported_by_the_first_pass_and_not_before() -> None:
     program = """
 import sys
-from lenetkit.network import Network
-from lenetkit.plan import load_plan
+from lenetkit.network.network import Network
+from lenetkit.network.plan import load_plan
 from lenetkit.spec.merge import Override
 
 network = Network(load_plan("lenet5", [Override.from_text("kernels=numba")]))

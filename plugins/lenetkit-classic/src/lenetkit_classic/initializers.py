@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lenetkit.arrays import Array
-from lenetkit.initializers import Initializer
-from lenetkit.options import option
+from lenetkit.authoring import Array, Initializer, option
 from lenetkit_classic.bitmaps import bitmaps
 
 

@@ -7,11 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lenetkit.arrays import Array
-from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layers.base import Layer
-from lenetkit.layers.conv2d import Conv2d
-from lenetkit.operations.base import Pair, Scratch, Window
+from lenetkit.authoring import Array, Conv2d, Layer, NumpyKernels, Pair, Scratch, Window
 
 
 class Saved(NamedTuple):

@@ -8,12 +8,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from lenetkit.losses import Array, Loss, Targets, as_rows
-from lenetkit.options import option
+from lenetkit.authoring import Array, SecondOrderLoss, Targets, as_rows, option
 
 
 @dataclass(frozen=True, kw_only=True)
-class MapCriterion(Loss):
+class MapCriterion(SecondOrderLoss):
     """L = Σ_k t_k · y_k + log(e^(−j) + Σ_i e^(−y_i)), y penalties, t the label as one-hot row.
 
     It pushes the right class's penalty down and the others' up, those that are already high less

@@ -10,16 +10,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lenetkit.arrays import Array, Shape
-from lenetkit.errors import OptionError, ShapeError
-from lenetkit.initializers import Initializer, Zeros
-from lenetkit.layers.base import Call, Cost, Layer, Params, ParamSpec, expect_image
-from lenetkit.operations.base import Pair, Window, pair
-from lenetkit.options import option
+from lenetkit.authoring import (
+    Array,
+    Call,
+    Cost,
+    Initializer,
+    OptionError,
+    Pair,
+    Params,
+    ParamSpec,
+    SecondOrderLayer,
+    Shape,
+    ShapeError,
+    Window,
+    Zeros,
+    expect_image,
+    option,
+    pair,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class PartialConv2d(Layer):
+class PartialConv2d(SecondOrderLayer):
     """Convolution by a connection table: y[n, o] = bias[o] + Σ_{c ∈ table[o]} w[o, c] ⋆ x[n, c].
 
     Input shape: (N, C, H, W). Output shape: (N, len(table), H − kh + 1, W − kw + 1).
@@ -83,7 +95,7 @@ class PartialConv2d(Layer):
         kernels = weight.reshape(-1, *self._window.kernel)
         for name, places in self._places.items():
             kernels[places] = params[name]
-        y, inner = call.kernels.conv2d(x, weight, params["bias"], self._window, 1, call.scratch)
+        y, inner = call.operations.conv2d(x, weight, params["bias"], self._window, 1, call.scratch)
         return y, (x, weight, inner)
 
     def backward(
@@ -91,7 +103,7 @@ class PartialConv2d(Layer):
     ) -> Array | None:
         _, weight, inner = saved
         d_weight = call.scratch("d_weight", weight.shape, dy.dtype)
-        dx = call.kernels.conv2d_backward(
+        dx = call.operations.conv2d_backward(
             inner, weight, dy, d_weight, grads["bias"], call.needs_input_grad, call.scratch
         )
         self._pick(d_weight, grads)
@@ -107,8 +119,8 @@ class PartialConv2d(Layer):
             return call.scratch(f"second {name}", shape, dtype)
 
         squares, d2_weight = weight * weight, np.empty_like(weight)
-        _, inner = call.kernels.conv2d(x * x, squares, params["bias"], self._window, 1, scratch)
-        d2x = call.kernels.conv2d_backward(
+        _, inner = call.operations.conv2d(x * x, squares, params["bias"], self._window, 1, scratch)
+        d2x = call.operations.conv2d_backward(
             inner, squares, d2y, d2_weight, d2grads["bias"], True, scratch
         )
         self._pick(d2_weight, d2grads)

@@ -7,20 +7,28 @@ from typing import Any
 
 import numpy as np
 
-from lenetkit.arrays import Array, Shape, shape_text
-from lenetkit.errors import ShapeError
-from lenetkit.layers.base import Call, Cost, Layer, Params, ParamSpec
-from lenetkit.options import option
+from lenetkit.authoring import (
+    Array,
+    Call,
+    Cost,
+    Params,
+    ParamSpec,
+    SecondOrderLayer,
+    Shape,
+    ShapeError,
+    option,
+    shape_text,
+)
 from lenetkit_classic.bitmaps import HEIGHT, WIDTH
 from lenetkit_classic.initializers import DigitBitmaps
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rbf(Layer):
+class Rbf(SecondOrderLayer):
     """y_i = factor · Σ_j (x_j − w_ij)², w_i the bitmap of digit i; the smallest y is the answer.
 
     Input shape: (N, 84). Output shape: (N, 10). Raises ShapeError for any other input.
-    Parameters: weight (10, 84), not trained.
+    State: weight (10, 84), which never changes.
     Backward: dL/dx_j = 2 · factor · Σ_i (x_j − w_ij) · dL/dy_i.
     Source: the paper, section II.B, eq. 7, with a factor of 1.
 
@@ -44,14 +52,14 @@ class Rbf(Layer):
             )
         return (10,)
 
-    def param_specs(self, in_shape: Shape) -> dict[str, ParamSpec]:
-        return {"weight": ParamSpec((10, WIDTH * HEIGHT), DigitBitmaps(), trainable=False)}
+    def state_specs(self, in_shape: Shape) -> dict[str, ParamSpec]:
+        return {"weight": ParamSpec((10, WIDTH * HEIGHT), DigitBitmaps())}
 
     def cost(self, in_shape: Shape) -> Cost:
         return Cost(macs=10 * WIDTH * HEIGHT, connections=10 * WIDTH * HEIGHT)
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
-        difference = x[:, None, :] - params["weight"]
+        difference = x[:, None, :] - call.state["weight"]
         y: Array = np.einsum("nij,nij->ni", difference, difference)
         y *= y.dtype.type(self.factor)
         return y, difference

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lenetkit.schedules import Moment, Schedule
+from lenetkit.authoring import Moment, Schedule
 
 _FACTORS = ((2, 1.0), (5, 0.4), (8, 0.2), (12, 0.1))
 """Up to which pass each factor holds."""

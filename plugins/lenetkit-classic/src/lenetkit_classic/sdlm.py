@@ -8,13 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from lenetkit.arrays import Array
-from lenetkit.optimizers import Optimizer
-from lenetkit.options import option
+from lenetkit.authoring import Array, SecondOrderOptimizer, option
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sdlm(Optimizer):
+class Sdlm(SecondOrderOptimizer):
     """p_k ← p_k − ε_k · g_k with ε_k = lr / (mu + h_kk), a rate for each parameter.
 
     h_kk is the Gauss–Newton diagonal second derivative of the loss, averaged over `samples`

@@ -8,16 +8,27 @@ from typing import Any
 
 import numpy as np
 
-from lenetkit.arrays import Array, Shape, shape_text
-from lenetkit.errors import ShapeError
-from lenetkit.initializers import Initializer, Zeros
-from lenetkit.layers.base import Call, Cost, Layer, Params, ParamSpec, expect_image
-from lenetkit.operations.base import Pair, pair
-from lenetkit.options import option
+from lenetkit.authoring import (
+    Array,
+    Call,
+    Cost,
+    Initializer,
+    Pair,
+    Params,
+    ParamSpec,
+    SecondOrderLayer,
+    Shape,
+    ShapeError,
+    Zeros,
+    expect_image,
+    option,
+    pair,
+    shape_text,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Subsample2d(Layer):
+class Subsample2d(SecondOrderLayer):
     """y[n, o, i, j] = weight[o] · Σ_{u,v} x[n, c, i·kh + u, j·kw + v] + bias[o], o = c·maps + m.
 
     Windows do not overlap. With `maps: 2` each input map feeds two output maps.

@@ -8,12 +8,25 @@ from typing import Any
 
 import numpy as np
 
-from lenetkit.arrays import Array, Shape
-from lenetkit.errors import OptionError, ShapeError
-from lenetkit.initializers import Initializer, Zeros
-from lenetkit.layers.base import Call, Cost, Layer, Params, ParamSpec, expect_image
-from lenetkit.operations.base import Pair, Window, pair
-from lenetkit.options import option, show
+from lenetkit.authoring import (
+    Array,
+    Call,
+    Cost,
+    Initializer,
+    Layer,
+    OptionError,
+    Pair,
+    Params,
+    ParamSpec,
+    Shape,
+    ShapeError,
+    Window,
+    Zeros,
+    expect_image,
+    option,
+    pair,
+    show,
+)
 from lenetkit_convolutions.scratch import part
 
 
@@ -98,9 +111,9 @@ class ConvTranspose2d(Layer):
         weight, scratch = params["weight"], part(call, "forward")
         # Kernels give an input gradient for a forward pass only: here one of an image of zeros.
         zeros = np.broadcast_to(x.dtype.type(0), (len(x), *self.output_shape(x.shape[1:])))
-        _, inner = call.kernels.conv2d(zeros, weight, None, self._window, self.groups, scratch)
+        _, inner = call.operations.conv2d(zeros, weight, None, self._window, self.groups, scratch)
         unused = np.empty_like(weight)
-        y = call.kernels.conv2d_backward(
+        y = call.operations.conv2d_backward(
             inner, weight, self._as_gradient(x), unused, None, True, scratch
         )
         assert y is not None  # because it was asked for
@@ -112,8 +125,8 @@ class ConvTranspose2d(Layer):
         self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
     ) -> Array | None:
         x, weight, scratch = saved, params["weight"], part(call, "backward")
-        dx, inner = call.kernels.conv2d(dy, weight, None, self._window, self.groups, scratch)
-        call.kernels.conv2d_backward(
+        dx, inner = call.operations.conv2d(dy, weight, None, self._window, self.groups, scratch)
+        call.operations.conv2d_backward(
             inner, weight, self._as_gradient(x), grads["weight"], None, False, scratch
         )
         if self.bias:

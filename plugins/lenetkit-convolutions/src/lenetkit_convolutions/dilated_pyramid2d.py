@@ -9,12 +9,25 @@ from typing import Any, Self
 
 import numpy as np
 
-from lenetkit.arrays import Array, Shape
-from lenetkit.errors import OptionError
-from lenetkit.initializers import Initializer, Zeros
-from lenetkit.layers.base import Call, Cost, Layer, Params, ParamSpec, expect_image
-from lenetkit.operations.base import Pair, Scratch, Window, pair
-from lenetkit.options import option, show
+from lenetkit.authoring import (
+    Array,
+    Call,
+    Cost,
+    Initializer,
+    Layer,
+    OptionError,
+    Pair,
+    Params,
+    ParamSpec,
+    Scratch,
+    Shape,
+    Window,
+    Zeros,
+    expect_image,
+    option,
+    pair,
+    show,
+)
 from lenetkit_convolutions.scratch import part
 
 
@@ -86,7 +99,7 @@ class DilatedPyramid2d(Layer):
         outputs, saved = [], []
         for maps, window, scratch in self._branches(call):
             weight, bias = params["weight"][maps], params["bias"][maps] if self.bias else None
-            y, inner = call.kernels.conv2d(x, weight, bias, window, 1, scratch)
+            y, inner = call.operations.conv2d(x, weight, bias, window, 1, scratch)
             outputs.append(y)
             saved.append(inner)
         return np.concatenate(outputs, axis=1), saved
@@ -99,7 +112,7 @@ class DilatedPyramid2d(Layer):
             weight, d_weight = params["weight"][maps], grads["weight"][maps]
             d_bias = grads["bias"][maps] if self.bias else None
             needed = call.needs_input_grad
-            dx = call.kernels.conv2d_backward(
+            dx = call.operations.conv2d_backward(
                 inner, weight, dy[:, maps], d_weight, d_bias, needed, scratch
             )
             if dx is not None:

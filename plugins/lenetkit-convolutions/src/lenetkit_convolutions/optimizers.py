@@ -8,9 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from lenetkit.arrays import Array
-from lenetkit.optimizers import Optimizer
-from lenetkit.options import option
+from lenetkit.authoring import Array, Optimizer, option
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lenetkit.arrays import Array, Shape
-from lenetkit.layers.base import Call
-from lenetkit.operations.base import Scratch
+from lenetkit.authoring import Array, Call, Scratch, Shape
 
 
 def part(call: Call, name: str) -> Scratch:

@@ -6,11 +6,22 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from lenetkit.arrays import Array, Shape
-from lenetkit.initializers import Initializer, Zeros
-from lenetkit.layers.base import Call, Cost, Layer, Params, ParamSpec, expect_image
-from lenetkit.operations.base import Pair, Window, pair
-from lenetkit.options import option
+from lenetkit.authoring import (
+    Array,
+    Call,
+    Cost,
+    Initializer,
+    Layer,
+    Pair,
+    Params,
+    ParamSpec,
+    Shape,
+    Window,
+    Zeros,
+    expect_image,
+    option,
+    pair,
+)
 from lenetkit_convolutions.scratch import part
 
 POINT = Window((1, 1))
@@ -70,7 +81,7 @@ class SeparableConv2d(Layer):
         return Cost(macs, macs + self.bias * OH * OW * O)
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
-        conv2d = call.kernels.conv2d
+        conv2d = call.operations.conv2d
         scratch, groups = part(call, "depthwise"), x.shape[1]
         z, first = conv2d(x, params["depthwise"], None, self._window, groups, scratch)
         scratch = part(call, "pointwise")
@@ -81,7 +92,7 @@ class SeparableConv2d(Layer):
         self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
     ) -> Array | None:
         first, second = saved
-        conv2d_backward, needed = call.kernels.conv2d_backward, call.needs_input_grad
+        conv2d_backward, needed = call.operations.conv2d_backward, call.needs_input_grad
         weight, d_weight, scratch = params["pointwise"], grads["pointwise"], part(call, "pointwise")
         dz = conv2d_backward(second, weight, dy, d_weight, grads.get("bias"), True, scratch)
         assert dz is not None  # because it was asked for

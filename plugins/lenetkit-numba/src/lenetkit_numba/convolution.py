@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lenetkit.arrays import Array
-from lenetkit.operations.base import Scratch, Window
+from lenetkit.authoring import Array, Scratch, Window
 from lenetkit_numba import passes
 from lenetkit_numba.geometry import geometry
 from lenetkit_numba.tables import Geometry

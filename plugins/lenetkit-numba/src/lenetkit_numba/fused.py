@@ -5,12 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lenetkit.arrays import Array, Shape
-from lenetkit.layers.activations import ReLU
-from lenetkit.layers.base import Call, Cost, Layer, Params, ParamSpec
-from lenetkit.layers.conv2d import Conv2d
-from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
-from lenetkit.options import option
+from lenetkit.authoring import (
+    Array,
+    AvgPool2d,
+    Call,
+    Conv2d,
+    Cost,
+    Layer,
+    MaxPool2d,
+    Params,
+    ParamSpec,
+    ReLU,
+    Shape,
+    option,
+)
 from lenetkit_numba import left_to_numpy
 
 

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lenetkit.errors import ShapeError
-from lenetkit.operations.base import Pair, Window
+from lenetkit.authoring import Pair, ShapeError, Window
 from lenetkit_numba.tables import Backward, Forward, Geometry, Places, Shape, Table
 from lenetkit_numba.target import PIXELS, SUMS, many, padded_maps, tile_maps
 

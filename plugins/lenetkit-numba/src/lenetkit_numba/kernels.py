@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from lenetkit.arrays import Array
-from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layers.activations import ReLU
-from lenetkit.layers.base import Layer
-from lenetkit.layers.conv2d import Conv2d
-from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
-from lenetkit.operations.base import Scratch, Window
-from lenetkit.operations.products import Products
+from lenetkit.authoring import (
+    Array,
+    AvgPool2d,
+    Conv2d,
+    Layer,
+    MaxPool2d,
+    NumpyKernels,
+    ReLU,
+    Scratch,
+    Window,
+)
 from lenetkit_numba import left_to_numpy
 from lenetkit_numba.fused import ConvReLUPool2d
 from lenetkit_numba.threads import limited, processors, threads
@@ -98,12 +101,12 @@ class NumbaKernels(NumpyKernels):
         needs_input_grad: bool,
         scratch: Scratch,
     ) -> Array | None:
-        if isinstance(saved, Products):
+        from lenetkit_numba import convolution
+
+        if not isinstance(saved, convolution.Saved):
             return super().conv2d_backward(
                 saved, weight, dy, d_weight, d_bias, needs_input_grad, scratch
             )
-        from lenetkit_numba import convolution
-
         return convolution.backward(saved, weight, dy, d_weight, d_bias, needs_input_grad, scratch)
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from lenetkit.arrays import Array
-from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layers.base import Call, Layer, Params
+from lenetkit.authoring import Array, Call, Layer, NumpyKernels, Params
 
 FEW = 4
 """Images from which on a block is faster than NumPy, although it is computed as if it were full."""
@@ -42,7 +40,7 @@ def forward(layers: Sequence[Layer], params: Params, x: Array, call: Call) -> tu
         count, layer = NumpyKernels().fuse(layers) or (1, layers[0])
         first, layers = not kept.layers, layers[count:]
         needed = call.needs_input_grad or not first
-        own = Call(kernels=NumpyKernels(), training=call.training, needs_input_grad=needed)
+        own = Call(operations=NumpyKernels(), training=call.training, needs_input_grad=needed)
         x, saved = layer.forward(params if first else {}, x, own)
         kept.layers.append(layer)
         kept.calls.append(own)

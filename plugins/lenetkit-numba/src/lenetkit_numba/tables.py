@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lenetkit.operations.base import Pair, Window
+from lenetkit.authoring import Pair, Window
 from lenetkit_numba.target import lanes
 
 Table = NDArray[np.int32]

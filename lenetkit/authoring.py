@@ -1,0 +1,75 @@
+"""Everything a plugin imports, in one place: `from lenetkit.authoring import Layer, option, …`.
+
+The modules behind these names may move; this one stays. It is version 2 of the plugin API.
+"""
+
+from lenetkit.arrays import Array, Shape, shape_text
+from lenetkit.data.source import DataSource, Place, Preparation, Samples, Split, checked_samples
+from lenetkit.data.transforms import Images, Labels, Transform
+from lenetkit.errors import (
+    DataError,
+    LenetkitError,
+    MissingDataError,
+    OptionError,
+    PluginError,
+    ShapeError,
+)
+from lenetkit.initializers import (
+    Constant,
+    HeNormal,
+    HeUniform,
+    Initializer,
+    Normal,
+    Uniform,
+    XavierNormal,
+    XavierUniform,
+    Zeros,
+)
+from lenetkit.kernels.base import Kernels
+from lenetkit.kernels.fused import ReLUMaxPool2d
+from lenetkit.kernels.numpy_kernels import NumpyKernels
+from lenetkit.layers.activations import LeakyReLU, ReLU, Sigmoid, Tanh
+from lenetkit.layers.base import (
+    Cost,
+    Elementwise,
+    Layer,
+    Params,
+    ParamSpec,
+    SecondOrderLayer,
+    expect_image,
+)
+from lenetkit.layers.batch_norm2d import BatchNorm2d
+from lenetkit.layers.call import Batch, Call
+from lenetkit.layers.conv2d import Conv2d
+from lenetkit.layers.dropout import Dropout
+from lenetkit.layers.flatten import Flatten
+from lenetkit.layers.linear import Linear
+from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
+from lenetkit.losses import (
+    Loss,
+    MeanSquaredError,
+    SecondOrderLoss,
+    SoftmaxCrossEntropy,
+    Targets,
+    as_rows,
+)
+from lenetkit.operations.base import Operations, Pair, Scratch, Window, pair
+from lenetkit.optimizers import SGD, Adam, Optimizer, SecondOrderOptimizer
+from lenetkit.options import option, show
+from lenetkit.schedules import Moment, Schedule
+
+# fmt: off
+__all__ = [
+    "SGD", "Adam", "Array", "AvgPool2d", "Batch", "BatchNorm2d", "Call", "Constant", "Conv2d",
+    "Cost", "DataError", "DataSource", "Dropout", "Elementwise", "Flatten", "HeNormal",
+    "HeUniform", "Images", "Initializer", "Kernels", "Labels", "Layer", "LeakyReLU",
+    "LenetkitError", "Linear", "Loss", "MaxPool2d", "MeanSquaredError", "MissingDataError",
+    "Moment", "Normal", "NumpyKernels", "Operations", "Optimizer", "OptionError", "Pair",
+    "ParamSpec", "Params", "Place", "PluginError", "Preparation", "ReLU", "ReLUMaxPool2d",
+    "Samples", "Schedule", "Scratch", "SecondOrderLayer", "SecondOrderLoss",
+    "SecondOrderOptimizer", "Shape", "ShapeError", "Sigmoid", "SoftmaxCrossEntropy", "Split",
+    "Tanh", "Targets", "Transform", "Uniform", "Window", "XavierNormal", "XavierUniform",
+    "Zeros", "as_rows", "checked_samples", "expect_image", "option", "pair", "shape_text",
+    "show",
+]
+# fmt: on

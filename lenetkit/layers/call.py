@@ -1,0 +1,100 @@
+"""What a layer is handed for one pass."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from lenetkit.arrays import Array, Shape, Views
+from lenetkit.operations.base import Operations
+
+
+class Batch:
+    """The batch that the images of a pass belong to: here they are all of it.
+
+    Training that is split over processes hands layers another one, so that what they draw and what
+    they sum is the same as in one process.
+    """
+
+    rows: slice = slice(None)
+    """Which images of the whole batch these are."""
+
+    def size(self, images: int) -> int:
+        """The number of images in the whole batch, where this pass has `images`."""
+        return images
+
+    def sum(self, values: Array) -> Array:
+        """The sum over the whole batch of what was summed over the images of this pass.
+
+        A layer that couples images, such as batch normalization, takes all its sums through here.
+        """
+        return values
+
+
+@dataclass
+class Call:
+    """Mode, randomness, operations, untrained state and scratch memory for one layer.
+
+    Scratch buffers stay valid until the next forward pass that uses this object; training and
+    evaluation each have their own.
+    """
+
+    operations: Operations
+    training: bool = False
+    needs_input_grad: bool = True
+    """False for the first layer: `backward` may then return None and save the work."""
+    state: Mapping[str, Array] = field(default_factory=Views)
+    """The untrained state that `Layer.state_specs` names. Forward may write to it in training."""
+    batch: Batch = field(default_factory=Batch)
+    rng_key: tuple[int, ...] = (0,)
+    """What the pass's randomness is determined by."""
+    _rng: np.random.Generator | None = field(default=None, repr=False)
+    _buffers: dict[tuple[str, Any], Array] = field(default_factory=dict, repr=False)
+
+    def begin(self) -> None:
+        """Start a pass: its draws are those of every pass with the same key."""
+        self._rng = None
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """The generator for the random draws of this pass; each draw moves it on.
+
+        Backward starts it again, so that it may draw what forward drew instead of keeping it.
+        """
+        if self._rng is None:
+            self._rng = np.random.default_rng(self.rng_key)
+        return self._rng
+
+    def draw(self, shape: Shape, sample: Callable[[np.random.Generator, Shape], Array]) -> Array:
+        """Random values of `shape` (N, …), the same however a batch is split over processes.
+
+        `sample(rng, shape)` draws them for the whole batch: `call.draw(x.shape, lambda rng, shape:
+        rng.random(shape, np.float32))`.
+        """
+        return sample(self.rng, (self.batch.size(shape[0]), *shape[1:]))[self.batch.rows]
+
+    @property
+    def scratch_bytes(self) -> int:
+        """How much scratch memory has been asked for so far, in bytes."""
+        return sum(buffer.nbytes for buffer in self._buffers.values())
+
+    def scratch(self, name: str, shape: Shape, dtype: Any) -> Array:
+        """An uninitialized array, the same memory each time the name is asked for again."""
+        size = math.prod(shape)
+        key = (name, np.dtype(dtype))
+        buffer = self._buffers.get(key)
+        if buffer is None or buffer.size < size:
+            buffer = self._buffers[key] = np.empty(size, dtype)
+        return buffer[:size].reshape(shape)
+
+    def scratch_like(self, name: str, x: Array) -> Array:
+        """Scratch with the shape, the memory order and the dtype of `x`."""
+        if x.flags.c_contiguous:
+            return self.scratch(name, x.shape, x.dtype)
+        order = sorted(range(x.ndim), key=lambda axis: (-x.strides[axis], axis))
+        y = self.scratch(name, tuple(x.shape[axis] for axis in order), x.dtype)
+        return y.transpose(np.argsort(order))
