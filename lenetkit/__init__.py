@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lenetkit.network.network import Network as Network
     from lenetkit.network.plan import Plan as Plan
     from lenetkit.network.plan import load_plan as load_plan
+    from lenetkit.runs.run import Run as Run
     from lenetkit.training.evaluation import evaluate as evaluate
     from lenetkit.training.loop import EpochDone as EpochDone
     from lenetkit.training.loop import StepDone as StepDone
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "build": "lenetkit.api",
     "train": "lenetkit.api",
+    "Run": "lenetkit.runs.run",
     "Model": "lenetkit.model.model",
     "load": "lenetkit.model.model",
     "Network": "lenetkit.network.network",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,28 +9,24 @@ from typing import Any
 
 import numpy as np
 
+from lenetkit.model.model import Model
 from lenetkit.network.network import Network
 from lenetkit.network.plan import load_plan
-from lenetkit.spec.merge import Override
-from lenetkit.spec.nodes import Mark, parse
+from lenetkit.spec.merge import overrides as as_overrides
 from lenetkit.training import loop
 from lenetkit.training.data import TrainingData, load_training_data
 
 
 def build(
     spec: str | Path, overrides: Mapping[str, Any] | None = None, *, dtype: Any = np.float32
-) -> Network:
+) -> Model:
     """The network of a spec file or shipped spec, with its initial weights.
 
     `overrides` are as on the command line: `{"train.optimizer.lr": 0.01, "layers.relu1": "tanh"}`.
     Raises SpecError with every mistake in the spec.
     """
-    changes = []
-    for path, value in (overrides or {}).items():
-        text = value if isinstance(value, str) else json.dumps(value)
-        changes.append(Override(path, path, parse(text, Mark(f"override {path}"))))
-    plan = load_plan(spec, changes)
-    return Network(plan, seed=plan.spec.train.seed, dtype=dtype)
+    plan = load_plan(spec, as_overrides(overrides or {}))
+    return Model(plan, seed=plan.spec.train.seed, dtype=dtype)
 
 
 def train(
@@ -48,5 +43,7 @@ def train(
     """
     if data is None:
         data = load_training_data(network.plan, Path(data_dir) if data_dir else None)
+    if isinstance(network, Model):
+        network.learns_from(data)
     how = replace(network.plan.spec.train, **settings)
     yield from loop.train(network, data, how, loop.start(network, how))

@@ -55,8 +55,9 @@ from lenetkit.losses import (
 )
 from lenetkit.operations.base import Operations, Pair, Scratch, Window, pair
 from lenetkit.optimizers import SGD, Adam, Optimizer, SecondOrderOptimizer
-from lenetkit.options import option, show
+from lenetkit.options import option
 from lenetkit.schedules import Moment, Schedule
+from lenetkit.values import show
 
 # fmt: off
 __all__ = [

@@ -13,15 +13,16 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-import types
 import typing
 from abc import ABC
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin
+from typing import Any, ClassVar, Literal, Self, get_args, get_origin
 
+from lenetkit import values
 from lenetkit.errors import OptionError, did_you_mean
+from lenetkit.values import alternatives, describe, show
 
 REQUIRED = dataclasses.MISSING
 
@@ -73,16 +74,16 @@ class Option:
         Raises OptionError, with what was found and expected, for any other value.
         """
         try:
-            converted = _convert(value, self.hint)
-        except TypeError:
+            converted = values.convert(value, self.hint)
+        except values.Mismatch:
             raise self._refusal(value) from None
         if not self._within_bounds(converted):
             raise self._refusal(value)
         return converted
 
     def _refusal(self, value: Any) -> OptionError:
-        literals = [c for h in alternatives(self.hint) if _is_literal(h) for c in get_args(h)]
-        choices = [c for c in literals if isinstance(c, str)]
+        literals = [h for h in alternatives(self.hint) if get_origin(h) is Literal]
+        choices = [c for h in literals for c in get_args(h) if isinstance(c, str)]
         near = did_you_mean(value, choices) if choices and isinstance(value, str) else ""
         return OptionError(self.name, f"expected {self.expected}, found {show(value)}{near}")
 
@@ -91,10 +92,9 @@ class Option:
             return all(self._within_bounds(item) for item in value)
         if isinstance(value, bool) or not isinstance(value, int | float):
             return True
-        b = self.bounds
-        return b.get("minimum", -math.inf) <= value <= b.get("maximum", math.inf) and b.get(
-            "above", -math.inf
-        ) < value < b.get("below", math.inf)
+        b, infinity = self.bounds, math.inf
+        within = b.get("minimum", -infinity) <= value <= b.get("maximum", infinity)
+        return within and b.get("above", -infinity) < value < b.get("below", infinity)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,97 +163,3 @@ def kind_of(thing: Configurable) -> type[Configurable]:
 def is_list(hint: Any) -> bool:
     """Whether an option takes a list of any length."""
     return any(get_origin(h) is tuple and get_args(h)[-1] is ... for h in alternatives(hint))
-
-
-def show(value: Any) -> str:
-    """A value as a spec would write it, cut to a readable length."""
-    if isinstance(value, str):
-        text = f"'{value}'" if value.isprintable() else ascii(value)
-    elif value is None or isinstance(value, bool):
-        text = {None: "null", True: "true", False: "false"}[value]
-    elif isinstance(value, list | tuple):
-        text = f"[{', '.join(show(item) for item in value)}]"
-    elif isinstance(value, dict):
-        text = "a mapping"
-    else:
-        text = str(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
-
-
-def describe(hint: Any) -> str:
-    """A type hint in words."""
-    names = {int: "an integer", float: "a number", bool: "true or false", str: "a text"}
-    parts = []
-    for part in alternatives(hint):
-        arguments = get_args(part)
-        if part is type(None):
-            continue
-        if part in names:
-            parts.append(names[part])
-        elif _is_literal(part):
-            parts.append("one of " + ", ".join(map(str, arguments)))
-        elif get_origin(part) is tuple:
-            item = describe(arguments[0]).removeprefix("an ").removeprefix("a ")
-            many = arguments[-1] is ...
-            parts.append(f"a list of {item}s" if many else f"a list of {len(arguments)} {item}s")
-        else:
-            name = getattr(part, "__name__", str(part))
-            parts.append(f"an {name}" if name[0] in "AEIO" else f"a {name}")
-    return " or ".join(parts)
-
-
-def alternatives(hint: Any) -> tuple[Any, ...]:
-    """The parts of a union: `int | None` → (int, None); anything else alone."""
-    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-
-
-def _is_literal(hint: Any) -> bool:
-    return get_origin(hint) is Literal
-
-
-def _convert(value: Any, hint: Any) -> Any:
-    """`value` as `hint`; TypeError where it is no such thing."""
-    for part in alternatives(hint):
-        try:
-            return _convert_one(value, part)
-        except TypeError:
-            continue
-    raise TypeError
-
-
-def _convert_one(value: Any, hint: Any) -> Any:
-    if hint is type(None):
-        matches = value is None
-    elif hint is int:
-        matches = isinstance(value, int) and not isinstance(value, bool)
-    elif hint is float:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            value = _as_float(value)  # NumPy's float64, a subclass, would promote float32 arrays
-        matches = isinstance(value, float) and math.isfinite(value)
-    elif _is_literal(hint):
-        matches = any(value == c and type(value) is type(c) for c in get_args(hint))
-    elif get_origin(hint) is tuple:
-        return _convert_tuple(value, get_args(hint))
-    else:
-        matches = isinstance(value, hint)
-    if not matches:
-        raise TypeError
-    return value
-
-
-def _as_float(value: float) -> float:
-    """The nearest float of Python's own; infinity where there is none."""
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf
-
-
-def _convert_tuple(value: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    if not isinstance(value, list | tuple):
-        raise TypeError
-    if arguments[-1] is ...:
-        arguments = (arguments[0],) * len(value)
-    if len(value) != len(arguments):
-        raise TypeError
-    return tuple(_convert(item, hint) for item, hint in zip(value, arguments, strict=True))

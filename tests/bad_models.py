@@ -12,7 +12,7 @@ import numpy as np
 
 from lenetkit.files import tensorfile
 from lenetkit.files.tensorfile import Tensors
-from lenetkit.model import model
+from lenetkit.model import file
 from lenetkit.network.network import Network
 from lenetkit.network.plan import plan_text
 
@@ -34,7 +34,7 @@ IMAGES = {
 
 def write_good(path: Path) -> None:
     """The model that all others are made from."""
-    model.save(path, Network(plan_text(SPEC, "spec")), IMAGES)
+    file.save(path, Network(plan_text(SPEC, "spec")), IMAGES)
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ def test_the_reader_of_imports_sees_all_kinds() -> None:
 
 
 ORDER = [
-    *("_version", "errors", "arrays", "options", "files", "operations"),
+    *("_version", "errors", "arrays", "values", "options", "files", "operations"),
     *("initializers", "losses", "optimizers", "schedules", "layers", "kernels", "data"),
     *("registry", "spec", "network", "training", "model", "plots", "runs", "profiling"),
     *("api", "authoring", "testing", "scaffold", "cli", "__main__"),

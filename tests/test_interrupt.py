@@ -60,19 +60,20 @@ def test_ctrl_c_is_an_interrupt_whatever_was_under_way(tmp_path: Path, plugin: s
     assert (said.returncode, said.stderr) == (130, "\ninterrupted\n")
 
 
-def test_ctrl_c_while_pictures_are_drawn_leaves_at_once(tmp_path: Path) -> None:
+def test_ctrl_c_while_pictures_are_drawn_stops_immediately(tmp_path: Path) -> None:
     """Whatever would be raised there, and even where it would be caught."""
     said = run(
         tmp_path,
-        PRESS + "import lenetkit.cli.train as train\n"
-        "def draw(recorder):\n    try: press()\n    except BaseException: print('caught')\n"
-        "train._draw = draw\n"
+        PRESS + "from lenetkit.runs.run import Run\n"
+        "def draw(run):\n    try: press()\n    except BaseException: print('caught')\n"
+        "Run.plot = draw\n"
         "from lenetkit.layers.flatten import Flatten\nPLUGINS = {'again': Flatten}\n",
     )
-    way_on = f"lenetkit train --resume runs{os.sep}small{os.sep}001 --data-dir"
+    folder = f"runs{os.sep}small{os.sep}001"
+    command = f"lenetkit train --resume {folder} --data-dir"
     assert (said.returncode, said.stdout) == (130, "")
     assert said.stderr.startswith(
-        f"\nleft at once; runs{os.sep}small{os.sep}001: saved is step 9; to go on: {way_on}"
+        f"\nstopped immediately; {folder}: saved at step 9; resume with: {command}"
     )
 
 

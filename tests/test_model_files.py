@@ -12,11 +12,11 @@ from PIL import Image
 from lenetkit.cli.main import run
 from lenetkit.errors import ModelFileError
 from lenetkit.files import tensorfile
-from lenetkit.model import model
+from lenetkit.model import file, model
 from lenetkit.network.network import Network
 from lenetkit.network.plan import plan_text
 from lenetkit.runs import checkpoint
-from lenetkit.runs.state import Best, State
+from lenetkit.runs.checkpoint import Best, State
 from lenetkit.training.loop import start
 from tests import bad_models
 
@@ -112,7 +112,7 @@ def test_starting_from_weights_that_are_not_finite_lists_them_all(tmp_path: Path
     tensors["fc.bias"][0], tensors["conv.weight"][0] = np.nan, np.inf
     tensorfile.write(path, tensors, metadata)
     with pytest.raises(ModelFileError) as caught:
-        model.load_matching(Network(plan_text(bad_models.SPEC, "spec")), path)
+        file.load_matching(Network(plan_text(bad_models.SPEC, "spec")), path)
     assert str(caught.value) == (
         f"{path}: cannot be started from:\n"
         "  conv.weight: holds values that are not finite\n"

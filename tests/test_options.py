@@ -12,7 +12,8 @@ import pytest
 
 from lenetkit.errors import OptionError
 from lenetkit.initializers import Initializer, Zeros
-from lenetkit.options import Configurable, is_list, kind_of, option, options_of, plugin_base, show
+from lenetkit.options import Configurable, is_list, kind_of, option, options_of, plugin_base
+from lenetkit.values import show
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +98,7 @@ def test_integers_become_floats_where_a_float_is_declared() -> None:
         ("rate", float("inf"), "expected a number > 0 and < 1, found inf"),
         ("flag", 1, "expected true or false, found 1"),
         ("flag", "yes", "expected true or false, found 'yes'"),
-        ("text", 3, "expected a text, found 3"),
+        ("text", 3, "expected a string, found 3"),
         (
             "mode",
             "reflekt",
@@ -112,7 +113,7 @@ def test_integers_become_floats_where_a_float_is_declared() -> None:
         ("many", [float("inf")], "expected a list of numbers ≥ 0, found [inf]"),
         ("many", [0.5, -1], "expected a list of numbers ≥ 0, found [0.5, -1]"),
         ("maybe", -1, "expected an integer ≥ 0, found -1"),
-        ("text", ["a" * 99], "expected a text, found ['" + "a" * 56 + "…]"),
+        ("text", ["a" * 99], "expected a string, found ['" + "a" * 56 + "…]"),
     ],
 )
 def test_other_values_are_refused_with_what_was_expected(

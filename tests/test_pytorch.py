@@ -16,7 +16,7 @@ from lenetkit.layers.call import Call
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.linear import Linear
 from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
-from lenetkit.model import model
+from lenetkit.model import file, model
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is an optional oracle")
 
@@ -40,9 +40,9 @@ def test_load_state_dict_takes_a_model_file_and_gives_the_same_logits(
     for values in network.tensors().values():
         values += rng.normal(0, 0.02, values.shape).astype(np.float32)
     path = tmp_path / "model.safetensors"
-    model.save(path, network, DESCRIPTION)
+    file.save(path, network, DESCRIPTION)
     twin = torch_twin(network.plan)
-    loaded = model.load(path).network.tensors()
+    loaded = model.load(path).tensors()
     twin.load_state_dict({name: torch.from_numpy(values) for name, values in loaded.items()})
     twin.eval()
     x = rng.random((9, *network.plan.spec.input), dtype=np.float32)

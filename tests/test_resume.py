@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from lenetkit.losses import Loss, SecondOrderLoss
-from lenetkit.network.network import Network
+from lenetkit.model.model import Model
 from lenetkit.network.plan import Plan, plan_text
 from lenetkit.optimizers import Optimizer, SecondOrderOptimizer
 from lenetkit.registry.catalog import installed
@@ -82,7 +82,7 @@ class Bench:
         """A recorder of a run that has not begun."""
         path = self.folder / name
         path.mkdir(exist_ok=True)
-        network = Network(self.plan, seed=seed)
+        network = Model(self.plan, seed=seed)
         progress = loop.start(network, self.plan.spec.train)
         return Recorder(RunFolder(path), network, self.data, progress)
 
@@ -102,7 +102,7 @@ class Bench:
         """The digest of the run in a folder after it has gone on to its end."""
         recorder = self.recorder(name, seed=1)
         saved = Checkpoint.read(recorder.folder.checkpoint)
-        resume.go_on(recorder, change(saved) if change else saved, allow_different=False)
+        resume.resume(recorder, change(saved) if change else saved, allow_different=False)
         return digest(self.run(recorder).folder)
 
 
@@ -163,7 +163,7 @@ def test_going_on_again_and_again_gives_the_same_bits(adam: Bench) -> None:
     for _ in range(EVENTS - 1):
         recorder = adam.recorder("parts", seed=2)
         saved = Checkpoint.read(recorder.folder.checkpoint)
-        resume.go_on(recorder, saved, allow_different=False)
+        resume.resume(recorder, saved, allow_different=False)
         adam.run(recorder, 1)
     assert digest(RunFolder(adam.folder / "parts")) == whole
 
@@ -237,6 +237,6 @@ def test_more_epochs_give_what_the_longer_run_gives(adam: Bench) -> None:
     whole = digest(adam.run(adam.recorder("whole"), 2 * EVENTS).folder, model=False)
     recorder = adam.recorder("extended", seed=1)
     saved = Checkpoint.read(recorder.folder.checkpoint)
-    assert resume.go_on(recorder, saved, allow_different=False) == []
+    assert resume.resume(recorder, saved, allow_different=False) == []
     # a best model from before the extension tells of the spec that it was trained by
     assert digest(adam.run(recorder).folder, model=False) == whole

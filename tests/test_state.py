@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lenetkit.runs.state import Best, State, read_state
+from lenetkit.runs.checkpoint import Best, State
 
 STATE = State(
     step=9,
@@ -36,37 +36,37 @@ def changed(path: str, value: Any) -> str:
 
 
 def test_a_state_is_read_as_it_was() -> None:
-    again = read_state(json.dumps(asdict(STATE)))
+    again = State.from_json(json.dumps(asdict(STATE)))
     assert repr(again) == repr(STATE)
     assert again.threads == 2
 
 
 def test_threads_need_not_be_told() -> None:
-    assert read_state(changed("environment", {})).threads is None
+    assert State.from_json(changed("environment", {})).threads is None
 
 
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("step", 10.5, "progress.step: expected a whole number, found 10.5"),
-        ("step", True, "progress.step: expected a whole number, found true"),
+        ("step", 10.5, "progress.step: expected an integer, found 10.5"),
+        ("step", True, "progress.step: expected an integer, found true"),
         ("step", 2, "step 2, epoch 3, best epoch 2"),
-        ("epoch", "3", "progress.epoch: expected a whole number, found '3'"),
-        ("epochs", None, "progress.epochs: expected a whole number, found null"),
+        ("epoch", "3", "progress.epoch: expected an integer, found '3'"),
+        ("epochs", None, "progress.epochs: expected an integer, found null"),
         ("seconds", "x", "progress.seconds: expected a number, found 'x'"),
-        ("seconds", -1, "progress.seconds: expected a time, found -1"),
+        ("seconds", -1, "progress.seconds: expected a time, found -1.0"),
         ("seconds", float("nan"), "progress.seconds: expected a time, found nan"),
         ("best", 3, "progress.best: expected a mapping, found 3"),
         ("best.epoch", 4, "step 9, epoch 3, best epoch 4"),
         ("best.accuracy", [], "progress.best.accuracy: expected a number, found []"),
-        ("best.metrics", 1, "progress.best.metrics: expected a text, found 1"),
+        ("best.metrics", 1, "progress.best.metrics: expected a string, found 1"),
         ("tables", None, "progress.tables: expected a mapping, found null"),
-        ("tables", {"a": 1}, "progress.tables.a: expected a text, found 1"),
+        ("tables", {"a": 1}, "progress.tables.a: expected a string, found 1"),
         ("notes", 3, "progress.notes: expected a mapping, found 3"),
         ("notes.1", [], "progress.notes.1: expected a mapping, found []"),
         ("notes.1.figure", "x", "progress.notes.1.figure: expected a number, found 'x'"),
         ("environment", [1], "progress.environment: expected a mapping, found [1]"),
-        ("environment.numpy", 2, "progress.environment.numpy: expected a text, found 2"),
+        ("environment.numpy", 2, "progress.environment.numpy: expected a string, found 2"),
         ("changes", "x", "progress.changes: expected a list, found 'x'"),
         ("changes", ["x"], "progress.changes[0]: expected a mapping, found 'x'"),
         (
@@ -77,7 +77,7 @@ def test_threads_need_not_be_told() -> None:
         (
             "changes",
             [{"step": 1, "differences": [2]}],
-            "progress.changes[0].differences[0]: expected a text, found 2",
+            "progress.changes[0].differences[0]: expected a string, found 2",
         ),
         *(
             (
@@ -91,7 +91,7 @@ def test_threads_need_not_be_told() -> None:
 )
 def test_a_wrong_field_is_named(path: str, value: Any, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        read_state(changed(path, value))
+        State.from_json(changed(path, value))
 
 
 @pytest.mark.parametrize("name", list(asdict(STATE)))
@@ -99,4 +99,4 @@ def test_a_missing_field_is_noticed(name: str) -> None:
     fields = asdict(STATE)
     del fields[name]
     with pytest.raises(ValueError, match=r"^progress: expected the fields step, epoch, "):
-        read_state(json.dumps(fields))
+        State.from_json(json.dumps(fields))

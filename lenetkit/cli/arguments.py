@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import subprocess
 import sys
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from lenetkit.operations.blas import MAX_THREADS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -61,11 +62,9 @@ kernels_option = click.option(
     metavar="TYPE",
     help="Another kernel set for convolution and pooling, such as numpy.  [default: the spec's]",
 )
-MOST_THREADS = max(os.cpu_count() or 1, 2)
-"""More than there are processors only wait for each other."""
 threads_option = click.option(
     "--threads",
-    type=click.IntRange(min=1, max=MOST_THREADS),
+    type=click.IntRange(min=1, max=MAX_THREADS),
     help="Threads for the passes.  [default: what is fastest for the network]",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -72,8 +72,8 @@ def command(
     if samples.dataset != trained.dataset:
         report(f"note: the model was trained on {trained.dataset}, not on {samples.dataset}")
     check_fit(trained.plan, samples, trained.pipeline, split)
-    with trained.network.limited(threads), np.errstate(over="ignore", invalid="ignore"):
-        result = evaluate(trained.network, samples, trained.pipeline)
+    with trained.limited(threads), np.errstate(over="ignore", invalid="ignore"):
+        result = evaluate(trained, samples, trained.pipeline)
     if as_json:
         print_json(
             {

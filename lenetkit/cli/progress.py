@@ -9,9 +9,8 @@ from typing import Self
 
 from tqdm import tqdm
 
-from lenetkit.spec.sections import TrainSpec
-from lenetkit.training.data import TrainingData
-from lenetkit.training.loop import EpochBegun, EpochDone, Event, Progress, StepDone
+from lenetkit.runs.run import Run
+from lenetkit.training.loop import EpochBegun, EpochDone, Event, StepDone
 
 _REFRESH = 0.1
 """Seconds between two drawings of the bar."""
@@ -21,14 +20,13 @@ _WIDTHS = (5, 9, 10, 9, 10, 9, 8)
 class ProgressBar:
     """A bar over all steps where standard error is a terminal; a line an epoch everywhere."""
 
-    def __init__(
-        self, data: TrainingData, settings: TrainSpec, progress: Progress, quiet: bool
-    ) -> None:
+    def __init__(self, run: Run, quiet: bool) -> None:
+        settings = run.network.plan.spec.train
         self._quiet = quiet or sys.stderr is None
         self._epochs = settings.epochs
         self._bar = tqdm(
-            total=math.ceil(len(data.train) / settings.batch_size) * settings.epochs,
-            initial=progress.step,
+            total=math.ceil(len(run.data.train) / settings.batch_size) * settings.epochs,
+            initial=run.progress.step,
             disable=quiet or sys.stderr is None or not sys.stderr.isatty(),
             leave=False,
             mininterval=_REFRESH,

@@ -28,6 +28,15 @@ class Pipeline:
             in_shape = transform.output_shape(in_shape)
         return in_shape
 
+    def input_shape(self, out_shape: tuple[int, ...]) -> tuple[int, ...] | None:
+        """The shape of stored images that become `out_shape`, where one is found.
+
+        It is right for transforms that add or take away as many pixels from images of any size.
+        """
+        grown = self.output_shape(out_shape)
+        stored = tuple(2 * size - more for size, more in zip(out_shape, grown, strict=True))
+        return stored if min(stored) > 0 and self.output_shape(stored) == out_shape else None
+
     def images(self, images: NDArray[Any], dtype: Any, draw: Draw | None = None) -> NDArray[Any]:
         """A batch ready for the network; with `draw` as in training, without as in inference.
 

@@ -11,12 +11,37 @@ from lenetkit.data.pipeline import Pipeline
 from lenetkit.data.source import Preparation
 from lenetkit.errors import LenetkitError
 from lenetkit.network.plan import Plan
-from lenetkit.options import show
 from lenetkit.registry.catalog import BUILTIN
+from lenetkit.training.data import TrainingData
+from lenetkit.values import show
 
 _ABSENT = object()
 _LARGEST_IMAGE = 1 << 28
 """Values of one image from which on its shape is taken for a mistake."""
+
+
+def provenance(data: TrainingData) -> dict[str, str]:
+    """What a model file tells of the data that a network learns from."""
+    samples = data.train
+    return {
+        "dataset": samples.dataset,
+        "dataset_digest": json.dumps(data.digests()),
+        "classes": json.dumps(samples.classes, ensure_ascii=False),
+        "image_shape": json.dumps(samples.images.shape[1:]),
+        "preparation": data.preparation,
+    }
+
+
+def untrained(plan: Plan) -> dict[str, str]:
+    """What is known of images and classes before there is any data."""
+    pipeline = Pipeline(plan.spec.data.options.transforms, plan.classes)
+    shape = pipeline.input_shape(plan.spec.input) if len(plan.spec.input) == 3 else None
+    return {
+        "dataset": "nothing",
+        "classes": "[]",
+        "image_shape": json.dumps(shape or plan.spec.input),
+        "preparation": plan.spec.data.source.preparation,
+    }
 
 
 def image_problems(metadata: Mapping[str, str], plan: Plan) -> list[str]:

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+MAX_THREADS = max(os.cpu_count() or 1, 2)
+"""More threads than there are processors only wait for each other."""
 _WORTH_SHARING = 5_000_000
 """Multiply-adds an image from which on a second thread saves more than it costs to wake it."""
 

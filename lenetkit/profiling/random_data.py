@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from lenetkit.arrays import Shape, shape_text
+from lenetkit.arrays import shape_text
 from lenetkit.data.pipeline import Pipeline
 from lenetkit.data.source import Samples
 from lenetkit.errors import InputError
@@ -24,7 +24,15 @@ def random_data(plan: Plan, batch_size: int) -> TrainingData:
     Raises InputError where no shape is found that the spec's transforms turn into its input.
     """
     transforms = plan.spec.data.options.transforms
-    shape = _stored_shape(plan.spec.input, Pipeline(transforms, plan.classes))
+    pipeline, wanted = Pipeline(transforms, plan.classes), plan.spec.input
+    shape = pipeline.input_shape(wanted)
+    if shape is None:
+        grown = shape_text(pipeline.output_shape(wanted))
+        raise InputError(
+            f"data.transforms: they turn {shape_text(wanted)} into {grown}, and no shape of image "
+            f"was found that they turn into the spec's input {shape_text(wanted)}; leave out those "
+            "that change the shape: --set 'data.transforms=[scale]'"
+        )
     most = min(EPOCH, _MOST_BYTES // math.prod(shape))
     count = max(most // batch_size, 1) * batch_size
     rng = np.random.default_rng(0)
@@ -34,16 +42,3 @@ def random_data(plan: Plan, batch_size: int) -> TrainingData:
     samples = Samples(images, labels, "random images", classes)
     pipeline = Pipeline(tuple(t.fitted(images) for t in transforms), plan.classes)
     return TrainingData(samples, samples.take(slice(0, 1)), None, pipeline, "resize")
-
-
-def _stored_shape(wanted: Shape, pipeline: Pipeline) -> Shape:
-    """The shape of images that become `wanted`, if the transforms add or take away pixels."""
-    grown = pipeline.output_shape(wanted)
-    stored = tuple(2 * size - more for size, more in zip(wanted, grown, strict=True))
-    if min(stored) < 1 or pipeline.output_shape(stored) != wanted:
-        raise InputError(
-            f"data.transforms: they turn {shape_text(wanted)} into {shape_text(grown)}, and no "
-            f"shape of image was found that they turn into the spec's input {shape_text(wanted)}; "
-            "leave out those that change the shape: --set 'data.transforms=[scale]'"
-        )
-    return stored

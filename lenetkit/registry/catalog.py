@@ -16,8 +16,9 @@ from importlib.metadata import Distribution, EntryPoint
 from typing import Generic, TypeVar
 
 from lenetkit.errors import PluginError, blaming, did_you_mean
-from lenetkit.options import Configurable, options_of, show
+from lenetkit.options import Configurable, options_of
 from lenetkit.registry.discovery import Unreadable, find_entry_points
+from lenetkit.values import show
 
 T = TypeVar("T", bound=Configurable)
 

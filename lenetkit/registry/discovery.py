@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import Distribution, EntryPoint, distributions
 
 from lenetkit.errors import cause
-from lenetkit.options import show
+from lenetkit.values import show
 
 
 @dataclass(frozen=True)

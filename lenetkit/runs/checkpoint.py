@@ -1,24 +1,88 @@
-"""Checkpoints: all of a run's state in one file, so that it can go on where it stopped."""
+"""Checkpoints: everything a run needs to resume, in one file.
+
+`Progress` counts while the loop runs; a `State` is what of it, and of the run's other files, a
+checkpoint tells; a `Checkpoint` is that with the weights and the optimizer's vectors.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Self, TypedDict
 
 import numpy as np
 
 from lenetkit.errors import ModelFileError
 from lenetkit.files import tensorfile
-from lenetkit.model import model
+from lenetkit.model import file
 from lenetkit.network.network import Network
-from lenetkit.runs.state import State, read_state
 from lenetkit.training.divergence import DivergedError
 from lenetkit.training.loop import Progress
+from lenetkit.values import Mismatch, convert
 
 _SLOT = "optimizer/"
+_MAX_THREADS = 1 << 16
+
+
+@dataclass(frozen=True)
+class Best:
+    """The epoch whose model is kept: the last, or the best on held-out samples."""
+
+    epoch: int = 0
+    accuracy: float = -1.0
+    digest: str = ""
+    """Of its weights: `tensorfile.tensor_digest`."""
+    metrics: str = ""
+    """Its figures, as the model file tells them."""
+
+
+class Change(TypedDict):
+    """What differed when a run was resumed all the same, and at which step."""
+
+    step: int
+    differences: list[str]
+
+
+@dataclass(frozen=True)
+class State:
+    """How far a run got and what its other files hold."""
+
+    step: int = 0
+    epoch: int = 0
+    epochs: int = 0
+    """The number that it was to do."""
+    seconds: float = 0.0
+    """Training time of the epoch under way."""
+    best: Best = Best()
+    tables: dict[str, str] = field(default_factory=dict)
+    """File name → SHA-256 of the rows so far."""
+    notes: dict[str, dict[str, float]] = field(default_factory=dict)
+    """What the optimizer reported, by epoch."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """`environment.versions`, and `threads`."""
+    changes: list[Change] = field(default_factory=list)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Raises ValueError that names the field, what was expected in it and what was found."""
+        state: Self = convert(json.loads(text), cls, "progress")
+        if not 0 <= state.best.epoch <= state.epoch <= state.step:
+            epochs = f"epoch {state.epoch}, best epoch {state.best.epoch}"
+            raise ValueError(f"step {state.step}, {epochs}")
+        if not 0 <= state.seconds < math.inf:
+            raise Mismatch("progress.seconds", "a time", state.seconds)
+        told = state.environment.get("threads", "")
+        if told and not (told.isdecimal() and len(told) < 9 and int(told) <= _MAX_THREADS):
+            raise Mismatch("progress.environment.threads", f"at most {_MAX_THREADS}", told)
+        return state
+
+    @property
+    def threads(self) -> int | None:
+        """The number of threads; None where it is not told."""
+        return int(self.environment.get("threads", "") or 0) or None
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +96,7 @@ class Checkpoint:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Raises ModelFileError where the file is missing, damaged or no checkpoint."""
+        """Raises ModelFileError where the file is missing, damaged or not a checkpoint."""
         if not (path.exists() or path.is_symlink()):
             raise ModelFileError(_missing(path))
         tensors, metadata = tensorfile.read(path)
@@ -41,11 +105,11 @@ class Checkpoint:
                 f"{path}: is not a checkpoint: it does not say how far the run got"
             )
         try:
-            model.distributions(metadata)
+            file.distributions(metadata)
             json.loads(metadata["dataset_digest"])
             if not {"spec", "dataset"} <= set(metadata):
-                raise ValueError("it does not tell spec and data set")
-            state = read_state(metadata["progress"])
+                raise ValueError("it names neither spec nor data set")
+            state = State.from_json(metadata["progress"])
         except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise ModelFileError(
                 f"{path}: is a checkpoint of another version of lenetkit, or damaged: {error}"
@@ -63,10 +127,10 @@ class Checkpoint:
         if {name: (v.shape, v.dtype) for name, v in slots.items()} != forms:
             found, expected = ", ".join(sorted(slots)) or "none", ", ".join(sorted(forms)) or "none"
             raise ModelFileError(
-                f"{self.path}: its optimizer state ({found}) is not the spec's optimizer's "
+                f"{self.path}: its optimizer state ({found}) is not that of the spec's optimizer "
                 f"({expected})"
             )
-        model.fill(network, own, self.path)
+        file.fill(network, own, self.path)
         for name, values in slots.items():
             np.copyto(progress.slots[name], values)
         progress.step, progress.epoch = self.state.step, self.state.epoch
@@ -75,17 +139,17 @@ class Checkpoint:
 
 def _missing(path: Path) -> str:
     kept = path.with_name("model.safetensors")
-    way_on = (
-        f'start anew from its weights by --init-from "{kept}"' if kept.is_file() else "train anew"
-    )
-    return f"{path}: no such file; without its checkpoint a run cannot go on: {way_on}"
+    remedy = f'start from its weights by --init-from "{kept}"' if kept.is_file() else "start over"
+    return f"{path}: no such file; a run cannot be resumed without its checkpoint: {remedy}"
 
 
 def save(
-    path: Path, network: Network, progress: Progress, state: State, provenance: dict[str, str]
+    path: Path, network: Network, progress: Progress, state: State, provenance: Mapping[str, str]
 ) -> None:
-    """Write the state of a run. Raises DivergedError, and leaves the checkpoint before it, where
-    weights or optimizer state are not finite.
+    """Write the state of a run.
+
+    Raises DivergedError, and keeps the checkpoint before it, where weights or optimizer state are
+    not finite.
     """
     tensors = dict(network.tensors())
     tensors |= {f"{_SLOT}{name}": values for name, values in progress.slots.items()}
@@ -93,8 +157,8 @@ def save(
         if not np.isfinite(values).all():
             raise DivergedError(
                 f"{name} holds values that are not finite after step {progress.step}; training "
-                "stopped, and the checkpoint before it is kept. As a rule the learning rate is "
-                "too high: try a tenth of it"
+                "stopped, and the checkpoint before it is kept. Usually the learning rate is too "
+                "high: try a tenth of it"
             )
-    metadata = model.describe(network.plan) | provenance | {"progress": json.dumps(asdict(state))}
+    metadata = {**file.describe(network.plan), **provenance, "progress": json.dumps(asdict(state))}
     tensorfile.write(path, tensors, metadata)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,8 +11,7 @@ from typing import Any
 from lenetkit.errors import RunError
 from lenetkit.files import atomic
 from lenetkit.files.opening import open_regular, refusal
-from lenetkit.options import show
-from lenetkit.runs import lock
+from lenetkit.runs import lock, tables
 
 METRICS = (
     "epoch",
@@ -92,7 +89,7 @@ class RunFolder:
         if not folder.spec.is_file() and not folder.checkpoint.is_file():
             raise RunError(
                 f"{path}: is not a run folder: it holds neither spec.yaml nor a checkpoint; "
-                "a run that ended before its first checkpoint is trained anew"
+                "a run that ended before its first checkpoint has to start over"
             )
         return folder
 
@@ -133,11 +130,11 @@ class RunFolder:
 
     def read_metrics(self) -> dict[str, list[float]]:
         """The columns of `metrics.csv`."""
-        return _read_columns(self.metrics, METRICS)
+        return tables.read_columns(self.metrics, METRICS)
 
     def read_steps(self) -> dict[str, list[float]]:
         """The columns of `steps.csv`."""
-        return _read_columns(self.steps, STEPS)
+        return tables.read_columns(self.steps, STEPS)
 
     def read_result(self) -> dict[str, Any]:
         """What `result.json` holds. Raises RunError where the run did not get so far."""
@@ -166,87 +163,5 @@ def _make(folder: Path) -> None:
         raise RunError(f"{folder}: cannot make the folder: {error.strerror}") from None
 
 
-def _read_columns(path: Path, names: Iterable[str]) -> dict[str, list[float]]:
-    try:
-        rows = [row for row in csv.reader(_read_text(path).splitlines()) if row]
-    except OSError as error:
-        raise RunError(f"{path}: {refusal(error, 'a table of the run')}") from None
-    except UnicodeDecodeError:
-        raise RunError(f"{path}: is damaged: it is no UTF-8 text") from None
-    except csv.Error as error:
-        raise RunError(f"{path}: is damaged: {error}") from None
-    columns = rows.pop(0) if rows else []
-    if lacking := [name for name in names if name not in columns]:
-        raise RunError(f"{path}: is damaged: it lacks the columns {', '.join(lacking)}")
-    for number, row in enumerate(rows, 1):
-        if len(row) != len(columns) or not all(map(_is_number, row)):
-            raise RunError(
-                f"{path}: is damaged: row {number}: expected {len(columns)} numbers, "
-                f"found {show(','.join(row))}"
-            )
-    return {name: [float(row[i]) for row in rows] for i, name in enumerate(columns)}
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _read_text(path: Path) -> str:
-    with open_regular(path) as file:
-        return file.read().decode("utf-8")
-
-
 def _is_leftover(path: Path) -> bool:
     return path.name == lock.NAME or atomic.is_temporary(path)
-
-
-class Table:
-    """A CSV file that grows row by row in memory, and is written whole."""
-
-    def __init__(self, path: Path, columns: Iterable[str]) -> None:
-        self.path = path
-        self._lines = [",".join(columns)]
-
-    @property
-    def text(self) -> str:
-        """All rows, below the columns' names."""
-        return "\n".join(self._lines) + "\n"
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the text."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
-
-    def add(self, *cells: object) -> None:
-        """Add a row."""
-        self._lines.append(",".join(map(str, cells)))
-
-    def restore(self, count: int, digest: str) -> None:
-        """Take over the file's first `count` rows; those that follow were never accounted for.
-
-        Raises RunError where they are not the rows that had this digest.
-        """
-        if not count:
-            return
-        try:
-            lines = _read_text(self.path).splitlines()
-        except OSError as error:
-            expected = f"the run's first {count:,} rows, without which it cannot go on"
-            raise RunError(f"{self.path}: {refusal(error, expected)}; put it back") from None
-        except UnicodeDecodeError:
-            lines = []
-        header = self._lines
-        self._lines = lines[: count + 1]
-        if len(self._lines) != count + 1 or self.digest != digest:
-            self._lines = header
-            raise RunError(
-                f"{self.path}: is not as the run left it, so the run cannot go on; undo the change"
-            )
-
-    def save(self) -> None:
-        """Write the file."""
-        atomic.write_text(self.path, self.text)

@@ -31,7 +31,7 @@ def finishing() -> Iterator[list[bool]]:
         if pressed:
             raise KeyboardInterrupt
         pressed.append(True)
-        _say("\nfinishing this step, then saving; press Ctrl-C again to leave at once")
+        _say("\nfinishing this step, then saving; press Ctrl-C again to stop immediately")
 
     with _calling(on_press):
         yield pressed

@@ -4,54 +4,55 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 from lenetkit.errors import ModelFileError, RunError
 from lenetkit.files import atomic, tensorfile
-from lenetkit.model import model
-from lenetkit.network.network import Network
+from lenetkit.model import file
+from lenetkit.model.model import Model, load
 from lenetkit.runs import checkpoint, environment
-from lenetkit.runs.checkpoint import Checkpoint
-from lenetkit.runs.folder import METRICS, STEPS, RunFolder, Table
-from lenetkit.runs.state import Best, Change, State
+from lenetkit.runs.checkpoint import Best, Checkpoint, State
+from lenetkit.runs.folder import METRICS, STEPS, RunFolder
+from lenetkit.runs.tables import Table
 from lenetkit.training.data import TrainingData
 from lenetkit.training.divergence import DivergedError
 from lenetkit.training.evaluation import Evaluation, evaluate
 from lenetkit.training.loop import EpochBegun, EpochDone, Event, Progress, StepDone
 
 VALIDATION_METRICS = ("validation_loss", "validation_accuracy")
-MOST_MISTAKES = 40
-"""How many mistakes a result lists."""
+MAX_MISTAKES = 40
+"""Mistakes that a result lists."""
 
 
 class Recorder:
     """Writes a run's files as its events come, each file whole. A context manager.
 
-    The checkpoint decides: what the other files say beyond it is dropped when the run goes on,
+    The checkpoint decides: what the other files say beyond it is dropped when the run is resumed,
     and what they lack can be made again from it.
     """
 
     def __init__(
-        self, folder: RunFolder, network: Network, data: TrainingData, progress: Progress
+        self, folder: RunFolder, network: Model, data: TrainingData, progress: Progress
     ) -> None:
         self.folder = folder
         self.network = network
         self.data = data
         self.progress = progress
-        self.best = Best()
-        self._resumed = False
+        network.learns_from(data)
+        self.state = State()
+        """As of the last checkpoint, but for what was recorded since."""
         columns = METRICS + (VALIDATION_METRICS if data.validation else ())
         self._metrics = Table(folder.metrics, columns)
         self._steps = Table(folder.steps, STEPS)
         self._kept: dict[str, Evaluation] = {}
         """How good the model in the folder is, on each set."""
-        self._notes: dict[str, dict[str, float]] = {}
-        self._changes: list[Change] = []
+        self._resumed = False
 
     def __enter__(self) -> Self:
         if not self._resumed:
-            self._save_state()  # so that a run can go on wherever it ends
+            self._save_state()  # so that a run can be resumed wherever it ends
         elif self.progress.epoch < self.network.plan.spec.train.epochs:
             self.folder.discard_result()  # before any file tells of more than it does
         atomic.write_text(self.folder.spec, self.network.plan.to_yaml())
@@ -68,45 +69,49 @@ class Recorder:
             self._save_tables()
 
     def resume(self, saved: Checkpoint, differences: list[str]) -> None:
-        """Take over what a checkpoint tells. `differences`: what is not as it was, all the same.
+        """Set network and progress to a checkpoint, and take over what it tells.
 
-        Raises RunError where the tables or the kept model are not those that it tells of.
+        `differences`: what is not as it was, all the same. Raises RunError where the tables or the
+        kept model are not those that it tells of.
         """
-        state = saved.state
-        self.best, self._resumed = state.best, True
-        self._notes, self._changes = dict(state.notes), list(state.changes)
+        saved.restore(self.network, self.progress)
+        state, self._resumed = saved.state, True
+        changes = list(state.changes)
         if differences:
-            self._changes.append({"step": state.step, "differences": differences})
+            changes.append({"step": state.step, "differences": differences})
+        self.state = replace(state, changes=changes)
         for table, count in ((self._metrics, state.epoch), (self._steps, state.step)):
             table.restore(count, state.tables.get(table.path.name, ""))
-        if self.best.epoch:
+        if state.best.epoch:
             self._expect_kept_model()
 
     def _expect_kept_model(self) -> None:
         """The model in the folder is the one that the checkpoint tells of, or will be."""
+        best = self.state.best
         try:
             if not self.folder.model.exists():
                 raise ModelFileError("no such file")
             _, found = tensorfile.read(self.folder.model)
-            if (found["digest"], found.get("metrics")) == (self.best.digest, self.best.metrics):
+            if (found["digest"], found.get("metrics")) == (best.digest, best.metrics):
                 return
             reason = "holds another model"
         except ModelFileError as error:
             reason = str(error).removeprefix(f"{self.folder.model}: ")
-        if tensorfile.tensor_digest(self.network.tensors()) == self.best.digest:
+        if tensorfile.tensor_digest(self.network.tensors()) == best.digest:
             self._save_model()  # the run was killed between checkpoint and model
         elif self.data.validation:  # without it the next epoch's model replaces this one
             raise RunError(
-                f"{self.folder.model}: is not the best model so far, of epoch {self.best.epoch}: "
-                f"{reason}; put that file back, or train anew"
+                f"{self.folder.model}: is not the best model so far, of epoch {best.epoch}: "
+                f"{reason}; put that file back, or start over"
             )
 
     def record(self, event: Event) -> None:
-        """Write down one event; after an epoch save all there is."""
+        """Write down one event; after an epoch save everything."""
         if isinstance(event, StepDone):
             self._steps.add(event.step, f"{event.loss:.9g}")
         elif isinstance(event, EpochBegun):
-            self._notes |= {f"{event.epoch}": event.notes}
+            notes = {**self.state.notes, f"{event.epoch}": event.notes}
+            self.state = replace(self.state, notes=notes)
         else:
             self._record_epoch(event)
 
@@ -119,14 +124,14 @@ class Recorder:
             row += [f"{event.validation.loss:.9g}", f"{event.validation.accuracy:.6f}"]
         self._metrics.add(*row)
         judge = event.validation.accuracy if event.validation else float(event.epoch)
-        better = judge > self.best.accuracy
+        better = judge > self.state.best.accuracy
         if better:
             self._kept = {"train": event.train, "test": event.test}
             if event.validation:
                 self._kept["validation"] = event.validation
             metrics = json.dumps({"epoch": event.epoch, **_figures(self._kept)})
             digest = tensorfile.tensor_digest(self.network.tensors())
-            self.best = Best(event.epoch, judge, digest, metrics)
+            self.state = replace(self.state, best=Best(event.epoch, judge, digest, metrics))
         self.save()
         if better:
             self._save_model()
@@ -141,23 +146,22 @@ class Recorder:
         self._steps.save()
 
     def _save_state(self) -> None:
-        state = State(
-            step=self.progress.step,
-            epoch=self.progress.epoch,
-            epochs=self.network.plan.spec.train.epochs,
-            seconds=self.progress.seconds,
-            best=self.best,
+        progress, spec = self.progress, self.network.plan.spec
+        self.state = replace(
+            self.state,
+            step=progress.step,
+            epoch=progress.epoch,
+            epochs=spec.train.epochs,
+            seconds=progress.seconds,
             tables={table.path.name: table.digest for table in (self._metrics, self._steps)},
-            notes=self._notes,
-            environment=environment.computing(self.network.plan.spec.kernels),
-            changes=self._changes,
+            environment=environment.computing(spec.kernels),
         )
-        texts = self.provenance()
-        checkpoint.save(self.folder.checkpoint, self.network, self.progress, state, texts)
+        path, texts = self.folder.checkpoint, self.network.metadata
+        checkpoint.save(path, self.network, progress, self.state, texts)
 
     def _save_model(self) -> None:
-        texts = self.provenance() | {"metrics": self.best.metrics}
-        model.save(self.folder.model, self.network, texts)
+        texts = {**self.network.metadata, "metrics": self.state.best.metrics}
+        file.save(self.folder.model, self.network, texts)
 
     def finish(self) -> dict[str, Any]:
         """Write and return `result.json`."""
@@ -168,38 +172,21 @@ class Recorder:
 
     def _evaluate_kept(self) -> dict[str, Evaluation]:
         """The figures of a model that an earlier part of the run left in the folder."""
-        kept = model.load(self.folder.model)
+        kept = load(self.folder.model)
         sets = {"train": self.data.train, "test": self.data.test}
         if self.data.validation:
             sets["validation"] = self.data.validation
-        return {
-            name: evaluate(kept.network, samples, kept.pipeline) for name, samples in sets.items()
-        }
-
-    def _digests(self) -> dict[str, str]:
-        held_out = {"validation": self.data.validation.digest} if self.data.validation else {}
-        return {"train": self.data.train.digest, "test": self.data.test.digest, **held_out}
-
-    def provenance(self) -> dict[str, str]:
-        """What a model file tells of the data."""
-        samples = self.data.train
-        return {
-            "dataset": samples.dataset,
-            "dataset_digest": json.dumps(self._digests()),
-            "classes": json.dumps(samples.classes, ensure_ascii=False),
-            "image_shape": json.dumps(samples.images.shape[1:]),
-            "preparation": self.data.preparation,
-        }
+        return {name: evaluate(kept, samples, kept.pipeline) for name, samples in sets.items()}
 
     def _result(self) -> dict[str, Any]:
         spec = self.network.plan.spec
         result: dict[str, Any] = {
             "name": spec.name,
             "dataset": self.data.train.dataset,
-            "dataset_digest": self._digests(),
+            "dataset_digest": self.data.digests(),
             "epochs": self.progress.epoch,
             "steps": self.progress.step,
-            "model_epoch": self.best.epoch,
+            "model_epoch": self.state.best.epoch,
         }
         kept = self._kept or self._evaluate_kept()
         result |= _figures(kept)
@@ -207,13 +194,13 @@ class Recorder:
         result["seed"] = spec.train.seed
         result["threads"] = spec.kernels.threads()
         result["versions"] = environment.versions(spec.kernels)
-        result["distributions"] = model.distributions(model.describe(self.network.plan))
-        if self._changes:
-            result["changes"] = self._changes
+        result["distributions"] = file.distributions(file.describe(self.network.plan))
+        if self.state.changes:
+            result["changes"] = self.state.changes
         result["params"] = self.network.plan.count()
         result["classes"] = list(self.data.train.classes)
-        if self._notes:
-            result["notes"] = self._notes
+        if self.state.notes:
+            result["notes"] = self.state.notes
         result["confusion_test"] = kept["test"].confusion.tolist()
         result["confusion_train"] = kept["train"].confusion.tolist()
         result["mistakes"] = _mistakes(kept["test"], self.data.test.labels)
@@ -237,5 +224,5 @@ def _mistakes(part: Evaluation, labels: Any) -> list[dict[str, Any]]:
             "predicted": int(predicted[i]),
             "probability": round(float(part.probabilities[i, predicted[i]]), 6),
         }
-        for i in part.mistakes(labels)[:MOST_MISTAKES]
+        for i in part.mistakes(labels)[:MAX_MISTAKES]
     ]

@@ -1,4 +1,4 @@
-"""Whether a run can go on as it began, and what differs where it cannot."""
+"""Whether a run can be resumed as it began, and what differs where it cannot."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from lenetkit.errors import RunError
-from lenetkit.model import model
+from lenetkit.model import file
+from lenetkit.model.model import Model
 from lenetkit.network.plan import Plan
 from lenetkit.runs import environment
 from lenetkit.runs.checkpoint import Checkpoint
@@ -19,13 +20,13 @@ from lenetkit.spec.nodes import Mark, parse, plain
 from lenetkit.training.data import TrainingData
 
 
-def go_on(recorder: Recorder, saved: Checkpoint, *, allow_different: bool) -> list[str]:
-    """Set a recorder, its network and its progress to where a checkpoint stands.
+def resume(recorder: Recorder, saved: Checkpoint, *, allow_different: bool) -> list[str]:
+    """Set a recorder, its network and its progress to a checkpoint.
 
     To be called with the number of threads that will train. Returns what differs from what the
-    run was made with, which `allow_different` lets pass: spec, data, plugins, versions, processor,
+    run was made with, which `allow_different` permits: spec, data, plugins, versions, processor,
     threads; more epochs for a finished run are no difference. Raises RunError where something
-    differs unallowed, and where the run cannot go on at all.
+    differs without permission, and where the run cannot be resumed at all.
     """
     plan, folder = recorder.network.plan, recorder.folder.path
     if saved.state.epoch > plan.spec.train.epochs:
@@ -33,32 +34,30 @@ def go_on(recorder: Recorder, saved: Checkpoint, *, allow_different: bool) -> li
             f"{folder}: has done {saved.state.epoch} epochs already; "
             f"expected --epochs above that, found {plan.spec.train.epochs}"
         )
-    found = differences(saved, recorder)
+    found = differences(saved, recorder.network)
     if found and not allow_different:
         raise RunError(
-            "\n".join([f"{folder}: would not go on as it began:", *(f"  {line}" for line in found)])
-            + "\n  undo that, go on all the same by --allow-different, or train anew "
-            "without --resume"
+            "\n  ".join([f"{folder}: cannot resume, because these differ:", *found])
+            + "\n  undo that, resume anyway by --allow-different, or start over without --resume"
         )
     _expect_same_steps(saved, recorder.data, plan, folder)
-    saved.restore(recorder.network, recorder.progress)
     recorder.resume(saved, found)
     return found
 
 
-def differences(saved: Checkpoint, recorder: Recorder) -> list[str]:
+def differences(saved: Checkpoint, network: Model) -> list[str]:
     """A line for each thing that is not as the checkpoint tells."""
-    now = recorder.provenance() | model.describe(recorder.network.plan)
-    found = _spec(saved, recorder.network.plan)
+    now = {**network.metadata, **file.describe(network.plan)}
+    found = _spec(saved, network.plan)
     if json.loads(saved.metadata["dataset_digest"]) != json.loads(now["dataset_digest"]):
         found.append(
-            f"data: was made with {saved.metadata['dataset']} of other content than the "
-            f"{now['dataset']} found now"
+            f"data: {saved.metadata['dataset']} had other content than the {now['dataset']} "
+            "found now"
         )
-    makers = [_without_lenetkit(model.distributions(texts)) for texts in (saved.metadata, now)]
+    makers = [_without_lenetkit(file.distributions(texts)) for texts in (saved.metadata, now)]
     found += _changed("plugin ", *makers)
-    kernels = recorder.network.plan.spec.kernels
-    return found + _changed("", saved.state.environment, environment.computing(kernels))
+    computing = environment.computing(network.plan.spec.kernels)
+    return found + _changed("", saved.state.environment, computing)
 
 
 def _spec(saved: Checkpoint, plan: Plan) -> list[str]:
@@ -104,12 +103,12 @@ def _without_lenetkit(makers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _expect_same_steps(saved: Checkpoint, data: TrainingData, plan: Plan, folder: Path) -> None:
-    """Raise RunError where an epoch is not as many steps as it was: counters would lose meaning."""
+    """Raise RunError where an epoch has another number of steps: counters would lose meaning."""
     per_epoch = math.ceil(len(data.train) / plan.spec.train.batch_size)
     state: Any = saved.state
     if not state.epoch * per_epoch <= state.step <= (state.epoch + 1) * per_epoch:
         raise RunError(
-            f"{folder}: stands at step {state.step} in epoch {state.epoch + 1}, which cannot be "
-            f"with {per_epoch} steps an epoch, as data and batch_size now have it; "
-            f'start anew from its weights by --init-from "{folder / "model.safetensors"}"'
+            f"{folder}: stands at step {state.step} in epoch {state.epoch + 1}, which is not "
+            f"possible with the {per_epoch} steps an epoch that data and batch_size give now; "
+            f'start from its weights by --init-from "{folder / "model.safetensors"}"'
         )

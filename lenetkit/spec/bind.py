@@ -8,9 +8,10 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from lenetkit.errors import OptionError, PluginError, Problems, cause, did_you_mean, nearest
-from lenetkit.options import Configurable, Option, is_list, options_of, plugin_base, show
+from lenetkit.options import Configurable, Option, is_list, options_of, plugin_base
 from lenetkit.registry.catalog import Catalog
 from lenetkit.spec.nodes import ListNode, MapNode, Mark, Node, ScalarNode, plain
+from lenetkit.values import show
 
 T = TypeVar("T", bound=Configurable)
 

@@ -7,12 +7,13 @@ one type mean nothing to another.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from lenetkit.errors import Problem, Problems, SpecError, did_you_mean
-from lenetkit.options import show
 from lenetkit.spec.nodes import (
     MAX_BYTES,
     MAX_DEPTH,
@@ -29,6 +30,7 @@ from lenetkit.spec.nodes import (
     read_file,
 )
 from lenetkit.spec.shipped import find_spec
+from lenetkit.values import show
 
 _MOST_BASES = 30
 """Specs that may extend one another in a row."""
@@ -71,6 +73,14 @@ class Override:
             raise SpecError([Problem(option, "", "expected a value, found an empty one")])
         mark = Mark(f"{option} {value}", folder=Path.cwd())
         return cls(option, path, ScalarNode(value, mark))
+
+
+def overrides(changes: Mapping[str, Any] | Sequence[Override]) -> Sequence[Override]:
+    """Changes from Python, `{"train.epochs": 3}`, as overrides; those that are some stay."""
+    if not isinstance(changes, Mapping):
+        return changes
+    texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in changes.items()}
+    return [Override(k, k, parse(text, Mark(f"override {k}"))) for k, text in texts.items()]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import yaml
 
 from lenetkit.errors import Problem, Problems, SpecError
 from lenetkit.files.opening import KNOWN_KINDS, kind_of, open_regular, refusal
-from lenetkit.options import show
+from lenetkit.values import show
 
 MAX_BYTES = 100_000
 MAX_VALUES = 10_000

@@ -9,9 +9,10 @@ import inspect
 from typing import Any, Literal, get_args, get_origin
 
 from lenetkit.errors import PluginError
-from lenetkit.options import Configurable, Option, alternatives, options_of, plugin_base
+from lenetkit.options import Configurable, Option, options_of, plugin_base
 from lenetkit.registry.catalog import GROUPS, Catalog, base_of
 from lenetkit.spec.sections import FORMAT, DataOptions, Head, TrainSpec
+from lenetkit.values import alternatives
 
 Schema = dict[str, Any]
 _JSON_TYPES = {int: "integer", float: "number", bool: "boolean", str: "string"}

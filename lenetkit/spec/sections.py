@@ -17,10 +17,11 @@ from lenetkit.kernels.base import Kernels
 from lenetkit.layers.base import Layer
 from lenetkit.losses import Loss
 from lenetkit.optimizers import Optimizer
-from lenetkit.options import Configurable, option, options_of, show
+from lenetkit.options import Configurable, option, options_of
 from lenetkit.schedules import Schedule
 from lenetkit.spec.bind import Binder
 from lenetkit.spec.nodes import Entry, MapNode, Mark, Node, ScalarNode, parse, plain
+from lenetkit.values import show
 
 FORMAT = 1
 MAX_LAYERS = 1000

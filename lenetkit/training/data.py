@@ -29,6 +29,11 @@ class TrainingData:
     pipeline: Pipeline
     preparation: Preparation
 
+    def digests(self) -> dict[str, str]:
+        """The digest of each set, by its name."""
+        held_out = {"validation": self.validation.digest} if self.validation else {}
+        return {"train": self.train.digest, "test": self.test.digest, **held_out}
+
 
 def place_for(data: DataSpec, data_dir: Path | None, report: Report) -> Place:
     """Where to look: `data_dir`, `$LENETKIT_DATA`, the spec's `data.dir`, `MNIST/` here.

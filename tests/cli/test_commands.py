@@ -222,7 +222,7 @@ def test_init_from_takes_what_matches_and_says_so(call: Call, small: Path) -> No
     )  # fmt: skip
     assert said.status == 0
     assert "loaded conv1.weight, conv1.bias" in said.err
-    assert "not in it, so initialized anew: fc1.weight, fc1.bias" in said.err
+    assert "not in it, so initialized: fc1.weight, fc1.bias" in said.err
 
 
 def test_init_from_a_model_that_shares_nothing_is_refused(call: Call, small: Path) -> None:
@@ -373,7 +373,7 @@ def test_a_run_goes_on_bit_for_bit_after_an_interruption(
     monkeypatch.setattr(loop, "train", interrupted)
     said = call("train", small, "--out", "broken", "--quiet")
     assert said.status == 130
-    assert "to go on: lenetkit train --resume broken\n" in said.err
+    assert "resume with: lenetkit train --resume broken\n" in said.err
     monkeypatch.setattr(loop, "train", real)
     assert call("train", "--resume", "broken", "--quiet").status == 0
     for name in ("model.safetensors", "steps.csv"):
@@ -409,7 +409,7 @@ def test_resume_refuses_another_spec_and_another_data_set(
     other = make_idx("other", train=9)
     said = call("train", "--resume", "run", "--epochs", "3", "--data-dir", other)
     assert said.status == 2
-    assert "data: was made with stripes of other content than the stripes found now" in said.err
+    assert "data: stripes had other content than the stripes found now" in said.err
 
 
 def test_resume_takes_the_same_spec_again(call: Call, small: Path) -> None:
@@ -588,7 +588,7 @@ def test_a_plugins_error_without_a_text_is_called_by_its_type(
     monkeypatch.setattr(loop, "train", lambda *arguments: iter(fail, None))
     said = call("train", small, "--out", "run", "--quiet")
     assert said.status == 1
-    assert said.err.startswith("error: OSError; the run stopped\n  run: saved is step 0; ")
+    assert said.err.startswith("error: OSError; the run stopped\n  run: saved at step 0; ")
 
 
 def test_too_little_memory_is_said_with_its_reason(

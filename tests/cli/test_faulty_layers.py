@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from lenetkit.cli import train
 from lenetkit.layers.linear import Linear
 from lenetkit.registry.catalog import installed
+from lenetkit.runs.run import Run
 from tests.cli.conftest import Call
 
 LAYER = """\
@@ -47,7 +47,7 @@ LINES = {"forward": 17, "backward": 23}
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Without pictures; and with no plugin left registered."""
-    monkeypatch.setattr(train, "_draw", lambda recorder: None)
+    monkeypatch.setattr(Run, "plot", lambda run: [])
     installed.cache_clear()
     yield
     installed.cache_clear()
@@ -88,7 +88,7 @@ def test_what_a_pass_raises_is_said_with_its_line(
     assert said == (
         f"error: layers.bad: {method} of faulty of {provider}: {text} "
         f"(odd.py:{LINES[method]}); the run stopped\n"
-        "  run: saved is step 3; to go on: lenetkit train --resume run --allow-different "
+        "  run: saved at step 3; resume with: lenetkit train --resume run --allow-different "
         "--plugin odd.py\n"
     )
     assert status == 1
@@ -118,7 +118,7 @@ def test_a_wrong_result_is_its_makers_fault(
 ) -> None:
     provider, status, said = run(call, small, **{method: statement})
     assert said.startswith(f"error: layers.bad: {method} of faulty of {provider}: {text}")
-    assert "; the run stopped\n  run: saved is step 0; to go on: " in said
+    assert "; the run stopped\n  run: saved at step 0; resume with: " in said
     assert status == 1
 
 
@@ -148,7 +148,7 @@ def test_a_layer_of_lenetkits_own_is_no_plugin(
 
 def test_the_users_own_ctrl_c_in_a_layer_stays_one(call: Call, small: Path) -> None:
     _, status, said = run(call, small, backward="raise KeyboardInterrupt")
-    assert (status, said.count("left at once")) == (130, 1)
+    assert (status, said.count("stopped immediately")) == (130, 1)
 
 
 def test_a_layer_that_works_is_left_alone(call: Call, small: Path) -> None:

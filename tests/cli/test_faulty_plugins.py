@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lenetkit.cli import train
 from lenetkit.registry.catalog import installed
+from lenetkit.runs.run import Run
 from tests.cli.conftest import Call
 
 HEAD = """\
@@ -56,7 +56,7 @@ ERRORS = {
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Without pictures; and with no plugin left registered."""
-    monkeypatch.setattr(train, "_draw", lambda recorder: None)
+    monkeypatch.setattr(Run, "plot", lambda run: [])
     installed.cache_clear()
     yield
     installed.cache_clear()
@@ -82,7 +82,7 @@ def test_what_a_plugin_raises_is_said_with_its_line(
     assert said.err.startswith(f"error: {provider}: odd: {told} (odd.py:{LINE})")
     before_the_run = kind in ("fitted", "data set", "initializer")
     assert said.status == (2 if before_the_run else 1)
-    assert before_the_run or "; the run stopped\n  run: saved is step 0; to go on: " in said.err
+    assert before_the_run or "; the run stopped\n  run: saved at step 0; resume with: " in said.err
 
 
 def test_other_commands_name_it_too(call: Call, small: Path) -> None:
@@ -97,10 +97,10 @@ def test_other_commands_name_it_too(call: Call, small: Path) -> None:
 def test_lenetkits_own_mistakes_are_nobody_elses(
     call: Call, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def mistaken(recorder: object) -> None:
+    def mistaken(run: object) -> None:
         raise ZeroDivisionError("ours")
 
     written("SGD", "unused", "ValueError")
-    monkeypatch.setattr(train, "_draw", mistaken)
+    monkeypatch.setattr(Run, "plot", mistaken)
     with pytest.raises(ZeroDivisionError):
         call("train", small, "--plugin", "odd.py", "--out", "run", "--quiet")

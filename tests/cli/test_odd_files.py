@@ -123,10 +123,10 @@ def test_a_missing_checkpoint_is_named_with_what_is_left(call: Call, small: Path
     assert call("train", small, "--out", "run", "--quiet").status == 0
     path, kept = Path("run/checkpoint.safetensors"), Path("run/model.safetensors")
     path.unlink()
-    missing = f"error: {path}: no such file; without its checkpoint a run cannot go on: "
+    missing = f"error: {path}: no such file; a run cannot be resumed without its checkpoint: "
     said = call("train", "--resume", "run")
     assert said.status == 2
-    assert said.err == f'{missing}start anew from its weights by --init-from "{kept}"\n'
+    assert said.err == f'{missing}start from its weights by --init-from "{kept}"\n'
     assert call("train", small, "--init-from", kept, "--quiet").status == 0
     kept.unlink()
-    assert call("train", "--resume", "run").err == f"{missing}train anew\n"
+    assert call("train", "--resume", "run").err == f"{missing}start over\n"

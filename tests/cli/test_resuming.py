@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 import lenetkit
-from lenetkit.cli import train
 from lenetkit.files import tensorfile
 from lenetkit.kernels.numpy_kernels import NumpyKernels
 from lenetkit.registry.catalog import installed
 from lenetkit.runs import environment
 from lenetkit.runs.checkpoint import Checkpoint
 from lenetkit.runs.lock import locked
+from lenetkit.runs.run import Run
 from lenetkit.training import loop
 
 Call = Callable[..., Any]
@@ -29,7 +29,7 @@ Call = Callable[..., Any]
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Without pictures; and with no plugin left registered."""
-    monkeypatch.setattr(train, "_draw", lambda recorder: None)
+    monkeypatch.setattr(Run, "plot", lambda run: [])
     installed.cache_clear()
     yield
     installed.cache_clear()
@@ -69,7 +69,7 @@ def test_ctrl_c_twice_leaves_at_once_and_says_what_is_saved(
     said = call("train", small, "--out", "run", "--quiet")
     assert said.status == 130
     assert said.err.endswith(
-        "left at once; run: saved is step 3; to go on: lenetkit train --resume run\n"
+        "stopped immediately; run: saved at step 3; resume with: lenetkit train --resume run\n"
     )
     assert call("train", small, "--out", "whole", "--quiet").status == 0
     assert call("train", "--resume", "run", "--quiet").status == 0
@@ -91,14 +91,14 @@ def test_ctrl_c_that_was_ignored_stays_so(
 def test_ctrl_c_while_pictures_are_drawn_says_how_to_go_on(
     call: Call, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def press(recorder: Any) -> None:
+    def press(run: Run) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "_draw", press)
+        patch.setattr(Run, "plot", press)
         said = call("train", small, "--out", "run", "--quiet")
     assert said.status == 130
-    assert "saved is step 6; to go on: lenetkit train --resume run" in said.err
+    assert "saved at step 6; resume with: lenetkit train --resume run" in said.err
     assert call("train", "--resume", "run", "--quiet").status == 0
 
 
@@ -114,7 +114,7 @@ def test_the_command_that_resumes_has_all_it_needs(
         *("train", small, "--out", "a $run", "--quiet", "--data-dir", data, "--plugin", plugin)
     )
     assert said.status == 130
-    command = said.err.rpartition("to go on: lenetkit ")[2].strip()
+    command = said.err.rpartition("resume with: lenetkit ")[2].strip()
     installed.cache_clear()
     if os.name != "nt":
         ran = subprocess.run(
@@ -143,7 +143,7 @@ DIFFERENCES: dict[str, tuple[list[str], Callable[[pytest.MonkeyPatch], None] | N
     "data": (
         ["--data-dir", "other"],
         None,
-        "  data: was made with stripes of other content than the stripes found now\n",
+        "  data: stripes had other content than the stripes found now\n",
     ),
     "threads": (["--threads", "2"], None, "  threads: was 1, is 2\n"),
     "versions": ([], other_versions, "  numpy: was {numpy}, is 1.0\n  cpu: was {cpu}, is 6502\n"),
@@ -183,13 +183,13 @@ def test_what_differs_is_said_and_refused_and_can_be_allowed(
     said = call("train", "--resume", "run", *arguments, "--quiet")
     assert (said.status, said.out) == (2, "")
     assert said.err == (
-        f"error: run: would not go on as it began:\n{lines}"
-        "  undo that, go on all the same by --allow-different, or train anew without --resume\n"
+        f"error: run: cannot resume, because these differ:\n{lines}"
+        "  undo that, resume anyway by --allow-different, or start over without --resume\n"
     )
     assert contents("run") == before
     said = call("train", "--resume", "run", *arguments, "--quiet", "--allow-different")
     assert said.status == 0, said.err
-    assert said.err == f"warning: run: goes on differently:\n{lines}"
+    assert said.err == f"warning: run: resumed with differences:\n{lines}"
     result = json.loads(Path("run/result.json").read_text("utf-8"))
     (changed,) = result["changes"]
     assert changed["step"] == 4
@@ -279,7 +279,7 @@ def test_ctrl_c_as_an_epoch_begins_loses_no_step(
 
     monkeypatch.setattr(loop, "train", interrupted)
     said = call("train", small, "--out", "run", *use)
-    assert "interrupted after step 4; run: saved is step 4" in said.err
+    assert "interrupted after step 4; run: saved at step 4" in said.err
     monkeypatch.setattr(loop, "train", real)
     assert call("train", "--resume", "run", "--plugin", plugin, "--quiet").status == 0
     for name in ("model.safetensors", "steps.csv"):
@@ -302,8 +302,8 @@ def test_another_number_of_steps_an_epoch_cannot_be_allowed(
     )
     assert said.status == 2
     assert said.err.startswith(
-        "error: run: stands at step 4 in epoch 2, which cannot be with 1 steps an epoch, as data "
-        "and batch_size now have it; start anew from its weights by --init-from "
+        "error: run: stands at step 4 in epoch 2, which is not possible with the 1 steps an epoch "
+        "that data and batch_size give now; start from its weights by --init-from "
     )
 
 
@@ -386,7 +386,7 @@ def test_a_table_that_was_changed_is_named(
     [
         ({"progress": "{}"}, "is a checkpoint of another version of lenetkit, or damaged"),
         ({"progress": None}, "is not a checkpoint: it does not say how far the run got"),
-        ({"spec": None}, "or damaged: it does not tell spec and data set"),
+        ({"spec": None}, "or damaged: it names neither spec nor data set"),
         ({"providers": "[]"}, "is a checkpoint of another version of lenetkit, or damaged"),
         ({"dataset_digest": None}, "or damaged: 'dataset_digest'"),
         ({"step": -1}, "is a checkpoint of another version of lenetkit, or damaged: step -1"),
@@ -417,7 +417,9 @@ def test_optimizer_state_of_another_type_is_refused(
     sgd = ("--set", "train.optimizer={type: sgd, momentum: 0.9}")
     said = call("train", "--resume", "run", "--allow-different", *sgd)
     assert said.status == 2
-    assert "optimizer state (mean, square) is not the spec's optimizer's (velocity)" in said.err
+    assert (
+        "optimizer state (mean, square) is not that of the spec's optimizer (velocity)" in said.err
+    )
 
 
 def test_a_run_that_another_process_writes_is_left_alone(call: Call, small: Path) -> None:
@@ -484,6 +486,6 @@ def test_weights_that_overflowed_never_replace_a_checkpoint(
     assert said.status == 1
     assert "error: conv1.weight holds values that are not finite after step 5" in said.err
     way_on = "lenetkit train --resume run --allow-different"
-    assert said.err.endswith(f"\n  run: saved is step 3; to go on: {way_on}\n")
+    assert said.err.endswith(f"\n  run: saved at step 3; resume with: {way_on}\n")
     monkeypatch.setattr(loop, "train", real)
     assert call("train", "--resume", "run", "--quiet").status == 0

@@ -125,7 +125,7 @@ def test_ctrl_c_at_any_moment_of_the_start_shows_no_traceback(tmp_path: Path) ->
         assert "Exception ignored" not in said
         assert process.returncode in (0, 130), said
         met[said.splitlines()[-1].partition(";")[0] if said else "done"] += 1
-    assert set(met) <= {"interrupted", "left at once", "too early", "done"} | {
+    assert set(met) <= {"interrupted", "stopped immediately", "too early", "done"} | {
         what for what in met if what.startswith("interrupted after step")
     }
     assert met["interrupted"]

@@ -9,8 +9,8 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 import lenetkit.runs.pictures  # noqa: F401  (imported late by the command, so that it starts fast)
-from lenetkit.cli import train
 from lenetkit.cli.main import run
+from lenetkit.runs.run import Run
 
 _CONTEXT: Any = multiprocessing.get_context("spawn" if os.name == "nt" else "forkserver")
 if os.name != "nt":
@@ -26,7 +26,7 @@ def started(arguments: list[str], *, pictures: bool) -> BaseProcess:
 
 def _run(arguments: list[str], pictures: bool) -> None:
     if not pictures:
-        train._draw = lambda recorder: None
+        Run.plot = lambda self: []  # type: ignore[method-assign]
     with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123
         sys.stdout = sys.stderr = nowhere
         status = run(arguments)

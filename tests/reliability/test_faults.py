@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
-from lenetkit.cli import train
 from lenetkit.cli.main import run
 from lenetkit.plots.page import save_figure
 from lenetkit.runs.checkpoint import Checkpoint
+from lenetkit.runs.run import Run
 from tests.reliability.faults import ERRORS, failing_disk
 from tests.reliability.small_run import THOROUGH, expect_readable, outcome, write_inputs
 
@@ -30,7 +30,7 @@ def test_a_fault_at_any_operation_costs_no_checkpoint(
     spec, data = write_inputs(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LENETKIT_DATA", str(data))
-    monkeypatch.setattr(train, "_draw", lambda recorder: None)
+    monkeypatch.setattr(Run, "plot", lambda run: [])
     epochs = ["--epochs", "3" if THOROUGH else "2"]
     begin = ["train", str(spec), *epochs, "--quiet", "--out"]
     with failing_disk(None) as disk:
@@ -66,8 +66,8 @@ def test_a_fault_at_any_operation_costs_no_checkpoint(
                 expect_readable(folder)
             if saved:
                 assert Checkpoint.read(checkpoint).state.step >= saved[0], where
-                assert f"{folder}: saved is step" in said, where
-                assert "; to go on: lenetkit train --resume " in said, where
+                assert f"{folder}: saved at step" in said, where
+                assert "; resume with: lenetkit train --resume " in said, where
             if checkpoint.exists():
                 assert run(["train", "--resume", str(folder), *epochs, "--quiet"]) == 0, where
             else:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from lenetkit.cli import train
 from lenetkit.cli.main import run
+from lenetkit.runs.run import Run
 from tests.reliability import child
 from tests.reliability.small_run import THOROUGH, expect_readable, outcome, write_inputs
 
@@ -49,7 +49,7 @@ def test_a_run_killed_at_any_moment_goes_on_to_the_same_result(
 ) -> None:
     spec, data = write_inputs(tmp_path)
     monkeypatch.chdir(tmp_path)
-    draw, lasts, whole = train._draw, {}, {}
+    draw, lasts, whole = Run.plot, {}, {}
     for pictures in (False, True):
         for name in ("warm", f"whole {pictures}"):
             began = time.perf_counter()
@@ -69,7 +69,7 @@ def test_a_run_killed_at_any_moment_goes_on_to_the_same_result(
     for trial in range(TRIALS):
         pictures = trial % 8 == 7
         folder = Path(f"{trial}")
-        monkeypatch.setattr(train, "_draw", draw if pictures else lambda recorder: None)
+        monkeypatch.setattr(Run, "plot", draw if pictures else lambda run: [])
         arguments = ["train", str(spec), "--out", str(folder), "--quiet"]
         for again in (False, True):
             moment = rng.uniform(0, lasts[pictures])

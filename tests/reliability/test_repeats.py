@@ -21,8 +21,8 @@ TIMES = 20 if THOROUGH else 3
 def fresh(folder: Path, *arguments: str, hash_seed: int) -> str:
     """The digest of what a run in a process of its own leaves, its times apart."""
     code = (
-        "import sys; from lenetkit.cli import train; from lenetkit.cli.main import run; "
-        "train._draw = lambda recorder: None; sys.exit(run(sys.argv[1:]))"
+        "import sys; from lenetkit.runs.run import Run; from lenetkit.cli.main import run; "
+        "Run.plot = lambda run: []; sys.exit(run(sys.argv[1:]))"
     )
     subprocess.run(
         [sys.executable, "-c", code, "train", *arguments, "--quiet", "--out", str(folder)],

@@ -244,7 +244,7 @@ def test_what_is_missing_is_missing_in_the_spec_itself(tmp_path: Path) -> None:
     found = problems(
         tmp_path, "layers: {a: {type: linear, out_features: 1}}\n", base="partial.yaml"
     )
-    assert found == ["mine.yaml:1:1: a spec needs the option 'name' (a text)"]
+    assert found == ["mine.yaml:1:1: a spec needs the option 'name' (a string)"]
 
 
 def test_a_change_of_type_is_what_lacks_an_option(tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def test_what_is_no_change(text: str) -> None:
         ("train.epochs=many", "train.epochs: expected an integer ≥ 1, found 'many'"),
         ("train.epohcs=3", "train: train has no option 'epohcs'; did you mean 'epochs'?"),
         ("train.epochs.x=3", "train.epochs: expected an integer ≥ 1, found a mapping"),
-        ("name.x=3", "name: expected a text, found a mapping"),
+        ("name.x=3", "name: expected a string, found a mapping"),
         (
             "train.optimizer=sdg",
             "train.optimizer: no optimizer is registered as 'sdg'; did you mean 'sgd'?",

@@ -9,8 +9,9 @@ import click
 
 from lenetkit.cli.arguments import json_option, plugin_option, print_json, table
 from lenetkit.errors import PluginError, did_you_mean
-from lenetkit.options import Configurable, Option, options_of, show
+from lenetkit.options import Configurable, Option, options_of
 from lenetkit.registry.catalog import GROUPS, Entry, base_of, installed
+from lenetkit.values import show
 
 
 @click.command(name="info", epilog="Example: lenetkit plugins info conv2d")

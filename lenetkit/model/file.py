@@ -1,0 +1,157 @@
+"""Model files: weights, spec and provenance in one safetensors file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenetkit._version import __version__
+from lenetkit.arrays import shape_text
+from lenetkit.errors import ModelFileError, SpecError, nearest, shortened
+from lenetkit.files import tensorfile
+from lenetkit.files.tensorfile import Tensors
+from lenetkit.model.metadata import missing_providers
+from lenetkit.network.network import Network
+from lenetkit.network.plan import Plan, plan_text
+from lenetkit.options import Configurable, kind_of, options_of
+from lenetkit.registry.catalog import Catalog, installed
+from lenetkit.spec.merge import Override
+from lenetkit.values import show
+
+FORMAT = "1"
+
+
+def save(path: Path, network: Network, metadata: Mapping[str, str]) -> None:
+    """Write a model file; `metadata` holds what is known of data and training."""
+    texts = {**describe(network.plan), **metadata}
+    tensorfile.write(path, network.tensors(), texts)
+
+
+def describe(plan: Plan) -> dict[str, str]:
+    """The metadata that follows from the plan: format, spec and who provided its types."""
+    return {
+        "lenetkit": FORMAT,
+        "version": __version__,
+        "spec": plan.to_yaml(),
+        "providers": json.dumps(providers(plan, installed()), sort_keys=True),
+    }
+
+
+def in_run_folder(path: Path) -> Path:
+    """The model file of a run folder; any other path as it is."""
+    inside = path / "model.safetensors"
+    return inside if inside.is_file() else path
+
+
+def read_plan(path: Path, metadata: Mapping[str, str], overrides: Sequence[Override] = ()) -> Plan:
+    """The plan of the spec inside a file."""
+    if metadata.get("lenetkit") != FORMAT:
+        found = metadata.get("lenetkit", "none")
+        raise ModelFileError(f"{path}: expected model format {FORMAT}, found {found}")
+    try:
+        return plan_text(metadata.get("spec", ""), f"{path}, spec", overrides)
+    except SpecError as error:
+        hint = missing_providers(metadata)
+        if any(problem.path == "kernels" for problem in error.problems):
+            hint += "\n  or pass --kernels numpy: kernels only decide how a model is computed"
+        raise ModelFileError(
+            f"{path}: the spec inside does not fit this lenetkit:\n{error}{hint}"
+        ) from None
+
+
+def fill(network: Network, tensors: Tensors, path: Path) -> None:
+    """Copy weights into the network. Raises ModelFileError with everything that does not fit."""
+    wrong = mismatches(network.plan, network.dtype, tensors)
+    if wrong:
+        raise ModelFileError("\n".join([f"{path}: does not fit the network:", *wrong]))
+    for name, view in network.tensors().items():
+        view[...] = tensors[name]
+
+
+def mismatches(plan: Plan, dtype: np.dtype[Any], tensors: Tensors) -> list[str]:
+    """What keeps the tensors from being the network's: one line each, empty where all fit."""
+    own = {f"{p.name}.{name}": spec.shape for p in plan.layers for name, spec in p.tensors.items()}
+    missing = [name for name in own if name not in tensors]
+    wrong = [f"  {name}: missing" for name in missing]
+    for name, values in tensors.items():
+        if name not in own:
+            near = nearest(name, missing)
+            meant = f"; was '{near}' meant?" if near else ""
+            wrong.append(f"  {show(name)}: not a parameter of this network{meant}")
+            continue
+        if values.shape != own[name]:
+            expected, found = shape_text(own[name]), shape_text(values.shape)
+            wrong.append(f"  {name}: expected {expected}, found {found}")
+        if values.dtype != dtype:
+            wrong.append(f"  {name}: expected {dtype}, found {values.dtype}")
+        if not _is_finite(values):
+            wrong.append(f"  {name}: holds values that are not finite")
+    return wrong
+
+
+def _is_finite(values: NDArray[Any]) -> bool:
+    return values.dtype.kind != "f" or bool(np.isfinite(values).all())
+
+
+def load_matching(network: Network, path: Path) -> tuple[list[str], list[str]]:
+    """Start from a pre-trained model's weights where name and shape match.
+
+    Returns the names loaded and those left as they were. Raises ModelFileError where the file is
+    no model, nothing matches, or what matches holds values that are not finite.
+    """
+    tensors, _ = tensorfile.read(in_run_folder(path))
+    own = network.tensors()
+    same = [n for n, view in own.items() if n in tensors and tensors[n].shape == view.shape]
+    if not same:
+        there = ", ".join(f"{n} {shape_text(v.shape)}" for n, v in sorted(tensors.items()))
+        raise ModelFileError(
+            f"{path}: none of its weights match this network; it holds {shortened(there)}"
+        )
+    wrong = [
+        f"  {name}: holds values that are not finite"
+        for name in same
+        if not _is_finite(tensors[name])
+    ]
+    if wrong:
+        raise ModelFileError("\n".join([f"{path}: cannot be started from:", *wrong]))
+    for name in same:
+        own[name][...] = tensors[name]
+    return same, [name for name in own if name not in same]
+
+
+def providers(plan: Plan, catalog: Catalog) -> dict[str, tuple[str, str]]:
+    """Type → (distribution, version) of every type that the spec uses.
+
+    Where two distributions provide types of one name, in different groups, the second is written
+    as `distribution:type`.
+    """
+    used: dict[str, tuple[str, str]] = {}
+
+    def visit(thing: Any) -> None:
+        if isinstance(thing, tuple):
+            for item in thing:
+                visit(item)
+        elif isinstance(thing, Configurable):
+            if thing.group:
+                registry = catalog.registry(kind_of(thing))
+                entry = registry.entry(registry.name_of(type(thing)))
+                maker = (entry.provider.distribution, entry.provider.version)
+                taken = used.get(entry.name, maker) != maker
+                used[f"{maker[0]}:{entry.name}" if taken else entry.name] = maker
+            for opt in options_of(type(thing)):
+                visit(getattr(thing, opt.name))
+
+    spec = plan.spec
+    visit(tuple(named.layer for named in spec.layers))
+    visit((spec.loss, spec.init, spec.kernels, spec.data.source, spec.data.options, spec.train))
+    return used
+
+
+def distributions(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Distribution → version of everything that `describe` names as a provider."""
+    return dict(sorted(json.loads(metadata["providers"]).values()))

@@ -1,0 +1,220 @@
+"""A run: one training in a folder of its own, from Python as from the command line."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from lenetkit.errors import RunError, SpecError
+from lenetkit.files import atomic
+from lenetkit.model import file
+from lenetkit.model.metadata import missing_providers
+from lenetkit.model.model import Model
+from lenetkit.network.plan import Plan, load_plan
+from lenetkit.operations.blas import MAX_THREADS
+from lenetkit.registry.blame import naming_plugins
+from lenetkit.runs.checkpoint import Checkpoint
+from lenetkit.runs.folder import RunFolder
+from lenetkit.runs.interrupt import finishing
+from lenetkit.runs.recorder import Recorder
+from lenetkit.runs.resume import resume
+from lenetkit.spec.merge import Override, overrides
+from lenetkit.training import loop
+from lenetkit.training.data import (
+    Report,
+    TrainingData,
+    load_training_data,
+    with_fitted_transforms,
+)
+
+Changes = Mapping[str, Any] | Sequence[Override]
+"""What differs from a spec: `{"train.epochs": 3}`."""
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message.removeprefix("warning: "), stacklevel=2)
+
+
+class Run:
+    """A training that is recorded in a folder, can be interrupted, and resumes bit for bit.
+
+        run = Run.create("lenet5", out="runs/a", set={"train.epochs": 3})
+        result = run.train()
+
+    `create` and `resume` hold the folder's lock until the run has been trained or closed; a run is
+    a context manager, too.
+    """
+
+    def __init__(self, recorder: Recorder, threads: int | None, held: ExitStack) -> None:
+        self.network: Model = recorder.network
+        self.folder = recorder.folder
+        self.data = recorder.data
+        self.progress = recorder.progress
+        self.differences: list[str] = []
+        """What is not as it was when the run was made; empty unless it was resumed so."""
+        self.result: dict[str, Any] = {}
+        """What `result.json` holds, once the run is finished."""
+        self._recorder = recorder
+        self._threads = threads
+        self._held = held
+
+    @classmethod
+    def create(
+        cls,
+        spec: str | Path,
+        *,
+        out: str | Path | None = None,
+        set: Changes = (),  # noqa: A002
+        data_dir: str | Path | None = None,
+        init_from: str | Path | None = None,
+        threads: int | None = None,
+        report: Report = _warn,
+    ) -> Self:
+        """A run of a spec file or shipped spec in the new or empty folder `out`.
+
+        Without `out`: in the next of `runs/NAME/001, 002, …`. `init_from` is a model file to start
+        from where names and shapes match. Notes and warnings go to `report`. Raises SpecError,
+        DataError, ModelFileError and RunError.
+        """
+        plan, data = _prepared(load_plan(spec, overrides(set)), data_dir, report)
+        network = Model(plan, seed=plan.spec.train.seed)
+        if init_from is not None:
+            loaded, left = file.load_matching(network, Path(init_from))
+            report(f"{init_from}: loaded {', '.join(loaded)}")
+            if left:
+                report(f"  not in it, so initialized: {', '.join(left)}")
+        folder = RunFolder.create(plan.spec.name, None if out is None else Path(out))
+        with ExitStack() as held:
+            held.enter_context(folder.owned(report))
+            folder.expect_unused()
+            recorder = Recorder(folder, network, data, loop.start(network, plan.spec.train))
+            return cls(recorder, threads, held.pop_all())
+
+    @classmethod
+    def resume(
+        cls,
+        path: str | Path,
+        *,
+        spec: str | Path | None = None,
+        set: Changes = (),  # noqa: A002
+        data_dir: str | Path | None = None,
+        threads: int | None = None,
+        allow_different: bool = False,
+        report: Report = _warn,
+    ) -> Self:
+        """The run in a folder, where its last checkpoint left it.
+
+        It must be as it was (spec, data, plugins, versions, processor, threads) unless
+        `allow_different`; what differs is in `differences`. A finished run may be given more
+        epochs. Raises RunError where it cannot be resumed.
+        """
+        folder = RunFolder.open(Path(path))
+        with ExitStack() as held:
+            held.enter_context(folder.owned(report))
+            saved = Checkpoint.read(folder.checkpoint)
+            if not folder.spec.is_file():
+                atomic.write_text(folder.spec, saved.metadata["spec"])
+            try:
+                planned = load_plan(spec or folder.spec, overrides(set))
+            except SpecError as error:
+                hint = missing_providers(saved.metadata)
+                if not hint:
+                    raise
+                raise RunError(f"{error}{hint}") from None
+            plan, data = _prepared(planned, data_dir, report)
+            network = Model(plan)
+            recorder = Recorder(folder, network, data, loop.start(network, plan.spec.train))
+            threads = threads or (saved.state.threads and min(saved.state.threads, MAX_THREADS))
+            with network.limited(threads):
+                differences = resume(recorder, saved, allow_different=allow_different)
+            run = cls(recorder, threads, held.pop_all())
+            run.differences = differences
+            return run
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all epochs are done."""
+        return self.progress.epoch >= self.network.plan.spec.train.epochs
+
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """The columns of `metrics.csv`, a row an epoch; pandas.DataFrame takes them."""
+        return self.folder.read_metrics()
+
+    def events(self) -> Iterator[loop.Event]:
+        """Train: a StepDone a batch, an EpochDone an epoch, each recorded before it comes.
+
+        Leaving the loop saves the run where it stands; at its end the result is written. What a
+        plugin raises is a PluginError that names it.
+        """
+        with self, self.network.limited(self._threads), naming_plugins(), self._recorder:
+            settings = self.network.plan.spec.train
+            events = loop.train(self.network, self.data, settings, self.progress)
+            while (event := self._next(events)) is not None:
+                self._recorder.record(event)
+                try:
+                    yield event
+                except GeneratorExit:
+                    if not isinstance(event, loop.EpochBegun):  # its step is not recorded yet
+                        self._recorder.save()
+                    raise
+            self.result = self._recorder.finish()
+
+    @staticmethod
+    def _next(events: Iterator[loop.Event]) -> loop.Event | None:
+        # An overflow needs no warning of its own: it ends the run with a remedy.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return next(events, None)
+
+    def train(
+        self, *, watch: Callable[[loop.Event], None] | None = None, pictures: bool = True
+    ) -> dict[str, Any]:
+        """Train to the end, draw the pictures, and return the result.
+
+        `watch` is called with each event. Ctrl-C finishes the step, saves, and then raises
+        KeyboardInterrupt; pressed again, it interrupts at once.
+        """
+        with finishing() as pressed:
+            events = self.events()
+            for event in events:
+                if watch is not None:
+                    watch(event)
+                if pressed and not isinstance(event, loop.EpochBegun):
+                    events.close()  # type: ignore[attr-defined]
+                    raise KeyboardInterrupt(f"interrupted after step {self.progress.step}")
+        if pictures:
+            self.plot()
+        return self.result
+
+    def plot(self) -> list[Path]:
+        """Draw the finished run's pictures; returns their paths."""
+        from lenetkit.runs.pictures import draw  # Matplotlib takes a while to import
+
+        return draw(self.folder, lambda: self.data.test)
+
+    def close(self) -> None:
+        """Let go of the folder's lock."""
+        self._held.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _prepared(plan: Plan, data_dir: str | Path | None, report: Report) -> tuple[Plan, TrainingData]:
+    """The data, and the plan with what its transforms learned from them."""
+    data = load_training_data(plan, None if data_dir is None else Path(data_dir), report)
+    return with_fitted_transforms(plan, data.pipeline), data

@@ -1,0 +1,160 @@
+"""Runs from Python: all that the command line can do."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lenetkit
+from lenetkit import EpochDone, Run, StepDone
+from lenetkit.errors import RunError, SpecError
+from lenetkit.layers.base import Layer
+from lenetkit.layers.linear import Linear
+
+SPEC = """\
+lenetkit: 1
+name: small
+input: [1, 8, 8]
+layers:
+  conv1: {type: conv2d, out_channels: 2, kernel_size: 3}
+  relu1: relu
+  drop1: {type: dropout, p: 0.2}
+  fc1: {type: linear, out_features: 3}
+data: {type: idx, title: stripes}
+train: {epochs: 2, batch_size: 5, optimizer: {type: adam, lr: 0.01}}
+"""
+"""Three steps an epoch."""
+
+
+@pytest.fixture
+def small(tmp_path: Path, make_idx: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A spec whose data is found without options, in the current folder."""
+    monkeypatch.setenv("LENETKIT_DATA", str(make_idx()))
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "small.yaml"
+    path.write_text(SPEC, "utf-8")
+    return path
+
+
+def digest(path: str) -> str:
+    return str(lenetkit.load(path).metadata["digest"])
+
+
+def test_a_run_leaves_what_the_command_leaves(small: Path) -> None:
+    run = Run.create(small, out="a", set={"train.epochs": 3})
+    seen: list[Any] = []
+    result = run.train(watch=seen.append)
+    assert [type(event) for event in seen] == [*[StepDone] * 3, EpochDone] * 3
+    assert result["epochs"] == 3
+    assert result == run.result == run.folder.read_result() | {"seconds": result["seconds"]}
+    assert len(run.history["test_accuracy"]) == 3
+    names = {path.name for path in Path("a").iterdir()}
+    assert {"model.safetensors", "checkpoint.safetensors", "loss.png", "mistakes.png"} <= names
+    assert "run.lock" not in names
+    again = lenetkit.load("a")
+    images = run.data.test.images
+    np.testing.assert_array_equal(run.network.predict(images), again.predict(images))
+    evaluation = again.evaluate(images, run.data.test.labels)
+    assert evaluation.accuracy == pytest.approx(result["test_accuracy"])
+
+
+def test_pictures_may_be_left_out_and_drawn_later(small: Path) -> None:
+    run = Run.create(small, out="a")
+    run.train(pictures=False)
+    assert not list(Path("a").glob("*.png"))
+    assert {path.name for path in run.plot()} >= {"loss.png", "accuracy.png"}
+
+
+@pytest.mark.parametrize("steps", [1, 3, 4])
+def test_leaving_the_loop_saves_and_a_resumed_run_ends_with_the_same_bits(
+    small: Path, steps: int
+) -> None:
+    Run.create(small, out="whole").train(pictures=False)
+    for event in Run.create(small, out="part").events():
+        if isinstance(event, StepDone) and event.step == steps:
+            break
+    run = Run.resume("part")
+    assert run.progress.step == steps
+    assert not run.is_finished
+    for _ in run.events():
+        pass
+    assert run.is_finished
+    assert digest("part") == digest("whole")
+    assert Path("part/steps.csv").read_bytes() == Path("whole/steps.csv").read_bytes()
+
+
+def test_ctrl_c_finishes_the_step_saves_and_interrupts(small: Path) -> None:
+    def press(event: Any) -> None:
+        if isinstance(event, StepDone) and event.step == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    run = Run.create(small, out="a")
+    with pytest.raises(KeyboardInterrupt, match="interrupted after step 2"):
+        run.train(watch=press)
+    assert Run.resume("a").progress.step == 2
+
+
+def test_an_error_of_the_users_own_in_the_loop_saves_too(small: Path) -> None:
+    def fail(event: Any) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        Run.create(small, out="a").train(watch=fail)
+    assert Run.resume("a").progress.step == 1
+
+
+def test_one_run_a_folder(small: Path) -> None:
+    events = Run.create(small, out="a").events()
+    next(events)
+    with pytest.raises(RunError, match="is writing this run"):
+        Run.resume("a")
+    for _ in events:
+        pass
+    assert Run.resume("a").is_finished
+
+
+def test_a_run_that_is_closed_lets_go_of_its_folder(small: Path) -> None:
+    with Run.create(small, out="a") as run:
+        next(events := run.events())
+        events.close()  # type: ignore[attr-defined]
+    assert Run.resume("a").progress.step == 1
+
+
+def test_what_differs_is_refused_or_told(small: Path) -> None:
+    Run.create(small, out="a").train(pictures=False)
+    with pytest.raises(RunError, match=r"cannot resume.*\n  spec train.seed: was 0, is 1\n"):
+        Run.resume("a", set={"train.seed": 1})
+    run = Run.resume("a", set={"train.seed": 1, "train.epochs": 3}, allow_different=True)
+    assert run.differences == ["spec train.seed: was 0, is 1"]
+    run.close()
+
+
+def test_mistakes_come_before_any_folder(small: Path) -> None:
+    with pytest.raises(SpecError, match=r"override train.epoch.*did you mean 'epochs'"):
+        Run.create(small, out="a", set={"train.epoch": 3})
+    assert not Path("a").exists()
+
+
+def test_notes_are_warnings(small: Path) -> None:
+    Run.create(small, out="a").train(pictures=False)
+    with pytest.warns(UserWarning, match="loaded conv1.weight, conv1.bias, fc1.weight"):
+        Run.create(small, out="b", init_from="a").close()
+    told: list[str] = []
+    Run.create(small, out="c", init_from="a", report=told.append).close()
+    assert told == ["a: loaded conv1.weight, conv1.bias, fc1.weight, fc1.bias"]
+
+
+def test_what_a_plugin_raises_is_said_with_its_name(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: Layer, *arguments: Any) -> Any:
+        raise ZeroDivisionError("ours")
+
+    monkeypatch.setattr(Linear, "forward", fail)  # lenetkit's own: nobody else is blamed
+    with pytest.raises(ZeroDivisionError):
+        Run.create(small, out="a").train()
