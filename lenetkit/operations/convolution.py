@@ -50,7 +50,8 @@ def forward(
 
 
 def backward(
-    products: Products,
+    saved: Products,
+    weight: Array,
     dy: Array,
     d_weight: Array,
     d_bias: Array | None,
@@ -58,9 +59,9 @@ def backward(
     scratch: Scratch,
 ) -> Array | None:
     """Write dL/dweight and dL/dbias; return dL/dx (N, C, H, W) where it is needed."""
-    ordered = memory.contiguous("dy", products.order.arrange(dy), scratch)
+    ordered = memory.contiguous("dy", saved.order.arrange(dy), scratch)
     return gradients(
-        products, lambda rows, own: ordered[rows], d_weight, d_bias, needs_input_grad, scratch
+        saved, lambda rows, own: ordered[rows], d_weight, d_bias, needs_input_grad, scratch
     )
 
 
@@ -92,7 +93,10 @@ def for_strips(
         for strip in blocks.strips(parts[part], N, multiple):
             work(strip, own)
 
-    workers.run(share, len(parts))
+    if len(parts) == 1:
+        share(0, 0)
+    else:
+        workers.run(share, len(parts))
 
 
 def gradients(
