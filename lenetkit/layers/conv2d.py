@@ -29,7 +29,7 @@ class Conv2d(SecondOrderLayer):
     Source: LeCun et al. 1998, section II.A.
 
     Kernel sets may run it fused with the ReLU and the pooling that follow, as NumPy's does in
-    `lenetkit/kernels/fused.py` (`ConvMaxPool2d`): in a network such as LeNet-5 `forward` here is then
+    `kernels/fused.py` (`ConvMaxPool2d`): in a network such as LeNet-5 `forward` here is then
     never called. `Kernels.fuse` decides; `network.workspace(training=True, fused=False)` runs every
     layer alone.
     """

@@ -114,7 +114,7 @@ def test_no_command_waits_for_what_is_no_file(tmp_path: Path, command: str, kind
     done = subprocess.run(
         [sys.executable, "-m", "lenetkit", command, *arguments],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONUTF8": "1", "PYTHONPATH": str(Path(__file__).parents[1])},
+        env=os.environ | {"PYTHONUTF8": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -81,7 +81,7 @@ def _distribution(folder: Path, name: str, points: str) -> None:
 
 def lenetkit(site: Path, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join((str(site), str(Path(__file__).parents[1]))),
+        "PYTHONPATH": os.pathsep.join((str(site), str(Path(__file__).parents[2]))),
         "PYTHONUTF8": "1",
         "CHILDREN": str(site),
     }

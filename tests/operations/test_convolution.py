@@ -21,7 +21,7 @@ from lenetkit.operations.batch_last import BatchLast
 from lenetkit.operations.channels_last import ChannelsLast
 from lenetkit.operations.memory import Order
 from lenetkit.operations.products import Products
-from tests.kernels.orders import lying, orders
+from tests.support.memory_orders import lying, orders
 
 Array = NDArray[Any]
 
