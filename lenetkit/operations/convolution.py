@@ -13,15 +13,12 @@ from typing import Any
 
 from lenetkit.arrays import Array
 from lenetkit.operations import band as bands
-from lenetkit.operations import memory, workers
+from lenetkit.operations import memory, settings, workers
 from lenetkit.operations.base import Pair, Scratch, Window
 from lenetkit.operations.batch_last import BatchLast
 from lenetkit.operations.blocks import Blocks, plan_blocks
 from lenetkit.operations.channels_last import ChannelsLast
 from lenetkit.operations.products import Products
-
-_MANY = 32
-"""Channels that are worth lying innermost; fewer make runs too short (measured)."""
 
 
 def plan(
@@ -33,7 +30,7 @@ def plan(
     window fits.
     """
     channels = weight_shape[1]
-    if channels >= _MANY and channels > batch:
+    if channels >= settings.MANY_CHANNELS and channels > batch:
         return ChannelsLast, plan_blocks(size, weight_shape, window, groups, bias, width=1)
     return BatchLast, plan_blocks(size, weight_shape, window, groups, bias)
 
