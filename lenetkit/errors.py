@@ -7,8 +7,7 @@ fix. A command prints the message alone, without a traceback, and exits with `ex
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 
@@ -162,19 +161,3 @@ def is_ctrl_c(error: BaseException) -> bool:
         chain.append(link)
         link = link.__cause__
     return type(chain[-1]) is KeyboardInterrupt
-
-
-@contextmanager
-def blaming(culprit: str, *passing: type[Exception]) -> Iterator[None]:
-    """Whatever a plugin raises as a PluginError that begins with the culprit; the user's own
-    Ctrl-C, what is a PluginError already, and the types that are `passing` pass.
-    """
-    known: tuple[type[Exception], ...] = (PluginError, *passing)
-    try:
-        yield
-    except known:
-        raise
-    except BaseException as error:
-        if is_ctrl_c(error):
-            raise
-        raise PluginError(f"{culprit}: {cause(error)}") from error

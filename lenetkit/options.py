@@ -155,7 +155,7 @@ def plugin_base(hint: Any) -> type[Configurable] | None:
     return None
 
 
-def kind_of(thing: Configurable) -> type[Configurable]:
+def base_of(thing: Configurable) -> type[Configurable]:
     """The kind of plugin that an object is, such as Layer: its topmost class that has a group."""
     return [cls for cls in type(thing).__mro__ if vars(cls).get("group")][-1]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lenetkit.losses import Loss, MeanSquaredError, SoftmaxCrossEntropy
-from tests.gradients import assert_gradient
+from tests.support.gradients import assert_gradient
 
 Array = NDArray[Any]
 RNG = np.random.default_rng(3)

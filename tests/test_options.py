@@ -12,7 +12,7 @@ import pytest
 
 from lenetkit.errors import OptionError
 from lenetkit.initializers import Initializer, Zeros
-from lenetkit.options import Configurable, is_list, kind_of, option, options_of, plugin_base
+from lenetkit.options import Configurable, base_of, is_list, option, options_of, plugin_base
 from lenetkit.values import show
 
 
@@ -171,7 +171,7 @@ def test_hints_tell_lists_and_plugins_from_the_rest() -> None:
     assert [name for name, hint in hints.items() if is_list(hint)] == ["many"]
     assert {n: plugin_base(h) for n, h in hints.items() if plugin_base(h)} == {"init": Initializer}
     assert plugin_base(tuple[Initializer, ...]) is Initializer
-    assert kind_of(Zeros()) is Initializer
+    assert base_of(Zeros()) is Initializer
 
 
 @pytest.mark.parametrize(

@@ -118,9 +118,10 @@ def _called(arguments: list[str]) -> object:
     except (click.ClickException, click.Abort):
         raise
     except BaseException as error:
-        from lenetkit.registry.blame import expect_none  # takes a while to load
+        if "lenetkit.registry.catalog" in sys.modules:  # else no plugin has been at work
+            from lenetkit.registry.catalog import installed
 
-        expect_none(error)
+            installed().blame(error)
         raise
 
 

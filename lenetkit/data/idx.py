@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from lenetkit.errors import DataError
 from lenetkit.files.atomic import replacing
-from lenetkit.files.opening import kind_of, open_regular, refusal
+from lenetkit.files.opening import file_kind, open_regular, refusal
 
 _TYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype(">u1"),
@@ -139,7 +139,7 @@ def _read_header(file: IO[bytes], path: Path) -> Header:
         raise DataError(f"{path}: {len(start)} bytes; an IDX file has at least a 4-byte header")
     if start[:2] != b"\0\0" or start[2] not in _TYPES:
         raise DataError(
-            f"{path}: is {kind_of(start)}; expected an IDX file, which starts with 00 00, a type "
+            f"{path}: is {file_kind(start)}; expected an IDX file, which starts with 00 00, a type "
             "code 08 … 0e and the number of dimensions"
         )
     rank = start[3]

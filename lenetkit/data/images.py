@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lenetkit.errors import ImageError
-from lenetkit.files.opening import kind_of, open_regular, printable, refusal
+from lenetkit.files.opening import file_kind, open_regular, printable, refusal
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -122,7 +122,7 @@ def _read(path: Path, file: BinaryIO) -> Floats:
         ) from error
     except UnidentifiedImageError as error:
         file.seek(0)
-        kind = kind_of(file.read(64))
+        kind = file_kind(file.read(64))
         hint = "; save it as JPEG first" if kind == "a HEIC photo" else ""
         raise ImageError(
             f"{printable(path)}: is {kind}; expected a PNG, JPEG or the like{hint}"

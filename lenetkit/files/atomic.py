@@ -19,9 +19,10 @@ _TEMPORARY = re.compile(r"\.lenetkit-([0-9a-f]{8})-([0-9]{1,10})-[0-9]+\.tmp")
 _COUNT = itertools.count()
 _WRITING: set[str] = set()
 """The names of the temporary files that this process is writing."""
-_ATTEMPTS = 10 if sys.platform == "win32" else 1
-"""Windows replaces and removes no file that someone reads; readers and scanners are soon done."""
-_PAUSE = 0.05
+ATTEMPTS = 10 if sys.platform == "win32" else 1
+"""Tries to replace or remove a file: Windows refuses while a scanner reads it."""
+PAUSE = 0.05
+"""Seconds between two tries."""
 
 
 @contextmanager
@@ -37,7 +38,7 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         _flush(temporary)
-        _patiently(lambda: temporary.replace(path))
+        _retry(lambda: temporary.replace(path))
         _flush_folder(path.parent)
     except BaseException as error:
         with suppress(OSError):
@@ -67,7 +68,7 @@ def write_text(path: Path, text: str) -> None:
 def remove(path: Path) -> None:
     """Remove a file, where it is there, so that a crash does not bring it back."""
     try:
-        _patiently(path.unlink)
+        _retry(path.unlink)
         _flush_folder(path.parent)
     except FileNotFoundError:
         return
@@ -102,14 +103,14 @@ def _flush(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _patiently(action: Callable[[], object]) -> None:
-    for attempt in range(_ATTEMPTS):
+def _retry(action: Callable[[], object]) -> None:
+    for attempt in range(ATTEMPTS):
         try:
             action()
         except PermissionError:
-            if attempt == _ATTEMPTS - 1:
+            if attempt == ATTEMPTS - 1:
                 raise
-            time.sleep(_PAUSE)
+            time.sleep(PAUSE)
         else:
             return
 

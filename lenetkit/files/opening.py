@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 _START = 64
-"""Bytes that suffice for `kind_of`."""
+"""Bytes that suffice for `file_kind`."""
 
 
 class NotRegularError(OSError):
@@ -105,11 +105,11 @@ _STARTS = [
     (rb"$", "an empty file"),
 ]
 KNOWN_KINDS = frozenset(kind for _, kind in _STARTS)
-"""What `kind_of` recognizes by more than its looks."""
+"""What `file_kind` recognizes by more than its looks."""
 _KINDS = [(re.compile(start, re.IGNORECASE | re.DOTALL), kind) for start, kind in _STARTS]
 
 
-def kind_of(start: bytes) -> str:
+def file_kind(start: bytes) -> str:
     """What a file seems to be by its first bytes: `a PNG picture`, `a text`, `of no known kind`."""
     start = start[:_START]
     for pattern, kind in _KINDS:

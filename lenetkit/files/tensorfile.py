@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 
 from lenetkit.errors import ModelFileError
 from lenetkit.files.atomic import replacing
-from lenetkit.files.opening import KNOWN_KINDS, kind_of, open_regular, refusal
+from lenetkit.files.opening import KNOWN_KINDS, file_kind, open_regular, refusal
 
 Tensors = dict[str, NDArray[Any]]
 MAX_BYTES = 2 << 30
@@ -92,7 +92,7 @@ def _read_header(file: BinaryIO, path: Path) -> dict[str, Any]:
         raise ModelFileError(f"{path}: {size:,} bytes; a model has at most {MAX_BYTES:,}")
     file.seek(0)
     start = file.read(64)
-    kind = kind_of(start)
+    kind = file_kind(start)
     if kind == "a text" or kind in KNOWN_KINDS - {"a safetensors file", "an empty file"}:
         raise ModelFileError(f"{path}: is {kind}; expected {_EXPECTED}")
     length = int.from_bytes(start[:8], "little")

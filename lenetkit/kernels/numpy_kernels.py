@@ -6,9 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
-from lenetkit.arrays import Array
 from lenetkit.kernels.base import Kernels
 from lenetkit.kernels.fused import ConvMaxPool2d, ReLUMaxPool2d
 from lenetkit.layers.activations import ReLU
@@ -16,7 +14,6 @@ from lenetkit.layers.base import Layer
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.pooling import MaxPool2d
 from lenetkit.operations import convolution, pooling, workers
-from lenetkit.operations.base import Scratch, Window
 from lenetkit.operations.blocks import Blocks
 from lenetkit.operations.products import Products
 
@@ -27,6 +24,13 @@ _FUSED = (Conv2d, ReLU, MaxPool2d)
 @dataclass(frozen=True, kw_only=True)
 class NumpyKernels(Kernels):
     """Convolution by matrix products, pooling by strided slices."""
+
+    conv2d = staticmethod(convolution.forward)
+    conv2d_backward = staticmethod(convolution.backward)
+    max_pool2d = staticmethod(pooling.max_forward)
+    max_pool2d_backward = staticmethod(pooling.max_backward)
+    avg_pool2d = staticmethod(pooling.avg_forward)
+    avg_pool2d_backward = staticmethod(pooling.avg_backward)
 
     def fuse(self, layers: Sequence[Layer]) -> tuple[int, Layer] | None:
         strips = self._computes_as_here()
@@ -71,43 +75,6 @@ class NumpyKernels(Kernels):
 
     def threads(self) -> int:
         return max(super().threads(), workers.threads())
-
-    def conv2d(
-        self,
-        x: Array,
-        weight: Array,
-        bias: Array | None,
-        window: Window,
-        groups: int,
-        scratch: Scratch,
-    ) -> tuple[Array, Any]:
-        return convolution.forward(x, weight, bias, window, groups, scratch)
-
-    def conv2d_backward(
-        self,
-        saved: Any,
-        weight: Array,
-        dy: Array,
-        d_weight: Array,
-        d_bias: Array | None,
-        needs_input_grad: bool,
-        scratch: Scratch,
-    ) -> Array | None:
-        return convolution.backward(saved, dy, d_weight, d_bias, needs_input_grad, scratch)
-
-    def max_pool2d(self, x: Array, window: Window, scratch: Scratch) -> tuple[Array, Any]:
-        return pooling.max_forward(x, window, scratch)
-
-    def max_pool2d_backward(self, saved: Any, dy: Array, scratch: Scratch) -> Array:
-        return pooling.max_backward(saved, dy, scratch)
-
-    def avg_pool2d(
-        self, x: Array, window: Window, count_include_pad: bool, scratch: Scratch
-    ) -> tuple[Array, Any]:
-        return pooling.avg_forward(x, window, count_include_pad, scratch)
-
-    def avg_pool2d_backward(self, saved: Any, dy: Array, scratch: Scratch) -> Array:
-        return pooling.avg_backward(saved, dy, scratch)
 
 
 def _plan(conv: Conv2d, in_shape: tuple[int, ...], batch: int) -> tuple[type[Products], Blocks]:

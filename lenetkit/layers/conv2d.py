@@ -27,6 +27,11 @@ class Conv2d(SecondOrderLayer):
     Parameters: weight (out_channels, C / groups, kh, kw), bias (out_channels,).
     Raises ShapeError when the kernel is larger than the padded input or `groups` does not divide C.
     Source: LeCun et al. 1998, section II.A.
+
+    Kernel sets may run it fused with the ReLU and the pooling that follow, as NumPy's does in
+    `kernels/fused.py` (`ConvMaxPool2d`): in a network such as LeNet-5 `forward` here is then
+    never called. `Kernels.fuse` decides; `network.workspace(training=True, fused=False)` runs every
+    layer alone.
     """
 
     out_channels: int = option(minimum=1, doc="Feature maps that come out.")

@@ -18,7 +18,7 @@ from lenetkit.files.tensorfile import Tensors
 from lenetkit.model.metadata import missing_providers
 from lenetkit.network.network import Network
 from lenetkit.network.plan import Plan, plan_text
-from lenetkit.options import Configurable, kind_of, options_of
+from lenetkit.options import Configurable, base_of, options_of
 from lenetkit.registry.catalog import Catalog, installed
 from lenetkit.spec.merge import Override
 from lenetkit.values import show
@@ -138,7 +138,7 @@ def providers(plan: Plan, catalog: Catalog) -> dict[str, tuple[str, str]]:
                 visit(item)
         elif isinstance(thing, Configurable):
             if thing.group:
-                registry = catalog.registry(kind_of(thing))
+                registry = catalog.registry(base_of(thing))
                 entry = registry.entry(registry.name_of(type(thing)))
                 maker = (entry.provider.distribution, entry.provider.version)
                 taken = used.get(entry.name, maker) != maker

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, SupportsIndex
 
 from lenetkit.arrays import Shape, shape_text
-from lenetkit.errors import PluginError, Problem, ShapeError, SpecError, blaming, shortened
+from lenetkit.errors import PluginError, Problem, ShapeError, SpecError, shortened
 from lenetkit.layers.base import Cost, Layer, ParamSpec, SecondOrderLayer
 from lenetkit.losses import SecondOrderLoss
 from lenetkit.optimizers import SecondOrderOptimizer
 from lenetkit.options import Configurable
-from lenetkit.registry.blame import identity
+from lenetkit.registry.blame import blaming
 from lenetkit.registry.catalog import Catalog, Provider, installed
 from lenetkit.spec.bind import Binder
 from lenetkit.spec.dump import to_yaml
@@ -123,7 +123,7 @@ def expect_second_order(plan: Plan, root: MapNode | None = None) -> None:
     optimizer = type(plan.spec.train.optimizer).__name__
 
     def lacks(mark: Mark, path: str, thing: Configurable) -> Problem:
-        name, _ = identity(thing, installed())
+        name, _ = installed().identity(thing)
         message = f"{name} has no second derivatives, which the optimizer {optimizer} needs"
         return mark.problem(path, f"{message}; use another {thing.kind}, or another optimizer")
 
@@ -152,7 +152,7 @@ def plan_layers(
     shape = in_shape
     for named in layers:
         path = f"layers.{named.name}"
-        type_name, provider = identity(named.layer, catalog)
+        type_name, provider = catalog.identity(named.layer)
         try:
             culprit = f"{path}: {type_name} of {provider or 'this process'}"
             with blaming(culprit, ShapeError):

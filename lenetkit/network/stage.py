@@ -10,7 +10,8 @@ from lenetkit.kernels.base import Kernels
 from lenetkit.layers.base import Layer, Params, SecondOrderLayer
 from lenetkit.layers.call import Call
 from lenetkit.options import Configurable
-from lenetkit.registry.blame import ContractError, expect_own
+from lenetkit.registry.blame import ContractError
+from lenetkit.registry.catalog import installed
 
 
 @dataclass(eq=False)
@@ -49,7 +50,7 @@ class Stage:
             y, self.saved = result
             _expect_shape(y, (len(x), *self.out_shape))
         except BaseException as error:
-            self._expect_own(error, "forward")
+            self._blame(error, "forward")
             raise
         return y
 
@@ -64,7 +65,7 @@ class Stage:
             if self.first:
                 _expect_shape(dx, (len(dy), *self.in_shape))
         except BaseException as error:
-            self._expect_own(error, "backward")
+            self._blame(error, "backward")
             raise
         return dx  # type: ignore[return-value]
 
@@ -78,12 +79,12 @@ class Stage:
             if self.first:
                 _expect_shape(d2x, (len(d2y), *self.in_shape))
         except BaseException as error:
-            self._expect_own(error, "second_backward")
+            self._blame(error, "second_backward")
             raise
         return d2x
 
-    def _expect_own(self, error: BaseException, method: str) -> None:
-        expect_own(error, f"layers.{self.name}: {method}", self._authors)
+    def _blame(self, error: BaseException, method: str) -> None:
+        installed().blame(error, f"layers.{self.name}: {method}", self._authors)
 
 
 def _expect_shape(found: Any, expected: Shape) -> None:

@@ -15,13 +15,11 @@ from typing import ClassVar
 import numpy as np
 
 from lenetkit.arrays import Array
+from lenetkit.operations import settings
 from lenetkit.operations.base import Scratch
 from lenetkit.operations.blocks import Blocks
 from lenetkit.operations.memory import BATCH_LAST, Order
 from lenetkit.operations.products import Products, in_pieces
-
-_DEEP = 64
-"""Depth from which on the weights' gradient is worth a copy of dy, batch outermost (measured)."""
 
 
 class BatchLast(Products):
@@ -36,7 +34,7 @@ class BatchLast(Products):
 
     def outputs(self, rows: slice, y: Array, scratch: Scratch) -> None:
         patches = _gather(self.padded, self.blocks, rows, scratch)
-        _multiply(self.band, patches, _by_block(y, self.blocks))
+        multiply(self.band, patches, _by_block(y, self.blocks))
 
     def gradients(
         self, rows: slice, dy: Array, d_band: Array, dx: Array | None, scratch: Scratch
@@ -47,7 +45,7 @@ class BatchLast(Products):
         if dx is not None:
             depth = self.blocks.depth
             d_patches = patches[:, :, :, :depth]  # their own values are used up
-            _multiply(self.band[:, :, :depth].swapaxes(1, 2), d_products, d_patches)
+            multiply(self.band[:, :, :depth].swapaxes(1, 2), d_products, d_patches)
             _scatter(d_patches, dx, self.blocks)
 
 
@@ -58,7 +56,7 @@ def _weight_gradient(patches: Array, d_products: Array, scratch: Scratch) -> Arr
         return _flat(d_products).swapaxes(1, 2) @ _flat(patches)
     split = in_pieces(d_products, inner * N)
     transposed = split.swapaxes(-1, -2)
-    if inner >= _DEEP:
+    if inner >= settings.DEEP:
         copy = scratch("transposed", transposed.shape, transposed.dtype)
         copy[...] = transposed
         transposed = copy
@@ -110,7 +108,7 @@ def _scatter(d_patches: Array, dx: Array, blocks: Blocks) -> None:
             np.add(line, pieces[:, :, b, u], out=line)
 
 
-def _multiply(matrices: Array, patches: Array, out: Array) -> None:
+def multiply(matrices: Array, patches: Array, out: Array) -> None:
     """out[g, r, b] = matrices[g] · patches[g, r, b] for every block."""
     inner, N = patches.shape[-2:]
     if N == 1:  # one product over all blocks, instead of one a block

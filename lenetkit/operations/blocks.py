@@ -5,16 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache, cached_property
 
+from lenetkit.operations import settings
 from lenetkit.operations.base import Pair, Window
-
-_COPY = 12
-"""Multiply-adds that take as long as copying a value into a block and back (measured)."""
-_STRIP = 1 << 18
-"""Values gathered at a time: few enough to stay in a core's cache."""
-_WORTH_SHARING = 25_000_000
-"""Multiply-adds from which on another thread saves more than it costs to wake it (measured)."""
-_MOST_PARTS = 8
-"""More parts would read more rows twice."""
 
 
 @dataclass(frozen=True)
@@ -65,19 +57,20 @@ class Blocks:
     def parts(self, batch: int, rows: int, multiple: int) -> list[slice]:
         """The first rows of the output, cut for threads to share; a `multiple` in all but one."""
         work = rows * self._values(batch) * self.rows
-        count = min(max(work // _WORTH_SHARING, 1), _MOST_PARTS)
+        count = min(max(work // settings.SHARED_FROM, 1), settings.MAX_PARTS)
         return _cut(slice(0, rows), 1 << (count.bit_length() - 1), multiple)
 
     def strips(self, part: slice, batch: int, multiple: int) -> list[slice]:
         """The rows of a part, as many at a time as a core's cache holds."""
         values = (part.stop - part.start) * self._values(batch)
-        return _cut(part, -(-values // _STRIP), multiple)
+        return _cut(part, -(-values // settings.STRIP), multiple)
 
     def columns(self, rows: slice, batch: int) -> list[slice]:
         """Where one row alone is more than a cache holds, pieces of it; else all of it."""
         values = (rows.stop - rows.start) * self._values(batch)
         whole = slice(0, self.out[1])
-        return _cut(whole, -(-values // _STRIP), 1) if rows.stop - rows.start == 1 else [whole]
+        one_row = rows.stop - rows.start == 1
+        return _cut(whole, -(-values // settings.STRIP), 1) if one_row else [whole]
 
     def _values(self, batch: int) -> int:
         """Values gathered for one row of the output."""
@@ -106,4 +99,4 @@ def plan_blocks(
     widest = out[1] if groups == 1 or maps == 1 else 1
     widths = [width] if width else [w for w in range(1, widest + 1) if out[1] % w == 0]
     choices = [Blocks(window, out, channels, maps, groups, width, bias) for width in widths]
-    return min(choices, key=lambda blocks: blocks.inner / blocks.width * (blocks.rows + _COPY))
+    return min(choices, key=lambda b: b.inner / b.width * (b.rows + settings.COPY_COST))

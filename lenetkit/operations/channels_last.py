@@ -34,7 +34,7 @@ class ChannelsLast(Products):
     def outputs(self, rows: slice, y: Array, scratch: Scratch) -> None:
         for columns in self.blocks.columns(rows, self.batch):
             patches = self._gather(rows, columns, scratch)
-            _multiply(patches, self._transposed, self._by_group(y[:, columns]))
+            multiply(patches, self._transposed, self._by_group(y[:, columns]))
 
     def gradients(
         self, rows: slice, dy: Array, d_band: Array, dx: Array | None, scratch: Scratch
@@ -46,7 +46,7 @@ class ChannelsLast(Products):
             if dx is not None:
                 depth = self.blocks.depth
                 d_patches = patches[:, :, :depth]  # their own values are used up
-                _multiply(d_products, self.band[:, :, :depth], d_patches)
+                multiply(d_products, self.band[:, :, :depth], d_patches)
                 self._scatter(d_patches, rows, columns, dx)
 
     @cached_property
@@ -97,7 +97,7 @@ class ChannelsLast(Products):
                 np.add(places, pieces[:, :, :, :, u, v], out=places)
 
 
-def _multiply(a: Array, b: Array, out: Array) -> None:
+def multiply(a: Array, b: Array, out: Array) -> None:
     """out = a · b of every group, in pieces that are multiplied as fast as can be."""
     cost = b.shape[1] * b.shape[2]
     np.matmul(in_pieces(a, cost), b[:, None], out=in_pieces(out, cost))

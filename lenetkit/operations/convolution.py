@@ -13,15 +13,12 @@ from typing import Any
 
 from lenetkit.arrays import Array
 from lenetkit.operations import band as bands
-from lenetkit.operations import memory, workers
+from lenetkit.operations import memory, settings, workers
 from lenetkit.operations.base import Pair, Scratch, Window
 from lenetkit.operations.batch_last import BatchLast
 from lenetkit.operations.blocks import Blocks, plan_blocks
 from lenetkit.operations.channels_last import ChannelsLast
 from lenetkit.operations.products import Products
-
-_MANY = 32
-"""Channels that are worth lying innermost; fewer make runs too short (measured)."""
 
 
 def plan(
@@ -33,7 +30,7 @@ def plan(
     window fits.
     """
     channels = weight_shape[1]
-    if channels >= _MANY and channels > batch:
+    if channels >= settings.MANY_CHANNELS and channels > batch:
         return ChannelsLast, plan_blocks(size, weight_shape, window, groups, bias, width=1)
     return BatchLast, plan_blocks(size, weight_shape, window, groups, bias)
 
@@ -50,7 +47,8 @@ def forward(
 
 
 def backward(
-    products: Products,
+    saved: Products,
+    weight: Array,
     dy: Array,
     d_weight: Array,
     d_bias: Array | None,
@@ -58,9 +56,9 @@ def backward(
     scratch: Scratch,
 ) -> Array | None:
     """Write dL/dweight and dL/dbias; return dL/dx (N, C, H, W) where it is needed."""
-    ordered = memory.contiguous("dy", products.order.arrange(dy), scratch)
+    ordered = memory.contiguous("dy", saved.order.arrange(dy), scratch)
     return gradients(
-        products, lambda rows, own: ordered[rows], d_weight, d_bias, needs_input_grad, scratch
+        saved, lambda rows, own: ordered[rows], d_weight, d_bias, needs_input_grad, scratch
     )
 
 
@@ -92,7 +90,10 @@ def for_strips(
         for strip in blocks.strips(parts[part], N, multiple):
             work(strip, own)
 
-    workers.run(share, len(parts))
+    if len(parts) == 1:
+        share(0, 0)
+    else:
+        workers.run(share, len(parts))
 
 
 def gradients(

@@ -7,15 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from lenetkit.arrays import Array
+from lenetkit.operations import settings
 from lenetkit.operations.base import Scratch
 from lenetkit.operations.blocks import Blocks
 from lenetkit.operations.memory import Order
-
-_SMALL = 1_000_000
-"""Multiply-adds up to which OpenBLAS computes a product as it stands, without copying the matrices
-into an order of its own: half as fast again (measured)."""
-_FEWEST_ROWS = 8
-"""Rows that a piece of such a product keeps: fewer are slower than packing."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +55,6 @@ def in_pieces(matrices: Array, cost: int) -> Array:
     `cost` is the multiply-adds of a row.
     """
     *before, R, K = matrices.shape
-    pieces = (n for n in range(1, R // _FEWEST_ROWS + 1) if R % n == 0 and R // n * cost <= _SMALL)
-    count = next(pieces, 1)
+    small, counts = settings.SMALL_PRODUCT, range(1, R // settings.MIN_ROWS + 1)
+    count = next((n for n in counts if R % n == 0 and R // n * cost <= small), 1)
     return matrices.reshape(*before, count, R // count, K)

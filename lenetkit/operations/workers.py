@@ -61,7 +61,8 @@ def run(work: Work, parts: int) -> None:
     """Do all parts, on as many threads as `limited` allows; raises what a part raised."""
     threads = min(_limit, parts)
     if threads < 2 or not _in_use.acquire(blocking=False):  # another thread's pass has the helpers
-        _share(work, 0, parts, 1)
+        for part in range(parts):
+            work(part, 0)
         return
     try:
         while len(_helpers) < threads - 1:

@@ -7,49 +7,37 @@ any plugin declares its own. Listing imports nothing; a class is imported when a
 from __future__ import annotations
 
 import functools
-import importlib
 import inspect
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import Distribution, EntryPoint
 from typing import Generic, TypeVar
 
-from lenetkit.errors import PluginError, blaming, did_you_mean
-from lenetkit.options import Configurable, options_of
+from lenetkit.data.source import DataSource
+from lenetkit.data.transforms import Transform
+from lenetkit.errors import LenetkitError, PluginError, did_you_mean, is_ctrl_c
+from lenetkit.initializers import Initializer
+from lenetkit.kernels.base import Kernels
+from lenetkit.layers.base import Layer
+from lenetkit.losses import Loss
+from lenetkit.optimizers import Optimizer
+from lenetkit.options import Configurable, base_of, options_of
+from lenetkit.registry.api import API, API_GROUP, other_api
+from lenetkit.registry.blame import blaming, fault, innermost_line, package_of
 from lenetkit.registry.discovery import Unreadable, find_entry_points
+from lenetkit.schedules import Schedule
 from lenetkit.values import show
 
 T = TypeVar("T", bound=Configurable)
 
-GROUPS = {
-    "lenetkit.layers": "layer",
-    "lenetkit.losses": "loss",
-    "lenetkit.optimizers": "optimizer",
-    "lenetkit.schedules": "schedule",
-    "lenetkit.initializers": "initializer",
-    "lenetkit.datasets": "data set",
-    "lenetkit.transforms": "transform",
-    "lenetkit.kernels": "kernel set",
-}
-"""The entry-point groups, and what a name in each of them is, in the singular."""
-
-
-_BASES = {
-    "lenetkit.layers": "lenetkit.layers.base:Layer",
-    "lenetkit.losses": "lenetkit.losses:Loss",
-    "lenetkit.optimizers": "lenetkit.optimizers:Optimizer",
-    "lenetkit.schedules": "lenetkit.schedules:Schedule",
-    "lenetkit.initializers": "lenetkit.initializers:Initializer",
-    "lenetkit.datasets": "lenetkit.data.source:DataSource",
-    "lenetkit.transforms": "lenetkit.data.transforms:Transform",
-    "lenetkit.kernels": "lenetkit.kernels.base:Kernels",
-}
-
-API = "2"
-"""The version of the contracts that plugins are written against."""
-API_GROUP = "lenetkit.api"
-"""A distribution names the versions it supports as entry points of this group: `1 = "package"`."""
+KINDS: tuple[type[Configurable], ...] = (
+    *(Layer, Loss, Optimizer, Schedule, Initializer, DataSource, Transform, Kernels),
+)
+"""The base classes of everything that a plugin can provide."""
+GROUPS = {base.group: base for base in KINDS}
+"""The entry-point groups, each with the base class of what is registered in it."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +56,7 @@ BUILTIN = "lenetkit"
 
 
 @dataclass(frozen=True)
-class Entry:
+class Registration:
     """One registered name: where it points and who registered it."""
 
     name: str
@@ -91,18 +79,18 @@ class Registry(Generic[T]):
         self,
         group: str,
         base: type[T],
-        entries: Iterable[Entry],
+        entries: Iterable[Registration],
         unreadable: Sequence[Unreadable] = (),
     ) -> None:
         self.group = group
         self.base = base
         self.unreadable = unreadable
-        self._loaded: dict[Entry, type[T]] = {}
-        self._entries: dict[str, list[Entry]] = defaultdict(list)
+        self._loaded: dict[Registration, type[T]] = {}
+        self._entries: dict[str, list[Registration]] = defaultdict(list)
         for entry in entries:
             self.add(entry)
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: Registration) -> None:
         """Register one name more; a distribution found twice on the path counts once."""
         if entry not in self._entries[entry.name]:
             self._entries[entry.name].append(entry)
@@ -110,7 +98,7 @@ class Registry(Generic[T]):
     @property
     def kind(self) -> str:
         """What a name of this group stands for: `layer`, `data set`."""
-        return GROUPS.get(self.group, self.base.__name__.lower())
+        return self.base.kind
 
     @property
     def a_kind(self) -> str:
@@ -121,11 +109,11 @@ class Registry(Generic[T]):
         """All registered names, sorted. Imports nothing."""
         return sorted(self._entries)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[Registration]:
         """All registrations, names claimed twice included. Imports nothing."""
         return [entry for name in self.names() for entry in self._entries[name]]
 
-    def entry(self, name: str) -> Entry:
+    def entry(self, name: str) -> Registration:
         """The registration of a name, or of `distribution:name`.
 
         A built-in keeps its name whoever else claims it. Raises PluginError for an unknown name
@@ -158,7 +146,7 @@ class Registry(Generic[T]):
         """
         return self.load(self.entry(name))
 
-    def load(self, entry: Entry) -> type[T]:
+    def load(self, entry: Registration) -> type[T]:
         """The class behind a registration; see `get`."""
         if entry not in self._loaded:
             self._loaded[entry] = self._load(entry)
@@ -177,22 +165,22 @@ class Registry(Generic[T]):
             f"{cls.__qualname__} is not registered in {self.group}; declare it as an entry point"
         )
 
-    def _is_plain(self, entry: Entry) -> bool:
+    def _is_plain(self, entry: Registration) -> bool:
         """Whether the bare name means this registration."""
         claims = self._entries[entry.name]
         return len(claims) == 1 or entry.provider.distribution == BUILTIN
 
-    def _load(self, entry: Entry) -> type[T]:
+    def _load(self, entry: Registration) -> type[T]:
         where = f"{self.kind} '{entry.name}' of {entry.provider} ({entry.target})"
         if entry.unusable:
             raise PluginError(f"{where} {entry.unusable}")
         with blaming(f"{where} does not load"):
             loaded = entry.point.load()
-        with blaming(f"{where} is a class of an odd kind"):
+        with blaming(f"{where} cannot be checked as a class"):
             fits = isinstance(loaded, type) and issubclass(loaded, self.base)
         if not fits:
             base = f"{self.base.__module__}.{self.base.__name__}"
-            raise PluginError(f"{where} is no subclass of {base}")
+            raise PluginError(f"{where} is not a subclass of {base}")
         if inspect.isabstract(loaded):
             missing = ", ".join(sorted(loaded.__abstractmethods__))
             raise PluginError(f"{where} is abstract: it does not define {missing}")
@@ -211,14 +199,13 @@ class Catalog:
         for point in points:
             if point.group == API_GROUP:
                 supported[_provider(point).distribution].add(point.name)
-        self._entries: dict[str, list[Entry]] = {group: [] for group in GROUPS}
+        self._entries: dict[str, list[Registration]] = {group: [] for group in GROUPS}
         for point in points:
             if point.group in GROUPS:
                 provider = _provider(point)
-                unusable = _no_target(point) or _other_api(
-                    supported.get(provider.distribution, {API})
-                )
-                entry = Entry(point.name, point.value, provider, point, unusable)
+                versions = supported.get(provider.distribution, {API})
+                unusable = _no_target(point) or other_api(versions)
+                entry = Registration(point.name, point.value, provider, point, unusable)
                 self._entries[point.group].append(entry)
         self._registries: dict[str, Registry[Configurable]] = {}
 
@@ -229,15 +216,63 @@ class Catalog:
             self._registries[base.group] = made  # type: ignore[assignment]
         return self._registries[base.group]  # type: ignore[return-value]
 
-    def entries(self) -> Mapping[str, list[Entry]]:
+    def entries(self) -> Mapping[str, list[Registration]]:
         """Group → its registrations, in the order of `GROUPS`. Imports nothing."""
         return self._entries
 
-    def add(self, group: str, entry: Entry) -> None:
+    def add(self, group: str, entry: Registration) -> None:
         """Register one name more."""
         self._entries[group].append(entry)
         if group in self._registries:
             self._registries[group].add(entry)
+
+    def identity(self, thing: Configurable) -> tuple[str, Provider | None]:
+        """The registered name and provider of an object; its class's name where it has none."""
+        registry = self.registry(base_of(thing))
+        try:
+            name = registry.name_of(type(thing))
+            return name, registry.entry(name).provider
+        except PluginError:
+            return type(thing).__name__, None
+
+    def blame(
+        self, error: BaseException, where: str = "", authors: Sequence[Configurable] = ()
+    ) -> None:
+        """Raise PluginError where a plugin's code raised this; else return.
+
+        The innermost line of a plugin's code decides: of any plugin, or, in a pass at `where`, of
+        one of its `authors`; where there is no such line, the first author is blamed. Lets pass
+        what lenetkit's own code raised, what is said in words already, the user's Ctrl-C, a lack
+        of memory, and a reader who has gone.
+        """
+        said = PluginError if authors else (LenetkitError, MemoryError, BrokenPipeError)
+        if is_ctrl_c(error) or isinstance(error, said):
+            return
+        if authors:
+            foreign = {package_of(type(thing).__module__): thing for thing in reversed(authors)}
+            foreign.pop(BUILTIN, None)
+            line = innermost_line(error, foreign)
+            if line or authors[0] in foreign.values():
+                name, provider = self.identity(foreign[line.package] if line else authors[0])
+                raise fault(error, f"{where} of {name} of {provider or 'this process'}", line)
+            return
+        entries = [entry for group in self._entries.values() for entry in group]
+        providers = {
+            package_of(entry.target.partition(":")[0]): entry.provider for entry in entries
+        }
+        providers.pop(BUILTIN, None)
+        if line := innermost_line(error, providers):
+            raise fault(error, f"{providers[line.package]}: {line.function}", line)
+
+
+@contextmanager
+def naming_plugins() -> Iterator[None]:
+    """What the code of any installed plugin raises inside the block, as a PluginError."""
+    try:
+        yield
+    except BaseException as error:
+        installed().blame(error)
+        raise
 
 
 @functools.cache
@@ -246,26 +281,11 @@ def installed() -> Catalog:
     return Catalog(*find_entry_points((*GROUPS, API_GROUP)))
 
 
-def base_of(group: str) -> type[Configurable]:
-    """The base class of a group's plugins."""
-    module, _, name = _BASES[group].partition(":")
-    base: type[Configurable] = getattr(importlib.import_module(module), name)
-    return base
-
-
 def _no_target(point: EntryPoint) -> str:
     """Why an entry point leads nowhere; empty if it may lead somewhere."""
     if point.pattern.fullmatch(point.value):
         return ""
     return f"points at {show(point.value)}; expected MODULE:CLASS"
-
-
-def _other_api(supported: set[str]) -> str:
-    """Why a distribution for these versions of the contracts cannot be used; empty if it can."""
-    if API in supported:
-        return ""
-    versions = ", ".join(sorted(supported))
-    return f"was built for plugin API {versions}; this lenetkit has {API}: update the older one"
 
 
 def _provider(point: EntryPoint) -> Provider:

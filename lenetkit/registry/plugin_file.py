@@ -14,13 +14,14 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
 
-from lenetkit.errors import PluginError, blaming
+from lenetkit.errors import PluginError
 from lenetkit.files.opening import open_regular, refusal
 from lenetkit.options import Configurable
-from lenetkit.registry.catalog import GROUPS, Catalog, Entry, Provider
+from lenetkit.registry.blame import blaming
+from lenetkit.registry.catalog import GROUPS, Catalog, Provider, Registration
 
 
-def add_file(catalog: Catalog, path: Path) -> list[Entry]:
+def add_file(catalog: Catalog, path: Path) -> list[Registration]:
     """Run a plugin file and register what its `PLUGINS` names.
 
     Its provider is the file's name, its version the SHA-256 of its bytes. Raises PluginError
@@ -39,7 +40,7 @@ def add_file(catalog: Catalog, path: Path) -> list[Entry]:
     added = []
     for name, group, qualname in provided:
         point = EntryPoint(name, f"{module.__name__}:{qualname}", group)
-        added.append(Entry(name, point.value, provider, point))
+        added.append(Registration(name, point.value, provider, point))
         catalog.add(group, added[-1])
     return added
 
@@ -59,7 +60,7 @@ def _provided(module: ModuleType, path: Path) -> list[tuple[str, str, str]]:
         group = getattr(cls, "group", None)
         if not (isinstance(cls, type) and issubclass(cls, Configurable) and group in GROUPS):
             raise PluginError(
-                f"{path}: PLUGINS[{name!r}] is no subclass of Layer, Loss, Optimizer, Schedule, "
+                f"{path}: PLUGINS[{name!r}] is not a subclass of Layer, Loss, Optimizer, Schedule, "
                 "Initializer, DataSource, Transform or Kernels"
             )
         provided.append((name, group, cls.__qualname__))

@@ -18,7 +18,7 @@ from lenetkit.model.metadata import missing_providers
 from lenetkit.model.model import Model
 from lenetkit.network.plan import Plan, load_plan
 from lenetkit.operations.blas import MAX_THREADS
-from lenetkit.registry.blame import naming_plugins
+from lenetkit.registry.catalog import naming_plugins
 from lenetkit.runs.checkpoint import Checkpoint
 from lenetkit.runs.folder import RunFolder
 from lenetkit.runs.interrupt import finishing

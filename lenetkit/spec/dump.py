@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from lenetkit.options import Configurable, kind_of, options_of
+from lenetkit.options import Configurable, base_of, options_of
 from lenetkit.registry.catalog import Catalog
 from lenetkit.spec.nodes import scalar
 from lenetkit.spec.sections import FORMAT, ModelSpec
@@ -16,7 +16,7 @@ def to_plain(spec: ModelSpec, catalog: Catalog) -> dict[str, Any]:
     """The spec as nested dicts, lists and scalars, every option written out."""
 
     def plugin(thing: Configurable) -> Any:
-        name = catalog.registry(kind_of(thing)).name_of(type(thing))
+        name = catalog.registry(base_of(thing)).name_of(type(thing))
         own = options(thing)
         return {"type": name, **own} if own else name
 
@@ -38,7 +38,7 @@ def to_plain(spec: ModelSpec, catalog: Catalog) -> dict[str, Any]:
         "init": plugin(spec.init),
         "kernels": plugin(spec.kernels),
         "data": {
-            "type": catalog.registry(kind_of(spec.data.source)).name_of(type(spec.data.source)),
+            "type": catalog.registry(base_of(spec.data.source)).name_of(type(spec.data.source)),
             **options(spec.data.source),
             **options(spec.data.options),
         },

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import yaml
 
 from lenetkit.errors import Problem, Problems, SpecError
-from lenetkit.files.opening import KNOWN_KINDS, kind_of, open_regular, refusal
+from lenetkit.files.opening import KNOWN_KINDS, file_kind, open_regular, refusal
 from lenetkit.values import show
 
 MAX_BYTES = 100_000
@@ -101,7 +101,7 @@ def read_file(path: Path, problems: Problems) -> Node:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise refused(refusal(error, "a spec file")) from None
-    kind = kind_of(data)
+    kind = file_kind(data)
     if kind in _OTHER_FILES:
         raise refused(f"is {kind}; expected a spec file, which is YAML text in UTF-8")
     if len(data) > MAX_BYTES:

@@ -9,8 +9,9 @@ import inspect
 from typing import Any, Literal, get_args, get_origin
 
 from lenetkit.errors import PluginError
+from lenetkit.layers.base import Layer
 from lenetkit.options import Configurable, Option, options_of, plugin_base
-from lenetkit.registry.catalog import GROUPS, Catalog, base_of
+from lenetkit.registry.catalog import GROUPS, Catalog
 from lenetkit.spec.sections import FORMAT, DataOptions, Head, TrainSpec
 from lenetkit.values import alternatives
 
@@ -27,7 +28,7 @@ _AFTER = {"type": "string", "description": "Places a new layer behind this one, 
 
 def build_schema(catalog: Catalog) -> Schema:
     """The schema of a whole spec. Plugins that do not load are left out."""
-    definitions = {GROUPS[group]: _kind(catalog, group) for group in GROUPS}
+    definitions = {GROUPS[group].kind: _kind(catalog, group) for group in GROUPS}
     layer, change = _ref("layer"), {"type": "object", "not": {"required": ["type"]}}
     changes = {"anyOf": [layer, change, {"type": "null"}]}
     return {
@@ -60,7 +61,7 @@ def build_schema(catalog: Catalog) -> Schema:
 def _kind(catalog: Catalog, group: str) -> Schema:
     """`TYPE` or `{type: TYPE, option: value}` for every type of a group."""
     classes = _classes(catalog, group)
-    extra = {"after": _AFTER} if GROUPS[group] == "layer" else {}
+    extra = {"after": _AFTER} if GROUPS[group] is Layer else {}
     cases = [
         {
             "if": {"properties": {"type": {"const": name}}},
@@ -83,7 +84,7 @@ def _kind(catalog: Catalog, group: str) -> Schema:
 
 
 def _classes(catalog: Catalog, group: str) -> dict[str, type[Configurable]]:
-    registry = catalog.registry(base_of(group))
+    registry = catalog.registry(GROUPS[group])
     classes = {}
     for name in registry.names():
         try:
@@ -162,7 +163,7 @@ def _hint(hint: Any, opt: Option) -> Schema:
         )
     base = plugin_base(hint)
     if base is not None:
-        return _ref(GROUPS[base.group])
+        return _ref(base.kind)
     bounds = {_BOUNDS[key]: value for key, value in opt.bounds.items()}
     return {"type": _JSON_TYPES[hint], **(bounds if hint in (int, float) else {})}
 

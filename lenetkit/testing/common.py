@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from lenetkit.errors import PluginError, SpecError
-from lenetkit.options import Configurable, kind_of, options_of
+from lenetkit.options import Configurable, base_of, options_of
 from lenetkit.registry.catalog import installed
 from lenetkit.spec.bind import Binder
 from lenetkit.spec.nodes import MapNode, Mark, parse
@@ -161,7 +161,7 @@ def _plain(value: Any) -> Any:
     """A value as a spec writes it. Raises CheckSkipped for a plugin that no spec can name."""
     if isinstance(value, Configurable):
         try:
-            name = installed().registry(kind_of(value)).name_of(type(value))
+            name = installed().registry(base_of(value)).name_of(type(value))
         except PluginError as error:
             raise CheckSkipped(f"no spec can name the value of an option: {error}") from None
         return {"type": name, **_written(value)}

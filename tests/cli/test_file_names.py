@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests import bad_models
 from tests.cli.conftest import Call
+from tests.support import bad_models
 
 NAMES = [
     "with spaces.png",

@@ -100,7 +100,7 @@ BROKEN = {
         "does not run: Odd\n",
     ),
     "syntax": ("def", "does not run: SyntaxError"),
-    "wrong class": ("PLUGINS = {'a': int}", "PLUGINS['a'] is no subclass of Layer, Loss"),
+    "wrong class": ("PLUGINS = {'a': int}", "PLUGINS['a'] is not a subclass of Layer, Loss"),
 }
 
 

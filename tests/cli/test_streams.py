@@ -14,7 +14,7 @@ import pytest
 
 from lenetkit import __main__
 from lenetkit.cli.streams import unfailing
-from tests.reliability.small_run import THOROUGH, outcome, write_inputs
+from tests.support.small_run import THOROUGH, outcome, write_inputs
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="POSIX's shells and devices")
 

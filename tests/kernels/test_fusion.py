@@ -23,6 +23,7 @@ from lenetkit.layers.dropout import Dropout
 from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
 from lenetkit.network.network import Network
 from lenetkit.network.plan import load_plan, plan_text
+from lenetkit.operations import settings
 from lenetkit.testing import Check, layer_checks, parametrize
 
 Array = NDArray[Any]
@@ -123,11 +124,9 @@ def test_convolved_and_pooled_in_strips_is_the_same_as_one_after_the_other(
     dy = rng.integers(-3, 4, (N, *fused.output_shape(in_shape))).astype(float)
     alone = passes([conv, ReLU(), pool] if relu else [conv, pool], x, dy, params)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lenetkit.operations.blocks._STRIP", draw(st.sampled_from([1, 500, 10**6])))
-        patch.setattr(
-            "lenetkit.operations.blocks._WORTH_SHARING", draw(st.sampled_from([1, 10**9]))
-        )
-        patch.setattr("lenetkit.operations.convolution._MANY", draw(st.sampled_from([1, 10**9])))
+        patch.setattr(settings, "STRIP", draw(st.sampled_from([1, 500, 10**6])))
+        patch.setattr(settings, "SHARED_FROM", draw(st.sampled_from([1, 10**9])))
+        patch.setattr(settings, "MANY_CHANNELS", draw(st.sampled_from([1, 10**9])))
         for one, other in zip(passes([fused], x, dy, params), alone, strict=True):
             np.testing.assert_array_equal(one, other)
 

@@ -21,7 +21,7 @@ from lenetkit.layers.dropout import Dropout
 from lenetkit.layers.flatten import Flatten
 from lenetkit.layers.linear import Linear
 from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
-from tests.gradients import assert_gradient
+from tests.support.gradients import assert_gradient
 
 Array = NDArray[Any]
 

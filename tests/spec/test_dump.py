@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lenetkit.data.folder import IdxFolder
 from lenetkit.network.plan import Plan, load_plan, plan_text
 from lenetkit.spec.nodes import Mark, parse, plain
-from tests.shipped import CORE
+from tests.support.shipped import CORE
 
 ODD_NAMES = ["no", "1e-3", "007", "null", "~x", "0x1F", "true", "größe", "a - b", "1", "手書き"]
 ODD_TEXTS = [

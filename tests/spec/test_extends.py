@@ -11,7 +11,7 @@ from lenetkit.errors import SpecError
 from lenetkit.network.plan import Plan, load_plan
 from lenetkit.optimizers import SGD, Adam
 from lenetkit.schedules import OneCycle
-from tests.shipped import CORE
+from tests.support.shipped import CORE
 
 BASE = """\
 lenetkit: 1

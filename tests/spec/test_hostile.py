@@ -13,16 +13,16 @@ import pytest
 
 from lenetkit.cli.main import run
 from lenetkit.errors import MOST_PROBLEMS
-from tests.spec import hostile
+from tests.support import hostile_specs
 
-EXPECTED = {name: said for name, (_, said) in (hostile.CASES | hostile.chain()).items()}
+EXPECTED = {name: said for name, (_, said) in (hostile_specs.CASES | hostile_specs.chain()).items()}
 
 
 @pytest.fixture(scope="module")
 def found() -> Any:
-    root = Path(hostile.__file__).parents[2]
+    root = Path(hostile_specs.__file__).parents[2]
     done = subprocess.run(
-        [sys.executable, hostile.__file__],
+        [sys.executable, hostile_specs.__file__],
         env=os.environ | {"PYTHONUTF8": "1", "PYTHONPATH": str(root)},
         capture_output=True,
         text=True,
@@ -50,7 +50,7 @@ def test_the_command_says_so_too(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     path = tmp_path / "spec.yaml"
-    path.write_bytes(hostile.CASES[name][0])
+    path.write_bytes(hostile_specs.CASES[name][0])
     assert run(["summary", str(path)]) == 2
     said = capsys.readouterr().err
     assert EXPECTED[name] in said

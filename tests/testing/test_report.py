@@ -31,8 +31,8 @@ from lenetkit.testing import (
     run_checks,
 )
 from lenetkit.testing.numeric import expect_gradient, likely_cause, spread
-from tests.testing.right import Affine
-from tests.testing.wrong_gradients import ForgottenBias
+from tests.support.right_plugins import Affine
+from tests.support.wrong_gradients import ForgottenBias
 
 BIAS = {
     "parameter_gradients_are_right": "the bias is fixed on purpose",

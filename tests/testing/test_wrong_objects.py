@@ -26,12 +26,12 @@ from lenetkit.testing import (
     schedule_checks,
     transform_checks,
 )
-from tests.testing.right import Affine, Bend, Center, Noise
-from tests.testing.wrong_data import WRONG_DATASETS, WRONG_TRANSFORMS, Stripes
-from tests.testing.wrong_gradients import WRONG_GRADIENTS
-from tests.testing.wrong_habits import WRONG_HABITS
-from tests.testing.wrong_kernels import WRONG_KERNELS
-from tests.testing.wrong_others import (
+from tests.support.right_plugins import Affine, Bend, Center, Noise
+from tests.support.wrong_data import WRONG_DATASETS, WRONG_TRANSFORMS, Stripes
+from tests.support.wrong_gradients import WRONG_GRADIENTS
+from tests.support.wrong_habits import WRONG_HABITS
+from tests.support.wrong_kernels import WRONG_KERNELS
+from tests.support.wrong_others import (
     WRONG_INITIALIZERS,
     WRONG_LOSSES,
     WRONG_OPTIMIZERS,

@@ -9,7 +9,7 @@ import click
 
 from lenetkit.cli.arguments import json_option, print_json, table
 from lenetkit.errors import PluginError, did_you_mean
-from lenetkit.registry.catalog import GROUPS, Entry, base_of, installed
+from lenetkit.registry.catalog import GROUPS, Registration, installed
 from lenetkit.registry.plugin_file import add_file
 from lenetkit.testing import Report, run_checks
 from lenetkit.testing.examples import example_checks
@@ -41,7 +41,7 @@ def command(targets: tuple[str, ...], verbose: bool, as_json: bool) -> int:
     return 1 if any(row["state"] not in ("ok", "not checked") for row in rows) else 0
 
 
-def _chosen(targets: tuple[str, ...]) -> list[tuple[str, Entry]]:
+def _chosen(targets: tuple[str, ...]) -> list[tuple[str, Registration]]:
     """The registrations that the targets mean, in the order of the groups."""
     files = {target: add_file(installed(), Path(target)) for target in targets if _is_file(target)}
     everything = [(group, e) for group in GROUPS for e in installed().entries()[group]]
@@ -66,9 +66,9 @@ def _is_file(target: str) -> bool:
     return target.endswith(".py")
 
 
-def _check(group: str, entry: Entry) -> tuple[Report, str]:
+def _check(group: str, entry: Registration) -> tuple[Report, str]:
     try:
-        cls = installed().registry(base_of(group)).load(entry)
+        cls = installed().registry(GROUPS[group]).load(entry)
     except PluginError as error:
         return run_checks([]), str(error)
     checks = example_checks(cls, entry.name)
@@ -80,10 +80,10 @@ def _check(group: str, entry: Entry) -> tuple[Report, str]:
     return report, "ok" if report.ok else "failed"
 
 
-def _row(group: str, entry: Entry, report: Report, state: str) -> dict[str, Any]:
+def _row(group: str, entry: Registration, report: Report, state: str) -> dict[str, Any]:
     return {
         "name": entry.name,
-        "kind": GROUPS[group],
+        "kind": GROUPS[group].kind,
         "distribution": entry.provider.distribution,
         "passed": report.passed,
         "failed": report.failed,

@@ -10,7 +10,7 @@ import click
 from lenetkit.cli.arguments import json_option, plugin_option, print_json, table
 from lenetkit.errors import PluginError, did_you_mean
 from lenetkit.options import Configurable, Option, options_of
-from lenetkit.registry.catalog import GROUPS, Entry, base_of, installed
+from lenetkit.registry.catalog import GROUPS, Registration, installed
 from lenetkit.values import show
 
 
@@ -35,7 +35,7 @@ def command(name: str, as_json: bool) -> None:
     click.echo("\n\n".join(_text(fact) for fact in facts))
 
 
-def _entries(group: str, name: str) -> list[Entry]:
+def _entries(group: str, name: str) -> list[Registration]:
     provider, _, bare = name.rpartition(":")
     return [
         entry
@@ -44,12 +44,12 @@ def _entries(group: str, name: str) -> list[Entry]:
     ]
 
 
-def _facts(group: str, entry: Entry) -> dict[str, Any]:
-    cls = installed().registry(base_of(group)).load(entry)
+def _facts(group: str, entry: Registration) -> dict[str, Any]:
+    cls = installed().registry(GROUPS[group]).load(entry)
     return {
         "name": entry.name,
         "group": group,
-        "kind": GROUPS[group],
+        "kind": GROUPS[group].kind,
         "distribution": entry.provider.distribution,
         "version": entry.provider.version,
         "class": f"{cls.__module__}:{cls.__qualname__}",
@@ -79,7 +79,7 @@ def _option(opt: Option) -> dict[str, Any]:
 
 def _shown_default(value: Any) -> str:
     if isinstance(value, Configurable):
-        return installed().registry(base_of(value.group)).name_of(type(value))
+        return installed().registry(GROUPS[value.group]).name_of(type(value))
     return show(value)
 
 

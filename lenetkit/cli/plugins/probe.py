@@ -21,7 +21,7 @@ from typing import TextIO
 
 from lenetkit.cli.plugins.family import Family, ending
 from lenetkit.errors import PluginError
-from lenetkit.registry.catalog import BUILTIN, Catalog, Entry, base_of, installed
+from lenetkit.registry.catalog import BUILTIN, GROUPS, Catalog, Registration, installed
 
 TIMEOUT = 10.0
 """Seconds that a distribution has to load one name."""
@@ -32,14 +32,14 @@ _STARTUP = 60.0
 _POLL = 0.02
 
 
-def states(catalog: Catalog, timeout: float = TIMEOUT) -> list[tuple[str, Entry, str]]:
+def states(catalog: Catalog, timeout: float = TIMEOUT) -> list[tuple[str, Registration, str]]:
     """(group, registration, state) of everything registered; `ok`, or what is wrong.
 
     Built-ins are loaded here, every other distribution in a child process.
     """
     rows = [(group, entry) for group, entries in catalog.entries().items() for entry in entries]
-    found: dict[tuple[str, Entry], str] = {}
-    by_distribution: dict[str, list[tuple[str, Entry]]] = {}
+    found: dict[tuple[str, Registration], str] = {}
+    by_distribution: dict[str, list[tuple[str, Registration]]] = {}
     for group, entry in rows:
         if entry.unusable:
             found[group, entry] = entry.unusable
@@ -57,7 +57,9 @@ def states(catalog: Catalog, timeout: float = TIMEOUT) -> list[tuple[str, Entry,
     ]
 
 
-def _with_claims(rows: Sequence[tuple[str, Entry]], group: str, entry: Entry, state: str) -> str:
+def _with_claims(
+    rows: Sequence[tuple[str, Registration]], group: str, entry: Registration, state: str
+) -> str:
     """The state, and where the bare name means another's, or nobody's, registration."""
     others = [
         e.provider.distribution
@@ -70,17 +72,19 @@ def _with_claims(rows: Sequence[tuple[str, Entry]], group: str, entry: Entry, st
     return f"{state}; '{entry.name}' is {whose}: write '{entry.qualified}'"
 
 
-def _load(catalog: Catalog, group: str, entry: Entry) -> str:
+def _load(catalog: Catalog, group: str, entry: Registration) -> str:
     try:
-        catalog.registry(base_of(group)).load(entry)
+        catalog.registry(GROUPS[group]).load(entry)
     except PluginError as error:
         return str(error)
     return OK
 
 
-def _ask(pending: Sequence[tuple[str, Entry]], timeout: float) -> dict[tuple[str, Entry], str]:
+def _ask(
+    pending: Sequence[tuple[str, Registration]], timeout: float
+) -> dict[tuple[str, Registration], str]:
     """States of one distribution's names; a new child goes on behind a name that ended one."""
-    found: dict[tuple[str, Entry], str] = {}
+    found: dict[tuple[str, Registration], str] = {}
     left = list(pending)
     while left:
         answers, end = _run_child(left, timeout)
@@ -92,7 +96,7 @@ def _ask(pending: Sequence[tuple[str, Entry]], timeout: float) -> dict[tuple[str
     return found
 
 
-def _run_child(rows: Sequence[tuple[str, Entry]], timeout: float) -> tuple[list[str], str]:
+def _run_child(rows: Sequence[tuple[str, Registration]], timeout: float) -> tuple[list[str], str]:
     """The answers that a child gave before it ended, and how it ended.
 
     It answers in a file: a pipe would stay open as long as any process that a plugin began.
@@ -132,7 +136,7 @@ def _answer(answers: Path, wanted: Sequence[tuple[str, str, str]]) -> None:
     with answers.open("a", encoding="utf-8") as file:
         _say(file, "ready")
         for group, distribution, name in wanted:
-            registry = catalog.registry(base_of(group))
+            registry = catalog.registry(GROUPS[group])
             state = _load(catalog, group, registry.entry(f"{distribution}:{name}"))
             if os.getpid() != me:  # a plugin has forked, and this is its child
                 os._exit(0)

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from lenetkit.kernels.numpy_kernels import NumpyKernels
 from lenetkit.layers.call import Call
-from lenetkit.operations import blocks, convolution, products
+from lenetkit.operations import blocks, convolution, settings
 from lenetkit.operations.base import Window
 from lenetkit.operations.batch_last import BatchLast
 from lenetkit.operations.channels_last import ChannelsLast
 from lenetkit.operations.memory import Order
 from lenetkit.operations.products import Products
-from tests.kernels.orders import lying, orders
+from tests.support.memory_orders import lying, orders
 
 Array = NDArray[Any]
 
@@ -138,12 +138,12 @@ def cut(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(convolution, "plan", plan)
         if strip:
-            patch.setattr(blocks, "_STRIP", strip)
+            patch.setattr(settings, "STRIP", strip)
         if share:
-            patch.setattr(blocks, "_WORTH_SHARING", share)
+            patch.setattr(settings, "SHARED_FROM", share)
         if small:
-            patch.setattr(products, "_SMALL", small)
-            patch.setattr(products, "_FEWEST_ROWS", 1)
+            patch.setattr(settings, "SMALL_PRODUCT", small)
+            patch.setattr(settings, "MIN_ROWS", 1)
         yield
 
 

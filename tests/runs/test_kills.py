@@ -14,8 +14,8 @@ import pytest
 
 from lenetkit.cli.main import run
 from lenetkit.runs.run import Run
-from tests.reliability import child
-from tests.reliability.small_run import THOROUGH, expect_readable, outcome, write_inputs
+from tests.support import child
+from tests.support.small_run import THOROUGH, expect_readable, outcome, write_inputs
 
 TRIALS = 1000 if THOROUGH else 20
 AGAIN = 0.3

@@ -12,7 +12,7 @@ from lenetkit.errors import ShapeError
 from lenetkit.initializers import Initializer
 from lenetkit.layers.base import Cost, Params, ParamSpec
 from lenetkit.layers.call import Call
-from tests.testing.right import Affine, Bend
+from tests.support.right_plugins import Affine, Bend
 
 Backward = Array | None
 

@@ -19,7 +19,7 @@ import safetensors.numpy
 from PIL import Image
 
 from lenetkit.data.idx import write_idx
-from lenetkit.files.opening import NotRegularError, kind_of, open_regular, refusal
+from lenetkit.files.opening import NotRegularError, file_kind, open_regular, refusal
 
 needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
 
@@ -114,7 +114,7 @@ def test_no_command_waits_for_what_is_no_file(tmp_path: Path, command: str, kind
     done = subprocess.run(
         [sys.executable, "-m", "lenetkit", command, *arguments],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONUTF8": "1", "PYTHONPATH": str(Path(__file__).parents[1])},
+        env=os.environ | {"PYTHONUTF8": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -178,21 +178,21 @@ KINDS: dict[str, Callable[[Path], bytes]] = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_kinds_of_file(tmp_path: Path, kind: str) -> None:
-    assert kind_of(KINDS[kind](tmp_path)) == kind
+    assert file_kind(KINDS[kind](tmp_path)) == kind
 
 
 def test_a_model_file_is_one_whatever_its_length_looks_like() -> None:
     for length in (0x280280, 0x8B1F, 0x00FFD8FF, 0x4D42, 0x080000):
         start = length.to_bytes(8, "little") + b'{"__metadata__"'
-        assert kind_of(start) == "a safetensors file"
+        assert file_kind(start) == "a safetensors file"
 
 
 def test_a_text_cut_within_a_character_is_a_text() -> None:
     for before in range(12):
-        assert kind_of(("a" * before + "数字🙂" * 30).encode()) == "a text"
+        assert file_kind(("a" * before + "数字🙂" * 30).encode()) == "a text"
 
 
 def test_bytes_that_are_no_text_are_not_taken_for_one() -> None:
     for byte in (0, 1, 7, 0x1B, 0x7F):
-        assert kind_of(b"plain words" + bytes([byte])).startswith("of no known kind")
-    assert kind_of(bytes(range(128, 192))).startswith("of no known kind")
+        assert file_kind(b"plain words" + bytes([byte])).startswith("of no known kind")
+    assert file_kind(bytes(range(128, 192))).startswith("of no known kind")

@@ -16,10 +16,9 @@ import pytest
 from PIL import Image
 
 from lenetkit.data.idx import write_idx
-from tests import audited, bad_models
-from tests.spec import hostile
+from tests.support import audited, bad_models, hostile_specs
 
-ROOT = Path(audited.__file__).parents[1]
+ROOT = Path(audited.__file__).parents[2]
 TRAP = "import os, pathlib\npathlib.Path(os.environ['TRAP']).write_text('sprung', 'utf-8')\n"
 
 
@@ -81,7 +80,7 @@ def test_bad_and_good_models(site: Path, tmp_path: Path) -> None:
 
 def test_bad_and_good_specs(site: Path, tmp_path: Path) -> None:
     refused, files = 0, []
-    for number, (content, said) in enumerate(hostile.CASES.values()):
+    for number, (content, said) in enumerate(hostile_specs.CASES.values()):
         if len(content) < 20_000:
             files.append(("spec", tmp_path / f"{number}.yaml"))
             files[-1][1].write_bytes(content)
@@ -128,7 +127,7 @@ def test_the_hook_sees_what_it_should(site: Path, tmp_path: Path, case: str) -> 
         "process": "import subprocess, sys; subprocess.run([sys.executable, '-c', ''])",
     }[case]
     (site / "wrapped.py").write_text(
-        "import sys\nfrom pathlib import Path\nfrom tests import audited\n"
+        "import sys\nfrom pathlib import Path\nfrom tests.support import audited\n"
         "def read(path):\n"
         "    try:\n"
         f"        {code}\n"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lenetkit.network.network import Network
 from lenetkit.network.plan import plan_text
 from lenetkit.registry.blame import ContractError
-from tests.gradients import assert_gradient
+from tests.support.gradients import assert_gradient
 
 Array = NDArray[Any]
 

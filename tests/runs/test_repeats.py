@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability.small_run import THOROUGH, outcome, write_inputs
+from tests.support.small_run import THOROUGH, outcome, write_inputs
 
 TIMES = 20 if THOROUGH else 3
 

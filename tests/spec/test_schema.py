@@ -17,7 +17,7 @@ from lenetkit.spec.merge import parse_text
 from lenetkit.spec.nodes import plain
 from lenetkit.spec.schema import build_schema
 from lenetkit.spec.shipped import shipped_folder
-from tests.shipped import CORE
+from tests.support.shipped import CORE
 
 SPECS = sorted(CORE.values())
 

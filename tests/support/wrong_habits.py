@@ -12,7 +12,7 @@ from lenetkit.arrays import Array
 from lenetkit.layers.base import Params
 from lenetkit.layers.call import Call
 from lenetkit.options import option
-from tests.testing.right import Affine, Bend, Center, Noise
+from tests.support.right_plugins import Affine, Bend, Center, Noise
 
 Backward = Array | None
 

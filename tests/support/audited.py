@@ -1,6 +1,6 @@
 """Reads files under an audit hook and prints, as JSON, what that did beside reading them.
 
-python tests/audited.py KIND PATH [KIND PATH]...
+python tests/support/audited.py KIND PATH [KIND PATH]...
 
 Each file is read twice: the first time what it takes is imported, the second time nothing but the
 file itself may be opened. KIND is model, spec, idx or image.

@@ -14,14 +14,14 @@ from lenetkit.kernels.numpy_kernels import NumpyKernels
 from lenetkit.layers.call import Call
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.pooling import MaxPool2d
-from lenetkit.operations import blocks, workers
+from lenetkit.operations import blocks, settings, workers
 
 
 @pytest.fixture
 def eager() -> Iterator[None]:
     """Whatever can be cut in two is."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "_WORTH_SHARING", 1)
+        patch.setattr(settings, "SHARED_FROM", 1)
         blocks.plan_blocks.cache_clear()
         yield
         blocks.plan_blocks.cache_clear()

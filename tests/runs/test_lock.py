@@ -142,9 +142,9 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_file_system_without_locks_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(descriptor: int) -> None:
+    def refuse(descriptor: int, operation: int) -> None:
         raise OSError(38, "Function not implemented")
 
-    monkeypatch.setattr(lock, "_lock", refuse)
+    monkeypatch.setattr("fcntl.flock", refuse)
     with pytest.raises(RunError, match="cannot be locked: Function not implemented; use a folder"):
         take(tmp_path)

@@ -3,7 +3,7 @@
 Run as a program it reads each of them from a file and prints, as JSON, what was said and how many
 bytes were held at most, or, as measuring memory takes time, how many seconds it took:
 
-python tests/spec/hostile.py [--seconds]
+python tests/support/hostile_specs.py [--seconds]
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import pytest
 
 from lenetkit.errors import is_ctrl_c
 from lenetkit.runs.interrupt import finishing, leaving
-from tests.reliability.small_run import write_inputs
+from tests.support.small_run import write_inputs
 
 Context = Callable[[], AbstractContextManager[object]]
 

@@ -15,7 +15,7 @@ import pytest
 
 from lenetkit.errors import DataError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "fuzz"
 COUNT = 50_000
 

@@ -18,7 +18,7 @@ from lenetkit.network.plan import plan_text
 from lenetkit.runs import checkpoint
 from lenetkit.runs.checkpoint import Best, State
 from lenetkit.training.loop import start
-from tests import bad_models
+from tests.support import bad_models
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,9 @@ from lenetkit.layers.activations import ReLU, Tanh
 from lenetkit.layers.base import Layer
 from lenetkit.losses import Loss
 from lenetkit.network.plan import plan_tree
-from lenetkit.registry.catalog import API_GROUP, GROUPS, Catalog, Provider, Registry, installed
+from lenetkit.registry.api import API_GROUP, migration_page
+from lenetkit.registry.catalog import GROUPS, Catalog, Provider, Registry, installed
+from lenetkit.registry.plugin_file import add_file
 from lenetkit.spec.merge import parse_text
 
 
@@ -110,7 +112,7 @@ def test_unknown_name_in_an_empty_group() -> None:
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_group_has_names_and_a_word_for_them(group: str) -> None:
     assert installed().entries()[group]
-    assert GROUPS[group].islower()
+    assert GROUPS[group].kind.islower()
 
 
 def test_points_of_other_groups_are_left_alone() -> None:
@@ -231,12 +233,12 @@ def test_a_plugin_that_failed_is_tried_again(module: Callable[[str, str], str]) 
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
-        ("Bad = 3", "is no subclass of lenetkit.layers.base.Layer"),
-        ("class Bad: pass", "is no subclass of lenetkit.layers.base.Layer"),
-        ("def Bad(): pass", "is no subclass of lenetkit.layers.base.Layer"),
+        ("Bad = 3", "is not a subclass of lenetkit.layers.base.Layer"),
+        ("class Bad: pass", "is not a subclass of lenetkit.layers.base.Layer"),
+        ("def Bad(): pass", "is not a subclass of lenetkit.layers.base.Layer"),
         (
             "from lenetkit.losses import MeanSquaredError as Bad",
-            "is no subclass of lenetkit.layers.base",
+            "is not a subclass of lenetkit.layers.base",
         ),
         (
             "from lenetkit.layers.base import Layer\nclass Bad(Layer): pass",
@@ -333,3 +335,47 @@ def test_a_plugins_layer_is_planned_under_its_name_and_provider(
 @dataclass(frozen=True, kw_only=True)
 class _Plugged(ReLU):
     """A layer as a plugin would bring it."""
+
+
+def test_a_distribution_for_api_1_is_refused_with_the_page_that_helps(
+    distribution: Callable[..., Distribution],
+) -> None:
+    old = distribution("old")
+    registry = layers(
+        point("a", "lenetkit.layers.activations:Tanh", old),
+        point("1", "old", old, group=API_GROUP),
+    )
+    page = migration_page()
+    with pytest.raises(PluginError) as caught:
+        registry.get("a")
+    assert str(caught.value).endswith(
+        f"was built for plugin API 1; this lenetkit has 2: {page} says line by line what to change"
+    )
+    assert "`state_specs(self, in_shape)`" in page.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from lenetkit.layer import Layer",
+        "from lenetkit.kernels.base import Window",
+        "from lenetkit.authoring import ParamSpec; ParamSpec((1,), trainable=False)",
+        "from lenetkit.authoring import Call; Call(None).kernels",
+    ],
+)
+def test_what_looks_like_api_1_leads_to_the_page(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "old.py"
+    path.write_text(f"{line}\n", "utf-8")
+    with pytest.raises(PluginError) as caught:
+        add_file(Catalog(()), path)
+    assert str(caught.value).endswith(
+        f"\n  it looks written for plugin API 1; {migration_page()} says what to change"
+    )
+
+
+def test_other_mistakes_do_not(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("import lenetkit_nowhere\n", "utf-8")
+    with pytest.raises(PluginError) as caught:
+        add_file(Catalog(()), path)
+    assert "API" not in str(caught.value)

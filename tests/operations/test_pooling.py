@@ -16,7 +16,7 @@ from lenetkit.kernels.numpy_kernels import NumpyKernels
 from lenetkit.layers.call import Call
 from lenetkit.operations.base import Window
 from lenetkit.operations.memory import BATCH_LAST, CHANNELS_LAST, Order
-from tests.kernels.orders import lying, orders
+from tests.support.memory_orders import lying, orders
 
 Array = NDArray[Any]
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])

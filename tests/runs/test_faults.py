@@ -19,8 +19,8 @@ from lenetkit.cli.main import run
 from lenetkit.plots.page import save_figure
 from lenetkit.runs.checkpoint import Checkpoint
 from lenetkit.runs.run import Run
-from tests.reliability.faults import ERRORS, failing_disk
-from tests.reliability.small_run import THOROUGH, expect_readable, outcome, write_inputs
+from tests.support.failing_disk import ERRORS, failing_disk
+from tests.support.small_run import THOROUGH, expect_readable, outcome, write_inputs
 
 
 @pytest.mark.slow
