@@ -24,6 +24,12 @@ def commands() -> list[list[str]]:
     return [shlex.split(line) for block in blocks("sh") for line in block.splitlines()]
 
 
+def write_files(folder: Path) -> None:
+    """The page's plugin and its tests."""
+    for name, source in zip(("elu.py", "test_elu.py"), blocks("python"), strict=True):
+        (folder / name).write_text(source, "utf-8")
+
+
 def test_the_page_has_commands() -> None:
     assert len(commands()) >= 10
     assert {command[0] for command in commands()} == {"lenetkit", "python"}
@@ -38,6 +44,17 @@ def test_the_page_names_the_scaffolds_worked_examples(tmp_path: Path) -> None:
     assert "adagrad = " in written
 
 
+def test_the_tests_on_the_page_pass(tmp_path: Path) -> None:
+    write_files(tmp_path)
+    (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n", "utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_elu.py"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, encoding="utf-8"
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+
 def test_every_command_works_as_written(tmp_path: Path) -> None:
     """In a virtual environment of its own that sees this one's packages: nothing is downloaded."""
     venv.create(tmp_path / "venv", with_pip=True)
@@ -50,7 +67,7 @@ def test_every_command_works_as_written(tmp_path: Path) -> None:
     inherited = [path for path in sys.path if path.endswith("site-packages")]
     paths = [str(ROOT), *inherited]
     Path(site, "inherited.pth").write_text("\n".join(paths) + "\n", "utf-8")
-    (tmp_path / "elu.py").write_text(blocks("python")[0], "utf-8")
+    write_files(tmp_path)
     environment = os.environ | {
         "PYTHONUTF8": "1",
         "PIP_NO_BUILD_ISOLATION": "false",  # pip reads it as the value of --build-isolation

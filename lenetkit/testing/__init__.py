@@ -2,15 +2,16 @@
 
     from lenetkit.testing import check_layer, layer_checks, parametrize
 
-    print(check_layer(ELU(), (3, 8, 8)))            # raises CheckFailed where a promise is broken
+    print(check_layer(ELU(), (3, 8, 8)))            # raises CheckFailed if a promise is broken
 
     @parametrize(layer_checks(ELU(), (3, 8, 8)))    # in pytest: one test for every check
     def test_contract(check):
         check()
 
 There are checks for every kind of plugin: layers, losses, optimizers, schedules, initializers,
-transforms, data sets and kernel sets. Each `…_checks` gives a list of `Check`; each `check_…` runs
-them and returns a `Report`, which counts what passed, failed, was skipped and was expected to fail.
+transforms, data sets and kernel sets. `…_checks(thing)` returns a list of `Check`; `check_…(thing)`
+runs them and returns a `Report`, which counts what passed, failed, was skipped and was expected to
+fail. `lenetkit.testing.commands` runs commands in tests.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from lenetkit.testing.report import (
     CheckSkipped,
     Report,
     Result,
+    expect_known,
     run_checks,
 )
 from lenetkit.testing.schedules import check_schedule, schedule_checks
@@ -39,46 +41,28 @@ from lenetkit.testing.transforms import check_transform, transform_checks
 if TYPE_CHECKING:
     import pytest
 
+# fmt: off
 __all__ = [
-    "Check",
-    "CheckFailed",
-    "CheckSkipped",
-    "Report",
-    "Result",
-    "check_dataset",
-    "check_initializer",
-    "check_kernels",
-    "check_layer",
-    "check_loss",
-    "check_optimizer",
-    "check_schedule",
-    "check_transform",
-    "dataset_checks",
-    "initializer_checks",
-    "kernel_checks",
-    "layer_checks",
-    "loss_checks",
-    "optimizer_checks",
-    "parametrize",
-    "run_checks",
-    "schedule_checks",
-    "transform_checks",
+    "Check", "CheckFailed", "CheckSkipped", "Report", "Result", "check_dataset",
+    "check_initializer", "check_kernels", "check_layer", "check_loss", "check_optimizer",
+    "check_schedule", "check_transform", "dataset_checks", "initializer_checks", "kernel_checks",
+    "layer_checks", "loss_checks", "optimizer_checks", "parametrize", "run_checks",
+    "schedule_checks", "transform_checks",
 ]
+# fmt: on
 
 
 def parametrize(
     checks: Sequence[Check], *, expected_failures: Mapping[str, str] = NOTHING_EXPECTED
 ) -> pytest.MarkDecorator:
-    """A pytest mark for a test that takes `check` and calls it: one test id a check and object.
+    """A pytest mark for a test that takes `check` and calls it: one test for each check and object.
 
     A skipped check shows as a skip, and one of `expected_failures` (name → reason) as a strict
-    xfail. Raises ValueError for an expected failure that is no check's name.
+    xfail. Raises ValueError for an expected failure that no check has as its name.
     """
     import pytest
 
-    unknown = expected_failures.keys() - {check.name for check in checks}
-    if unknown:
-        raise ValueError(f"expected_failures: no check is called {', '.join(sorted(unknown))}")
+    expect_known(expected_failures, checks)
 
     def marks(check: Check) -> list[pytest.MarkDecorator]:
         reason = expected_failures.get(check.name)

@@ -16,7 +16,7 @@ Array = NDArray[Any]
 
 
 def fail(message: str, cause: str = "") -> CheckFailed:
-    """The failure with its likely cause on a line of its own; to be raised."""
+    """The failure to raise, with its likely cause on a second line."""
     return CheckFailed(f"{message}\nlikely cause: {cause}" if cause else message)
 
 
@@ -25,18 +25,22 @@ def where(index: tuple[Any, ...]) -> str:
     return f" at [{', '.join(str(int(i)) for i in index)}]" if index else ""
 
 
-def expect_shape(found: Any, expected: tuple[int, ...], what: str, cause: str = "") -> None:
-    """Raises CheckFailed unless `found` is an array of this shape."""
+def expect_array(found: Any, what: str, cause: str = "") -> None:
+    """Raises CheckFailed for anything but an array."""
     if not isinstance(found, np.ndarray):
         raise fail(f"{what}: expected an array, found {type(found).__name__}", cause)
+
+
+def expect_shape(found: Any, expected: tuple[int, ...], what: str, cause: str = "") -> None:
+    """Raises CheckFailed unless `found` is an array of this shape."""
+    expect_array(found, what, cause)
     if found.shape != tuple(expected):
         raise fail(f"{what}: expected shape {tuple(expected)}, found {found.shape}", cause)
 
 
 def expect_dtype(found: Any, expected: Any, what: str, cause: str = "") -> None:
-    """Raises CheckFailed unless the array `found` has this dtype."""
-    if not isinstance(found, np.ndarray):
-        raise fail(f"{what}: expected an array, found {type(found).__name__}", cause)
+    """Raises CheckFailed unless `found` is an array of this dtype."""
+    expect_array(found, what, cause)
     if found.dtype != np.dtype(expected):
         raise fail(f"{what}: expected {np.dtype(expected)}, found {found.dtype}", cause)
 
@@ -44,7 +48,7 @@ def expect_dtype(found: Any, expected: Any, what: str, cause: str = "") -> None:
 def expect_same(
     found: Array, expected: Array, what: str, *, tolerance: float = 0.0, cause: str = ""
 ) -> None:
-    """Raises CheckFailed unless both agree, within `tolerance` times the largest value.
+    """Raises CheckFailed unless |found − expected| ≤ tolerance · max(max |expected|, 0.001).
 
     A tolerance of 0 means bit for bit; NaN equals NaN.
     """
@@ -77,7 +81,7 @@ def expect_all_same(
     tolerance: float = 0.0,
     cause: str = "",
 ) -> None:
-    """Raises CheckFailed unless the named arrays agree; see `expect_same`."""
+    """Raises CheckFailed unless all expected arrays are there and agree; see `expect_same`."""
     for name in expected:
         if name not in found:
             raise fail(f"{circumstance}: expected {name}, found none", cause)
@@ -86,37 +90,32 @@ def expect_all_same(
 
 
 def expect_finite(found: Array, what: str, cause: str = "") -> None:
-    """Raises CheckFailed where a value is NaN or infinite."""
+    """Raises CheckFailed if a value is NaN or infinite."""
     wrong = ~np.isfinite(found)
     if wrong.any():
         index = np.unravel_index(int(wrong.argmax()), wrong.shape)
-        count = f"{int(wrong.sum())} of {wrong.size} values are not finite"
+        place, count = f"{what}{where(index)}", f"{int(wrong.sum())} of {wrong.size} values"
         raise fail(
-            f"{what}{where(index)}: expected a finite number, found {found[index]}; {count}", cause
+            f"{place}: expected a finite number, found {found[index]}; {count} are not finite",
+            cause,
         )
 
 
 def expect_untouched(found: Array, before: Array, what: str, when: str) -> None:
     """Raises CheckFailed unless an array holds what it held before."""
-    expect_same(
-        found,
-        before,
-        f"{what} after {when}",
-        cause=f"{when} writes into {what}; work on a copy of it",
-    )
+    cause = f"{when} writes to {what}; work on a copy of it"
+    expect_same(found, before, f"{what} after {when}", cause=cause)
 
 
 @contextlib.contextmanager
 def warnings_as_failures(
-    circumstance: str, cause: str = "a mean over nothing, or a division by a count that is 0"
+    circumstance: str, cause: str = "a mean over nothing, or a division by a count of 0"
 ) -> Iterator[None]:
-    """A warning inside becomes a failed check."""
+    """A warning inside the block fails the check."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
             yield
         except Warning as warning:
-            raise fail(
-                f"{circumstance}: expected no warning, found {type(warning).__name__}: {warning}",
-                cause,
-            ) from warning
+            found = f"{type(warning).__name__}: {warning}"
+            raise fail(f"{circumstance}: expected no warning, found {found}", cause) from warning

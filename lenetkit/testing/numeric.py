@@ -1,13 +1,13 @@
 """Analytic against numeric gradients, in float64, by central differences.
 
 Functions with kinks (ReLU, max pooling) have no derivative at isolated points. Inputs are distinct
-and well apart (`spread`), so that a step rarely crosses a kink; a place where the two one-sided
-slopes disagree however small the step is left out, and too many of those are a failure.
+and well apart (`spread`), so that a step rarely crosses a kink. A value where the two one-sided
+slopes disagree however small the step is left out; too many of those are a failure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -15,17 +15,17 @@ from lenetkit.testing.compare import Array, expect_shape, fail, where
 
 STEP = 1e-5
 TOLERANCE = 1e-5
-"""Of the largest value in the gradient."""
+"""Relative to the largest value in the gradient."""
 FLOOR = 1e-2
-"""Below that, rounding is all there is."""
-MOST = 250
-"""Values perturbed at most; a random choice where there are more."""
-MAY_BE_KINKS = 0.1
+"""Gradients below it are compared with TOLERANCE · FLOOR, because rounding dominates."""
+MAX_VALUES = 250
+"""Larger arrays are perturbed at this many random places."""
+MAX_KINKS = 0.1
 """Share of the perturbed values that may lie at a kink."""
 
 
 def spread(shape: tuple[int, ...], seed: int = 0) -> Array:
-    """Distinct values in (−3, 3), none near to 0 or to each other, in random order."""
+    """Distinct values in (−3, 3), none close to 0 or to another, in random order."""
     rng = np.random.default_rng(seed)
     size = int(np.prod(shape))
     places = rng.permutation(size).reshape(shape)
@@ -33,9 +33,9 @@ def spread(shape: tuple[int, ...], seed: int = 0) -> Array:
 
 
 class Perturbation:
-    """What moving single values does to a function's result, weighed by `weights`.
+    """How the result of a function changes when single values move.
 
-    `f` must read `values`, which are changed in place and put back.
+    `f` must read `values`, which are changed in place and restored.
     """
 
     def __init__(self, f: Callable[[], Array], values: Array, weights: Array) -> None:
@@ -45,8 +45,8 @@ class Perturbation:
             raise ValueError("values must be contiguous")
         self.base = f().astype(np.float64)
 
-    def moved(self, place: int, step: float) -> Array:
-        """The result's change when one value moves by `step`."""
+    def change(self, place: int, step: float) -> Array:
+        """f(values) after one value moves by `step`, minus f(values)."""
         value = self.flat[place]
         self.flat[place] = value + step
         try:
@@ -56,21 +56,21 @@ class Perturbation:
         return moved - self.base
 
     def slopes(self, place: int, step: float) -> tuple[float, float]:
-        """The slopes to the left and to the right."""
-        right = float((self.moved(place, step) * self.weights).sum()) / step
-        left = -float((self.moved(place, -step) * self.weights).sum()) / step
+        """The left and right slopes of Σ weights · f()."""
+        right = float((self.change(place, step) * self.weights).sum()) / step
+        left = -float((self.change(place, -step) * self.weights).sum()) / step
         return left, right
 
     def column(self, place: int) -> Array:
         """∂y/∂value for every y: a column of the Jacobian."""
-        return (self.moved(place, STEP) - self.moved(place, -STEP)) / (2 * STEP)
+        return (self.change(place, STEP) - self.change(place, -STEP)) / (2 * STEP)
 
 
 def chosen(size: int, seed: int = 0) -> Array:
-    """The places to perturb: all, or a random choice."""
-    if size <= MOST:
+    """The places to perturb: all of them, or a random choice."""
+    if size <= MAX_VALUES:
         return np.arange(size)
-    return np.sort(np.random.default_rng(seed).choice(size, MOST, replace=False))
+    return np.sort(np.random.default_rng(seed).choice(size, MAX_VALUES, replace=False))
 
 
 def expect_gradient(
@@ -78,33 +78,29 @@ def expect_gradient(
 ) -> None:
     """Raises CheckFailed unless `found` is the gradient of Σ weights · f() by `values`.
 
-    `batch` only serves to guess a likely cause.
+    `batch` only helps to guess the likely cause.
     """
-    cause = f"a gradient has the shape of what it belongs to, {values.shape}"
-    expect_shape(found, values.shape, what, cause)
+    expect_shape(found, values.shape, what, f"a gradient has its array's shape, {values.shape}")
     perturbation = Perturbation(f, values, weights)
     places = chosen(values.size)
     numeric = np.array([np.mean(perturbation.slopes(int(p), STEP)) for p in places])
     analytic = found.reshape(-1)[places].astype(np.float64)
-    limit = TOLERANCE * max(float(np.abs(numeric).max(initial=0.0)), FLOOR)
-    suspects = [int(i) for i in np.flatnonzero(~(np.abs(analytic - numeric) <= limit))]
+    limit = _limit(numeric)
     kinks = []
-    for i in suspects:
+    for i in np.flatnonzero(~(np.abs(analytic - numeric) <= limit)):
         left, right = perturbation.slopes(int(places[i]), STEP / 10)
         numeric[i] = (left + right) / 2
         if abs(right - left) > max(1e3 * limit, 1e-3 * abs(left)):
-            kinks.append(i)
-    if len(kinks) > max(MAY_BE_KINKS * len(places), 1):
+            kinks.append(int(i))
+    if len(kinks) > max(MAX_KINKS * len(places), 1):
         index = np.unravel_index(int(places[kinks[0]]), values.shape)
         raise fail(
-            f"{what}: the forward pass has no slope at {len(kinks)} of {len(places)} values, "
-            f"that{where(index)} among them: the one-sided slopes disagree, however small the step",
-            "the forward pass draws noise that call.rng does not determine, or it jumps",
+            f"{what}: the forward pass has no slope at {len(kinks)} of {len(places)} values, one "
+            f"of them{where(index)}: the left and right slopes differ, however small the step",
+            "the forward pass is not continuous, or its randomness does not come from call.rng",
         )
-    limit = 10 * limit  # a smaller step has more rounding
-    wrong = [i for i in suspects if i not in kinks and not abs(analytic[i] - numeric[i]) <= limit]
-    if wrong:
-        raise _mismatch(analytic, numeric, places, wrong, values.shape, what, batch)
+    # a smaller step has more rounding
+    _expect_close(analytic, numeric, 10 * limit, places, values.shape, what, batch, kinks)
 
 
 def expect_squared_jacobian(
@@ -117,33 +113,39 @@ def expect_squared_jacobian(
     columns = [perturbation.column(int(place)) for place in places]
     numeric = np.array([float((column**2 * weights).sum()) for column in columns])
     analytic = found.reshape(-1)[places].astype(np.float64)
-    limit = TOLERANCE * 10 * max(float(np.abs(numeric).max(initial=0.0)), FLOOR)
-    wrong = [i for i in range(len(places)) if not abs(analytic[i] - numeric[i]) <= limit]
-    if wrong:
-        raise _mismatch(analytic, numeric, places, wrong, values.shape, what, 0)
+    _expect_close(analytic, numeric, 10 * _limit(numeric), places, values.shape, what)
 
 
-def _mismatch(
+def _limit(numeric: Array) -> float:
+    return TOLERANCE * max(float(np.abs(numeric).max(initial=0.0)), FLOOR)
+
+
+def _expect_close(
     analytic: Array,
     numeric: Array,
+    limit: float,
     places: Array,
-    wrong: list[int],
     shape: tuple[int, ...],
     what: str,
-    batch: int,
-) -> Exception:
-    worst = max(wrong, key=lambda i: np.nan_to_num(abs(analytic[i] - numeric[i]), nan=np.inf))
-    index = np.unravel_index(int(places[worst]), shape)
-    return fail(
-        f"{what}{where(index)}: expected {numeric[worst]:.8g} (numeric), "
-        f"found {analytic[worst]:.8g} (analytic); "
-        f"{len(wrong)} of {len(places)} values compared differ",
-        likely_cause(analytic, numeric, what, batch),
-    )
+    batch: int = 0,
+    ignored: Sequence[int] = (),
+) -> None:
+    distance = np.abs(analytic - numeric)
+    wrong = ~(distance <= limit)
+    wrong[list(ignored)] = False
+    if wrong.any():
+        worst = int(np.where(wrong, np.nan_to_num(distance, nan=np.inf), -1.0).argmax())
+        index = np.unravel_index(int(places[worst]), shape)
+        raise fail(
+            f"{what}{where(index)}: expected {numeric[worst]:.8g} (numeric), found "
+            f"{analytic[worst]:.8g} (analytic); {int(wrong.sum())} of {len(places)} values "
+            "compared differ",
+            likely_cause(analytic, numeric, what, batch),
+        )
 
 
 def likely_cause(analytic: Array, numeric: Array, what: str, batch: int = 0) -> str:
-    """A guess at why a gradient is wrong; empty where there is none."""
+    """A guess at why a gradient is wrong."""
     if np.isnan(analytic).all():
         return f"the backward pass never writes {what}; write it with grads[name][...] = …"
     if np.isnan(analytic).any():
@@ -153,10 +155,10 @@ def likely_cause(analytic: Array, numeric: Array, what: str, batch: int = 0) -> 
     big = np.abs(numeric) > 1e-3 * np.abs(numeric).max(initial=0.0)
     ratios = analytic[big] / numeric[big]
     if ratios.size < 2 or np.ptp(ratios) > 1e-3 * np.abs(ratios).max():
-        return "a term is missing or belongs elsewhere; work out one value by hand on a tiny input"
+        return "a term is missing or in the wrong place; compute one value by hand on a tiny input"
     ratio = float(ratios.mean())
     if abs(ratio + 1) < 1e-3:
         return "the sign is reversed"
     if batch > 1 and abs(ratio * batch - 1) < 1e-3:
-        return "averaged over the batch; sum over it, because the loss takes the mean"
+        return "averaged over the batch; sum over it, because the loss already takes the mean"
     return f"every value is {ratio:.4g} times what it should be: a factor is missing or doubled"

@@ -2,75 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 
 from lenetkit.arrays import Array
-from lenetkit.operations.base import Window
+from lenetkit.kernels.base import Kernels
+from lenetkit.layers.call import Call
+from lenetkit.operations.base import Scratch, Window
+
+Results: TypeAlias = dict[str, Array]
+Size: TypeAlias = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
-class Problem:
-    """Shapes for one convolution or pooling, with values that are always the same."""
+class OperationCase(ABC):
+    """One operation on images of one shape, whose values are always the same.
 
-    shape: tuple[int, int, int, int]
+    `expected` holds its results by definition, `run` computes them with a kernel set.
+    """
+
+    shape: Size
     window: Window
-    maps: int = 0
-    """Output channels of a convolution; 0 for pooling."""
-    groups: int = 1
-    ties: bool = False
+    ties: bool = field(default=False, kw_only=True)
     """Few different values, so that many windows hold their largest one twice."""
 
     def __str__(self) -> str:
         w = self.window
         text = f"x {self.shape}, kernel {w.kernel}, stride {w.stride}, padding {w.padding}"
-        if self.maps:
-            text += f", dilation {w.dilation}, {self.maps} maps, {self.groups} groups"
         return text + (", with ties" if self.ties else "")
 
-    def with_batch(self, batch: int) -> Problem:
-        """The same problem for another number of images."""
+    def with_batch(self, batch: int) -> Self:
+        """The same case for another number of images."""
         return replace(self, shape=(batch, *self.shape[1:]))
 
     @property
-    def out_shape(self) -> tuple[int, int, int, int]:
-        """The result's shape."""
+    def out_shape(self) -> Size:
+        """The shape of the result."""
         N, C, H, W = self.shape
-        return (N, self.maps or C, *self.window.output_size(H, W))
+        return (N, C, *self.window.output_size(H, W))
 
     @cached_property
     def x(self) -> Array:
-        """The images; where there are ties, all below 0, so that padding would show."""
-        rng = np.random.default_rng(1)
+        """The images; with ties all values are below 0, so that padding would show."""
         if self.ties:
-            return rng.integers(-3, 0, self.shape).astype(np.float64)
-        return rng.normal(size=self.shape).astype(np.float32).astype(np.float64)
-
-    @cached_property
-    def weight(self) -> Array:
-        """The weights of a convolution."""
-        shape = (self.maps, self.shape[1] // self.groups, *self.window.kernel)
-        values = np.random.default_rng(2).normal(size=shape)
-        return values.astype(np.float32).astype(np.float64)
-
-    @cached_property
-    def bias(self) -> Array:
-        """The biases of a convolution."""
-        values = np.random.default_rng(3).normal(size=self.maps)
-        return values.astype(np.float32).astype(np.float64)
+            return np.random.default_rng(1).integers(-3, 0, self.shape).astype(np.float64)
+        return _normal(1, self.shape)
 
     @cached_property
     def dy(self) -> Array:
-        """The gradient that comes back."""
-        values = np.random.default_rng(4).normal(size=self.out_shape)
-        return values.astype(np.float32).astype(np.float64)
+        """dL/dy."""
+        return _normal(4, self.out_shape)
 
-    def pixels(self, i: int, j: int) -> Iterator[tuple[int, int, int, int]]:
-        """(u, v, row, column) of one window's taps inside the image, row by row."""
+    @property
+    def inputs(self) -> Results:
+        """The arrays that the operation must not write to, by name."""
+        return {"x": self.x}
+
+    @cached_property
+    @abstractmethod
+    def expected(self) -> Results:
+        """The result and all gradients by definition."""
+
+    def run(
+        self,
+        kernels: Kernels,
+        dtype: Any,
+        *,
+        call: Call | None = None,
+        given: Mapping[str, Array] | None = None,
+    ) -> Results:
+        """One forward and one backward pass: results by name, as copies.
+
+        `given` replaces arrays of the case, and `call` a fresh one.
+        """
+        arrays = {name: a.astype(dtype) for name, a in {**self.inputs, "dy": self.dy}.items()}
+        arrays |= given or {}
+        arrays["dy"] = arrays["dy"].copy(order="K")
+        return self._run(kernels, arrays, (call or Call(kernels)).scratch)
+
+    @abstractmethod
+    def _run(self, kernels: Kernels, arrays: Results, scratch: Scratch) -> Results: ...
+
+    def pixels(self, i: int, j: int) -> Iterator[Size]:
+        """(u, v, row, column) of every place of window i, j inside the image, row by row."""
         (kh, kw), (sh, sw), w = self.window.kernel, self.window.stride, self.window
         for u, v in np.ndindex(kh, kw):
             row = i * sh + u * w.dilation[0] - w.padding[0]
@@ -79,79 +98,139 @@ class Problem:
                 yield u, v, row, column
 
 
-CONVOLUTIONS = (
-    Problem((2, 1, 6, 6), Window((5, 5)), maps=6),
-    Problem((1, 3, 7, 5), Window((3, 3)), maps=2),
-    Problem((2, 2, 5, 7), Window((3, 2)), maps=3),
-    Problem((3, 2, 7, 8), Window((3, 3), stride=(2, 2)), maps=2),
-    Problem((2, 2, 9, 7), Window((2, 3), stride=(3, 1)), maps=2),
-    Problem((2, 2, 5, 5), Window((3, 3), padding=(1, 1)), maps=2),
-    Problem((1, 1, 3, 4), Window((3, 2), stride=(2, 1), padding=(2, 1)), maps=2),
-    Problem((2, 1, 7, 7), Window((3, 3), dilation=(2, 2)), maps=2),
-    Problem((2, 2, 6, 8), Window((2, 3), (2, 1), (1, 2), (1, 3)), maps=2),
-    Problem((2, 4, 5, 5), Window((3, 3)), maps=6, groups=2),
-    Problem((2, 3, 5, 4), Window((3, 3), padding=(1, 1)), maps=3, groups=3),
-    Problem((3, 2, 4, 3), Window((1, 1)), maps=5),
-    Problem((2, 2, 4, 5), Window((4, 5)), maps=30),
-    Problem((2, 1, 5, 5), Window((1, 1), stride=(3, 3)), maps=1),
-)
-POOLINGS = (
-    Problem((2, 3, 6, 8), Window((2, 2), (2, 2))),
-    Problem((1, 2, 7, 5), Window((2, 2), (2, 2))),
-    Problem((2, 2, 6, 7), Window((3, 2), (2, 1))),
-    Problem((2, 1, 5, 5), Window((3, 3), (1, 1), (1, 1)), ties=True),
-    Problem((2, 2, 6, 6), Window((2, 2), (2, 2)), ties=True),
-    Problem((1, 1, 5, 6), Window((4, 3), (2, 2), (2, 1)), ties=True),
-    Problem((2, 2, 7, 7), Window((2, 2), (3, 3))),
-    Problem((2, 2, 4, 5), Window((4, 5), (4, 5))),
-    Problem((2, 1, 4, 4), Window((1, 1), (1, 1))),
-)
+@dataclass(frozen=True)
+class Convolution(OperationCase):
+    """y[n,o,i,j] = bias[o] + Σ weight[o,c,u,v] · x[n,c,…], and the gradients of it."""
 
-_KNOWN: dict[Any, dict[str, Array]] = {}
+    maps: int
+    groups: int = 1
+    has_bias: bool = True
+    needs_dx: bool = True
+
+    def __str__(self) -> str:
+        text = f"{super().__str__()}, dilation {self.window.dilation}, {self.maps} maps"
+        text += f", {self.groups} groups" + ("" if self.has_bias else ", no bias")
+        return text + ("" if self.needs_dx else ", without dx")
+
+    @property
+    def out_shape(self) -> Size:
+        N, _, *size = super().out_shape
+        return (N, self.maps, size[0], size[1])
+
+    @property
+    def inputs(self) -> Results:
+        shape = (self.maps, self.shape[1] // self.groups, *self.window.kernel)
+        return {"x": self.x, "weight": _normal(2, shape), "bias": _normal(3, (self.maps,))}
+
+    @cached_property
+    def expected(self) -> Results:
+        x, weight, bias = self.inputs.values()
+        y, dx, d_weight = np.zeros(self.out_shape), np.zeros(x.shape), np.zeros(weight.shape)
+        O, Cg = weight.shape[:2]
+        for n, o, i, j in np.ndindex(self.out_shape):
+            first = o // (O // self.groups) * Cg
+            if self.has_bias:
+                y[n, o, i, j] = bias[o]
+            for u, v, row, column in self.pixels(i, j):
+                for c in range(Cg):
+                    y[n, o, i, j] += weight[o, c, u, v] * x[n, first + c, row, column]
+                    dx[n, first + c, row, column] += weight[o, c, u, v] * self.dy[n, o, i, j]
+                    d_weight[o, c, u, v] += x[n, first + c, row, column] * self.dy[n, o, i, j]
+        found: Results = {"y": y, "d_weight": d_weight}
+        if self.has_bias:
+            found["d_bias"] = self.dy.sum(axis=(0, 2, 3))
+        return {**found, "dx": dx} if self.needs_dx else found
+
+    def _run(self, kernels: Kernels, arrays: Results, scratch: Scratch) -> Results:
+        x, weight, dy = arrays["x"], arrays["weight"], arrays["dy"]
+        bias = arrays["bias"] if self.has_bias else None
+        y, saved = kernels.conv2d(x, weight, bias, self.window, self.groups, scratch)
+        found = {"y": y.copy(), "d_weight": np.full_like(weight, np.nan)}
+        if bias is not None:
+            found["d_bias"] = np.full_like(bias, np.nan)
+        dx = kernels.conv2d_backward(
+            saved, weight, dy, found["d_weight"], found.get("d_bias"), self.needs_dx, scratch
+        )
+        return found if dx is None else {**found, "dx": dx.copy()}
 
 
-def convolution(p: Problem) -> dict[str, Array]:
-    """y[n,o,i,j] = b[o] + Σ w[o,c,u,v] · x[n,c,…], and what each product adds to each gradient."""
-    if p in _KNOWN:
-        return _KNOWN[p]
-    x, weight, dy = p.x, p.weight, p.dy
-    y, dx, d_weight = np.zeros(p.out_shape), np.zeros(p.shape), np.zeros(weight.shape)
-    O, Cg = weight.shape[:2]
-    for n, o, i, j in np.ndindex(p.out_shape):
-        first = o // (O // p.groups) * Cg
-        y[n, o, i, j] = p.bias[o]
-        for u, v, row, column in p.pixels(i, j):
-            for c in range(Cg):
-                y[n, o, i, j] += weight[o, c, u, v] * x[n, first + c, row, column]
-                dx[n, first + c, row, column] += weight[o, c, u, v] * dy[n, o, i, j]
-                d_weight[o, c, u, v] += x[n, first + c, row, column] * dy[n, o, i, j]
-    d_bias = dy.sum(axis=(0, 2, 3))
-    _KNOWN[p] = {"y": y, "dx": dx, "d_weight": d_weight, "d_bias": d_bias}
-    return _KNOWN[p]
-
-
-def max_pooling(p: Problem) -> dict[str, Array]:
+@dataclass(frozen=True)
+class MaxPooling(OperationCase):
     """The first largest value of each window, row by row; it gets the whole gradient."""
-    y, dx = np.zeros(p.out_shape), np.zeros(p.shape)
-    for n, c, i, j in np.ndindex(p.out_shape):
-        best = max(p.pixels(i, j), key=lambda at: p.x[n, c, at[2], at[3]])
-        y[n, c, i, j] = p.x[n, c, best[2], best[3]]
-        dx[n, c, best[2], best[3]] += p.dy[n, c, i, j]
-    return {"y": y, "dx": dx}
 
-
-def average_with(count_include_pad: bool) -> Callable[[Problem], dict[str, Array]]:
-    """The mean of each window; every pixel of it gets the same share of the gradient."""
-
-    def average_pooling(p: Problem) -> dict[str, Array]:
-        y, dx = np.zeros(p.out_shape), np.zeros(p.shape)
-        whole = p.window.kernel[0] * p.window.kernel[1]
-        for n, c, i, j in np.ndindex(p.out_shape):
-            inside = list(p.pixels(i, j))
-            count = whole if count_include_pad else len(inside)
-            for _, _, row, column in inside:
-                y[n, c, i, j] += p.x[n, c, row, column] / count
-                dx[n, c, row, column] += p.dy[n, c, i, j] / count
+    @cached_property
+    def expected(self) -> Results:
+        x, y, dx = self.x, np.zeros(self.out_shape), np.zeros(self.shape)
+        for n, c, i, j in np.ndindex(self.out_shape):
+            best = max(self.pixels(i, j), key=lambda at: x[n, c, at[2], at[3]])[2:]
+            y[n, c, i, j] = x[n, c, *best]
+            dx[n, c, *best] += self.dy[n, c, i, j]
         return {"y": y, "dx": dx}
 
-    return average_pooling
+    def _run(self, kernels: Kernels, arrays: Results, scratch: Scratch) -> Results:
+        y, saved = kernels.max_pool2d(arrays["x"], self.window, scratch)
+        y = y.copy()
+        return {"y": y, "dx": kernels.max_pool2d_backward(saved, arrays["dy"], scratch).copy()}
+
+
+@dataclass(frozen=True)
+class AvgPooling(OperationCase):
+    """The mean of each window; every pixel of it gets the same share of the gradient."""
+
+    count_include_pad: bool
+
+    @cached_property
+    def expected(self) -> Results:
+        x, y, dx = self.x, np.zeros(self.out_shape), np.zeros(self.shape)
+        whole = self.window.kernel[0] * self.window.kernel[1]
+        for n, c, i, j in np.ndindex(self.out_shape):
+            inside = list(self.pixels(i, j))
+            count = whole if self.count_include_pad else len(inside)
+            for _, _, row, column in inside:
+                y[n, c, i, j] += x[n, c, row, column] / count
+                dx[n, c, row, column] += self.dy[n, c, i, j] / count
+        return {"y": y, "dx": dx}
+
+    def _run(self, kernels: Kernels, arrays: Results, scratch: Scratch) -> Results:
+        y, saved = kernels.avg_pool2d(arrays["x"], self.window, self.count_include_pad, scratch)
+        y = y.copy()
+        return {"y": y, "dx": kernels.avg_pool2d_backward(saved, arrays["dy"], scratch).copy()}
+
+
+def _normal(seed: int, shape: tuple[int, ...]) -> Array:
+    """Normal values that float32 holds exactly, as float64."""
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32).astype(np.float64)
+
+
+CONVOLUTIONS = (
+    Convolution((2, 1, 6, 6), Window((5, 5)), 6),
+    Convolution((1, 3, 7, 5), Window((3, 3)), 2),
+    Convolution((2, 2, 5, 7), Window((3, 2)), 3),
+    Convolution((3, 2, 7, 8), Window((3, 3), stride=(2, 2)), 2),
+    Convolution((2, 2, 9, 7), Window((2, 3), stride=(3, 1)), 2),
+    Convolution((2, 2, 5, 5), Window((3, 3), padding=(1, 1)), 2),
+    Convolution((1, 1, 3, 4), Window((3, 2), stride=(2, 1), padding=(2, 1)), 2),
+    Convolution((2, 1, 7, 7), Window((3, 3), dilation=(2, 2)), 2),
+    Convolution((2, 2, 6, 8), Window((2, 3), (2, 1), (1, 2), (1, 3)), 2),
+    Convolution((2, 4, 5, 5), Window((3, 3)), 6, groups=2),
+    Convolution((2, 3, 5, 4), Window((3, 3), padding=(1, 1)), 3, groups=3),
+    Convolution((3, 2, 4, 3), Window((1, 1)), 5),
+    Convolution((2, 2, 4, 5), Window((4, 5)), 30),
+    Convolution((2, 1, 5, 5), Window((1, 1), stride=(3, 3)), 1),
+)
+MAX_POOLINGS = (
+    MaxPooling((2, 3, 6, 8), Window((2, 2), (2, 2))),
+    MaxPooling((1, 2, 7, 5), Window((2, 2), (2, 2))),
+    MaxPooling((2, 2, 6, 7), Window((3, 2), (2, 1))),
+    MaxPooling((2, 1, 5, 5), Window((3, 3), (1, 1), (1, 1)), ties=True),
+    MaxPooling((2, 2, 6, 6), Window((2, 2), (2, 2)), ties=True),
+    MaxPooling((1, 1, 5, 6), Window((4, 3), (2, 2), (2, 1)), ties=True),
+    MaxPooling((2, 2, 7, 7), Window((2, 2), (3, 3))),
+    MaxPooling((2, 2, 4, 5), Window((4, 5), (4, 5))),
+    MaxPooling((2, 1, 4, 4), Window((1, 1), (1, 1))),
+)
+AVG_POOLINGS = tuple(
+    AvgPooling(case.shape, case.window, count_include_pad, ties=case.ties)
+    for count_include_pad in (True, False)
+    for case in MAX_POOLINGS
+)

@@ -1,4 +1,4 @@
-"""Checks and what came of them: every one that ran, failed, was skipped or expected to fail."""
+"""Checks and their results: each one passed, failed, was skipped, or was expected to fail."""
 
 from __future__ import annotations
 
@@ -8,33 +8,31 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 from lenetkit.errors import did_you_mean
-from lenetkit.options import Configurable, options_of
 
-Subject = TypeVar("Subject")
 Outcome = Literal["passed", "failed", "skipped", "expected failure", "unexpected pass"]
 NOTHING_EXPECTED: Mapping[str, str] = MappingProxyType({})
 
 
 class CheckFailed(AssertionError):  # noqa: N818
-    """A promise is not kept; the message says where, what was found and what was expected."""
+    """A promise is broken; the message says where, what was found and what was expected."""
 
 
 class CheckSkipped(unittest.SkipTest):
-    """A check that does not concern this object; the message says why. pytest shows it as a skip.
+    """A check that does not apply to this object; the message says why. pytest shows a skip.
 
-    A loop over checks by hand must catch it as it catches CheckFailed.
+    Code that calls checks itself must catch it along with CheckFailed.
     """
 
 
 @dataclass(frozen=True)
 class Check:
-    """One promise, to be held against one object. Calling it runs it.
+    """One promise, to be checked on one object. Calling it runs it.
 
-    Raises CheckFailed where the promise is broken, CheckSkipped where it does not concern the
-    object, and lets through whatever the object itself raises.
+    Raises CheckFailed if the promise is broken and CheckSkipped if it does not apply. Exceptions
+    from the object itself pass through.
     """
 
     name: str
@@ -45,7 +43,7 @@ class Check:
 
     @property
     def id(self) -> str:
-        """`SUBJECT-NAME`: one for every check and object."""
+        """`SUBJECT-NAME`, unique for every check and object."""
         return f"{self.subject}-{self.name}"
 
     def __call__(self) -> None:
@@ -54,7 +52,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one check. `message` says why it failed, was skipped or was expected to fail."""
+    """The result of one check. `message` says why it failed, was skipped or should have failed."""
 
     name: str
     subject: str
@@ -62,45 +60,44 @@ class Result:
     message: str = ""
 
     def __str__(self) -> str:
-        lines = self.message.splitlines() or [""]
-        text = "\n      ".join(lines)
+        text = self.message.replace("\n", "\n      ")
         return f"{self.outcome.upper()} {self.subject}-{self.name}: {text}".rstrip(": ")
 
 
 @dataclass(frozen=True)
 class Report:
-    """All results. `str(report)` is a line of counts, then everything that did not simply pass."""
+    """All results. `str(report)` is a line of counts, then every result other than a pass."""
 
     results: tuple[Result, ...]
 
     @property
     def passed(self) -> int:
-        """How many checks ran and held."""
+        """How many checks passed."""
         return len(self.of("passed"))
 
     @property
     def failed(self) -> int:
-        """How many checks ran and did not hold."""
+        """How many checks failed unexpectedly."""
         return len(self.of("failed"))
 
     @property
     def skipped(self) -> int:
-        """How many checks do not concern the object."""
+        """How many checks do not apply to the object."""
         return len(self.of("skipped"))
 
     @property
     def expected_failures(self) -> int:
-        """How many checks failed as announced."""
+        """How many checks failed as expected."""
         return len(self.of("expected failure"))
 
     @property
     def unexpected_passes(self) -> int:
-        """How many checks held although they were announced to fail."""
+        """How many checks passed although they were expected to fail."""
         return len(self.of("unexpected pass"))
 
     @property
     def ok(self) -> bool:
-        """Whether nothing failed, and nothing held that was announced to fail."""
+        """Whether nothing failed unexpectedly and nothing passed unexpectedly."""
         return not self.failed and not self.unexpected_passes
 
     def of(self, outcome: Outcome) -> tuple[Result, ...]:
@@ -108,101 +105,55 @@ class Report:
         return tuple(result for result in self.results if result.outcome == outcome)
 
     def __str__(self) -> str:
-        counts = ", ".join(
-            (
-                f"{len(self.results)} checks: {self.passed} passed",
-                f"{self.failed} failed",
-                f"{self.skipped} skipped",
-                f"{self.expected_failures} expected to fail",
-                f"{self.unexpected_passes} passed unexpectedly",
-            )
+        counts = (
+            f"{len(self.results)} checks: {self.passed} passed, {self.failed} failed, "
+            f"{self.skipped} skipped, {self.expected_failures} expected to fail, "
+            f"{self.unexpected_passes} passed unexpectedly"
         )
         order: tuple[Outcome, ...] = ("failed", "unexpected pass", "expected failure", "skipped")
         shown = [str(result) for outcome in order for result in self.of(outcome)]
         return "\n  ".join([counts, *shown])
 
 
-def collect(
-    functions: Sequence[Callable[[Subject], None]], case: Subject, subject: str
-) -> list[Check]:
-    """One check for each function, named after it and documented by its docstring."""
-    return [_check(function, case, subject) for function in functions]
-
-
-def _check(function: Callable[[Subject], None], case: Subject, subject: str) -> Check:
-    doc = " ".join((function.__doc__ or "").split())
-    return Check(function.__name__, subject, lambda: function(case), doc)
+def expect_known(expected_failures: Mapping[str, str], checks: Sequence[Check]) -> None:
+    """Raises ValueError for an expected failure that names none of the checks."""
+    names = {check.name for check in checks}
+    for name in expected_failures:
+        if name not in names:
+            raise ValueError(f"expected_failures: no check '{name}'{did_you_mean(name, names)}")
 
 
 def run_checks(
     checks: Sequence[Check], *, expected_failures: Mapping[str, str] = NOTHING_EXPECTED
 ) -> Report:
-    """Run all checks, whatever becomes of each.
+    """Run all checks, whatever the result of each.
 
-    `expected_failures` maps names of checks to the reason why they are to fail.
-    Raises ValueError for a name that is no check's.
+    `expected_failures` maps names of checks to the reason why they fail.
+    Raises ValueError for a name that no check has.
     """
-    names = {check.name for check in checks}
-    for name in expected_failures:
-        if name not in names:
-            raise ValueError(f"expected_failures: no check '{name}'{did_you_mean(name, names)}")
+    expect_known(expected_failures, checks)
     return Report(tuple(_run(check, expected_failures.get(check.name)) for check in checks))
 
 
-def require(
-    checks: Sequence[Check], *, expected_failures: Mapping[str, str] = NOTHING_EXPECTED
-) -> Report:
-    """Run all checks and return the report. Raises CheckFailed, with all of it, unless it is ok."""
-    report = run_checks(checks, expected_failures=expected_failures)
-    if not report.ok:
-        raise CheckFailed(str(report))
-    return report
-
-
 def _run(check: Check, expected: str | None) -> Result:
+    outcome: Outcome = "passed" if expected is None else "unexpected pass"
+    message = "" if expected is None else f"expected to fail: {expected}"
     try:
         check()
     except unittest.SkipTest as skip:
-        return Result(check.name, check.subject, "skipped", str(skip))
-    except Exception as error:  # an object under test may fail in any way: it is a finding
-        if expected is not None:
-            return Result(check.name, check.subject, "expected failure", expected)
-        return Result(check.name, check.subject, "failed", failure_text(error))
-    if expected is not None:
-        return Result(check.name, check.subject, "unexpected pass", f"was to fail: {expected}")
-    return Result(check.name, check.subject, "passed")
+        outcome, message = "skipped", str(skip)
+    except Exception as error:  # the object under test may raise anything: that is a failure too
+        if expected is None:
+            outcome, message = "failed", failure_text(error)
+        else:
+            outcome, message = "expected failure", expected
+    return Result(check.name, check.subject, outcome, message)
 
 
 def failure_text(error: BaseException) -> str:
-    """What went wrong; for anything but a failed check also its type and place."""
+    """What went wrong; unless a check failed, with the exception's type and where it was raised."""
     if isinstance(error, CheckFailed):
         return str(error)
-    frames = traceback.extract_tb(error.__traceback__)
-    last = frames[-1] if frames else None
-    place = f" ({Path(last.filename).name}:{last.lineno}, in {last.name})" if last else ""
-    return f"raised {type(error).__name__}: {error}{place}"
-
-
-def subject_of(thing: Configurable) -> str:
-    """What an object is called in ids: its class, and the options that are not the default."""
-    options = {
-        option.name: getattr(thing, option.name, None)
-        for option in options_of(type(thing))
-        if getattr(thing, option.name, None) != option.default
-    }
-    shown = ",".join(f"{name}={value!r}" for name, value in options.items()).replace(" ", "")
-    return f"{type(thing).__name__}({shown})" if shown else type(thing).__name__
-
-
-def expect_kind(thing: Any, kind: type[Configurable]) -> None:
-    """Raises TypeError, with what to do, for anything but an object of the kind."""
-    if isinstance(thing, kind):
-        return
-    base = f"{kind.__module__}.{kind.__name__}"
-    if isinstance(thing, type) and issubclass(thing, kind):
-        raise TypeError(
-            f"expected an object, found the class {thing.__name__}; write {thing.__name__}(…)"
-        )
-    raise TypeError(
-        f"expected an object whose class derives from {base}, found {type(thing).__name__}"
-    )
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(at.filename).name}:{at.lineno}, in {at.name}"
+    return f"raised {type(error).__name__}: {error} ({place})"

@@ -11,34 +11,19 @@ import numpy as np
 
 from lenetkit.arrays import Shape
 from lenetkit.data.transforms import Images, Transform
-from lenetkit.testing.common import COMMON, Unchanged
-from lenetkit.testing.compare import (
-    expect_finite,
-    expect_same,
-    expect_shape,
-    expect_untouched,
-    fail,
-    warnings_as_failures,
-)
-from lenetkit.testing.report import (
-    NOTHING_EXPECTED,
-    Check,
-    CheckSkipped,
-    Report,
-    collect,
-    expect_kind,
-    require,
-    subject_of,
-)
+from lenetkit.testing import compare
+from lenetkit.testing.common import Unchanged
+from lenetkit.testing.report import NOTHING_EXPECTED, Check, CheckSkipped, Report
+from lenetkit.testing.suite import Suite, promises_in
 
 BATCH, CLASSES = 4, 3
 LABELS = np.array([0, 2, 1, 1])
-DTYPES = (np.uint8, np.float32)
+DTYPES = (np.dtype(np.uint8), np.dtype(np.float32))
 
 
 @dataclass(frozen=True)
 class TransformCase:
-    """A transform under test with the shape of the images that come in."""
+    """A transform under test with the shape of its input images."""
 
     thing: Transform
     in_shape: Shape
@@ -65,60 +50,57 @@ class TransformCase:
 
 
 def output_has_the_declared_shape(case: TransformCase) -> None:
-    """What comes out has the shape that `output_shape` declares, for batches of 1 and 0 too."""
+    """The output has the shape that `output_shape` declares, for batches of 1 and 0 too."""
     declared = case.fitted.output_shape(case.in_shape)
     if case.thing.output_shape(case.in_shape) != declared:
-        raise fail("output_shape differs before and after fitting; a plan is made before")
+        raise compare.fail("output_shape differs before and after fitting; a plan is made before")
     for batch in (BATCH, 1, 0):
-        with warnings_as_failures(f"batch of {batch}"):
+        with compare.warnings_as_failures(f"batch of {batch}"):
             found = case.result(case.images(batch))
         cause = f"output_shape({case.in_shape}) declares {declared}"
-        expect_shape(found, (batch, *declared), f"a batch of {batch}", cause)
+        compare.expect_shape(found, (batch, *declared), f"a batch of {batch}", cause)
 
 
 def no_float64_comes_out(case: TransformCase) -> None:
-    """From bytes come bytes or float32, from float32 comes float32: a batch stays small."""
+    """Bytes give bytes or float32, and float32 gives float32, so that a batch stays small."""
     for dtype in DTYPES:
-        found = case.result(case.images(dtype=dtype)).dtype
-        allowed = (np.dtype(np.uint8), np.dtype(np.float32)) if dtype == np.uint8 else (np.float32,)
+        found, allowed = case.result(case.images(dtype=dtype)).dtype, {dtype, DTYPES[1]}
         if found not in allowed:
-            raise fail(
-                f"from {np.dtype(dtype)}: found {found}, expected "
-                f"{' or '.join(str(np.dtype(a)) for a in allowed)}",
-                "a float64 array, or a NumPy float64 number, promotes; use np.float32(value)",
+            raise compare.fail(
+                f"from {dtype}: expected {' or '.join(sorted(map(str, allowed)))}, found {found}",
+                "a float64 array or NumPy float64 number promotes the result; "
+                "use np.float32(value)",
             )
 
 
 def results_are_finite(case: TransformCase) -> None:
-    """Every value that comes out is finite; images that are all alike are no exception."""
+    """Every value of the output is finite, even if all training images are alike."""
     for dtype in DTYPES:
-        expect_finite(case.result(case.images(dtype=dtype)), f"result from {np.dtype(dtype)}")
-    flat = TransformCase(case.thing, case.in_shape)
+        compare.expect_finite(case.result(case.images(dtype=dtype)), f"result from {dtype}")
     same = np.full((BATCH, *case.in_shape), 51, np.uint8)
-    fitted = flat.thing.fitted(same)
-    found = fitted.images(same, np.random.default_rng(0))
-    expect_finite(found, "result from images all alike", "a division by a deviation that is 0")
+    found = case.thing.fitted(same).images(same, np.random.default_rng(0))
+    compare.expect_finite(found, "result from equal images", "a division by a deviation of 0")
 
 
 def input_is_not_written_to(case: TransformCase) -> None:
-    """Images and labels stay as they are: the data set is shared by all epochs."""
+    """Images and labels stay as they are, because all epochs share the data set."""
     for dtype in DTYPES:
         images, labels = case.images(dtype=dtype), LABELS.copy()
         before = images.copy()
         case.fitted.images(images, np.random.default_rng(0))
         case.fitted.labels(labels, CLASSES)
         case.thing.fitted(images)
-        expect_untouched(images, before, "images", "a transform")
-        expect_untouched(labels, LABELS, "labels", "a transform")
+        compare.expect_untouched(images, before, "images", "a transform")
+        compare.expect_untouched(labels, LABELS, "labels", "a transform")
 
 
-def result_is_an_array_of_its_own(case: TransformCase) -> None:
-    """A result shares no memory with the images, unless it is the images themselves, unchanged."""
+def results_own_their_memory(case: TransformCase) -> None:
+    """A result shares no memory with the images, unless it is the same array, unchanged."""
     for dtype in DTYPES:
         images = case.images(dtype=dtype)
         found = case.result(images)
         if found is not images and np.shares_memory(found, images):
-            raise fail(f"from {np.dtype(dtype)}: the result is a view of the images", "copy it")
+            raise compare.fail(f"from {dtype}: the result is a view of the images", "copy it")
 
 
 def memory_order_does_not_matter(case: TransformCase) -> None:
@@ -126,7 +108,7 @@ def memory_order_does_not_matter(case: TransformCase) -> None:
     images = case.images()
     expected = case.result(images)
     for same in (np.asfortranarray(images), np.repeat(images, 2, axis=3)[..., ::2]):
-        expect_same(case.result(same), expected, "images not contiguous", tolerance=1e-6)
+        compare.expect_same(case.result(same), expected, "images not contiguous", tolerance=1e-6)
 
 
 def same_seed_gives_the_same_bits(case: TransformCase) -> None:
@@ -134,60 +116,59 @@ def same_seed_gives_the_same_bits(case: TransformCase) -> None:
     images = case.images()
     first = case.result(images)
     case.result(case.images(seed=8), seed=9)
-    cause = "randomness that does not come from the generator handed in"
-    expect_same(case.result(images), first, "the same again", cause=cause)
+    cause = "random numbers that do not come from `rng`"
+    compare.expect_same(case.result(images), first, "the same again", cause=cause)
 
 
 def only_training_is_random(case: TransformCase) -> None:
     """A transform whose result depends on the generator has `training_only` True."""
     if case.thing.training_only:
-        raise CheckSkipped("the transform works in training only, and may be random")
+        raise CheckSkipped("the transform is for training only, so it may be random")
     if case.is_random:
-        raise fail(
-            "another generator gives another result, but training_only is False",
+        raise compare.fail(
+            "the result depends on the generator, but training_only is False",
             "predictions would be random: set training_only: ClassVar[bool] = True",
         )
 
 
 def images_do_not_depend_on_their_batch(case: TransformCase) -> None:
-    """Where nothing is random, each image's result is the one it has alone."""
+    """Unless the transform is random, an image gives the same result alone and in a batch."""
     if case.is_random:
-        raise CheckSkipped("the transform is random; which draw an image gets depends on its place")
+        raise CheckSkipped("the transform is random: what it draws for an image depends on others")
     images = case.images()
     together = case.result(images)
     for i in range(BATCH):
-        cause = "a mean over the batch; learn it in `fitted`, from the training images"
+        cause = "a mean over the batch; learn it from the training images in `fitted`"
         alone = case.result(images[i : i + 1])[0]
-        expect_same(alone, together[i], f"image {i}, alone", tolerance=1e-6, cause=cause)
+        compare.expect_same(alone, together[i], f"image {i}, alone", tolerance=1e-6, cause=cause)
 
 
 def fitting_is_final(case: TransformCase) -> None:
-    """`fitted` gives an object of the same class; fitted again, to other images, it stays."""
+    """`fitted` keeps the class, and fitting again to other images changes nothing."""
+    expected, found = type(case.thing).__name__, type(case.fitted).__name__
     if type(case.fitted) is not type(case.thing):
-        found = type(case.fitted).__name__
-        raise fail(f"fitted: expected a {type(case.thing).__name__}, found {found}")
+        raise compare.fail(f"fitted: expected an object of class {expected}, found {found}")
     again = case.fitted.fitted(case.images(9, seed=7))
     if again != case.fitted:
-        raise fail(
+        raise compare.fail(
             f"fitted again: expected {case.fitted!r}, found {again!r}",
-            "what was learned is measured again, so that a model would change when it is loaded",
+            "values already learned are measured again, so loading a model would change it",
         )
 
 
-def labels_stay_one_a_sample(case: TransformCase) -> None:
-    """Labels come out as class indices (N,) or as finite rows (N, classes), one for each sample."""
+def one_label_per_sample(case: TransformCase) -> None:
+    """Labels become class indices (N,) or finite rows (N, classes), one for each sample."""
     for labels in (LABELS, LABELS[:1], LABELS[:0]):
         found = np.asarray(case.fitted.labels(labels, CLASSES))
-        if found.shape not in ((len(labels),), (len(labels), CLASSES)):
-            raise fail(
-                f"labels: expected shape ({len(labels)},) or ({len(labels)}, {CLASSES}), "
-                f"found {found.shape}"
-            )
-        expect_finite(found, "labels")
+        allowed = (len(labels),), (len(labels), CLASSES)
+        if found.shape not in allowed:
+            expected = f"expected shape {allowed[0]} or {allowed[1]}"
+            raise compare.fail(f"labels: {expected}, found {found.shape}")
+        compare.expect_finite(found, "labels")
 
 
 def transform_holds_no_state(case: TransformCase) -> None:
-    """After use the transform holds exactly what it held before."""
+    """After use, the transform holds exactly what it held before."""
     unchanged, fitted = Unchanged(case.thing), case.fitted
     unchanged.expect("fitting")
     unchanged = Unchanged(fitted)
@@ -195,30 +176,14 @@ def transform_holds_no_state(case: TransformCase) -> None:
     unchanged.expect("a batch")
 
 
-TRANSFORM_CHECKS = (
-    output_has_the_declared_shape,
-    no_float64_comes_out,
-    results_are_finite,
-    input_is_not_written_to,
-    result_is_an_array_of_its_own,
-    memory_order_does_not_matter,
-    same_seed_gives_the_same_bits,
-    only_training_is_random,
-    images_do_not_depend_on_their_batch,
-    fitting_is_final,
-    labels_stay_one_a_sample,
-    transform_holds_no_state,
-    *COMMON,
-)
+SUITE = Suite(Transform, TransformCase, promises_in(__name__))
 
 
 def transform_checks(
     transform: Transform, in_shape: Shape = (1, 12, 10), *, name: str | None = None
 ) -> list[Check]:
-    """The checks of one transform. Raises TypeError for anything but a transform."""
-    expect_kind(transform, Transform)
-    case = TransformCase(transform, tuple(in_shape))
-    return collect(TRANSFORM_CHECKS, case, name or subject_of(transform))
+    """`Suite.checks` for a transform and the shape of one image, (C, H, W)."""
+    return SUITE.checks(transform, tuple(in_shape), name=name)
 
 
 def check_transform(
@@ -227,5 +192,5 @@ def check_transform(
     *,
     expected_failures: Mapping[str, str] = NOTHING_EXPECTED,
 ) -> Report:
-    """Hold a transform to what it promises. Raises CheckFailed, with the report, if it fails."""
-    return require(transform_checks(transform, in_shape), expected_failures=expected_failures)
+    """`Suite.check` for a transform and the shape of one image, (C, H, W)."""
+    return SUITE.check(transform, tuple(in_shape), expected_failures=expected_failures)

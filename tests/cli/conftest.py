@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from lenetkit.cli.main import run
+from lenetkit.testing.commands import RunCommand, run_command_in_a_folder
+
+__all__ = ["run_command_in_a_folder"]
 
 SPEC = """\
 lenetkit: 1
@@ -28,21 +27,7 @@ train: {epochs: 2, batch_size: 5, optimizer: {type: adam, lr: 0.01}, schedule: o
 """
 
 
-@dataclass(frozen=True)
-class Said:
-    """What a command said and its exit status."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Standard output as JSON."""
-        return json.loads(self.out)
-
-
-Call = Callable[..., Said]
+Call = RunCommand
 
 
 @pytest.fixture(autouse=True)
@@ -54,16 +39,9 @@ def _ctrl_c() -> Iterator[None]:
 
 
 @pytest.fixture
-def call(capsys: pytest.CaptureFixture[str]) -> Call:
+def call(run_command: RunCommand) -> Call:
     """`call("summary", path)` runs a command in this process."""
-
-    def invoke(*arguments: str | Path) -> Said:
-        capsys.readouterr()
-        status = run([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return Said(status, captured.out, captured.err)
-
-    return invoke
+    return run_command
 
 
 @pytest.fixture

@@ -75,8 +75,8 @@ WRONG_TRANSFORMS = {
     JitterUnseeded(): "same_seed_gives_the_same_bits",
     MeanOfTheBatch(): "images_do_not_depend_on_their_batch",
     MeasuresAgain(): "fitting_is_final",
-    Flips(): "result_is_an_array_of_its_own",
-    LabelsTwice(): "labels_stay_one_a_sample",
+    Flips(): "results_own_their_memory",
+    LabelsTwice(): "one_label_per_sample",
 }
 
 

@@ -74,7 +74,7 @@ class KeepsItsOutputs(MeanSquaredError):
 
 WRONG_LOSSES = {
     SumInsteadOfMean(): "gradient_is_right_for_labels",
-    MeanLoss(): "one_loss_a_sample",
+    MeanLoss(): "one_loss_per_sample",
     PlainSoftmax(): "probabilities_are_probabilities",
     RawProbabilities(): "probabilities_are_probabilities",
     SmallestIsTheAnswer(): "probabilities_keep_the_largest",
@@ -131,11 +131,11 @@ class UndeclaredSlot(Adam):
 WRONG_OPTIMIZERS = {
     Uphill(): "steps_go_downhill",
     OwnRate(): "the_given_rate_is_used",
-    DecayWithoutRate(): "a_rate_of_zero_moves_nothing",
+    DecayWithoutRate(): "zero_lr_moves_nothing",
     NewArray(): "parameters_move_in_place",
     OwnCounter(): "a_resumed_run_is_the_same",
-    UnitGradient(): "a_gradient_of_zero_is_no_mistake",
-    IdleSlot(): "state_makes_a_difference",
+    UnitGradient(): "zero_gradient_is_accepted",
+    IdleSlot(): "active_slots_are_used",
     UndeclaredSlot(): "slots_are_named",
 }
 
@@ -164,9 +164,9 @@ class CountsCalls(Step):
 
 WRONG_SCHEDULES = {
     NumpyRate(): "rates_are_python_floats",
-    DividesByStepsLeft(): "a_run_of_one_step_has_a_rate",
+    DividesByStepsLeft(): "one_step_has_a_rate",
     Negative(): "rates_are_finite_and_not_negative",
-    CountsCalls(step_size=1): "order_of_asking_does_not_matter",
+    CountsCalls(step_size=1): "order_of_calls_does_not_matter",
 }
 
 
@@ -215,8 +215,8 @@ class Broadcast(Normal):
 WRONG_INITIALIZERS = {
     Transposed(): "sample_has_the_given_shape",
     WholeNumbers(): "sample_is_floating_point",
-    FixedSeed(): "the_generator_is_drawn_from",
+    FixedSeed(): "generator_is_used",
     Unseeded(): "same_seed_gives_the_same_bits",
     FansFromShape(): "spread_comes_from_the_fans",
-    Broadcast(): "each_sample_is_an_array_of_its_own",
+    Broadcast(): "samples_own_their_memory",
 }

@@ -64,7 +64,7 @@ def test_ids_and_outcomes(tmp_path: Path) -> None:
 
 
 def test_unknown_expected_failures_are_refused() -> None:
-    with pytest.raises(ValueError, match="no check is called spam"):
+    with pytest.raises(ValueError, match="no check 'spam'"):
         parametrize(layer_checks(ReLU(), (2,)), expected_failures={"spam": "?"})
 
 

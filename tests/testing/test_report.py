@@ -75,7 +75,7 @@ def test_counts_and_text() -> None:
         "5 checks: 1 passed, 1 failed, 1 skipped, 1 expected to fail, 1 passed unexpectedly\n"
         "  FAILED Thing-two: y at [0]: expected 1, found 2\n"
         "      likely cause: a typo\n"
-        "  UNEXPECTED PASS Thing-five: was to fail: nor this\n"
+        "  UNEXPECTED PASS Thing-five: expected to fail: nor this\n"
         "  EXPECTED FAILURE Thing-four: not done yet\n"
         "  SKIPPED Thing-three: there is nothing to check"
     )
