@@ -9,16 +9,15 @@ from typing import Any
 import click
 import numpy as np
 
+from lenetkit.cli.arguments import MAX_THREADS as MOST_THREADS
 from lenetkit.cli.arguments import (
-    MOST_THREADS,
-    command_line,
     data_dir_option,
     kernels_option,
     plugin_option,
-    report,
     set_option,
     threads_option,
 )
+from lenetkit.cli.output import command_line, report
 from lenetkit.cli.progress import ProgressBar, epoch_line
 from lenetkit.errors import (
     InputError,

@@ -1,4 +1,4 @@
-"""A network that notes the time when each part of a pass is done."""
+"""A network that notes the time at the end of each part of a pass."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from lenetkit.options import option
 
 
 class Laps(list[float]):
-    """Points in time, in seconds, one at the end of each part."""
+    """Times in seconds, one for the end of each part."""
 
     def note(self) -> None:
-        """One more part is done."""
+        """Note that a part has ended."""
         self.append(time.perf_counter())
 
 
 @dataclass(frozen=True, kw_only=True)
 class WatchedLayer(Layer):
-    """Another layer, noted after each pass."""
+    """A layer that notes the end of each pass of another."""
 
     layer: Layer = option(doc="The layer that does the work.")
-    laps: Laps = option(doc="Where to note.")
+    laps: Laps = option(doc="Where the times are noted.")
 
     def output_shape(self, in_shape: Shape) -> Shape:
         return self.layer.output_shape(in_shape)
@@ -46,7 +46,7 @@ class WatchedLayer(Layer):
 
 
 class WatchedNetwork(Network):
-    """Watches the passes of one kind, training or inference, in the workspace made last."""
+    """Notes the passes of one kind, training or inference, in the workspace made last."""
 
     def __init__(self, plan: Plan, *, training: bool) -> None:
         super().__init__(plan, seed=plan.spec.train.seed)
@@ -54,10 +54,10 @@ class WatchedNetwork(Network):
         self.laps = Laps()
         self.watched: Workspace | None = None
         self.layers: list[Layer] = []
-        """Of the watched workspace's stages, those that do the work."""
+        """The layers that do the work in the watched workspace's stages."""
 
     def workspace(self, *, training: bool, fused: bool = True) -> Workspace:
-        """As every network's; noted pass by pass if it is of the kind to watch."""
+        """As in any network; watched if it is for the right kind of pass."""
         workspace = super().workspace(training=training, fused=fused)
         if fused and training == self.training:
             self.watched = workspace
@@ -67,13 +67,13 @@ class WatchedNetwork(Network):
         return workspace
 
     def forward(self, x: Array, workspace: Workspace) -> Array:
-        """As every network's; what came before it is noted as one part."""
+        """As in any network; everything before it is noted as one part."""
         if workspace is self.watched:
             self.laps.note()
         return super().forward(x, workspace)
 
     def backward(self, dy: Array, workspace: Workspace) -> None:
-        """As every network's; what came before it is noted as one part."""
+        """As in any network; everything before it is noted as one part."""
         if workspace is self.watched:
             self.laps.note()
         super().backward(dy, workspace)
