@@ -29,7 +29,7 @@ def build(
     changes = []
     for path, value in (overrides or {}).items():
         text = value if isinstance(value, str) else json.dumps(value)
-        changes.append(Override(path, path, parse(text, Mark(f"override {path}"))))
+        changes.append(Override(path, parse(text, Mark(f"override {path}"))))
     plan = load_plan(spec, changes)
     return Network(plan, seed=plan.spec.train.seed, dtype=dtype)
 

@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from lenetkit.network.plan import Plan
+from lenetkit.network.stage import Stage
 from lenetkit.profiling.profile import Profile, StageProfile
 from lenetkit.profiling.watched import WatchedNetwork
 from lenetkit.schedules import Constant
@@ -51,14 +52,14 @@ class Session(ABC):
 
     def run(self, steps: int) -> None:
         """Run some steps and note the times of each."""
-        laps = self.network.laps
-        with self.network.limited(self.work.threads), np.errstate(over="ignore", invalid="ignore"):
+        network = self.network
+        with network.limited(self.work.threads), np.errstate(over="ignore", invalid="ignore"):
             for _ in range(steps):
-                laps.clear()
-                laps.note()
+                network.times.clear()
+                network.note()
                 self.advance()
-                laps.note()
-                self.rows.append(np.diff(laps).tolist())
+                network.note()
+                self.rows.append(np.diff(network.times).tolist())
 
     @property
     def seconds(self) -> list[float]:
@@ -67,12 +68,14 @@ class Session(ABC):
 
     def profile(self) -> Profile:
         """A summary of the steps so far. Runs a few more to measure peak memory."""
+        if self.network.watched is None:
+            raise RuntimeError("no step was run")
+        stages = self.network.watched.stages
         low, middle, high = np.quantile(self.seconds, (0.25, 0.5, 0.75)).tolist()
-        count = len(self.network.layers)
         batch, *rest = np.median(self.rows, axis=0).tolist()
-        loss, update, backward = None, None, [None] * count
+        loss, update, backward = None, None, [None] * len(stages)
         if self.trains:
-            loss, *backward, update = rest[count:]
+            loss, *backward, update = rest[len(stages) :]
         with self.network.limited(self.work.threads):
             threads = self.work.plan.spec.kernels.threads()
         return Profile(
@@ -81,7 +84,7 @@ class Session(ABC):
             threads=threads,
             steps=len(self.rows),
             batch_seconds=batch,
-            stages=self._stages(rest[:count], backward[::-1]),
+            stages=tuple(map(self._stage, stages, rest, reversed(backward))),
             loss_seconds=loss,
             update_seconds=update,
             step_seconds=middle,
@@ -89,32 +92,21 @@ class Session(ABC):
             peak_bytes=self._peak_bytes(),
         )
 
-    def _stages(
-        self, forward: Sequence[float], backward: Sequence[float | None]
-    ) -> tuple[StageProfile, ...]:
+    def _stage(self, stage: Stage, forward: float, backward: float | None) -> StageProfile:
         plan, batch = self.work.plan, self.work.batch_size
-        if self.network.watched is None:
-            raise RuntimeError("no step was run")
-        found = []
-        for index, stage in enumerate(self.network.watched.stages):
-            layers = plan.layers[stage.first : stage.first + stage.count]
-            flops = 2 * batch * sum(layer.cost.macs for layer in layers)
-            gradients = any(layer.params for layer in layers) + stage.call.needs_input_grad
-            found.append(
-                StageProfile(
-                    name=stage.name,
-                    first=stage.first,
-                    forward_seconds=forward[index],
-                    forward_flops=flops,
-                    backward_seconds=backward[index],
-                    backward_flops=flops * gradients if self.trains else 0,
-                    scratch_bytes=stage.call.scratch_bytes,
-                    algorithm=plan.spec.kernels.algorithm(
-                        self.network.layers[index], layers[0].in_shape, batch
-                    ),
-                )
-            )
-        return tuple(found)
+        layers = plan.layers[stage.first : stage.first + stage.count]
+        flops = 2 * batch * sum(layer.cost.macs for layer in layers)
+        gradients = any(layer.params for layer in layers) + stage.call.needs_input_grad
+        return StageProfile(
+            name=stage.name,
+            first=stage.first,
+            forward_seconds=forward,
+            forward_flops=flops,
+            backward_seconds=backward,
+            backward_flops=flops * gradients if self.trains else 0,
+            scratch_bytes=stage.call.scratch_bytes,
+            algorithm=plan.spec.kernels.algorithm(stage.layer, stage.in_shape, batch),
+        )
 
     def _peak_bytes(self) -> int:
         """Peak memory of another session like this one, its network included."""
