@@ -1,22 +1,23 @@
-"""Options that several commands share, and how they print."""
+"""Arguments and options that several commands share, as decorators."""
 
 from __future__ import annotations
 
-import json
-import shlex
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from lenetkit.operations.blas import MAX_THREADS
 
-F = TypeVar("F", bound=Callable[..., Any])
+PLUGIN_FILES = "lenetkit.plugin_files"
+"""The key under which click's context keeps the files given by `--plugin`."""
+
+PATH = click.Path(path_type=Path)
 
 spec_argument = click.argument("spec", metavar="SPEC")
+model_argument = click.argument("model_file", metavar="MODEL", type=PATH)
 set_option = click.option(
     "--set",
     "changes",
@@ -28,34 +29,7 @@ data_dir_option = click.option(
     "--data-dir",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     metavar="DIR",
-    help="Folder of the data files; looked in first.",
-)
-
-
-_PLUGIN_FILES = f"{__name__}.plugin_files"
-
-
-def _add_files(context: click.Context, option: click.Parameter, paths: tuple[Path, ...]) -> None:
-    if not paths:
-        return
-    from lenetkit.registry.catalog import installed
-    from lenetkit.registry.plugin_file import add_file
-
-    for path in paths:
-        add_file(installed(), path)
-    context.meta[_PLUGIN_FILES] = paths
-
-
-plugin_option = click.option(
-    "--plugin",
-    "plugins",
-    metavar="FILE.py",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    callback=_add_files,
-    expose_value=False,
-    is_eager=True,
-    help="A Python file whose PLUGINS the spec may name. Repeatable.",
+    help="Folder in which to look for data files first.",
 )
 kernels_option = click.option(
     "--kernels",
@@ -65,34 +39,54 @@ kernels_option = click.option(
 threads_option = click.option(
     "--threads",
     type=click.IntRange(min=1, max=MAX_THREADS),
-    help="Threads for the passes.  [default: what is fastest for the network]",
+    help="Number of threads.  [default: whatever is fastest for the network]",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def print_json(value: Any) -> None:
-    """One JSON document on standard output."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+def _register(context: click.Context, option: click.Parameter, paths: tuple[Path, ...]) -> None:
+    if not paths:
+        return
+    from lenetkit.registry.catalog import installed
+    from lenetkit.registry.plugin_file import add_file
+
+    for path in paths:
+        add_file(installed(), path)
+    context.meta[PLUGIN_FILES] = paths
 
 
-def command_line(command: str, *arguments: str) -> str:
-    """A command to type, quoted for this system's shell, with the `--plugin` files given to this
-    one.
+plugin_option = click.option(
+    "--plugin",
+    metavar="FILE.py",
+    multiple=True,
+    type=PATH,
+    callback=_register,
+    expose_value=False,
+    is_eager=True,
+    help="A Python file whose PLUGINS the spec may name. Repeatable.",
+)
+
+Command = Callable[..., Any]
+
+
+def with_plan(spec: Callable[[Command], Command] = spec_argument) -> Callable[[Command], Command]:
+    """SPEC, `--set` and `--plugin`, which the command receives as `plan`, checked and planned.
+
+    `spec` is the decorator that adds the spec itself.
     """
-    files = click.get_current_context().meta.get(_PLUGIN_FILES, ())
-    plugins = [word for path in files for word in ("--plugin", str(path))]
-    words = ["lenetkit", command, *arguments, *plugins]
-    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 
+    def decorate(command: Command) -> Command:
+        @spec
+        @set_option
+        @plugin_option
+        @functools.wraps(command)
+        def planned(spec: str, changes: tuple[str, ...], **others: Any) -> Any:
+            from lenetkit.network.plan import load_plan
+            from lenetkit.spec.merge import Override
 
-def report(message: str) -> None:
-    """A note or warning, on standard error."""
-    click.echo(message, err=True)
+            plan = load_plan(spec, [Override.from_text(text) for text in changes])
+            return command(plan=plan, **others)
 
+        return planned
 
-def table(rows: Sequence[Sequence[Any]], headers: Sequence[str], right: Sequence[str] = ()) -> str:
-    """Rows as a plain table; the columns named in `right` are aligned to the right."""
-    from tabulate import tabulate
-
-    align = ["right" if header in right else "left" for header in headers]
-    return tabulate(rows, headers, tablefmt="simple", colalign=align, disable_numparse=True)
+    return decorate

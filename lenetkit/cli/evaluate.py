@@ -9,17 +9,9 @@ from typing import cast
 import click
 import numpy as np
 
-from lenetkit.cli.arguments import (
-    data_dir_option,
-    json_option,
-    kernels_option,
-    plugin_option,
-    print_json,
-    report,
-    table,
-    threads_option,
-)
-from lenetkit.data.source import DataSource, Samples, Split
+from lenetkit.cli import arguments
+from lenetkit.cli.output import print_json, report, table
+from lenetkit.data.source import SPLITS, DataSource, Samples, Split
 from lenetkit.errors import MissingDataError
 from lenetkit.model import model
 from lenetkit.registry.catalog import installed
@@ -31,19 +23,19 @@ from lenetkit.training.evaluation import Evaluation, evaluate
 @click.command(
     name="evaluate", epilog="Example: lenetkit evaluate runs/lenet5/001/model.safetensors"
 )
-@click.argument("model_file", metavar="MODEL", type=click.Path(path_type=Path))
-@click.option("--split", type=click.Choice(["test", "train"]), default="test", show_default=True)
+@arguments.model_argument
+@click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True)
 @click.option(
     "--data",
     "source",
     metavar="TYPE",
     help="Another data set than the model's own, such as mnist or idx, with its default options.",
 )
-@plugin_option
-@data_dir_option
-@kernels_option
-@threads_option
-@json_option
+@arguments.plugin_option
+@arguments.data_dir_option
+@arguments.kernels_option
+@arguments.threads_option
+@arguments.json_option
 def command(
     model_file: Path,
     split: str,
@@ -64,12 +56,12 @@ def command(
         other = installed().registry(DataSource).get(source)()
         data = DataSpec(other, replace(data.options, fallback=None, dir=None))
     samples, used = load_samples(data, cast(Split, split), place_for(data, data_dir, report))
-    if used is not data.source and samples.dataset != trained.dataset:
-        raise MissingDataError(
-            f"the model was trained on {trained.dataset}, which is not here; pass --data-dir, or "
-            "measure it on another data set by --data TYPE"
-        )
     if samples.dataset != trained.dataset:
+        if used is not data.source:
+            raise MissingDataError(
+                f"the model was trained on {trained.dataset}, which was not found; pass "
+                "--data-dir, or another data set with --data TYPE"
+            )
         report(f"note: the model was trained on {trained.dataset}, not on {samples.dataset}")
     check_fit(trained.plan, samples, trained.pipeline, split)
     with trained.limited(threads), np.errstate(over="ignore", invalid="ignore"):
@@ -85,8 +77,8 @@ def command(
                 "split": split,
             }
         )
-        return
-    _print_tables(trained, samples, split, result)
+    else:
+        _print_tables(trained, samples, split, result)
 
 
 def _print_tables(trained: model.Model, samples: Samples, split: str, result: Evaluation) -> None:

@@ -1,4 +1,4 @@
-"""Commands of commands."""
+"""Groups of commands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lenetkit.runs.interrupt import leaving
 
 
 class Group(click.Group):
-    """Says of an unknown command which one was meant."""
+    """Suggests the nearest name for an unknown command."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -26,9 +26,9 @@ class Group(click.Group):
 
 
 class LazyGroup(Group):
-    """Knows its commands by name and one line of help; imports one when it is called.
+    """Knows each command's name and one line of help, and imports it only when it is called.
 
-    `summaries`: name → line. The command of that name is `command` of the package's module `name`.
+    `summaries` maps names to these lines; command `name` is `command` in `package`'s module `name`.
     """
 
     def __init__(self, *args: Any, package: str, summaries: Mapping[str, str], **kwargs: Any):

@@ -1,11 +1,10 @@
-"""The command line. Each command lives in a module of its own, imported when it is called."""
+"""The command line. Each command is a module, imported when it is called."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -25,7 +24,7 @@ _COMMANDS = {
     "bench": "Measure where the time of a step goes, layer by layer.",
     "evaluate": "Measure a trained model on a data set.",
     "predict": "Read the digits in image files.",
-    "plot": "Draw a run's pictures again.",
+    "plot": "Redraw a run's pictures.",
     "data": "Fetch, show and describe data sets.",
     "plugins": "List every registered layer, optimizer, … and who provides it.",
     "spec": "Print a spec with everything resolved, as YAML.",
@@ -51,16 +50,16 @@ def cli() -> None:
 
 
 def main() -> NoReturn:
-    """Run a command; end with the exit status that its outcome has."""
+    """Run a command and exit with its status."""
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:  # what it cannot write, it shows escaped
+        if stream is not None:  # unencodable characters are escaped
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     if sys.stdout is not None:
         sys.stdout = named(sys.stdout, "standard output")
     if sys.stderr is not None:
         sys.stderr = unfailing(sys.stderr)
     status = run(sys.argv[1:])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all that is left is to end
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to interrupt
     if status == INTERRUPTED:
         leave()
     sys.exit(status)
@@ -70,52 +69,27 @@ def run(arguments: list[str]) -> int:
     """Run a command; the exit status: 0 done, 2 wrong input, 1 failed, 130 interrupted."""
     output = sys.stdout
     try:
-        status = _called(arguments)
-    except NoArgsIsHelpError as error:
-        error.show()
-        return error.exit_code
-    except click.ClickException as error:
-        for line in _wrong_call(error, arguments):
-            click.echo(line, err=True)
-        return error.exit_code
-    except LenetkitError as error:
-        for problem in error.problems if isinstance(error, SpecError) else [error]:
-            click.echo(f"error: {_with_printable_names(str(problem), arguments)}", err=True)
-        return error.exit_status
-    except (click.Abort, KeyboardInterrupt) as error:
-        if isinstance(error.__cause__, EOFError):  # click takes it for Ctrl-D at a prompt
-            raise error.__cause__ from None
-        click.echo("interrupted", err=True)
-        return INTERRUPTED
-    except SystemExit as error:
-        if sys.stdout is not output:  # click replaces it where nobody reads it, and exits
-            return _unread()
-        click.echo(f"error: a plugin ended the program ({cause(error)})", err=True)
-        return 1
-    except BrokenPipeError:
-        return _unread()
-    except MemoryError as error:
-        click.echo(f"error: not enough memory ({cause(error)}); try a smaller batch_size", err=True)
-        return 1
-    except OSError as error:
-        where = f"{printable(str(error.filename))}: " if error.filename else ""
-        if not where and _is_nowhere():
-            click.echo("error: the current folder is gone; go to one that exists", err=True)
-            return 2
-        click.echo(f"error: {where}{error.strerror or cause(error)}", err=True)
-        return 1
-    except Exception as error:
-        if not is_ctrl_c(error):
+        status = _call(arguments)
+    except BaseException as error:
+        unread = isinstance(error, SystemExit) and sys.stdout is not output
+        if unread or isinstance(error, BrokenPipeError):  # click replaces stdout, then exits
+            return _discard_output()
+        outcome = _outcome(error, arguments)
+        if outcome is None:
             raise
-        click.echo("\ninterrupted", err=True)
-        return INTERRUPTED
+        status, message = outcome
+        click.echo(message, err=True)
     return status if isinstance(status, int) else 0
 
 
-def _called(arguments: list[str]) -> object:
+def _call(arguments: list[str]) -> object:
     try:
         return cli.main(arguments, prog_name="lenetkit", standalone_mode=False)
-    except (click.ClickException, click.Abort):
+    except click.Abort as error:
+        if isinstance(error.__cause__, EOFError):  # click takes it for Ctrl-D at a prompt
+            raise error.__cause__ from None
+        raise
+    except click.ClickException:
         raise
     except BaseException as error:
         if "lenetkit.registry.catalog" in sys.modules:  # else no plugin has been at work
@@ -125,39 +99,68 @@ def _called(arguments: list[str]) -> object:
         raise
 
 
-def _wrong_call(error: click.ClickException, arguments: list[str]) -> Iterator[str]:
-    """What click found wrong, said as lenetkit says it, and how the call should look."""
+def _outcome(error: BaseException, arguments: list[str]) -> tuple[int, str] | None:
+    """The exit status and the message that an error ends a command with; None for a bug."""
+    match error:
+        case NoArgsIsHelpError():
+            return error.exit_code, error.format_message()
+        case click.ClickException():
+            return error.exit_code, _wrong_call(error, arguments)
+        case LenetkitError():
+            problems = error.problems if isinstance(error, SpecError) else [error]
+            lines = [f"error: {_with_printable_names(str(p), arguments)}" for p in problems]
+            return error.exit_status, "\n".join(lines)
+        case click.Abort() | KeyboardInterrupt():
+            return INTERRUPTED, "interrupted"
+        case SystemExit():
+            return 1, f"error: a plugin ended the program ({cause(error)})"
+        case MemoryError():
+            return 1, f"error: not enough memory ({cause(error)}); try a smaller batch_size"
+        case OSError() if error.filename:
+            name = printable(str(error.filename))
+            return 1, f"error: {name}: {error.strerror or cause(error)}"
+        case OSError() if _folder_is_gone():
+            return 2, "error: the current folder is gone; go to one that exists"
+        case OSError():
+            return 1, f"error: {error.strerror or cause(error)}"
+        case Exception() if is_ctrl_c(error):
+            return INTERRUPTED, "\ninterrupted"
+        case _:
+            return None
+
+
+def _wrong_call(error: click.ClickException, arguments: list[str]) -> str:
+    """What click found wrong, in lenetkit's style, and the right usage."""
     message = error.format_message().rstrip(".")
+    lines = []
     if isinstance(error, click.NoSuchOption):
         meant = did_you_mean(error.option_name, error.possibilities or ())
         message = f"no such option '{error.option_name}'{meant}"
-    yield f"error: {message[:1].lower()}{message[1:]}"
-    for name in arguments if isinstance(error, click.NoSuchOption) else ():
-        if name.startswith("-") and Path(name).exists():
-            yield f"  a file whose name begins with - is written .{os.sep}{name}"
+        files = [name for name in arguments if name.startswith("-") and Path(name).exists()]
+        lines = [f"  write a file name that starts with - as .{os.sep}{name}" for name in files]
     if isinstance(error, click.UsageError) and error.ctx is not None:
         usage = [error.ctx.command_path, *error.ctx.command.collect_usage_pieces(error.ctx)]
-        yield f"  usage: {' '.join(usage)}; options: {error.ctx.command_path} --help"
+        lines.append(f"  usage: {' '.join(usage)}; options: {error.ctx.command_path} --help")
+    return "\n".join([f"error: {message[:1].lower()}{message[1:]}", *lines])
 
 
-def _unread() -> int:
-    """Whoever read our output, such as `head`, has had enough."""
+def _discard_output() -> int:
+    """Stop writing to a reader that has stopped reading, such as `head`."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
 def _with_printable_names(message: str, arguments: list[str]) -> str:
-    """The message, line ends and the like escaped in what stands there as it was given."""
+    """The message with line breaks and the like escaped in any argument that it quotes."""
     given = [part for argument in arguments for part in (argument, argument.partition("=")[2])]
-    for name in sorted(
-        (g for g in given if g.strip() and not g.isprintable()), key=len, reverse=True
-    ):
+    odd = [name for name in given if name.strip() and not name.isprintable()]
+    for name in sorted(odd, key=len, reverse=True):
         for form in (name, str(Path(name))):
             message = message.replace(form, printable(form))
     return message
 
 
-def _is_nowhere() -> bool:
+def _folder_is_gone() -> bool:
     try:
         Path.cwd()
     except FileNotFoundError:

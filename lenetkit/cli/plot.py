@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from lenetkit.cli.arguments import data_dir_option, plugin_option, report
+from lenetkit.cli.arguments import PATH, data_dir_option, plugin_option
+from lenetkit.cli.output import report
 from lenetkit.data.source import Samples
 from lenetkit.errors import DataError
 from lenetkit.model import model
@@ -17,11 +18,11 @@ from lenetkit.training.data import load_samples, place_for
 
 
 @click.command(name="plot", epilog="Example: lenetkit plot runs/lenet5/001")
-@click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("run", metavar="RUN", type=PATH)
 @plugin_option
 @data_dir_option
 def command(run: Path, data_dir: Path | None) -> None:
-    """Draw a run's pictures again.
+    """Redraw a run's pictures.
 
     They are drawn from the figures in the run folder; mistakes.png needs the test images too.
     """
@@ -32,17 +33,15 @@ def command(run: Path, data_dir: Path | None) -> None:
 
 
 def _test_samples(folder: RunFolder, data_dir: Path | None) -> Samples | None:
-    """The test images that the run saw, None (with a note) where they are not to be had."""
+    """The run's test images; None, with a warning, where they cannot be had."""
     data = model.load(folder.model).plan.spec.data
     try:
         test, _ = load_samples(data, "test", place_for(data, data_dir, report))
     except DataError as error:
-        report(f"warning: mistakes.png is left as it is, because it needs the test images: {error}")
-        return None
-    if test.digest != folder.read_result()["dataset_digest"].get("test"):
-        report(
-            f"warning: mistakes.png is left as it is, because these {test.dataset} test images "
-            "are not the ones that the run saw"
-        )
-        return None
-    return test
+        why = f"it needs the test images: {error}"
+    else:
+        if test.digest == folder.read_result()["dataset_digest"].get("test"):
+            return test
+        why = f"these {test.dataset} test images are not the ones used in the run"
+    report(f"warning: mistakes.png is left unchanged, because {why}")
+    return None

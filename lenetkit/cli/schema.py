@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from lenetkit.cli.arguments import plugin_option, print_json
+from lenetkit.cli.arguments import plugin_option
+from lenetkit.cli.output import print_json
 from lenetkit.registry.catalog import installed
 from lenetkit.spec.schema import build_schema
 
@@ -14,8 +15,8 @@ from lenetkit.spec.schema import build_schema
 def command() -> None:
     """Print a JSON Schema of specs, for editors.
 
-    It is draft-07, made from what is installed, plugins included. An editor with a YAML language
-    server uses it where a spec begins with the line
+    It is draft-07 and covers everything installed, plugins included. An editor with a YAML
+    language server uses it for every spec that starts with the line
 
     \b
         # yaml-language-server: $schema=lenetkit.schema.json

@@ -1,70 +1,52 @@
-"""Standard error that cannot fail: what is said there is no result, and must not cost one."""
+"""Standard output whose errors name it, and standard error that never fails."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, TextIO, cast
 
 
-class _Unfailing:
-    """A stream that drops what its device does not take: a full disk, a pipe without reader.
+class _Guarded:
+    """A stream whose writes run inside a context of their own."""
 
-    ValueError is what a closed stream raises, RuntimeError one that a signal's handler writes to
-    while it is being written to.
-    """
-
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(
+        self, stream: TextIO, guard: Callable[[], AbstractContextManager[Any, bool | None]]
+    ) -> None:
         self._stream = stream
+        self._guard = guard
 
     def write(self, text: str) -> int:
-        try:
+        with self._guard():
             return self._stream.write(text)
-        except (OSError, RuntimeError, ValueError):
-            return len(text)
+        return len(text)
 
     def flush(self) -> None:
-        try:
+        with self._guard():
             self._stream.flush()
-        except (OSError, RuntimeError, ValueError):
-            return
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-
-class _Named:
-    """A stream whose errors bear its name, as those of files do."""
-
-    def __init__(self, stream: TextIO, name: str) -> None:
-        self._stream = stream
-        self._name = name
-
-    def write(self, text: str) -> int:
-        with self._naming():
-            return self._stream.write(text)
-
-    def flush(self) -> None:
-        with self._naming():
-            self._stream.flush()
-
-    @contextmanager
-    def _naming(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            error.filename = self._name
-            raise
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
 
 def named(stream: TextIO, name: str) -> TextIO:
-    """The stream, its write errors with that name."""
-    return cast(TextIO, _Named(stream, name))
+    """The stream, with `name` as the file name of its write errors."""
+
+    @contextmanager
+    def naming() -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            error.filename = name
+            raise
+
+    return cast(TextIO, _Guarded(stream, naming))
 
 
 def unfailing(stream: TextIO) -> TextIO:
-    """The stream, its write errors dropped."""
-    return cast(TextIO, _Unfailing(stream))
+    """The stream, dropping what cannot be written: messages must not cost a result.
+
+    OSError is a full disk or a pipe without a reader, ValueError a closed stream, RuntimeError a
+    signal handler that writes during a write.
+    """
+    return cast(TextIO, _Guarded(stream, lambda: suppress(OSError, RuntimeError, ValueError)))

@@ -7,41 +7,30 @@ from typing import Any
 import click
 
 from lenetkit.arrays import shape_text
-from lenetkit.cli.arguments import (
-    json_option,
-    plugin_option,
-    print_json,
-    set_option,
-    spec_argument,
-    table,
-)
-from lenetkit.network.plan import LayerPlan, Plan, load_plan
-from lenetkit.spec.merge import Override
+from lenetkit.cli.arguments import json_option, with_plan
+from lenetkit.cli.output import print_json, table
+from lenetkit.network.plan import LayerPlan, Plan
 
-_HEADERS = ("layer", "type", "provider", "output", "params", "MACs", "connections")
 _RIGHT = ("output", "params", "MACs", "connections")
+_HEADERS = ("layer", "type", "provider", *_RIGHT)
 
 
 @click.command(name="summary", epilog="Example: lenetkit summary specs/lenet5.yaml")
-@spec_argument
-@set_option
-@plugin_option
+@with_plan()
 @json_option
-def command(spec: str, changes: tuple[str, ...], as_json: bool) -> None:
+def command(plan: Plan, as_json: bool) -> None:
     """Show a network layer by layer: shapes, parameters, cost.
 
-    MACs are multiply-adds an image in the forward pass; connections count each unit's inputs and
+    MACs are multiply-adds per image in the forward pass; connections count each unit's inputs and
     its bias, as LeCun et al. (1998) do. Needs no data.
     """
-    plan = load_plan(spec, [Override.from_text(text) for text in changes])
     if as_json:
         print_json(facts(plan))
         return
     click.echo(f"{plan.spec.name}: input {shape_text(plan.spec.input)}\n")
-    rows = [_row(layer) for layer in plan.layers]
-    cost = plan.cost
-    total = ("total", "", "", "", f"{plan.count():,}", f"{cost.macs:,}", f"{cost.connections:,}")
-    lines = table([*rows, total], _HEADERS, _RIGHT).splitlines()
+    numbers = (plan.count(), plan.cost.macs, plan.cost.connections)
+    total = ("total", "", "", "", *(f"{number:,}" for number in numbers))
+    lines = table([*map(_row, plan.layers), total], _HEADERS, _RIGHT).splitlines()
     lines.insert(-1, lines[1])
     click.echo("\n".join(lines))
     untrained = plan.count() - plan.count(trainable_only=True)
@@ -50,7 +39,7 @@ def command(spec: str, changes: tuple[str, ...], as_json: bool) -> None:
 
 
 def facts(plan: Plan) -> dict[str, Any]:
-    """What the summary says, as JSON values."""
+    """The summary as JSON values."""
     return {
         "name": plan.spec.name,
         "input": list(plan.spec.input),
@@ -74,13 +63,8 @@ def facts(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _row(layer: LayerPlan) -> tuple[str, ...]:
-    return (
-        layer.name,
-        layer.type,
-        layer.provider.distribution if layer.provider else "",
-        shape_text(layer.out_shape),
-        f"{layer.count():,}" if layer.params else "",
-        f"{layer.cost.macs:,}" if layer.cost.macs else "",
-        f"{layer.cost.connections:,}" if layer.cost.connections else "",
-    )
+def _row(layer: LayerPlan) -> list[str]:
+    provider = layer.provider.distribution if layer.provider else ""
+    numbers = (layer.count(), layer.cost.macs, layer.cost.connections)
+    shown = [f"{number:,}" if number else "" for number in numbers]
+    return [layer.name, layer.type, provider, shape_text(layer.out_shape), *shown]

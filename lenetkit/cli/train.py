@@ -9,14 +9,13 @@ from typing import Any
 import click
 
 from lenetkit.cli.arguments import (
-    command_line,
     data_dir_option,
     kernels_option,
     plugin_option,
-    report,
     set_option,
     threads_option,
 )
+from lenetkit.cli.output import command_line, report
 from lenetkit.cli.progress import ProgressBar, epoch_line
 from lenetkit.errors import InputError, LenetkitError, ModelFileError, PluginError, cause
 from lenetkit.runs.checkpoint import Checkpoint

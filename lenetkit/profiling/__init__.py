@@ -1,7 +1,7 @@
-"""Where the time and the memory of a step go, part by part.
+"""Where the time and memory of a step go, part by part.
 
-What is timed is the loop that trains, `training.train` itself, on random images of the spec's
-shape; the network notes the time when each of its layers is done. A step is thus cut into parts
-that leave nothing out: preparing the batch, each layer forward, the loss, each layer backward, the
+The training loop itself (`training.loop`) is timed, on random images of the spec's shape, with a
+network that notes the time whenever one of its layers is done. So a step is divided into parts that
+leave nothing out: preparing the batch, each layer forward, the loss, each layer backward, the
 update.
 """

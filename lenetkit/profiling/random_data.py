@@ -1,4 +1,4 @@
-"""Random images as the network's input wants them: no data set is needed to measure speed."""
+"""Random images that suit the network: measuring speed takes no data set."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from lenetkit.network.plan import Plan
 from lenetkit.profiling.profile import EPOCH
 from lenetkit.training.data import TrainingData
 
-_MOST_BYTES = 1 << 26
-"""Memory of the images, unless one batch is more: enough that no cache holds them."""
+_MAX_BYTES = 1 << 26
+"""Memory for the images, unless one batch needs more: too much for any cache."""
 
 
 def random_data(plan: Plan, batch_size: int) -> TrainingData:
-    """Whole batches of uint8 images, as many as an epoch's where memory allows.
+    """Whole batches of uint8 images: an epoch's worth, if memory allows.
 
-    Raises InputError where no shape is found that the spec's transforms turn into its input.
+    Raises InputError if no image shape is found that the spec's transforms turn into its input.
     """
     transforms = plan.spec.data.options.transforms
     pipeline, wanted = Pipeline(transforms, plan.classes), plan.spec.input
@@ -33,7 +33,7 @@ def random_data(plan: Plan, batch_size: int) -> TrainingData:
             f"was found that they turn into the spec's input {shape_text(wanted)}; leave out those "
             "that change the shape: --set 'data.transforms=[scale]'"
         )
-    most = min(EPOCH, _MOST_BYTES // math.prod(shape))
+    most = min(EPOCH, _MAX_BYTES // math.prod(shape))
     count = max(most // batch_size, 1) * batch_size
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (count, *shape), np.uint8)

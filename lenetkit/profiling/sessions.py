@@ -1,4 +1,4 @@
-"""Networks at work, a step at a time, with a note of how long each part of a step took."""
+"""Running a network step by step while noting how long each part of a step takes."""
 
 from __future__ import annotations
 
@@ -10,33 +10,34 @@ from typing import ClassVar
 
 import numpy as np
 
-from lenetkit.network.plan import LayerPlan, Plan
-from lenetkit.profiling.profile import Profile, StepProfile
+from lenetkit.network.plan import Plan
+from lenetkit.network.stage import Stage
+from lenetkit.profiling.profile import Profile, StageProfile
 from lenetkit.profiling.watched import WatchedNetwork
 from lenetkit.schedules import Constant
 from lenetkit.training import loop
 from lenetkit.training.data import TrainingData
 
 _WARM_UP = 3
-"""First steps, left out: they make and fill memory, and some kernel sets compile."""
-_LEAST, _MOST = 10, 5000
-"""Steps where no number is asked for."""
+"""Initial steps that do not count: they allocate memory, and some kernel sets compile."""
+_MIN_STEPS, _MAX_STEPS = 10, 5000
+"""Limits on the number of steps that is chosen when none is given."""
 
 
 @dataclass(frozen=True, eq=False)
 class Workload:
-    """What is measured: a network, the kernels that run it by name, on which data."""
+    """What is measured: a network, the name of its kernel set, and the data."""
 
     plan: Plan
     kernels: str
     data: TrainingData
     batch_size: int
     threads: int | None
-    """None: as many as the kernels find fastest."""
+    """None: whatever the kernel set finds fastest."""
 
 
 class Session(ABC):
-    """Steps of one kind, and what each part of each took, in seconds."""
+    """Steps of one kind, and the seconds that each part of each step took."""
 
     trains: ClassVar[bool]
 
@@ -47,75 +48,68 @@ class Session(ABC):
 
     @abstractmethod
     def advance(self) -> None:
-        """Do one step."""
+        """Run one step."""
 
     def run(self, steps: int) -> None:
-        """Do some steps and note each."""
-        laps = self.network.laps
-        with self.network.limited(self.work.threads), np.errstate(over="ignore", invalid="ignore"):
+        """Run some steps and note the times of each."""
+        network = self.network
+        with network.limited(self.work.threads), np.errstate(over="ignore", invalid="ignore"):
             for _ in range(steps):
-                laps.clear()
-                laps.note()
+                network.times.clear()
+                network.note()
                 self.advance()
-                laps.note()
-                self.rows.append(np.diff(laps).tolist())
+                network.note()
+                self.rows.append(np.diff(network.times).tolist())
 
     @property
-    def whole(self) -> float:
-        """The median of the whole steps so far."""
-        return float(np.median([sum(row) for row in self.rows]))
+    def seconds(self) -> list[float]:
+        """How long each step took as a whole."""
+        return [sum(row) for row in self.rows]
 
     def profile(self) -> Profile:
-        """What the steps so far took. Runs a few more, for the peak of memory."""
-        low, high = np.quantile([sum(row) for row in self.rows], (0.25, 0.75)).tolist()
-        count = len(self.network.layers)
+        """A summary of the steps so far. Runs a few more to measure peak memory."""
+        if self.network.watched is None:
+            raise RuntimeError("no step was run")
+        stages = self.network.watched.stages
+        low, middle, high = np.quantile(self.seconds, (0.25, 0.5, 0.75)).tolist()
         batch, *rest = np.median(self.rows, axis=0).tolist()
-        backward = rest[-2:count:-1] if self.trains else [None] * count
+        loss, update, backward = None, None, [None] * len(stages)
+        if self.trains:
+            loss, *backward, update = rest[len(stages) :]
         with self.network.limited(self.work.threads):
             threads = self.work.plan.spec.kernels.threads()
         return Profile(
             kernels=self.work.kernels,
             batch_size=self.work.batch_size,
             threads=threads,
-            count=len(self.rows),
-            batch=batch,
-            steps=self._steps(rest[:count], backward),
-            loss=rest[count] if self.trains else None,
-            update=rest[-1] if self.trains else None,
-            whole=self.whole,
-            quartiles=(low, high),
+            steps=len(self.rows),
+            batch_seconds=batch,
+            stages=tuple(map(self._stage, stages, rest, reversed(backward))),
+            loss_seconds=loss,
+            update_seconds=update,
+            step_seconds=middle,
+            step_quartiles=(low, high),
             peak_bytes=self._peak_bytes(),
         )
 
-    def _steps(
-        self, forward: Sequence[float], backward: Sequence[float | None]
-    ) -> tuple[StepProfile, ...]:
+    def _stage(self, stage: Stage, forward: float, backward: float | None) -> StageProfile:
         plan, batch = self.work.plan, self.work.batch_size
-        if self.network.watched is None:
-            raise RuntimeError("no step was run")
-        found = []
-        for index, step in enumerate(self.network.watched.stages):
-            layers = plan.layers[step.first : step.first + step.count]
-            flops = 2 * batch * sum(layer.cost.macs for layer in layers)
-            gradients = _is_trained(layers) + step.call.needs_input_grad
-            found.append(
-                StepProfile(
-                    name=step.name,
-                    first=step.first,
-                    forward=forward[index],
-                    forward_flops=flops,
-                    backward=backward[index],
-                    backward_flops=flops * gradients if self.trains else 0,
-                    scratch_bytes=step.call.scratch_bytes,
-                    algorithm=plan.spec.kernels.algorithm(
-                        self.network.layers[index], layers[0].in_shape, batch
-                    ),
-                )
-            )
-        return tuple(found)
+        layers = plan.layers[stage.first : stage.first + stage.count]
+        flops = 2 * batch * sum(layer.cost.macs for layer in layers)
+        gradients = any(layer.params for layer in layers) + stage.call.needs_input_grad
+        return StageProfile(
+            name=stage.name,
+            first=stage.first,
+            forward_seconds=forward,
+            forward_flops=flops,
+            backward_seconds=backward,
+            backward_flops=flops * gradients if self.trains else 0,
+            scratch_bytes=stage.call.scratch_bytes,
+            algorithm=plan.spec.kernels.algorithm(stage.layer, stage.in_shape, batch),
+        )
 
     def _peak_bytes(self) -> int:
-        """Most memory that another such session holds, its network included."""
+        """Peak memory of another session like this one, its network included."""
         if tracing := tracemalloc.is_tracing():
             tracemalloc.reset_peak()
         else:
@@ -130,7 +124,7 @@ class Session(ABC):
 
 
 class TrainingSession(Session):
-    """Steps of `loop.train`, at a learning rate of 0: the same work, and no loss diverges."""
+    """Steps of the training loop at a learning rate of 0: the same work, but nothing diverges."""
 
     trains = True
 
@@ -148,7 +142,7 @@ class TrainingSession(Session):
         self.events = self.trainer.steps()
 
     def advance(self) -> None:
-        """One step. At its end the epoch starts again, because an end would be evaluated."""
+        """Run one step. An epoch that is over starts again, without being evaluated."""
         for event in self.events:
             if isinstance(event, loop.StepDone):
                 return
@@ -168,7 +162,7 @@ class InferenceSession(Session):
         self.first = 0
 
     def advance(self) -> None:
-        """One batch; after the last, the first."""
+        """Run one batch; the first follows the last."""
         rows = slice(self.first, self.first + self.work.batch_size)
         self.first = rows.stop % len(self.work.data.train)
         images = self.work.data.pipeline.images(
@@ -178,23 +172,18 @@ class InferenceSession(Session):
 
 
 def alternate(sessions: Sequence[Session], steps: int | None, *, seconds: float = 2.0) -> None:
-    """Let the sessions work in turns, a tenth of their steps at a time.
+    """Run the sessions in turns, a tenth of their steps at a time.
 
-    So whatever else the machine is doing meets all of them alike. Without `steps`, as many as the
-    slowest does in about so many seconds.
+    Whatever else the machine is doing then affects all of them alike. Without `steps`, as many are
+    run as the slowest session completes in about that many `seconds`.
     """
     for session in sessions:
         session.run(_WARM_UP)
-    slowest = max(session.whole for session in sessions)
-    count = steps or min(max(round(seconds / slowest), _LEAST), _MOST)
+    slowest = max(float(np.median(session.seconds)) for session in sessions)
+    count = steps or min(max(round(seconds / slowest), _MIN_STEPS), _MAX_STEPS)
     for session in sessions:
         session.rows.clear()
     edges = np.linspace(0, count, min(10, count) + 1).round().astype(int)
     for share in np.diff(edges).tolist():
         for session in sessions:
             session.run(share)
-
-
-def _is_trained(layers: Sequence[LayerPlan]) -> bool:
-    """Whether any of the layers has a weight that learns."""
-    return any(layer.params for layer in layers)

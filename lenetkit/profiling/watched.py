@@ -1,79 +1,51 @@
-"""A network that notes the time when each part of a pass is done."""
+"""A network that notes the time at the end of each part of a pass."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import Any
 
-from lenetkit.arrays import Array, Shape
-from lenetkit.layers.base import Layer, Params
-from lenetkit.layers.call import Call
+from lenetkit.arrays import Array
 from lenetkit.network.network import Network, Workspace
 from lenetkit.network.plan import Plan
-from lenetkit.options import option
-
-
-class Laps(list[float]):
-    """Points in time, in seconds, one at the end of each part."""
-
-    def note(self) -> None:
-        """One more part is done."""
-        self.append(time.perf_counter())
-
-
-@dataclass(frozen=True, kw_only=True)
-class WatchedLayer(Layer):
-    """Another layer, noted after each pass."""
-
-    layer: Layer = option(doc="The layer that does the work.")
-    laps: Laps = option(doc="Where to note.")
-
-    def output_shape(self, in_shape: Shape) -> Shape:
-        return self.layer.output_shape(in_shape)
-
-    def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
-        result = self.layer.forward(params, x, call)
-        self.laps.note()
-        return result
-
-    def backward(
-        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
-    ) -> Array | None:
-        dx = self.layer.backward(params, saved, dy, grads, call)
-        self.laps.note()
-        return dx
 
 
 class WatchedNetwork(Network):
-    """Watches the passes of one kind, training or inference, in the workspace made last."""
+    """Notes the passes of one kind, training or inference, in the workspace made last."""
 
     def __init__(self, plan: Plan, *, training: bool) -> None:
         super().__init__(plan, seed=plan.spec.train.seed)
         self.training = training
-        self.laps = Laps()
         self.watched: Workspace | None = None
-        self.layers: list[Layer] = []
-        """Of the watched workspace's stages, those that do the work."""
+        self.times: list[float] = []
+        """In seconds, one for the end of each part."""
+
+    def note(self) -> None:
+        """Note that a part has ended."""
+        self.times.append(time.perf_counter())
 
     def workspace(self, *, training: bool, fused: bool = True) -> Workspace:
-        """As every network's; noted pass by pass if it is of the kind to watch."""
+        """As in any network; watched if it is for the right kind of pass."""
         workspace = super().workspace(training=training, fused=fused)
         if fused and training == self.training:
             self.watched = workspace
-            self.layers = [stage.layer for stage in workspace.stages]
-            for stage in workspace.stages:
-                stage.layer = WatchedLayer(layer=stage.layer, laps=self.laps)
         return workspace
 
     def forward(self, x: Array, workspace: Workspace) -> Array:
-        """As every network's; what came before it is noted as one part."""
-        if workspace is self.watched:
-            self.laps.note()
-        return super().forward(x, workspace)
+        """As in any network; notes what came before as one part, then each stage."""
+        if workspace is not self.watched:
+            return super().forward(x, workspace)
+        self.note()
+        for stage in workspace.stages:
+            x = stage.forward(x)
+            self.note()
+        return x
 
     def backward(self, dy: Array, workspace: Workspace) -> None:
-        """As every network's; what came before it is noted as one part."""
-        if workspace is self.watched:
-            self.laps.note()
-        super().backward(dy, workspace)
+        """As in any network; notes what came before as one part, then each stage."""
+        if workspace is not self.watched:
+            super().backward(dy, workspace)
+            return
+        self.note()
+        for stage in reversed(workspace.stages):
+            dy = stage.backward(dy, stage.grads)
+            self.note()

@@ -1,6 +1,6 @@
-"""What `lenetkit plugins new` writes: a distribution with a worked layer, optimizer and tests.
+"""What `lenetkit plugins new` creates: a distribution with a layer, an optimizer and tests.
 
-The files beside this one are templates; `$name` is the distribution, `$module` its package.
+The other files here are its templates; `$name` is the distribution, `$module` its package.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ _TARGETS = {
 
 
 def write(name: str, parent: Path) -> list[Path]:
-    """Write the distribution `name` into a new folder of that name; returns the files.
+    """Create the distribution `name` in a new folder of that name; returns its files.
 
-    Raises InputError where the name is none for a distribution or the folder exists.
+    Raises InputError for an unsuitable name and if the folder exists.
     """
     module = name.replace("-", "_")
     taken = module in sys.stdlib_module_names or keyword.iskeyword(module) or module == "lenetkit"
     if not _NAME.fullmatch(name) or taken:
         raise InputError(
-            f"'{name}': expected a name of small letters, digits and single hyphens that is no "
-            "module of Python's, such as my-layers"
+            f"'{name}': expected a name of lowercase letters, digits and single hyphens that is "
+            "not a Python module or keyword, such as my-layers"
         )
     folder = parent / name
     if folder.exists():
-        raise InputError(f"{folder}: exists; name another, or another --out")
+        raise InputError(f"{folder}: already exists; choose another name, or another --out")
     values = {"name": name, "module": module, "version": __version__, "api": API}
     written = []
     for template, target in _TARGETS.items():

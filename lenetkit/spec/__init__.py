@@ -1,5 +1,5 @@
-"""The YAML model spec: from text with positions to checked options, and back.
+"""The YAML model spec: from text to checked options, and back.
 
-`nodes` reads YAML, `merge` applies `extends` and `--set`, `bind` turns nodes into options with
-every mistake at its line and column, `model` is the result, `dump` writes it again.
+`nodes` reads YAML with the place of every value, `merge` applies `extends` and `--set`, `bind`
+turns nodes into options, `sections` are the result, and `dump` writes it as YAML again.
 """

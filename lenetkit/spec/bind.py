@@ -1,4 +1,4 @@
-"""From nodes to checked options. Every mistake is noted at its place; reading goes on."""
+"""From nodes to checked options. Every mistake is noted at its place, and reading continues."""
 
 from __future__ import annotations
 
@@ -10,22 +10,19 @@ from typing import Any, TypeVar
 from lenetkit.errors import OptionError, PluginError, Problems, cause, did_you_mean, nearest
 from lenetkit.options import Configurable, Option, is_list, options_of, plugin_base
 from lenetkit.registry.catalog import Catalog
-from lenetkit.spec.nodes import ListNode, MapNode, Mark, Node, ScalarNode, plain
+from lenetkit.spec.nodes import ListNode, MapNode, Mark, Node, ScalarNode, is_null, plain
 from lenetkit.values import show
 
 T = TypeVar("T", bound=Configurable)
 
 
-class _Missing:
-    """Stands for a value that was wrong; the problem is noted."""
-
-
-_MISSING = _Missing()
+_WRONG = object()
+"""Stands for a value that was wrong; the problem is noted."""
 
 
 @dataclass
 class Binder:
-    """Builds options from nodes and collects what is wrong with them."""
+    """Builds options from nodes and collects the mistakes in them."""
 
     catalog: Catalog
     problems: Problems = field(default_factory=Problems)
@@ -35,9 +32,9 @@ class Binder:
         self.problems.append(mark.problem(path, message))
 
     def plugin(self, base: type[T], node: Node, path: str, also: Collection[str] = ()) -> T | None:
-        """`TYPE` or `{type: TYPE, option: value}` as an object of that type.
+        """An object from `TYPE` or `{type: TYPE, option: value}`; None if anything is wrong.
 
-        Keys in `also` are somebody else's.
+        Keys in `also` are allowed but ignored.
         """
         registry = self.catalog.registry(base)
         type_node = node.get("type") if isinstance(node, MapNode) else node
@@ -46,10 +43,8 @@ class Binder:
             self.problem(node.mark, path, f"expected a `type`{example}")
             return None
         if not isinstance(type_node, ScalarNode) or not isinstance(type_node.value, str):
-            found = show(plain(type_node))
-            self.problem(
-                type_node.mark, path, f"expected the name of {registry.a_kind}, found {found}"
-            )
+            message = f"expected the name of {registry.a_kind}, found {show(plain(type_node))}"
+            self.problem(type_node.mark, path, message)
             return None
         try:
             cls = registry.get(type_node.value)
@@ -57,7 +52,7 @@ class Binder:
             self.problem(type_node.mark, path, str(error))
             return None
         entries = node.entries if isinstance(node, MapNode) else {}
-        options = MapNode(entries, type_node.mark)  # it is the type that asks for what is missing
+        options = MapNode(entries, type_node.mark)  # the type asks for missing options
         return self.options(cls, options, path, type_node.value, also={"type", *also})
 
     def options(
@@ -69,10 +64,10 @@ class Binder:
         also: Collection[str] = (),
         elsewhere: Mapping[str, str] = MappingProxyType({}),
     ) -> T | None:
-        """An object of `cls` with the options of a mapping; None where any of them is wrong.
+        """An object of `cls` with the options of a mapping; None if any of them is wrong.
 
-        `noun` is what the object is called in messages; keys in `also` are somebody else's.
-        `elsewhere` says of keys that have no place here where they have one.
+        Messages call it `noun`. Keys in `also` are allowed but ignored; `elsewhere` gives the
+        right path of keys that belong elsewhere.
         """
         known = {opt.name: opt for opt in options_of(cls)}
         valid = (*known, *also)
@@ -88,40 +83,39 @@ class Binder:
         values = {}
         for name, opt in known.items():
             child = node.get(name)
-            absent = child is None or (isinstance(child, ScalarNode) and child.value is None)
-            if absent and opt.required:
-                message = f"{noun} needs the option '{name}' ({opt.expected})"
-                if name not in meant:  # misspelt: one mistake, one problem
-                    self.problem(node.mark, path, message)
-                complete = False
-            elif not absent and child is not None:
+            if child is not None and not is_null(child):
                 values[name] = self.value(opt, child, f"{path}.{name}" if path else name)
-        if not complete or _MISSING in values.values():
+            elif opt.required:
+                complete = False
+                if name not in meant:  # a misspelt name is one mistake, not two
+                    message = f"{noun} needs the option '{name}' ({opt.expected})"
+                    self.problem(node.mark, path, message)
+        if not complete or _WRONG in values.values():
             return None
         try:
             return cls(**values)
         except OptionError as error:
             wrong = node.get(error.option) or node
             self.problem(wrong.mark, f"{path}.{error.option}".lstrip("."), error.problem)
-        except Exception as error:  # a plugin's own checks may fail in any way
-            self.problem(node.mark, path, f"{noun} does not take these options: {cause(error)}")
+        except Exception as error:  # a plugin's own checks may raise anything
+            self.problem(node.mark, path, f"{noun} rejects these options: {cause(error)}")
         return None
 
     def value(self, opt: Option, node: Node, path: str) -> Any:
-        """One option's value; the marker `_MISSING` where it is wrong."""
+        """One option's value; `_WRONG` if it is."""
         base = plugin_base(opt.hint)
         if base is not None and is_list(opt.hint):
             if not isinstance(node, ListNode):
                 found = show(plain(node))
                 self.problem(node.mark, path, f"expected a list, found {found}; write [{found}]")
-                return _MISSING
+                return _WRONG
             items = [self.plugin(base, n, f"{path}.{i}") for i, n in enumerate(node.items)]
-            return _MISSING if None in items else tuple(items)
+            return _WRONG if None in items else tuple(items)
         if base is not None:
             made = self.plugin(base, node, path)
-            return _MISSING if made is None else made
+            return _WRONG if made is None else made
         try:
             return opt.convert(plain(node))
         except OptionError as error:
             self.problem(node.mark, path, error.problem)
-            return _MISSING
+            return _WRONG

@@ -1,4 +1,4 @@
-"""A spec as YAML again, everything resolved: what this writes reads back as the same spec."""
+"""A resolved spec as YAML, which reads back as the same spec."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from lenetkit.spec.sections import FORMAT, ModelSpec
 def to_plain(spec: ModelSpec, catalog: Catalog) -> dict[str, Any]:
     """The spec as nested dicts, lists and scalars, every option written out."""
 
+    def type_name(thing: Configurable) -> str:
+        return catalog.registry(base_of(thing)).name_of(type(thing))
+
     def plugin(thing: Configurable) -> Any:
-        name = catalog.registry(base_of(thing)).name_of(type(thing))
         own = options(thing)
-        return {"type": name, **own} if own else name
+        return {"type": type_name(thing), **own} if own else type_name(thing)
 
     def options(thing: Configurable) -> dict[str, Any]:
         values = {o.name: getattr(thing, o.name) for o in options_of(type(thing))}
@@ -38,7 +40,7 @@ def to_plain(spec: ModelSpec, catalog: Catalog) -> dict[str, Any]:
         "init": plugin(spec.init),
         "kernels": plugin(spec.kernels),
         "data": {
-            "type": catalog.registry(base_of(spec.data.source)).name_of(type(spec.data.source)),
+            "type": type_name(spec.data.source),
             **options(spec.data.source),
             **options(spec.data.options),
         },
@@ -60,7 +62,7 @@ def to_yaml(spec: ModelSpec, catalog: Catalog) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes by the scalar rules that the reader reads by."""
+    """Quotes strings by the reader's scalar rules."""
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:

@@ -1,17 +1,17 @@
-"""YAML as nodes that remember where they stand.
+"""YAML as nodes that know their place.
 
-The scalar rules are YAML 1.2's core schema, because PyYAML's 1.1 rules read `1e-3` as text, `no`
-as False and `010` as 8. Tags, anchors, aliases, merge keys, equal keys and further documents are
+Scalars follow YAML 1.2's core schema, because PyYAML's YAML 1.1 reads `1e-3` as a string, `no` as
+False and `010` as 8. Tags, anchors, aliases, merge keys, repeated keys and second documents are
 refused.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import yaml
 
@@ -27,17 +27,32 @@ _OTHER_FILES = KNOWN_KINDS - {"UTF-16 text", "an empty file"}
 
 @dataclass(frozen=True)
 class Mark:
-    """A place in a spec file (line and column count from 1), or an option of the command line."""
+    """A place in a spec file (line and column count from 1), or a command-line option."""
 
     source: str
     line: int = 0
     column: int = 0
     folder: Path | None = None
-    """Where relative paths written here start from."""
+    """The folder that relative paths written here start from."""
+    has_lines: bool = True
+    """False for an option: whatever its value holds is at the option."""
+
+    def at(self, line: int, column: int) -> Mark:
+        """A place in the same source."""
+        return replace(self, line=line, column=column) if self.has_lines else self
+
+    def after(self, text: str) -> Mark:
+        """The place that follows the first `text` of the source, counted as PyYAML does."""
+        lines = re.split(r"\r\n|[\n\r\x85\u2028\u2029]", text.replace("\ufeff", ""))
+        return self.at(len(lines), len(lines[-1]) + 1)
 
     def problem(self, path: str, message: str) -> Problem:
-        """A mistake that stands here."""
+        """A mistake here."""
         return Problem(self.source, path, message, self.line, self.column)
+
+    def error(self, message: str, path: str = "", *, noted: Iterable[Problem] = ()) -> SpecError:
+        """A mistake here that ends reading, with those noted before."""
+        return SpecError([*noted, self.problem(path, message)])
 
 
 @dataclass(frozen=True)
@@ -66,13 +81,13 @@ class Entry:
 
 @dataclass(frozen=True)
 class MapNode:
-    """A mapping with text keys, in order."""
+    """A mapping with strings as keys, in order."""
 
     entries: dict[str, Entry]
     mark: Mark
 
     def get(self, key: str) -> Node | None:
-        """The value of a key, None where there is no such key."""
+        """The value of a key; None if there is no such key."""
         entry = self.entries.get(key)
         return entry.node if entry else None
 
@@ -80,8 +95,13 @@ class MapNode:
 Node: TypeAlias = ScalarNode | ListNode | MapNode
 
 
+def is_null(node: Node | None) -> TypeGuard[ScalarNode]:
+    """Whether a value is written as null."""
+    return isinstance(node, ScalarNode) and node.value is None
+
+
 def plain(node: Node) -> Any:
-    """The node as Python values, without positions."""
+    """The node as Python values, without places."""
     if isinstance(node, ScalarNode):
         return node.value
     if isinstance(node, ListNode):
@@ -90,27 +110,24 @@ def plain(node: Node) -> Any:
 
 
 def read_file(path: Path, problems: Problems) -> Node:
-    """Read a YAML file as `read` does. Raises SpecError also where there is no text to read."""
+    """Read a YAML file as `read` does. Raises SpecError also for a file without text."""
     start = Mark(str(path), folder=path.parent)
-
-    def refused(message: str, line: int = 0, column: int = 0) -> SpecError:
-        return SpecError([*problems, replace(start, line=line, column=column).problem("", message)])
-
     try:
         with open_regular(path) as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise refused(refusal(error, "a spec file")) from None
+        raise start.error(refusal(error, "a spec file"), noted=problems) from None
     kind = file_kind(data)
     if kind in _OTHER_FILES:
-        raise refused(f"is {kind}; expected a spec file, which is YAML text in UTF-8")
+        message = f"is {kind}; expected a spec file, which is YAML text in UTF-8"
+        raise start.error(message, noted=problems)
     if len(data) > MAX_BYTES:
-        raise refused(f"is larger than {MAX_BYTES:,} bytes; a spec is a short text")
+        raise start.error(f"is larger than {MAX_BYTES:,} bytes; a spec is short", noted=problems)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        line, column = _place(data[: error.start].decode("utf-8"))
-        raise refused("is not UTF-8 text from here on; save it as UTF-8", line, column) from None
+        mark = start.after(data[: error.start].decode("utf-8"))
+        raise mark.error("is not UTF-8 from here on; save it as UTF-8", noted=problems) from None
     return read(text, start, problems)  # PyYAML skips a byte order mark
 
 
@@ -123,44 +140,36 @@ def parse(text: str, start: Mark) -> Node:
     return node
 
 
-def read(text: str, start: Mark, problems: Problems, *, most_values: int = MAX_VALUES) -> Node:
-    """Read one YAML document, noting in `problems` what a spec may not hold.
+def read(text: str, start: Mark, problems: Problems, *, max_values: int = MAX_VALUES) -> Node:
+    """Read one YAML document, noting in `problems` what is not allowed in a spec.
 
-    Raises SpecError where the text is not YAML, too deep or too large, so that there is nothing
-    to go on with.
+    Raises SpecError if the text is not YAML, too deeply nested or too large, so that reading cannot
+    continue.
     """
-    reader = _Reader(start, problems, most_values)
+    reader = _Reader(start, problems, max_values)
     try:
         return reader.document(yaml.parse(text, Loader=yaml.SafeLoader))
     except yaml.reader.ReaderError as error:
-        line, column = _place(text[: error.position])
-        mark = replace(start, line=line, column=column)
-        message = f"the character U+{ord(text[error.position]):04X} cannot stand in a spec"
-        raise SpecError([*problems, mark.problem("", message)]) from None
+        mark = start.after(text[: error.position])
+        message = f"the character U+{ord(text[error.position]):04X} is not allowed in a spec"
     except yaml.MarkedYAMLError as error:
         place = error.problem_mark or error.context_mark
         mark = reader.mark(place) if place else start
         message = f"not valid YAML: {_complaint(error)}"
-        raise SpecError([*problems, mark.problem("", message)]) from None
-
-
-def _place(before: str) -> tuple[int, int]:
-    """Line and column of what follows a text, as PyYAML counts them."""
-    lines = re.split(r"\r\n|[\n\r\x85\u2028\u2029]", before.replace("\ufeff", ""))
-    return len(lines), len(lines[-1]) + 1
+    raise mark.error(message, noted=problems)
 
 
 def _complaint(error: yaml.MarkedYAMLError) -> str:
-    """What PyYAML found wrong, in words, with the place where the unfinished part begins."""
-    problem, began = error.problem, error.context_mark
+    """What PyYAML found wrong, and on which line the unfinished part starts."""
+    problem, start = error.problem, error.context_mark
     if problem is None:
         return str(error.context)
     if "'\\t'" in problem:
-        return "a tab stands where a value or key is expected; indent with spaces"
+        return "found a tab; indent with spaces"
     problem = problem.replace("'<stream end>'", "the end of the text")
-    if began is None or error.problem_mark is None or began.line == error.problem_mark.line:
+    if start is None or error.problem_mark is None or start.line == error.problem_mark.line:
         return problem
-    return f"{problem} ({error.context} that begins in line {began.line + 1})"
+    return f"{problem} ({error.context} that starts on line {start.line + 1})"
 
 
 @dataclass
@@ -169,38 +178,35 @@ class _Reader:
 
     start: Mark
     problems: Problems
-    most_values: int
+    max_values: int
     values: int = 0
 
     def mark(self, at: Any) -> Mark:
-        return replace(self.start, line=at.line + 1, column=at.column + 1)
+        return self.start.at(at.line + 1, at.column + 1)
 
     def problem(self, mark: Mark, message: str) -> None:
         self.problems.append(mark.problem("", message))
 
     def document(self, events: Iterator[Any]) -> Node:
-        root: Node = ScalarNode(None, self.start)
-        documents = 0
+        root: Node | None = None
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent):
-                documents += 1
-                if documents > 1:
-                    self.problem(
-                        self.mark(event.start_mark), "a second document; a spec file holds one"
-                    )
+                if root is not None:
+                    mark = self.mark(event.start_mark)
+                    self.problem(mark, "a second document; a spec file holds one")
                     break
                 root = self.node(next(events), events, 1)
-        return root
+        return root or ScalarNode(None, self.start)
 
     def node(self, event: Any, events: Iterator[Any], depth: int) -> Node:
         mark = self.mark(event.start_mark)
+        self.values += 1
         if depth > MAX_DEPTH:
             message = f"nested more than {MAX_DEPTH} levels deep"
-            raise SpecError([*self.problems, mark.problem("", message)])
-        self.values += 1
-        if self.values > self.most_values:
-            message = f"more than {self.most_values:,} keys and values; a spec is a short text"
-            raise SpecError([*self.problems, mark.problem("", message)])
+            raise mark.error(message, noted=self.problems)
+        if self.values > self.max_values:
+            message = f"more than {self.max_values:,} keys and values; a spec is short"
+            raise mark.error(message, noted=self.problems)
         self._refuse_yaml_extras(event, mark)
         if isinstance(event, yaml.SequenceStartEvent):
             items = []
@@ -220,44 +226,47 @@ class _Reader:
             value = self.node(next(events), events, depth + 1)
             key = plain(key_node)
             if key == "<<":
-                self.problem(key_node.mark, "merge key <<: a spec has none; use `extends`")
+                self.problem(key_node.mark, "merge keys (<<) are not allowed; use `extends`")
             elif not isinstance(key, str):
                 self.problem(key_node.mark, f"expected a name as key, found {show(key)}")
             elif key in entries:
-                first = entries[key].mark.line
-                self.problem(
-                    key_node.mark, f"{show(key)} stands here a second time (first: line {first})"
-                )
+                line = entries[key].mark.line
+                first = f" (first on line {line})" if line else ""
+                self.problem(key_node.mark, f"duplicate key {show(key)}{first}")
             else:
                 entries[key] = Entry(key_node.mark, value)
         return MapNode(entries, mark)
 
     def _refuse_yaml_extras(self, event: Any, mark: Mark) -> None:
         if isinstance(event, yaml.AliasEvent):
-            self.problem(mark, f"alias *{event.anchor}: a spec has no aliases; write the value out")
+            self.problem(mark, f"alias *{event.anchor}: not allowed in a spec; write the value out")
         elif event.anchor is not None:
-            self.problem(mark, f"anchor &{event.anchor}: a spec has no anchors; use `extends`")
+            self.problem(mark, f"anchor &{event.anchor}: not allowed in a spec; use `extends`")
         tag = getattr(event, "tag", None)
         if tag is not None:
             tag = tag.replace("tag:yaml.org,2002:", "!!")
-            self.problem(mark, f"tag {tag}: a spec has no tags; write the value alone")
+            self.problem(mark, f"tag {tag}: not allowed in a spec; write the value alone")
 
     def _scalar(self, event: yaml.ScalarEvent, mark: Mark) -> Any:
-        if event.style is not None or event.tag is not None:
-            return self._joined(event.value, mark)
         try:
-            return scalar(event.value)
+            if event.style is None and event.tag is None:
+                return scalar(event.value)
+            return _with_joined_surrogates(event.value)
         except ValueError as error:
             self.problem(mark, str(error))
             return event.value
 
-    def _joined(self, text: str, mark: Mark) -> str:
-        """The text with the halves of characters joined that JSON writes as \\ud83d\\ude42."""
-        try:
-            return text.encode("utf-16", "surrogatepass").decode("utf-16")
-        except UnicodeDecodeError:
-            self.problem(mark, f"half of a character in {show(text)}; write the character itself")
-            return text
+
+def _with_joined_surrogates(text: str) -> str:
+    """The text with surrogate pairs joined, as which JSON may write a character.
+
+    Raises ValueError for half of such a pair.
+    """
+    try:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        message = f"half of a surrogate pair in {show(text)}; write the character itself"
+        raise ValueError(message) from None
 
 
 _INT = re.compile(r"[-+]?[0-9]+")

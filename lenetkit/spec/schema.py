@@ -1,13 +1,15 @@
-"""A JSON Schema (draft-07) of specs, made from what is installed, for editors to complete by.
+"""A JSON Schema (draft-07) of specs, made from what is installed, for completion in editors.
 
-The options, bounds and documentation are those that the reader checks by.
+It has the options, bounds and documentation that the reader itself uses.
 """
 
 from __future__ import annotations
 
 import inspect
+from contextlib import suppress
 from typing import Any, Literal, get_args, get_origin
 
+from lenetkit.data.source import DataSource
 from lenetkit.errors import PluginError
 from lenetkit.layers.base import Layer
 from lenetkit.options import Configurable, Option, options_of, plugin_base
@@ -28,9 +30,13 @@ _AFTER = {"type": "string", "description": "Places a new layer behind this one, 
 
 def build_schema(catalog: Catalog) -> Schema:
     """The schema of a whole spec. Plugins that do not load are left out."""
-    definitions = {GROUPS[group].kind: _kind(catalog, group) for group in GROUPS}
+    kinds = {
+        base.kind: _plugins(catalog, group, {"after": _AFTER} if base is Layer else {}, ["type"])
+        for group, base in GROUPS.items()
+    }
     layer, change = _ref("layer"), {"type": "object", "not": {"required": ["type"]}}
     changes = {"anyOf": [layer, change, {"type": "null"}]}
+    data = _plugins(catalog, DataSource.group, _properties(DataOptions), [])
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "lenetkit model spec",
@@ -41,11 +47,11 @@ def build_schema(catalog: Catalog) -> Schema:
                 "type": "string",
                 "description": "Another spec to start from: a file, or a shipped spec.",
             },
-            **_properties(Head, catalog),
+            **_properties(Head),
             "lenetkit": {"const": FORMAT, "description": "Format version."},
             "layers": {"type": "object", "description": "The layers by name, in order."},
-            "data": _data(catalog),
-            "train": _section(TrainSpec, catalog),
+            "data": {"description": "What the network learns from.", **data},
+            "train": {"type": "object", **_object(TrainSpec), "required": []},
         },
         "additionalProperties": False,
         "if": {"required": ["extends"]},
@@ -54,83 +60,47 @@ def build_schema(catalog: Catalog) -> Schema:
             "required": ["name", "input", "layers"],
             "properties": {"layers": {"minProperties": 1, "additionalProperties": layer}},
         },
-        "definitions": definitions,
+        "definitions": kinds,
     }
 
 
-def _kind(catalog: Catalog, group: str) -> Schema:
-    """`TYPE` or `{type: TYPE, option: value}` for every type of a group."""
-    classes = _classes(catalog, group)
-    extra = {"after": _AFTER} if GROUPS[group] is Layer else {}
+def _plugins(catalog: Catalog, group: str, shared: Schema, required: list[str]) -> Schema:
+    """`TYPE` or `{type: TYPE, option: value}` for every type of a group.
+
+    All types take the `shared` options; the keys in `required` cannot be left out.
+    """
+    registry = catalog.registry(GROUPS[group])
+    classes = {}
+    for name in registry.names():
+        with suppress(PluginError):
+            classes[name] = registry.get(name)
     cases = [
         {
-            "if": {"properties": {"type": {"const": name}}},
-            "then": _object(cls, catalog, {"type": True, **extra}),
+            "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
+            "then": _object(cls, type=True, **shared),
         }
         for name, cls in classes.items()
     ]
-    bare = [name for name, cls in classes.items() if not _required(cls)]
     return {
         "anyOf": [
-            {"enum": bare},
+            {"enum": [name for name, cls in classes.items() if not _required(cls)]},
             {
                 "type": "object",
-                "required": ["type"],
-                "properties": {"type": {"enum": list(classes)}},
+                "properties": {"type": {"enum": list(classes)}, **shared},
+                "required": required,
                 "allOf": cases,
             },
         ]
     }
 
 
-def _classes(catalog: Catalog, group: str) -> dict[str, type[Configurable]]:
-    registry = catalog.registry(GROUPS[group])
-    classes = {}
-    for name in registry.names():
-        try:
-            classes[name] = registry.get(name)
-        except PluginError:
-            continue
-    return classes
-
-
-def _object(cls: type[Configurable], catalog: Catalog, more: Schema) -> Schema:
-    """A mapping of a class's options, and nothing else."""
+def _object(cls: type[Configurable], **more: Any) -> Schema:
+    """A mapping of a class's options and `more`, and nothing else."""
     return {
         "description": inspect.getdoc(cls) or "",
-        "properties": {**more, **_properties(cls, catalog)},
+        "properties": {**more, **_properties(cls)},
         "required": _required(cls),
         "additionalProperties": False,
-    }
-
-
-def _section(cls: type[Configurable], catalog: Catalog) -> Schema:
-    """A section such as `train`, whose plugins all have defaults."""
-    return {"type": "object", **_object(cls, catalog, {}), "required": []}
-
-
-def _data(catalog: Catalog) -> Schema:
-    """The data section: a type with its options beside those that every data set takes."""
-    shared = _properties(DataOptions, catalog)
-    classes = _classes(catalog, "lenetkit.datasets")
-    cases = [
-        {
-            "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
-            "then": _object(cls, catalog, {"type": True, **shared}),
-        }
-        for name, cls in classes.items()
-    ]
-    bare = [name for name, cls in classes.items() if not _required(cls)]
-    return {
-        "description": "What the network learns from.",
-        "anyOf": [
-            {"enum": bare},
-            {
-                "type": "object",
-                "properties": {"type": {"enum": list(classes)}, **shared},
-                "allOf": cases,
-            },
-        ],
     }
 
 
@@ -138,7 +108,7 @@ def _required(cls: type[Configurable]) -> list[str]:
     return [opt.name for opt in options_of(cls) if opt.required]
 
 
-def _properties(cls: type[Configurable], catalog: Catalog) -> Schema:
+def _properties(cls: type[Configurable]) -> Schema:
     return {opt.name: _option(opt) for opt in options_of(cls)}
 
 
@@ -156,11 +126,10 @@ def _hint(hint: Any, opt: Option) -> Schema:
     if get_origin(hint) is Literal:
         return {"enum": list(get_args(hint))}
     if get_origin(hint) is tuple:
-        inner = get_args(hint)
-        items = {"type": "array", "items": _hint(inner[0], opt)}
-        return (
-            items if inner[-1] is ... else {**items, "minItems": len(inner), "maxItems": len(inner)}
-        )
+        first, *others = get_args(hint)
+        count = len(others) + 1
+        size = {} if others == [...] else {"minItems": count, "maxItems": count}
+        return {"type": "array", "items": _hint(first, opt), **size}
     base = plugin_base(hint)
     if base is not None:
         return _ref(base.kind)

@@ -1,10 +1,9 @@
-"""The spec as checked objects: what a network is, what it learns from, and how."""
+"""The spec as checked objects: what the network is, what it learns from, and how."""
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,15 +16,15 @@ from lenetkit.kernels.base import Kernels
 from lenetkit.layers.base import Layer
 from lenetkit.losses import Loss
 from lenetkit.optimizers import Optimizer
-from lenetkit.options import Configurable, option, options_of
+from lenetkit.options import Configurable, option, options_of, plugin_base
 from lenetkit.schedules import Schedule
 from lenetkit.spec.bind import Binder
-from lenetkit.spec.nodes import Entry, MapNode, Mark, Node, ScalarNode, parse, plain
+from lenetkit.spec.nodes import Entry, MapNode, Mark, Node, ScalarNode, is_null, parse, plain
 from lenetkit.values import show
 
 FORMAT = 1
 MAX_LAYERS = 1000
-_LONGEST_NAME = 100
+_MAX_NAME = 100
 _NAME = re.compile(r"\w[\w.+ -]*")
 _LAYER_NAME = re.compile(r"[^\W\d][\w-]*")
 
@@ -35,19 +34,19 @@ class TrainSpec(Configurable):
     """How the network is trained."""
 
     epochs: int = option(10, minimum=1, doc="Passes over the training set.")
-    batch_size: int = option(64, minimum=1, doc="Samples a step; the last batch may be smaller.")
+    batch_size: int = option(64, minimum=1, doc="Samples per step; the last batch may be smaller.")
     seed: int = option(0, minimum=0, doc="Seed of initial weights, shuffling and every other draw.")
-    shuffle: bool = option(True, doc="Whether each epoch has an order of its own.")
+    shuffle: bool = option(True, doc="Whether each epoch has its own order.")
     optimizer: Optimizer = option(doc="The optimizer.")
     schedule: Schedule = option(doc="The learning rate of each step.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions(Configurable):
-    """What every data set takes beside the options of its own type."""
+    """The options of every data set, besides those of its type."""
 
     fallback: DataSource | None = option(
-        None, doc="Used, with a warning, where the data set is neither on disk nor downloadable."
+        None, doc="Used, with a warning, if the data set is neither on disk nor downloadable."
     )
     dir: str | None = option(None, doc="Folder of the files, relative to the spec.")
     validation: int = option(
@@ -58,7 +57,7 @@ class DataOptions(Configurable):
 
 @dataclass(frozen=True)
 class DataSpec:
-    """What the network learns from: a source and the options that every source takes."""
+    """What the network learns from: a source, and the options that every source takes."""
 
     source: DataSource
     options: DataOptions
@@ -66,7 +65,7 @@ class DataSpec:
 
 @dataclass(frozen=True)
 class NamedLayer:
-    """A layer, its name in the spec and where it stands there."""
+    """A layer with its name and place in the spec."""
 
     name: str
     layer: Layer
@@ -89,7 +88,7 @@ class ModelSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Head(Configurable):
-    """The keys of a spec that are not made of keys of their own."""
+    """The top-level keys of a spec that are not sections."""
 
     lenetkit: int = option(doc="Format version, 1.")
     name: str = option(doc="The model's name; also names its run folders.")
@@ -99,35 +98,21 @@ class Head(Configurable):
     kernels: Kernels = option(doc="The implementation of convolution and pooling.")
 
 
-def _check_format(version: int) -> str | None:
-    if version == FORMAT:
-        return None
-    return f"expected format version {FORMAT}, found {version}"
+def _head_mistake(key: str, value: Any) -> str | None:
+    """What is wrong with a value of the right type; None if nothing is."""
+    if key == "lenetkit" and value != FORMAT:
+        return f"expected format version {FORMAT}, found {value}"
+    if key == "name" and len(value) > _MAX_NAME:
+        return f"expected at most {_MAX_NAME} characters, found {len(value):,}"
+    if key == "name" and (not _NAME.fullmatch(value) or value.rstrip(" .") != value):
+        return (
+            "expected letters, digits, spaces and . + - _ only, because run folders have this "
+            f"name, found {show(value)}"
+        )
+    if key == "input" and len(value) not in (1, 3):
+        return f"expected [channels, height, width], or [features], found {show(value)}"
+    return None
 
-
-def _check_name(name: str) -> str | None:
-    if len(name) > _LONGEST_NAME:
-        return f"expected at most {_LONGEST_NAME} characters, found {len(name):,}"
-    if _NAME.fullmatch(name) and name.rstrip(" .") == name:
-        return None
-    return (
-        "expected letters, digits, spaces and . + - _ only, because run folders bear the name, "
-        f"found {show(name)}"
-    )
-
-
-def _check_input(shape: tuple[int, ...]) -> str | None:
-    if len(shape) in (1, 3):
-        return None
-    return f"expected [channels, height, width], or [features], found {show(shape)}"
-
-
-_CHECKS: dict[str, Callable[[Any], str | None]] = {
-    "lenetkit": _check_format,
-    "name": _check_name,
-    "input": _check_input,
-}
-"""What the type of an option cannot say; each is checked, whatever else is wrong."""
 
 _DEFAULTS = {
     "loss": "softmax_cross_entropy",
@@ -138,19 +123,20 @@ _DEFAULTS = {
     "schedule": "constant",
     "transforms": "[scale]",
 }
-"""Defaults that are plugins, named and not built, because only the registry knows their class."""
+"""Default plugins, by name because only the registry knows their classes."""
 
 
 @dataclass
 class Draft:
-    """What could be read of a spec. `model` is None as long as anything is wrong."""
+    """What could be read of a spec."""
 
     input: tuple[int, ...] | None = None
     layers: tuple[NamedLayer, ...] = ()
-    """The layers, up to the first that is wrong."""
+    """The layers before the first that is wrong."""
     complete: bool = False
     """Whether these are all."""
     model: ModelSpec | None = None
+    """None if anything is wrong."""
 
 
 def bind_model(tree: MapNode, binder: Binder) -> Draft:
@@ -161,56 +147,45 @@ def bind_model(tree: MapNode, binder: Binder) -> Draft:
     elsewhere |= {opt.name: f"data.{opt.name}" for opt in options_of(DataOptions)}
     filled = _with_defaults(tree, ("loss", "init", "kernels"))
     head = binder.options(Head, filled, "", "a spec", sections, elsewhere)
-    checked = _check_head(tree, binder)
-    draft.input = checked.get("input")
+    draft.input = _check_head(tree, binder)
     if "extends" in tree.entries:
-        binder.problem(tree.entries["extends"].mark, "extends", "only a spec file can extend one")
+        mark = tree.entries["extends"].mark
+        binder.problem(mark, "extends", "only spec files can extend another spec")
     draft.layers, draft.complete = _bind_layers(tree, binder)
     data = _bind_data(tree, binder)
     train = _bind_train(tree, binder)
     if head and draft.complete and data and train and not binder.problems:
-        draft.model = ModelSpec(
-            name=head.name,
-            input=head.input,
-            layers=draft.layers,
-            loss=head.loss,
-            init=head.init,
-            kernels=head.kernels,
-            data=data,
-            train=train,
-        )
+        kinds = (head.loss, head.init, head.kernels)
+        draft.model = ModelSpec(head.name, head.input, draft.layers, *kinds, data, train)
     return draft
 
 
-def _check_head(tree: MapNode, binder: Binder) -> dict[str, Any]:
-    """Those of the options in `_CHECKS` that are right; a wrong type is noted with the head."""
-    right = {}
+def _check_head(tree: MapNode, binder: Binder) -> tuple[int, ...] | None:
+    """Note what an option's type cannot express; returns the input shape if it is right."""
+    shape = None
     for opt in options_of(Head):
         node = tree.get(opt.name)
-        if node is None or opt.name not in _CHECKS:
+        if node is None or plugin_base(opt.hint):
             continue
         try:
             value = opt.convert(plain(node))
-        except OptionError:
+        except OptionError:  # noted with the head
             continue
-        message = _CHECKS[opt.name](value)
-        if message is None:
-            right[opt.name] = value
-        else:
+        message = _head_mistake(opt.name, value)
+        if message:
             binder.problem(node.mark, opt.name, message)
-    return right
+        elif opt.name == "input":
+            shape = value
+    return shape
 
 
 def _bind_layers(tree: MapNode, binder: Binder) -> tuple[tuple[NamedLayer, ...], bool]:
-    """The layers up to the first that is wrong, and whether these are all."""
+    """The layers before the first that is wrong, and whether these are all."""
     node = tree.get("layers")
     if not isinstance(node, MapNode) or not node.entries:
-        mark = node.mark if node else tree.mark
         found = f", found {show(plain(node))}" if node and plain(node) else ""
-        message = (
-            f"expected a mapping of names to layers, such as conv1: {{type: conv2d, …}}{found}"
-        )
-        binder.problem(mark, "layers", message)
+        message = "expected a mapping of names to layers, such as conv1: {type: conv2d, …}"
+        binder.problem(node.mark if node else tree.mark, "layers", message + found)
         return (), False
     if len(node.entries) > MAX_LAYERS:
         message = f"expected at most {MAX_LAYERS:,} layers, found {len(node.entries):,}"
@@ -220,15 +195,15 @@ def _bind_layers(tree: MapNode, binder: Binder) -> tuple[tuple[NamedLayer, ...],
     complete = True
     for name, entry in node.entries.items():
         path = f"layers.{name}"
-        if len(name) > _LONGEST_NAME:
-            message = f"expected a name of at most {_LONGEST_NAME} characters, found {len(name):,}"
+        if len(name) > _MAX_NAME:
+            message = f"expected a name of at most {_MAX_NAME} characters, found {len(name):,}"
             binder.problem(entry.mark, "layers", message)
         elif not _LAYER_NAME.fullmatch(name) or name == "input":
-            message = "a layer's name is made of letters, digits, _ and -, and is not 'input'"
-            binder.problem(entry.mark, path, message)
+            message = "expected a name of letters, digits, _ and - that starts with a letter or _"
+            binder.problem(entry.mark, path, f"{message}, and is not 'input'")
         if isinstance(entry.node, MapNode) and "after" in entry.node.entries:
             mark = entry.node.entries["after"].mark
-            binder.problem(mark, path, "`after` places a new layer of a spec that extends another")
+            binder.problem(mark, path, "`after` is for new layers of a spec that extends another")
             complete = False
             continue
         layer = binder.plugin(Layer, entry.node, path)
@@ -261,11 +236,11 @@ def _bind_train(tree: MapNode, binder: Binder) -> TrainSpec | None:
 
 
 def _with_defaults(node: MapNode, keys: tuple[str, ...]) -> MapNode:
-    """The mapping with the default types of plugins that it does not name."""
+    """The mapping with default plugins for these keys, where it names none."""
     entries = dict(node.entries)
     for key in keys:
         old = entries.get(key)
-        if old is None or (isinstance(old.node, ScalarNode) and old.node.value is None):
+        if old is None or is_null(old.node):
             entries[key] = Entry(node.mark, _default(key))
     return MapNode(entries, node.mark)
 
@@ -276,19 +251,19 @@ def _default(key: str) -> Node:
 
 
 def _absolute(node: MapNode, binder: Binder) -> MapNode:
-    """The mapping with `dir` taken relative to the file that it was written in."""
+    """The mapping with `dir`, which is relative to the spec file, as an absolute path."""
     entry = node.entries.get("dir")
-    if entry is None or not isinstance(entry.node, ScalarNode) or not entry.node.value:
+    value = plain(entry.node) if entry else None
+    if entry is None or not isinstance(value, str) or not value:
         return node
-    value: Any = entry.node.value
-    if isinstance(value, str):
-        folder = entry.node.mark.folder or Path()
-        try:
-            if "\0" in value:
-                raise ValueError
-            value = str((folder / Path(value).expanduser()).resolve())
-        except (OSError, RuntimeError, ValueError):  # a NUL, nobody's home, links in a circle
-            message = f"expected the path of a folder, found {show(value)}"
-            binder.problem(entry.node.mark, "data.dir", message)
-    absolute: Node = ScalarNode(value, entry.node.mark)
-    return MapNode(node.entries | {"dir": Entry(entry.mark, absolute)}, node.mark)
+    mark = entry.node.mark
+    try:
+        if "\0" in value:
+            raise ValueError
+        path = ((mark.folder or Path()) / Path(value).expanduser()).resolve()
+    except (OSError, RuntimeError, ValueError):  # a NUL, an unknown user, circular links
+        binder.problem(mark, "data.dir", f"expected the path of a folder, found {show(value)}")
+        return node
+    return MapNode(
+        node.entries | {"dir": Entry(entry.mark, ScalarNode(str(path), mark))}, node.mark
+    )

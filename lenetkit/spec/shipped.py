@@ -1,4 +1,4 @@
-"""The specs that travel with lenetkit, found by bare name."""
+"""The specs that ship with lenetkit, found by bare name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lenetkit.errors import Problem, SpecError, nearest
 
 
 def shipped_folder() -> Path:
-    """Where the shipped specs lie: inside an installed package, or beside it in a checkout."""
+    """The folder of shipped specs: inside an installed package, or next to it in a checkout."""
     package = Path(__file__).resolve().parents[1]
     inside = package / "specs"
     return inside if inside.is_dir() else package.parent / "specs"
@@ -22,7 +22,7 @@ def shipped_specs() -> dict[str, Path]:
 def find_spec(source: str | Path, folder: Path | None = None) -> Path:
     """The file of a spec: a path (relative to `folder`), else a shipped spec's bare name.
 
-    Raises SpecError where there is neither.
+    Raises SpecError if there is neither.
     """
     beside: list[str] = []
     try:
@@ -30,7 +30,7 @@ def find_spec(source: str | Path, folder: Path | None = None) -> Path:
         if path.exists():
             return path
         beside = [other.name for other in path.parent.glob("*.yaml")]
-    except (OSError, RuntimeError, ValueError):  # too long, not to be entered, nobody's home, …
+    except (OSError, RuntimeError, ValueError):  # too long, forbidden, unknown user, …
         pass
     shipped = shipped_specs()
     name = Path(source)

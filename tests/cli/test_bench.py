@@ -10,6 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from lenetkit.profiling.profile import Profile
 from lenetkit.registry.catalog import installed
 
 Call = Callable[..., Any]
@@ -234,7 +235,7 @@ def test_kernels_and_set_are_those_of_other_commands(call: Call, plain: Path) ->
         ),
         (
             ("--set", "data.transforms=[{type: pad, padding: 14}, scale]"),
-            "error: data.transforms: they turn 1×28×28 into 1×56×56, and no shape of image was "
+            "error: data.transforms: these turn 1×28×28 into 1×56×56, and no image shape was "
             "found that they turn into the spec's input 1×28×28; leave out those that change the "
             "shape: --set 'data.transforms=[scale]'\n",
         ),
@@ -247,7 +248,7 @@ def test_wrong_input_is_named(call: Call, arguments: tuple[str, ...], message: s
 
 
 def test_a_busy_machine_is_told_of(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    note = "note: whole steps take much longer than the medians of their parts add up to"
-    for limit, told in ((0.0, True), (1e9, False)):
-        monkeypatch.setattr("lenetkit.cli.bench._BUSY", limit)
+    note = "note: whole steps take much longer than the medians of their parts added up"
+    for told in (True, False):
+        monkeypatch.setattr(Profile, "disturbed", told)
         assert (note in call("bench", "lenet5", "--steps", "1").err) == told

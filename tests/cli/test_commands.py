@@ -293,7 +293,7 @@ def test_evaluate_does_not_take_the_fallback_for_what_the_model_learned(
     monkeypatch.delenv("LENETKIT_DATA")
     said = call("evaluate", "run")
     assert said.status == 2
-    assert "the model was trained on stripes, which is not here" in said.err
+    assert "the model was trained on stripes, which was not found" in said.err
 
 
 def test_floats_up_to_1_are_no_pixels(call: Call, small: Path) -> None:
@@ -346,7 +346,7 @@ def test_plot_without_the_data_says_what_it_left(
     monkeypatch.delenv("LENETKIT_DATA")
     said = call("plot", "run")
     assert said.status == 0
-    assert "mistakes.png is left as it is, because it needs the test images" in said.err
+    assert "mistakes.png is left unchanged, because it needs the test images" in said.err
 
 
 def test_data_info_and_show(call: Call, small: Path) -> None:

@@ -45,7 +45,7 @@ def test_a_name_that_looks_like_an_option_is_explained(call: Call) -> None:
     said = call("predict", "模型 a.safetensors", "-x.png")
     assert said.status == 2
     assert "-x" in said.err
-    assert f"a file whose name begins with - is written .{os.sep}-x.png" in said.err
+    assert f"write a file name that starts with - as .{os.sep}-x.png" in said.err
 
 
 def test_specs_and_folders_of_any_name(call: Call) -> None:

@@ -115,7 +115,7 @@ def test_new_writes_a_distribution_that_passes_its_own_tests(call: Call, tmp_pat
 def test_new_refuses_a_bad_name(call: Call, tmp_path: Path, name: str) -> None:
     said = call("plugins", "new", "--out", tmp_path, "--", name)
     assert said.status == 2
-    assert f"'{name}': expected a name of small letters" in said.err
+    assert f"'{name}': expected a name of lowercase letters" in said.err
     assert not list(tmp_path.iterdir())
 
 
@@ -123,4 +123,4 @@ def test_new_never_writes_over_a_folder(call: Call, tmp_path: Path) -> None:
     (tmp_path / "my-layers").mkdir()
     said = call("plugins", "new", "my-layers", "--out", tmp_path)
     assert said.status == 2
-    assert "my-layers: exists" in said.err
+    assert "my-layers: already exists" in said.err

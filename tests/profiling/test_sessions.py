@@ -13,7 +13,7 @@ from lenetkit.kernels.numpy_kernels import NumpyKernels
 from lenetkit.layers.base import Layer
 from lenetkit.network.network import Network
 from lenetkit.network.plan import Plan, load_plan, plan_text
-from lenetkit.profiling.profile import Profile, StepProfile, common_groups
+from lenetkit.profiling.profile import Profile, StageProfile, common_groups
 from lenetkit.profiling.random_data import random_data
 from lenetkit.profiling.sessions import (
     InferenceSession,
@@ -56,14 +56,14 @@ def test_a_step_is_cut_into_parts_that_leave_nothing_out() -> None:
     one = session(TrainingSession, small())
     one.run(5)
     profile = one.profile()
-    assert [step.name for step in profile.steps] == ["conv1+relu1+pool1", "drop1", "fc1"]
+    assert [stage.name for stage in profile.stages] == ["conv1+relu1+pool1", "drop1", "fc1"]
     assert [len(row) for row in one.rows] == [1 + 3 + 1 + 3 + 1] * 5
     assert all(seconds > 0 for row in one.rows for seconds in row)
-    shares = [step.seconds / profile.parts for step in profile.steps]
-    assert profile.loss is not None
-    assert profile.update is not None
-    rest = (profile.batch + profile.loss + profile.update) / profile.parts
-    assert sum(shares) + rest == pytest.approx(1)
+    shares = [stage.seconds / profile.parts_seconds for stage in profile.stages]
+    assert profile.loss_seconds is not None
+    assert profile.update_seconds is not None
+    rest = profile.batch_seconds + profile.loss_seconds + profile.update_seconds
+    assert sum(shares) + rest / profile.parts_seconds == pytest.approx(1)
 
 
 def test_each_time_is_that_of_its_own_part(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,15 +78,15 @@ def test_each_time_is_that_of_its_own_part(monkeypatch: pytest.MonkeyPatch) -> N
     )
     slow = replace(plan, layers=slowed)
     profile = profiled(TrainingSession, slow)
-    assert {step.name: step.forward for step in profile.steps} == seconds
-    assert {step.name: step.backward for step in profile.steps} == {
+    assert {stage.name: stage.forward_seconds for stage in profile.stages} == seconds
+    assert {stage.name: stage.backward_seconds for stage in profile.stages} == {
         name: 100 * each for name, each in seconds.items()
     }
-    assert profile.whole == sum(seconds.values()) * 101
-    assert profile.batch == profile.loss == profile.update == 0
+    assert profile.step_seconds == sum(seconds.values()) * 101
+    assert profile.batch_seconds == profile.loss_seconds == profile.update_seconds == 0
     inferred = profiled(InferenceSession, slow)
-    assert {step.name: step.forward for step in inferred.steps} == seconds
-    assert {step.backward for step in inferred.steps} == {None}
+    assert {stage.name: stage.forward_seconds for stage in inferred.stages} == seconds
+    assert {stage.backward_seconds for stage in inferred.stages} == {None}
 
 
 class Now(list[list[float]]):
@@ -123,7 +123,7 @@ def test_flops_are_two_a_multiply_add_and_the_first_layer_needs_no_input_gradien
     plan = load_plan("lenet5")
     profile = profiled(TrainingSession, plan, 3)
     macs = {layer.name: layer.cost.macs for layer in plan.layers}
-    flops = {step.name: (step.forward_flops, step.backward_flops) for step in profile.steps}
+    flops = {stage.name: (stage.forward_flops, stage.backward_flops) for stage in profile.stages}
     conv1, conv2 = 6 * macs["conv1"], 6 * macs["conv2"]
     assert flops["conv1+relu1+pool1"] == (conv1, conv1)
     assert flops["conv2+relu2+pool2"] == (conv2, 2 * conv2)
@@ -172,11 +172,11 @@ def test_inference_runs_in_inference_mode() -> None:
     one = session(InferenceSession, small())
     one.run(2)
     profile = one.profile()
-    assert (profile.loss, profile.update) == (None, None)
-    assert {step.backward for step in profile.steps} == {None}
-    assert {step.backward_flops for step in profile.steps} == {0}
+    assert (profile.loss_seconds, profile.update_seconds) == (None, None)
+    assert {stage.backward_seconds for stage in profile.stages} == {None}
+    assert {stage.backward_flops for stage in profile.stages} == {0}
     assert one.network.watched is not None
-    assert not any(step.call.training for step in one.network.watched.stages)
+    assert not any(stage.call.training for stage in one.network.watched.stages)
 
 
 def test_scratch_is_what_the_layer_holds() -> None:
@@ -184,7 +184,7 @@ def test_scratch_is_what_the_layer_holds() -> None:
     one.run(2)
     assert one.network.watched is not None
     held = [sum(b.nbytes for b in s.call._buffers.values()) for s in one.network.watched.stages]
-    assert [step.scratch_bytes for step in one.profile().steps] == held
+    assert [stage.scratch_bytes for stage in one.profile().stages] == held
     assert held[0] > 4 * 2 * 3 * 3 * 4  # the convolution's pooled output alone
 
 
@@ -234,7 +234,7 @@ def test_random_images_pass_the_spec_s_transforms() -> None:
 def test_transforms_that_no_image_passes_are_an_error() -> None:
     plan = small("data={type: idx, transforms: [{type: pad, padding: 4}, scale]}")
     message = (
-        r"^data\.transforms: they turn 1×8×8 into 1×16×16, and no shape of image was found that "
+        r"^data\.transforms: these turn 1×8×8 into 1×16×16, and no image shape was found that "
         r"they turn into the spec's input 1×8×8; leave out those that change the shape: "
         r"--set 'data\.transforms=\[scale\]'$"
     )
@@ -242,9 +242,16 @@ def test_transforms_that_no_image_passes_are_an_error() -> None:
         random_data(plan, 2)
 
 
+@pytest.mark.parametrize(("seconds", "disturbed"), [(4.9, False), (5.1, True)])
+def test_steps_much_longer_than_their_parts_were_disturbed(seconds: float, disturbed: bool) -> None:
+    stage = StageProfile("a", 0, 1.0, 0, 1.0, 0, 0, "")
+    profile = Profile("any", 1, 1, 1, 0.5, (stage,), 1.0, 0.5, seconds, (1.0, 9.0), 0)
+    assert profile.disturbed == disturbed
+
+
 def test_kernels_that_fuse_differently_meet_in_common_groups() -> None:
     def profile(*steps: tuple[int, str]) -> Profile:
-        found = tuple(StepProfile(name, first, 1.0, 0, 1.0, 0, 0, "") for first, name in steps)
+        found = tuple(StageProfile(name, first, 1.0, 0, 1.0, 0, 0, "") for first, name in steps)
         return Profile("any", 1, 1, 1, 0.0, found, 0.0, 0.0, 1.0, (1.0, 1.0), 0)
 
     one = profile((0, "a+b"), (2, "c"), (3, "d"))
@@ -264,7 +271,7 @@ class TalkativeKernels(NumpyKernels):
 def test_kernels_name_their_algorithm_for_the_layers_they_run() -> None:
     plan = small()
     told = replace(plan, spec=replace(plan.spec, kernels=TalkativeKernels()))
-    algorithms = [step.algorithm for step in profiled(TrainingSession, told, 4).steps]
+    algorithms = [stage.algorithm for stage in profiled(TrainingSession, told, 4).stages]
     assert algorithms == [
         "ConvMaxPool2d of 4 images (1, 8, 8)",
         "Dropout of 4 images (2, 3, 3)",

@@ -151,9 +151,7 @@ def test_a_plugin_that_damages_the_answers_is_blamed(site: Path) -> None:
     _distribution(site, "vandal", "[lenetkit.layers]\nvandal = vandal:Layer\n")
     said = lenetkit(site, ["plugins", "list", "--timeout", "5", "--json"])
     rows = {(row["distribution"], row["name"]): row["state"] for row in json.loads(said.stdout)}
-    assert rows["vandal", "vandal"] == (
-        "does not load: it damaged the file that it was to answer in"
-    )
+    assert rows["vandal", "vandal"] == ("does not load: it damaged the file for its answers")
     assert rows["hostile", "good"] == "ok"
 
 

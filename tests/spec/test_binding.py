@@ -135,7 +135,7 @@ def test_misspelt_option_names_the_nearest() -> None:
         ),
         (
             "{type: relu, after: input}",
-            "5:23: layers.conv1: `after` places a new layer of a spec that extends another",
+            "5:23: layers.conv1: `after` is for new layers of a spec that extends another",
         ),
     ],
 )
@@ -175,7 +175,7 @@ def test_control_characters_are_shown_escaped() -> None:
         ("dir: x", "6:1: a spec has no option 'dir'; did you mean 'data.dir'?"),
         ("extend: x", "6:1: a spec has no option 'extend'; did you mean 'extends'?"),
         ("kernel: numpy", "6:1: a spec has no option 'kernel'; did you mean 'kernels'?"),
-        ("extends: lenet5", "6:1: extends: only a spec file can extend one"),
+        ("extends: lenet5", "6:1: extends: only spec files can extend another spec"),
         ("train: 3", "6:8: train: expected a mapping, found 3"),
         ("train: {epochs: 0}", "6:17: train.epochs: expected an integer ≥ 1, found 0"),
         (
@@ -309,7 +309,8 @@ def test_bad_layer_names(name: str) -> None:
     (message,) = problems(text)
     assert message.startswith("specs/my.yaml:5:3: layers.")
     assert message.endswith(
-        "a layer's name is made of letters, digits, _ and -, and is not 'input'"
+        "expected a name of letters, digits, _ and - that starts with a letter or _, "
+        "and is not 'input'"
     )
 
 
@@ -342,7 +343,7 @@ def test_all_mistakes_are_reported_at_once_each_at_its_place_in_order() -> None:
     assert problems(SEVEN_MISTAKES) == [
         "specs/my.yaml:1:11: lenetkit: expected format version 1, found 2",
         "specs/my.yaml:2:7: name: expected letters, digits, spaces and . + - _ only, because run "
-        "folders bear the name, found 'a/b'",
+        "folders have this name, found 'a/b'",
         "specs/my.yaml:5:3: layers.conv1: kernel 50×50 is larger than its input 28×28; use a "
         "smaller kernel_size, more padding, or fewer layers that shrink the image\n"
         "    shapes before it: input 1×28×28",

@@ -176,7 +176,7 @@ def test_removed_and_added_again_is_a_new_layer(tmp_path: Path) -> None:
     [
         (
             "layers: {x: {type: relu, after: conv7}}",
-            "mine.yaml:2:33: layers.x.after: there is no layer 'conv7'; did you mean 'conv1'?",
+            "mine.yaml:2:33: layers.x.after: no layer is called 'conv7'; did you mean 'conv1'?",
         ),
         (
             "layers: {x: {type: relu, after: [conv1]}}",
@@ -189,11 +189,11 @@ def test_removed_and_added_again_is_a_new_layer(tmp_path: Path) -> None:
         ),
         (
             "layers: {relu1: {type: tanh, after: conv1}}",
-            "mine.yaml:2:37: layers.relu1: `after` places a new layer; this one has its place",
+            "mine.yaml:2:37: layers.relu1: `after` is for new layers; this one keeps its place",
         ),
         (
             "layers: {relu7: null}",
-            "mine.yaml:2:10: layers.relu7: there is no such layer to remove; did you mean 'relu1'?",
+            "mine.yaml:2:10: layers.relu7: no such layer to remove; did you mean 'relu1'?",
         ),
         (
             "layers: null",
@@ -216,7 +216,7 @@ def test_a_type_that_is_no_name(tmp_path: Path, wrong: str) -> None:
 
 def test_a_layer_without_its_place_has_no_shape_problem_too(tmp_path: Path) -> None:
     (message,) = problems(tmp_path, "layers: {x: {type: batch_norm2d, after: conv7}}\n")
-    assert "there is no layer 'conv7'" in message
+    assert "no layer is called 'conv7'" in message
 
 
 def test_wrong_changes_do_not_hide_other_mistakes(tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ def test_a_shape_error_names_the_line_of_its_layer(tmp_path: Path) -> None:
 def test_errors_of_reading_a_base_name_the_base(tmp_path: Path) -> None:
     (tmp_path / "wrong.yaml").write_text("lenetkit: 1\nname: [\n")
     found = problems(tmp_path, "layers: {}\nlayers: {}\n", base="wrong.yaml")
-    assert found[0].startswith("mine.yaml:3:1: 'layers' stands here a second time")
+    assert found[0].startswith("mine.yaml:3:1: duplicate key 'layers'")
     assert found[1].startswith("wrong.yaml:3:1: not valid YAML")
 
 
@@ -306,13 +306,13 @@ def test_a_data_folder_starts_from_the_file_that_names_it(
 def test_a_circle_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("name: a\nextends: mine.yaml\n")
     assert problems(tmp_path, "", base="a.yaml") == [
-        "a.yaml:2:10: extends: goes round in a circle: mine.yaml → a.yaml → mine.yaml"
+        "a.yaml:2:10: extends: circular `extends`: mine.yaml → a.yaml → mine.yaml"
     ]
 
 
 def test_a_spec_cannot_extend_itself(tmp_path: Path) -> None:
     assert problems(tmp_path, "", base="mine.yaml") == [
-        "mine.yaml:1:10: extends: goes round in a circle: mine.yaml → mine.yaml"
+        "mine.yaml:1:10: extends: circular `extends`: mine.yaml → mine.yaml"
     ]
 
 

@@ -145,9 +145,9 @@ BAD: dict[str, Bad] = {
     "spec: unknown option": Bad(
         "did you mean 'out_features'?", {"spec": SPEC_TEXT["unknown option"]}
     ),
-    "spec: extends": Bad("only a spec file can extend one", {"spec": SPEC_TEXT["extends"]}),
+    "spec: extends": Bad("only spec files can extend another spec", {"spec": SPEC_TEXT["extends"]}),
     "spec: deep": Bad("nested more than 40 levels deep", {"spec": SPEC_TEXT["deep"]}),
-    "spec: NUL": Bad("the character U+0000 cannot stand", {"spec": SPEC_TEXT["picture"]}),
+    "spec: NUL": Bad("the character U+0000 is not allowed", {"spec": SPEC_TEXT["picture"]}),
     "spec: too large": Bad("is larger than 500,000 characters", {"spec": SPEC + "#" * 500_000}),
 }
 """Name → a file that is whole, and no model of this lenetkit."""

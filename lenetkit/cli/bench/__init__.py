@@ -3,60 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 import click
 
-from lenetkit.cli.arguments import (
-    json_option,
-    kernels_option,
-    plugin_option,
-    print_json,
-    report,
-    set_option,
-    spec_argument,
-    threads_option,
-)
-from lenetkit.cli.bench.tables import compared, opening, rate, single
+from lenetkit.cli import arguments
+from lenetkit.cli.bench.tables import compared, heading, single
+from lenetkit.cli.output import print_json, report
 from lenetkit.kernels.base import Kernels
 from lenetkit.network.plan import Plan, load_plan
-from lenetkit.profiling.profile import Profile
+from lenetkit.profiling.profile import Profile, StageProfile
 from lenetkit.profiling.random_data import random_data
 from lenetkit.profiling.sessions import InferenceSession, TrainingSession, Workload, alternate
 from lenetkit.registry.catalog import installed
 from lenetkit.spec.merge import Override
 
 _INFERENCE_BATCHES = (1, 1000)
-_BUSY = 1.25
-"""From here on a step that is longer than its parts asks for a word."""
+_PROFILE_KEYS = (
+    *("kernels", "batch_size", "threads", "steps", "step_seconds", "step_quartiles"),
+    *("images_per_second", "epoch_seconds", "peak_bytes"),
+    *("batch_seconds", "loss_seconds", "update_seconds"),
+)
+_STAGE_KEYS = (
+    *("name", "forward_seconds", "forward_gflops", "backward_seconds", "backward_gflops"),
+    *("scratch_bytes", "algorithm"),
+)
+_COUNT = click.IntRange(min=1, max=1_000_000)
 
 
 @click.command(name="bench", epilog="Example: lenetkit bench specs/lenet5.yaml --batch-size 128")
-@spec_argument
-@click.option(
-    "--batch-size",
-    type=click.IntRange(min=1, max=1_000_000),
-    help="Images a step.  [default: the spec's]",
-)
+@arguments.spec_argument
+@click.option("--batch-size", type=_COUNT, help="Images per step.  [default: the spec's]")
 @click.option(
     "--steps",
-    type=click.IntRange(min=1, max=1_000_000),
-    help="Steps to measure.  [default: what two seconds hold, at least 10]",
+    type=_COUNT,
+    help="Steps to measure.  [default: as many as take two seconds, at least 10]",
 )
 @click.option(
-    "--inference", is_flag=True, help="Forward only; for batches of 1 and 1,000, unless told."
+    "--inference",
+    is_flag=True,
+    help="Forward passes only, by default of batches of 1 and of 1,000 images.",
 )
-@kernels_option
+@arguments.kernels_option
 @click.option(
     "--compare",
     metavar="TYPE,TYPE",
-    help="Several kernel sets, working in turns, such as numpy,numba.",
+    help="Several kernel sets, measured in turn, such as numpy,numba.",
 )
-@threads_option
-@set_option
-@plugin_option
-@json_option
+@arguments.threads_option
+@arguments.set_option
+@arguments.plugin_option
+@arguments.json_option
 def command(
     spec: str,
     batch_size: int | None,
@@ -70,79 +68,54 @@ def command(
 ) -> None:
     """Measure where the time of a step goes, layer by layer.
 
-    Runs the training loop on random images; needs no data. A step is cut into parts that leave
-    nothing out: batch (picking and transforming the images), each layer or fused layers, loss,
-    update (the optimizer). Times are medians; two FLOP are a multiply-add. Scratch is memory that a
-    layer holds between passes.
+    Runs the training loop on random images; needs no data. A step is divided into parts that
+    leave nothing out: batch (picking and transforming the images), each layer or fused layers,
+    loss, update (the optimizer). Times are medians; a multiply-add counts as two FLOP. Scratch is
+    memory that a layer keeps between passes.
     """
     changed = [Override.from_text(text) for text in changes]
     plans = [load_plan(spec, [*changed, *chosen]) for chosen in _kernel_choices(kernels, compare)]
     sizes = [batch_size or plans[0].spec.train.batch_size]
     if inference and batch_size is None:
         sizes = list(_INFERENCE_BATCHES)
-    profiles = [p for size in sizes for p in _measure(plans, size, steps, threads, inference)]
+    groups = [_measure(plans, size, steps, threads, inference) for size in sizes]
+    name, mode = plans[0].spec.name, "inference" if inference else "training"
     if as_json:
-        print_json(facts(plans[0], profiles, inference))
+        profiles = [_facts(profile, group[0]) for group in groups for profile in group]
+        print_json({"name": name, "mode": mode, "profiles": profiles})
         return
-    for _, group in groupby(profiles, key=lambda profile: profile.batch_size):
-        alike = list(group)
-        click.echo(opening(plans[0], alike, inference) + "\n")
-        click.echo("\n\n".join(single(alike[0]) if len(alike) == 1 else compared(alike)) + "\n")
-    if any(p.whole > _BUSY * p.parts for p in profiles):
+    for group in groups:
+        click.echo(f"{name}: {mode}, {heading(group)}\n")
+        click.echo("\n\n".join(single(group[0]) if len(group) == 1 else compared(group)) + "\n")
+    if any(profile.disturbed for group in groups for profile in group):
         report(
-            "note: whole steps take much longer than the medians of their parts add up to: other "
-            "programs interrupt them; compare parts, or measure again on a quieter machine"
+            "note: whole steps take much longer than the medians of their parts added up: other "
+            "programs interrupt them; compare the parts, or measure again on a quieter machine"
         )
 
 
-def facts(plan: Plan, profiles: Sequence[Profile], inference: bool) -> dict[str, Any]:
-    """What was measured, as JSON values. Times are seconds."""
-    first: dict[int, Profile] = {}
-    for profile in profiles:
-        first.setdefault(profile.batch_size, profile)
+def _facts(profile: Profile, first: Profile) -> dict[str, Any]:
+    """A profile as JSON values; `first` is that of the kernel set it is compared with."""
+
+    def stage_facts(stage: StageProfile) -> dict[str, Any]:
+        return {**_values(stage, _STAGE_KEYS), "share": stage.seconds / profile.parts_seconds}
+
     return {
-        "name": plan.spec.name,
-        "mode": "inference" if inference else "training",
-        "profiles": [
-            {
-                "kernels": p.kernels,
-                "batch_size": p.batch_size,
-                "threads": p.threads,
-                "steps": p.count,
-                "step_seconds": p.whole,
-                "step_quartiles": list(p.quartiles),
-                "ratio": p.whole / first[p.batch_size].whole,
-                "images_per_second": p.images_per_second,
-                "epoch_seconds": p.epoch_seconds,
-                "peak_bytes": p.peak_bytes,
-                "batch_seconds": p.batch,
-                "loss_seconds": p.loss,
-                "update_seconds": p.update,
-                "layers": [
-                    {
-                        "name": step.name,
-                        "forward_seconds": step.forward,
-                        "forward_gflops": rate(step.forward_flops, step.forward),
-                        "backward_seconds": step.backward,
-                        "backward_gflops": rate(step.backward_flops, step.backward),
-                        "share": step.seconds / p.parts,
-                        "scratch_bytes": step.scratch_bytes,
-                        "algorithm": step.algorithm,
-                    }
-                    for step in p.steps
-                ],
-            }
-            for p in profiles
-        ],
+        **_values(profile, _PROFILE_KEYS),
+        "ratio": profile.step_seconds / first.step_seconds,
+        "layers": [stage_facts(stage) for stage in profile.stages],
     }
 
 
+def _values(thing: object, names: Sequence[str]) -> dict[str, Any]:
+    return dict(zip(names, attrgetter(*names)(thing), strict=True))
+
+
 def _kernel_choices(kernels: str | None, compare: str | None) -> list[list[Override]]:
-    """What each kernel set to measure changes in the spec. Raises UsageError for a wrong list."""
+    """How each kernel set to measure changes the spec. Raises UsageError for a wrong list."""
     if compare is None:
-        if kernels is None:
-            return [[]]
-        return [[Override.from_option("--kernels", "kernels", kernels)]]
+        chosen = [] if kernels is None else [("--kernels", kernels)]
+        return [[Override.from_option(option, "kernels", name) for option, name in chosen]]
     if kernels is not None:
         raise click.UsageError("--kernels and --compare exclude each other; name all in --compare")
     names = [name.strip() for name in compare.split(",")]
@@ -157,11 +130,11 @@ def _kernel_choices(kernels: str | None, compare: str | None) -> list[list[Overr
 def _measure(
     plans: Sequence[Plan], size: int, steps: int | None, threads: int | None, inference: bool
 ) -> list[Profile]:
-    kind = InferenceSession if inference else TrainingSession
+    session = InferenceSession if inference else TrainingSession
     data = random_data(plans[0], size)
     names = installed().registry(Kernels)
     sessions = [
-        kind(Workload(plan, names.name_of(type(plan.spec.kernels)), data, size, threads))
+        session(Workload(plan, names.name_of(type(plan.spec.kernels)), data, size, threads))
         for plan in plans
     ]
     alternate(sessions, steps)

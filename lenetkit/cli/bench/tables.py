@@ -4,83 +4,79 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lenetkit.cli.arguments import table
-from lenetkit.network.plan import Plan
-from lenetkit.profiling.profile import EPOCH, Profile, StepProfile, common_groups
+from lenetkit.cli.output import table
+from lenetkit.profiling.profile import EPOCH, Profile, StageProfile, common_groups
 
 
-def opening(plan: Plan, profiles: Sequence[Profile], inference: bool) -> str:
+def heading(profiles: Sequence[Profile]) -> str:
     """What was measured, in a line."""
-    kernels = ", ".join(f"{p.kernels} on {_threads(p.threads)}" for p in profiles)
-    return (
-        f"{plan.spec.name}: {'inference' if inference else 'training'}, "
-        f"batch {profiles[0].batch_size:,}, {kernels}; {profiles[0].count:,} steps"
+    first = profiles[0]
+    kernels = ", ".join(
+        f"{p.kernels} on {p.threads} thread{'s' if p.threads > 1 else ''}" for p in profiles
     )
+    return f"batch {first.batch_size:,}, {kernels}; {first.steps:,} steps"
 
 
 def single(p: Profile) -> list[str]:
     """The paragraphs about one kernel set."""
-    training = p.update is not None
+    training = p.update_seconds is not None
     passes = ("forward", "GFLOP/s", "backward", "GFLOP/s") if training else ("GFLOP/s",)
     headers = ("part", "ms", "share", *passes, "scratch")
-    others = {"batch": p.batch, "loss": p.loss, "update": p.update}
-    plain = {
-        name: (name, _ms(seconds), f"{seconds / p.parts:.1%}", *[""] * (len(passes) + 1))
-        for name, seconds in others.items()
-        if seconds is not None
-    }
-    layers = [_row(step, p, training) for step in p.steps]
-    rows = [plain.pop("batch"), *layers, *plain.values()]
-    total = ("step", _ms(p.whole), *[""] * (len(headers) - 2))
-    paragraphs = [_table(headers, rows, total)]
-    return [*paragraphs, *_algorithms(p), _summary([p])]
+
+    def row(name: str, seconds: float, *figures: str) -> list[str]:
+        cells = [name, _ms(seconds), f"{seconds / p.parts_seconds:.1%}", *figures]
+        return cells + [""] * (len(headers) - len(cells))
+
+    rows = [row("batch", p.batch_seconds)]
+    rows += [row(s.name, s.seconds, *_figures(s, training)) for s in p.stages]
+    if p.loss_seconds is not None and p.update_seconds is not None:
+        rows += [row("loss", p.loss_seconds), row("update", p.update_seconds)]
+    total = ["step", _ms(p.step_seconds), *[""] * (len(headers) - 2)]
+    return [_table(headers, rows, total), *_algorithms(p), _summary([p])]
 
 
-def _row(step: StepProfile, p: Profile, training: bool) -> tuple[str, ...]:
-    figures = [_number(rate(step.forward_flops, step.forward))]
+def _figures(stage: StageProfile, training: bool) -> list[str]:
+    figures = [_number(stage.forward_gflops)]
     if training:
-        figures = [_ms(step.forward), *figures, _ms(step.backward)]
-        figures.append(_number(rate(step.backward_flops, step.backward)))
-    share = f"{step.seconds / p.parts:.1%}"
-    return step.name, _ms(step.seconds), share, *figures, _memory(step.scratch_bytes)
+        figures = [_ms(stage.forward_seconds), *figures, _ms(stage.backward_seconds)]
+        figures.append(_number(stage.backward_gflops))
+    return [*figures, _memory(stage.scratch_bytes)]
 
 
 def compared(profiles: list[Profile]) -> list[str]:
     """The paragraphs about several kernel sets: milliseconds, and ratios to the first."""
     names = [p.kernels for p in profiles]
     headers = ("part", *(f"{name} ms" for name in names), *(f"{n}/{names[0]}" for n in names[1:]))
-    rows = [_ratios("batch", [p.batch for p in profiles])]
+    rows = [_ratios("batch", [p.batch_seconds for p in profiles])]
     for group in common_groups(profiles):
-        finest = max(group, key=len)
-        name = "+".join(step.name for step in finest)
-        rows.append(_ratios(name, [sum(step.seconds for step in steps) for steps in group]))
-    if profiles[0].update is not None:
-        rows.append(_ratios("loss", [p.loss or 0.0 for p in profiles]))
-        rows.append(_ratios("update", [p.update or 0.0 for p in profiles]))
-    total = _ratios("step", [p.whole for p in profiles])
+        name = "+".join(stage.name for stage in max(group, key=len))
+        rows.append(_ratios(name, [sum(stage.seconds for stage in stages) for stages in group]))
+    if profiles[0].update_seconds is not None:
+        rows.append(_ratios("loss", [p.loss_seconds or 0.0 for p in profiles]))
+        rows.append(_ratios("update", [p.update_seconds or 0.0 for p in profiles]))
+    total = _ratios("step", [p.step_seconds for p in profiles])
     algorithms = [paragraph for p in profiles for paragraph in _algorithms(p)]
     return [_table(headers, rows, total), *algorithms, _summary(profiles)]
 
 
 def _algorithms(p: Profile) -> list[str]:
-    """A paragraph of what the kernel set says of itself; none where it says nothing."""
-    told = [(step.name, step.algorithm) for step in p.steps if step.algorithm]
-    return [table(told, ("part", f"{p.kernels}'s algorithm"))] if told else []
+    """A paragraph on the kernel set's algorithms; none if it names none."""
+    named = [(stage.name, stage.algorithm) for stage in p.stages if stage.algorithm]
+    return [table(named, ("part", f"{p.kernels}'s algorithm"))] if named else []
 
 
-def _ratios(name: str, seconds: Sequence[float]) -> tuple[str, ...]:
-    ratios = [f"{s / seconds[0]:.2f}" for s in seconds[1:]]
-    return name, *map(_ms, seconds), *ratios
+def _ratios(name: str, seconds: Sequence[float]) -> list[str]:
+    return [name, *map(_ms, seconds), *(f"{s / seconds[0]:.2f}" for s in seconds[1:])]
 
 
 def _summary(profiles: Sequence[Profile]) -> str:
-    """A row a kernel set: the step as a whole."""
+    """The step as a whole, a row for each kernel set."""
     headers = ("kernels", "step ms", "middle half", "images/s", f"{EPOCH:,} images", "peak memory")
     rows = [
         (
             p.kernels,
-            _ms(p.whole),
-            " – ".join(map(_ms, p.quartiles)),
+            _ms(p.step_seconds),
+            " – ".join(map(_ms, p.step_quartiles)),
             f"{p.images_per_second:,.0f}",
             f"{p.epoch_seconds:,.2f} s",
             _memory(p.peak_bytes),
@@ -93,7 +89,7 @@ def _summary(profiles: Sequence[Profile]) -> str:
 def _table(
     headers: Sequence[str], rows: Sequence[Sequence[str]], total: Sequence[str] | None = None
 ) -> str:
-    """A table of figures, narrower than tabulate makes one that knows its headers."""
+    """A table of figures, narrower than tabulate makes one when it knows the headers."""
     from tabulate import tabulate
 
     body = [headers, *rows, *([total] if total else [])]
@@ -106,13 +102,8 @@ def _table(
     return "\n".join(line.rstrip() for line in lines)
 
 
-def rate(flops: int, seconds: float | None) -> float | None:
-    """GFLOP/s; None where there is nothing to count."""
-    return flops / seconds / 1e9 if flops and seconds else None
-
-
 def _ms(seconds: float | None) -> str:
-    """Milliseconds, four digits or so."""
+    """Milliseconds, with about four digits."""
     if seconds is None:
         return ""
     ms = seconds * 1e3
@@ -128,7 +119,3 @@ def _memory(count: int) -> str:
     if count < 1 << 20:
         return f"{count / 1024:.0f} KiB" if count >= 1024 else f"{count} B" if count else ""
     return f"{count / (1 << 20):.1f} MiB"
-
-
-def _threads(count: int) -> str:
-    return f"{count} thread{'s' if count > 1 else ''}"

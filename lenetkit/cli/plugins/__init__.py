@@ -1,4 +1,4 @@
-"""`lenetkit plugins`: list, describe, check and begin plugins."""
+"""`lenetkit plugins`: list, describe, check and start plugins."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _COMMANDS = {
     "list": "Every registered name, its provider and whether it loads.",
     "info": "Options, documentation and source of one name.",
     "check": "Run the conformance suite on names, a distribution or a file.",
-    "new": "Write a plugin distribution to start from.",
+    "new": "Create a plugin distribution to start from.",
 }
 
 
@@ -27,7 +27,7 @@ _COMMANDS = {
 def command(context: click.Context, as_json: bool) -> None:
     """List every registered layer, optimizer, … and who provides it.
 
-    Without a command: `list`.
+    Without a command, this is `list`.
     """
     if context.invoked_subcommand is None:
         from lenetkit.cli.plugins.list import command as listing

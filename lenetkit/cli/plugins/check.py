@@ -7,14 +7,17 @@ from typing import Any
 
 import click
 
-from lenetkit.cli.arguments import json_option, print_json, table
-from lenetkit.errors import PluginError, did_you_mean
-from lenetkit.registry.catalog import GROUPS, Registration, installed
+from lenetkit.cli.arguments import json_option
+from lenetkit.cli.output import print_json, table
+from lenetkit.cli.plugins.registered import Row, load, rows, unknown
+from lenetkit.errors import PluginError
+from lenetkit.registry.catalog import GROUPS, installed
 from lenetkit.registry.plugin_file import add_file
 from lenetkit.testing import Report, run_checks
 from lenetkit.testing.examples import example_checks
 
-_HEADERS = ("name", "kind", "distribution", "passed", "failed", "expected", "skipped", "state")
+_COUNTS = ("passed", "failed", "expected", "skipped")
+_HEADERS = ("name", "kind", "distribution", *_COUNTS, "state")
 
 
 @click.command(name="check", epilog="Example: lenetkit plugins check my-layers")
@@ -24,27 +27,27 @@ _HEADERS = ("name", "kind", "distribution", "passed", "failed", "expected", "ski
 def command(targets: tuple[str, ...], verbose: bool, as_json: bool) -> int:
     """Run the conformance suite on names, a distribution or a file.
 
-    Without a target: on everything registered. The exit status is 1 where a check fails. A class
-    is checked by the objects that its `examples()` gives, else by one with its defaults. Failures
-    that a class announces in `expected_failures`, with the reason, are counted apart.
+    Without a target, everything registered is checked. The exit status is 1 if a check fails. A
+    class is checked with the objects from its `examples()`, or else one with its defaults.
+    Failures that a class announces in `expected_failures`, with a reason, are counted separately.
     """
-    rows, reports = [], []
-    for group, entry in _chosen(targets):
-        report, state = _check(group, entry)
+    reports, facts = [], []
+    for row in _chosen(targets):
+        report, state = _check(row)
         reports.append(report)
-        rows.append(_row(group, entry, report, state))
+        facts.append(_facts(row, report, state))
     if as_json:
-        print_json(rows)
+        print_json(facts)
     else:
-        click.echo(table([list(row.values()) for row in rows], _HEADERS, _HEADERS[3:7]))
-        _tell(reports, verbose)
-    return 1 if any(row["state"] not in ("ok", "not checked") for row in rows) else 0
+        click.echo(table([list(fact.values()) for fact in facts], _HEADERS, _COUNTS))
+        _explain(reports, verbose)
+    return 1 if any(fact["state"] not in ("ok", "not checked") for fact in facts) else 0
 
 
-def _chosen(targets: tuple[str, ...]) -> list[tuple[str, Registration]]:
-    """The registrations that the targets mean, in the order of the groups."""
-    files = {target: add_file(installed(), Path(target)) for target in targets if _is_file(target)}
-    everything = [(group, e) for group in GROUPS for e in installed().entries()[group]]
+def _chosen(targets: tuple[str, ...]) -> list[Row]:
+    """The registrations that the targets mean, without repeats."""
+    files = {t: add_file(installed(), Path(t)) for t in targets if t.endswith(".py")}
+    everything = rows()
     if not targets:
         return everything
     chosen = []
@@ -57,30 +60,26 @@ def _chosen(targets: tuple[str, ...]) -> list[tuple[str, Registration]]:
         ]
         if not found:
             valid = {n for _, e in everything for n in (e.name, e.provider.distribution)}
-            raise PluginError(f"nothing is registered as '{target}'{did_you_mean(target, valid)}")
+            raise unknown(target, valid)
         chosen += found
     return list(dict.fromkeys(chosen))
 
 
-def _is_file(target: str) -> bool:
-    return target.endswith(".py")
-
-
-def _check(group: str, entry: Registration) -> tuple[Report, str]:
+def _check(row: Row) -> tuple[Report, str]:
     try:
-        cls = installed().registry(GROUPS[group]).load(entry)
+        cls = load(row)
     except PluginError as error:
         return run_checks([]), str(error)
-    checks = example_checks(cls, entry.name)
+    checks = example_checks(cls, row[1].name)
     names = {check.name for check in checks}
     expected = {name: why for name, why in cls.expected_failures.items() if name in names}
     report = run_checks(checks, expected_failures=expected)
-    if not report.results:
-        return report, "not checked"
-    return report, "ok" if report.ok else "failed"
+    state = "ok" if report.ok else "failed"
+    return report, state if report.results else "not checked"
 
 
-def _row(group: str, entry: Registration, report: Report, state: str) -> dict[str, Any]:
+def _facts(row: Row, report: Report, state: str) -> dict[str, Any]:
+    group, entry = row
     return {
         "name": entry.name,
         "kind": GROUPS[group].kind,
@@ -93,8 +92,8 @@ def _row(group: str, entry: Registration, report: Report, state: str) -> dict[st
     }
 
 
-def _tell(reports: list[Report], verbose: bool) -> None:
-    """What failed, and how much was skipped or not checked at all."""
+def _explain(reports: list[Report], verbose: bool) -> None:
+    """Print what failed, and how many checks were skipped or not run at all."""
     for report in reports:
         if not report.ok or (verbose and report.skipped):
             click.echo(f"\n{report}")
@@ -104,5 +103,5 @@ def _tell(reports: list[Report], verbose: bool) -> None:
         click.echo(f"\n{skipped} checks were skipped; --verbose says why.")
     if unchecked:
         click.echo(
-            f"{unchecked} not checked: the class gives no `examples()`, and none can be guessed."
+            f"{unchecked} not checked: the class has no `examples()`, and none can be guessed."
         )

@@ -1,4 +1,4 @@
-"""A process that ends together with all that it began."""
+"""A child process that ends together with every process it started."""
 
 from __future__ import annotations
 
@@ -6,56 +6,35 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
-from types import TracebackType
-from typing import Self
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 
-class Family:
-    """A child process in a group of its own; with its context the whole group ends.
+@contextmanager
+def family(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A child process in its own process group; the whole group ends with the block.
 
-    On Windows, which has no such groups, the processes below a child that still runs are ended.
+    Windows has no such groups: there, the descendants of a child that still runs are ended.
     """
-
-    def __init__(self, command: Sequence[str]) -> None:
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # without a meaning on Windows
-        )
-
-    def wait(self, seconds: float) -> int | None:
-        """The exit status; None where the child runs on after so many seconds."""
-        try:
-            return self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return None
-
-    def end(self) -> None:
-        """End the child and all of its group, at once."""
+    child = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # no effect on Windows
+    )
+    try:
+        yield child
+    finally:
         if sys.platform == "win32":
-            tree = ["taskkill", "/T", "/F", "/PID", str(self._process.pid)]
+            tree = ["taskkill", "/T", "/F", "/PID", str(child.pid)]
             with suppress(OSError):
                 subprocess.run(tree, capture_output=True, stdin=subprocess.DEVNULL)
-            self._process.kill()
+            child.kill()
         else:
             with suppress(ProcessLookupError, PermissionError):  # all have ended
-                os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.end()
+                os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
 
 
 def ending(status: int) -> str:

@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
-from lenetkit.cli.arguments import json_option, plugin_option, print_json, table
-from lenetkit.errors import PluginError, did_you_mean
+from lenetkit.cli.arguments import json_option, plugin_option
+from lenetkit.cli.output import print_json, table
+from lenetkit.cli.plugins.registered import Row, load, rows, unknown
 from lenetkit.options import Configurable, Option, options_of
-from lenetkit.registry.catalog import GROUPS, Registration, installed
+from lenetkit.registry.catalog import GROUPS, installed
 from lenetkit.values import show
 
 
@@ -21,31 +22,23 @@ from lenetkit.values import show
 def command(name: str, as_json: bool) -> None:
     """Options, documentation and source of one name.
 
-    Where several groups have the name, such as `constant`, all are shown. NAME may be qualified,
-    as in `lenetkit:conv2d`.
+    If several groups have the name, such as `constant`, all are shown. NAME may be qualified, as
+    in `lenetkit:conv2d`.
     """
-    found = [(group, entry) for group in GROUPS for entry in _entries(group, name)]
+    everything = rows()
+    found = [row for row in everything if name in (row[1].name, row[1].qualified)]
     if not found:
-        every = {entry.name for entries in installed().entries().values() for entry in entries}
-        raise PluginError(f"nothing is registered as '{name}'{did_you_mean(name, every)}")
-    facts = [_facts(group, entry) for group, entry in found]
+        raise unknown(name, {entry.name for _, entry in everything})
+    facts = [_facts(row) for row in found]
     if as_json:
         print_json(facts)
-        return
-    click.echo("\n\n".join(_text(fact) for fact in facts))
+    else:
+        click.echo("\n\n".join(_text(fact) for fact in facts))
 
 
-def _entries(group: str, name: str) -> list[Registration]:
-    provider, _, bare = name.rpartition(":")
-    return [
-        entry
-        for entry in installed().entries()[group]
-        if entry.name == bare and provider in ("", entry.provider.distribution)
-    ]
-
-
-def _facts(group: str, entry: Registration) -> dict[str, Any]:
-    cls = installed().registry(GROUPS[group]).load(entry)
+def _facts(row: Row) -> dict[str, Any]:
+    group, entry = row
+    cls = load(row)
     return {
         "name": entry.name,
         "group": group,
@@ -62,38 +55,33 @@ def _facts(group: str, entry: Registration) -> dict[str, Any]:
 def _source(cls: type[Configurable]) -> str:
     try:
         return f"{inspect.getsourcefile(cls)}:{inspect.getsourcelines(cls)[1]}"
-    except (OSError, TypeError):  # compiled, or its source is not there
+    except (OSError, TypeError):  # compiled, or shipped without its source
         return "unknown"
 
 
 def _option(opt: Option) -> dict[str, Any]:
-    default = None if opt.required else _shown_default(opt.default)
     return {
         "name": opt.name,
         "type": opt.expected,
         "required": opt.required,
-        "default": default,
+        "default": None if opt.required else _default(opt.default),
         "doc": opt.doc,
     }
 
 
-def _shown_default(value: Any) -> str:
+def _default(value: Any) -> str:
     if isinstance(value, Configurable):
         return installed().registry(GROUPS[value.group]).name_of(type(value))
     return show(value)
 
 
 def _text(fact: dict[str, Any]) -> str:
-    lines = [
-        f"{fact['name']}: {fact['kind']} of {fact['distribution']} {fact['version']}",
-        f"{fact['source']}",
-        "",
-        fact["doc"],
+    title = f"{fact['name']}: {fact['kind']} of {fact['distribution']} {fact['version']}"
+    lines = [title, fact["source"], "", fact["doc"]]
+    options = [
+        (o["name"], o["type"], "required" if o["required"] else o["default"], o["doc"])
+        for o in fact["options"]
     ]
-    if fact["options"]:
-        rows = [
-            (o["name"], o["type"], "required" if o["required"] else o["default"], o["doc"])
-            for o in fact["options"]
-        ]
-        lines += ["", table(rows, ("option", "type", "default", ""))]
+    if options:
+        lines += ["", table(options, ("option", "type", "default", ""))]
     return "\n".join(lines)

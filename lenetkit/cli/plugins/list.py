@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from lenetkit.cli.arguments import json_option, plugin_option, print_json, report, table
+from lenetkit.cli.arguments import json_option, plugin_option
+from lenetkit.cli.output import print_json, report, table
 from lenetkit.cli.plugins.probe import TIMEOUT, states
 from lenetkit.registry.catalog import installed
 
@@ -19,20 +20,20 @@ _HEADERS = ("group", "name", "distribution", "version", "state")
     default=TIMEOUT,
     show_default=True,
     metavar="SECONDS",
-    help="Time that a plugin has to load one name.",
+    help="Time limit for loading one name.",
 )
 @json_option
 def command(timeout: float, as_json: bool) -> None:
     """Every registered name, its provider and whether it loads.
 
-    The state is `ok`, or what keeps the plugin from being used. Other distributions than
-    lenetkit's own are loaded in a process of their own, so that none of them can break the list.
+    The state is `ok`, or the reason why the plugin cannot be used. Distributions other than
+    lenetkit are loaded in separate processes, so that none of them can break the list.
     """
-    for each in installed().unreadable:
-        report(f"note: {each}; left out")
+    for distribution in installed().unreadable:
+        report(f"note: {distribution}; left out")
     rows = [
         (group, entry.name, entry.provider.distribution, entry.provider.version, state)
-        for group, entry, state in states(installed(), timeout)
+        for group, entry, state in states(timeout)
     ]
     if as_json:
         print_json([dict(zip(_HEADERS, row, strict=True)) for row in rows])

@@ -16,13 +16,13 @@ from lenetkit import scaffold
     type=click.Path(path_type=Path, file_okay=False),
     default=Path(),
     metavar="DIR",
-    help="Where to make the folder NAME.  [default: here]",
+    help="Where to create the folder NAME.  [default: here]",
 )
 def command(name: str, out: Path) -> None:
-    """Write a plugin distribution to start from.
+    """Create a plugin distribution to start from.
 
-    It has a worked layer and optimizer, entry points, and tests by the conformance suite; it
-    installs and passes as it is.
+    It has a complete layer and optimizer, entry points, and tests that run the conformance suite;
+    it installs and passes as it is.
     """
     for path in scaffold.write(name, out):
         click.echo(path)
