@@ -57,10 +57,8 @@ def report_elsewhere(path: Path, place: Place) -> None:
     """Report that a file was not in the folder searched first."""
     before = list(place.folders[: place.folders.index(path.parent)])
     if before:
-        name = path.name.removesuffix(".gz")
-        place.report(
-            f"note: {name} not found in {', '.join(map(str, before))}; using {path.parent}"
-        )
+        name, searched = path.name.removesuffix(".gz"), ", ".join(map(str, before))
+        place.report(f"note: {name} not found in {searched}; using {path.parent}")
 
 
 def read_pair(images_path: Path, labels_path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
