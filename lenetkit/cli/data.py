@@ -104,7 +104,7 @@ def show(
     from lenetkit import plots
 
     samples = _load(_data(spec, changes), cast(Split, split), data_dir)
-    picked = np.random.default_rng(seed).permutation(len(samples))[: plots.MOST_SAMPLES]
+    picked = np.random.default_rng(seed).permutation(len(samples))[: plots.MAX_SAMPLES]
     figure = plots.samples_figure(
         samples.images[picked],
         samples.labels[picked],

@@ -141,8 +141,6 @@ def centre_by_mass(boxes: FloatArray) -> FloatArray:
         for centre in (centre_y, centre_x)
     )
     fields = np.zeros((len(boxes), IMAGE_SIDE, IMAGE_SIDE), dtype=np.float32)
-    offsets = np.arange(BOX_SIDE)
-    rows = (top[:, None] + offsets)[:, :, None]
-    columns = (left[:, None] + offsets)[:, None, :]
-    fields[np.arange(len(boxes))[:, None, None], rows, columns] = boxes
+    for field, box, y, x in zip(fields, boxes, top, left, strict=True):
+        field[y : y + BOX_SIDE, x : x + BOX_SIDE] = box
     return fields

@@ -14,15 +14,8 @@ from importlib import resources
 import numpy as np
 import numpy.typing as npt
 
-from lenetkit.data.digit_renderer import (
-    IMAGE_SIDE,
-    FloatArray,
-    Stroke,
-    centre_by_mass,
-    fit_to_box,
-    path_weights,
-    rasterise,
-)
+from lenetkit.data import digit_renderer as renderer
+from lenetkit.data.digit_renderer import IMAGE_SIDE, FloatArray, Stroke
 
 PATH_POINTS = 128  # pen positions per digit; at most about half a pixel apart in the 20-pixel box
 _END_FREEDOM = 1.6  # the ends of strokes stray further than the other control points do
@@ -84,7 +77,7 @@ def _glyphs() -> _Glyphs:
         tables.controls[g, used] = points - (points.min(axis=0) + points.max(axis=0)) / 2
         tables.strokes[g, used] = np.repeat(np.arange(len(strokes)), lengths)
         tables.freedom[g, [*(ends - lengths), *(ends - 1)]] = _END_FREEDOM
-        tables.weights[g, :, used] = path_weights(strokes, PATH_POINTS)
+        tables.weights[g, :, used] = renderer.path_weights(strokes, PATH_POINTS)
     return tables
 
 
@@ -152,11 +145,11 @@ def _draw_block(labels: npt.NDArray[np.intp], rng: np.random.Generator) -> npt.N
     points = _lean(_bend(_write(labels, rng), rng), rng)
     radii = _pen_radii(len(labels), rng)
     edge_width = rng.uniform(0.7, 1.2, len(labels)).astype(np.float32)
-    ink = rasterise(fit_to_box(points, radii), radii, edge_width)
+    ink = renderer.rasterise(renderer.fit_to_box(points, radii), radii, edge_width)
     # The faintest lines are grey, all others reach full white.
     peak = ink.max(axis=(1, 2), keepdims=True)
     ink = ink / np.maximum(peak, np.float32(0.85))
-    images: npt.NDArray[np.uint8] = np.rint(centre_by_mass(ink) * 255.0).astype(np.uint8)
+    images: npt.NDArray[np.uint8] = np.rint(renderer.centre_by_mass(ink) * 255.0).astype(np.uint8)
     return images
 
 
