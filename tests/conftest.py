@@ -42,7 +42,6 @@ def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LENETKIT_CACHE", str(tmp_path.with_name(f"{tmp_path.name}-cache")))
     monkeypatch.delenv("LENETKIT_DATA", raising=False)
     monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.setattr("lenetkit.data.download._PAUSE", 0.0)
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # no test cuts the power
     resolve = socket.getaddrinfo
 

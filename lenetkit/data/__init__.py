@@ -1,3 +1,3 @@
-"""Data sets: where they come from (`source`, `mnist`, `folder`, `synthetic`), how their files are
-read (`idx`, `download`), and what is done to images on the way to the network (`transforms`,
-`distortions`, `pipeline`) and how image files become such images (`images`, `ink`, `digits`)."""
+"""Data sets (`source`, `mnist`, `folder`, `synthetic`), reading their files (`idx`, `download`),
+preparing batches for the network (`transforms`, `distortions`, `pipeline`), and turning image files
+into images like a data set's (`images`, `ink`, `digits`)."""

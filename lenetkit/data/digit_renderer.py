@@ -1,9 +1,9 @@
-"""Turn strokes into pictures that follow MNIST's conventions.
+"""Turns strokes into images that follow MNIST's conventions.
 
-MNIST was made by scaling the ink of every digit into a 20 x 20 pixel box (keeping its aspect
-ratio) and pasting that box into a 28 x 28 field so that the centre of mass of the ink lies in the
-middle of the field. The functions below do the same for a batch of digits: `path_weights` gives
-the dense pen paths of smooth strokes, then `fit_to_box`, `rasterise` and `centre_by_mass`.
+MNIST was made by scaling the ink of every digit into a 20×20 box (keeping its aspect ratio) and
+pasting that box into a 28×28 field so that the ink's centre of mass lies in the middle. Here a
+batch of digits goes the same way: `path_weights` gives dense pen paths of smooth strokes, then
+come `fit_to_box`, `rasterise` and `centre_by_mass`.
 """
 
 from __future__ import annotations
@@ -26,22 +26,16 @@ class Stroke(NamedTuple):
 
     points: FloatArray
     """(k, 2): x, y of the control points."""
-
     corners: list[int]
-    """Numbers of the control points where the curve changes its direction abruptly."""
+    """Indices of the control points where the curve turns sharply."""
 
 
 def path_weights(strokes: list[Stroke], count: int) -> FloatArray:
-    """Return the matrix that turns the control points of a drawing into evenly spaced positions.
+    """Weights (count, k) that turn a drawing's k control points into evenly spaced pen positions.
 
-    A curve is linear in its control points, so one matrix serves any that were moved a little.
-
-    Args:
-        strokes: the strokes of the drawing, k control points in all.
-        count: number of pen positions, shared among the strokes in proportion to their lengths.
-
-    Returns:
-        (count, k) weights; their product with control points (k, 2) is positions (count, 2).
+    Their product with control points (k, 2) is positions (count, 2), shared among the strokes in
+    proportion to their lengths. A curve is linear in its control points, so the same weights serve
+    control points that were moved a little.
     """
     curves = [_curve_weights(len(points), corners) for points, corners in strokes]
     travelled = [_travelled(w @ s.points) for w, s in zip(curves, strokes, strict=True)]
@@ -58,7 +52,7 @@ def path_weights(strokes: list[Stroke], count: int) -> FloatArray:
 
 
 def _curve_weights(count: int, corners: list[int]) -> FloatArray:
-    """Return weights (m, count) of one stroke: smooth curves that meet in the corners."""
+    """Weights (m, count) of one stroke: smooth curves that meet in the corners."""
     pieces = []
     for first, last in pairwise([0, *corners, count - 1]):
         piece = _smooth_weights(last - first + 1)
@@ -67,10 +61,9 @@ def _curve_weights(count: int, corners: list[int]) -> FloatArray:
 
 
 def _smooth_weights(count: int) -> FloatArray:
-    """Return weights (m, count) of a smooth curve through `count` control points.
+    """Weights (m, count) of a Catmull-Rom spline through `count` control points.
 
-    The curve is a Catmull-Rom spline: it passes through every control point, its direction there
-    parallel to the line between the neighbours.
+    Its direction in a control point is parallel to the line between the neighbours.
     """
     # Mirror the ends (2 * first - second) to have two neighbours for the outermost spans as well.
     neighbours = np.zeros((count + 2, count), dtype=np.float32)
@@ -85,22 +78,16 @@ def _smooth_weights(count: int) -> FloatArray:
 
 
 def _travelled(positions: FloatArray) -> FloatArray:
-    """Return the distance (m,) covered along positions (m, 2) up to each of them."""
+    """Distance (m,) covered along positions (m, 2) up to each of them."""
     steps = np.hypot(*np.diff(positions, axis=0).T)
     return np.concatenate([np.zeros(1, np.float32), np.cumsum(steps, dtype=np.float32)])
 
 
 def fit_to_box(points: FloatArray, radii: FloatArray) -> FloatArray:
-    """Scale and shift each path so that its ink fits the box exactly.
+    """Pen positions (n, p, 2), x and y in any unit, scaled so that the ink fits the box exactly.
 
-    The scale is the same along x and y, so a tall digit stays tall; the shorter side is centred.
-
-    Args:
-        points: (n, p, 2) pen positions as x, y in any unit.
-        radii: (n, p) half the line width at each point, in pixels. They are not scaled.
-
-    Returns:
-        (n, p, 2) positions in pixels, where the box spans 0 to `BOX_SIDE` on both axes.
+    Returns pixels, 0 to `BOX_SIDE` on both axes. x and y are scaled alike and the shorter side is
+    centred. `radii` (n, p) are half the line width at each point in pixels, and are not scaled.
     """
     low, high = points.min(axis=1), points.max(axis=1)
     room = BOX_SIDE - 2.0 * radii.max(axis=1)
@@ -112,19 +99,14 @@ def fit_to_box(points: FloatArray, radii: FloatArray) -> FloatArray:
 
 
 def rasterise(points: FloatArray, radii: FloatArray, edge_width: FloatArray) -> FloatArray:
-    """Draw each path with a round pen, with smooth edges, into its box.
+    """Ink (n, BOX_SIDE, BOX_SIDE) in 0..1 of each path drawn with a round pen.
 
-    A pixel's ink follows from its distance to the nearest pen position, measured in pen radii so
-    that the radius may change along the path: full ink well inside the line, none well outside,
-    and a linear ramp across the edge, which is what averaging over the pixel's area would give.
+    A pixel's ink follows from its distance to the nearest pen position, in pen radii: full inside
+    the line, none outside, and a linear ramp across the edge, which is what averaging over the
+    pixel's area would give.
 
-    Args:
-        points: (n, p, 2) pen positions in pixels, at most about half a pixel apart.
-        radii: (n, p) half the line width at each point, in pixels.
-        edge_width: (n,) width of the ramp from full ink to none, in pixels.
-
-    Returns:
-        (n, BOX_SIDE, BOX_SIDE) ink between 0 and 1.
+    `points` (n, p, 2) are pen positions in pixels, at most about half a pixel apart, `radii` (n, p)
+    half the line width there, `edge_width` (n,) the width of the ramp in pixels.
     """
     count, steps, _ = points.shape
     pixel_centres = np.arange(BOX_SIDE, dtype=np.float32) + np.float32(0.5)
@@ -145,16 +127,10 @@ def rasterise(points: FloatArray, radii: FloatArray, edge_width: FloatArray) -> 
 
 
 def centre_by_mass(boxes: FloatArray) -> FloatArray:
-    """Paste each box into an empty field, its centre of mass within half a pixel of the middle.
+    """Boxes (n, BOX_SIDE, BOX_SIDE) pasted into empty fields (n, IMAGE_SIDE, IMAGE_SIDE).
 
-    The shift is a whole number of pixels, as in MNIST, so no pixel is blurred. The box always
-    stays inside the field.
-
-    Args:
-        boxes: (n, BOX_SIDE, BOX_SIDE) ink.
-
-    Returns:
-        (n, IMAGE_SIDE, IMAGE_SIDE) ink.
+    The ink's centre of mass ends within half a pixel of the middle, unless the box would leave the
+    field. As in MNIST, the shift is a whole number of pixels, so no pixel is blurred.
     """
     pixel_centres = np.arange(BOX_SIDE, dtype=np.float32) + np.float32(0.5)
     mass = np.maximum(boxes.sum(axis=(1, 2)), 1e-6)
@@ -165,8 +141,6 @@ def centre_by_mass(boxes: FloatArray) -> FloatArray:
         for centre in (centre_y, centre_x)
     )
     fields = np.zeros((len(boxes), IMAGE_SIDE, IMAGE_SIDE), dtype=np.float32)
-    offsets = np.arange(BOX_SIDE)
-    rows = (top[:, None] + offsets)[:, :, None]
-    columns = (left[:, None] + offsets)[:, None, :]
-    fields[np.arange(len(boxes))[:, None, None], rows, columns] = boxes
+    for field, box, y, x in zip(fields, boxes, top, left, strict=True):
+        field[y : y + BOX_SIDE, x : x + BOX_SIDE] = box
     return fields

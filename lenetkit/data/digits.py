@@ -1,10 +1,9 @@
-"""Pictures of digits as MNIST's makers would have drawn them.
+"""Pictures of digits prepared as MNIST's were.
 
-`load_digit` turns a photo, scan or drawing into light ink on dark, its box fitted into 20 of 28
-pixels, its centre of mass in the middle of the field. The steps are: shrink to a working size,
-divide by the paper's own brightness, keep the pieces that belong to the digit (`ink`), thicken
-strokes that would vanish, resample, and shift by whole pixels. A picture that is MNIST's already
-comes out as it went in.
+`load_digit` turns a photo, scan or drawing into light ink on dark, its bounding box fitted into 20
+of 28 pixels, its centre of mass in the middle. It shrinks the picture to a working size, divides by
+the paper's brightness, keeps the pieces that belong to the digit (`ink`), thickens strokes that
+would vanish, resamples, and shifts by whole pixels. MNIST's own pictures hardly change.
 """
 
 from __future__ import annotations
@@ -15,36 +14,38 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lenetkit.data.images import Bytes, Floats, named, resample
-from lenetkit.data.ink import EDGE, WORK_SIDE, digit_alone, find_ink, limited, to_gray
+from lenetkit.data.images import Bytes, Floats, naming, read_image, resample
+from lenetkit.data.ink import EDGE, WORK_SIDE, digit_alone, find_ink, shrunk, to_gray
 from lenetkit.errors import ImageError
 
-THIN = 1.1  # strokes below this, in MNIST's pixels, are thickened; nearly all of MNIST's are above
-PEN = 2.2  # … to this
-OVERSAMPLE = 4  # at which stroke thickness is measured and mended
+MIN_THICKNESS = 1.1  # of strokes, in MNIST's pixels; nearly all of MNIST's are thicker
+PEN = 2.2  # thickness that thinner strokes are given
+OVERSAMPLE = 4  # scale at which thickness is measured and corrected
 
 
 def load_digit(path: Path, size: tuple[int, int] = (28, 28)) -> Bytes:
-    """`prepare_digit` of a file's picture: uint8 (H, W); raises ImageError that names the file."""
-    return named(path, lambda image: prepare_digit(to_gray(image), size))
+    """A picture file prepared by `prepare_digit`. Raises ImageError that names the file."""
+    image = read_image(path)
+    with naming(path):
+        return prepare_digit(to_gray(image), size)
 
 
 def prepare_digit(gray: NDArray[np.generic], size: tuple[int, int] = (28, 28)) -> Bytes:
-    """A picture of one digit (H, W), dark on light or light on dark, as MNIST's: uint8 of `size`.
+    """A picture of one digit (H, W), dark on light or light on dark, in MNIST's form, uint8.
 
-    `gray` is uint8, uint16, bool, or floating point in 0..1. Raises ImageError where it is not,
-    where `size` is empty, or where the picture shows nothing that could be a digit.
+    `gray` is uint8, uint16, bool, or floating point in 0..1. Raises ImageError if it is not, if
+    `size` is empty, or if the picture shows nothing that could be a digit.
     """
     if min(size) < 1:
         raise ImageError(f"a field of {size[0]} × {size[1]} pixels; expected at least 1 × 1")
-    plane = limited(_checked(gray), WORK_SIDE)
+    plane = shrunk(_checked(gray), WORK_SIDE)
     ink = digit_alone(*find_ink(plane))
     return _centred(_thickened(ink, size), size)
 
 
 def _checked(gray: NDArray[np.generic]) -> Floats:
     if gray.ndim != 2 or gray.size == 0:
-        raise ImageError(f"a picture of shape {gray.shape}; expected (H, W), neither of them zero")
+        raise ImageError(f"a picture of shape {gray.shape}; expected (H, W), both above 0")
     full = {"bool": 1, "uint8": 255, "uint16": 65535}.get(gray.dtype.name, 1)
     if full == 1 and gray.dtype.kind not in "bf":
         raise ImageError(
@@ -58,7 +59,7 @@ def _checked(gray: NDArray[np.generic]) -> Floats:
 
 
 def _fitted(ink: Floats, inner: tuple[int, int], margin: int) -> Floats:
-    """The digit's box at the largest scale that fits `inner`, `margin` pixels of field round it."""
+    """The digit's box scaled to fit `inner`, with a margin of `margin` empty pixels."""
     ys, xs = (np.flatnonzero((ink > EDGE).any(axis=axis)) for axis in (1, 0))
     top, left, bottom, right = int(ys[0]), int(xs[0]), int(ys[-1]) + 1, int(xs[-1]) + 1
     scale = min(inner[0] / (bottom - top), inner[1] / (right - left))
@@ -77,7 +78,7 @@ def _inner(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def _thickened(ink: Floats, size: tuple[int, int]) -> Floats:
-    """`ink` itself, or where its strokes would end up too thin to see, drawn with a broader pen."""
+    """`ink`, drawn with a broader pen if its strokes would become too thin to see."""
     inner = _inner(size)
     fine = _fitted(ink, (inner[0] * OVERSAMPLE, inner[1] * OVERSAMPLE), OVERSAMPLE)
     fine = np.minimum(fine / np.quantile(fine[fine > EDGE * fine.max()], 0.9), 1)
@@ -85,13 +86,13 @@ def _thickened(ink: Floats, size: tuple[int, int]) -> Floats:
     slopes = np.hypot(np.diff(mask[:-1] * 1.0, axis=1), np.diff(mask[:, :-1] * 1.0, axis=0))
     thickness = 2 * float(mask.sum()) / max(1.0, float(slopes.sum()))
     unit = OVERSAMPLE * min(inner) / 20
-    if thickness >= THIN * unit:
+    if thickness >= MIN_THICKNESS * unit:
         return ink
     return _broadened(fine, (PEN * unit - thickness) / 2)
 
 
 def _broadened(ink: Floats, by: float) -> Floats:
-    """Each pixel the strongest within `by` pixels of it."""
+    """Each pixel replaced by the strongest within `by` pixels of it."""
     reach = int(by)
     padded = np.pad(ink, 2 * reach)
     steps = range(-reach, reach + 1)
@@ -100,7 +101,7 @@ def _broadened(ink: Floats, by: float) -> Floats:
 
 
 def _centred(ink: Floats, size: tuple[int, int]) -> Bytes:
-    """The digit's box fitted into 20/28 of `size`, then moved to have its mass in the middle."""
+    """The digit's box fitted into 20/28 of `size`, then shifted to centre its mass."""
     inner = _inner(size)
     margin = max(size)
     field = _fitted(ink, inner, margin)
@@ -113,9 +114,9 @@ def _centred(ink: Floats, size: tuple[int, int]) -> Bytes:
 
 
 def _start(mass: Floats, length: int, margin: int) -> int:
-    """Where a window of `length` starts so that the mass's centre is half a pixel round its middle.
+    """Where a window of `length` starts, so that the centre of mass is in its middle.
 
-    Whole pixels only, so that nothing blurs; and the digit's box stays inside.
+    A whole number, so that nothing blurs; the digit's box stays inside.
     """
     centre = float(mass @ np.arange(mass.size) / mass.sum())
     start = math.floor(centre - (length - 1) / 2)

@@ -16,17 +16,17 @@ from lenetkit.options import option
 
 Field = NDArray[np.float32]
 _PIXELS = 1 << 14
-"""Pixels distorted at a time: temporary arrays that stay in a core's cache, and that need no new
-memory from the system, which would take longer than the arithmetic."""
+"""Pixels distorted at a time: temporary arrays that fit into a core's cache and reuse memory, which
+would take longer to get from the system than the arithmetic."""
 
 
 class _Distortion(Transform):
-    """Moves pixels: each pixel of the result is read at a place of its own."""
+    """Moves pixels: each pixel of the result is read from a position of its own."""
 
     training_only: ClassVar[bool] = True
 
     @abstractmethod
-    def places(self, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[Field, Field]:
+    def positions(self, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[Field, Field]:
         """Where each pixel of a batch (N, C, H, W) is read: y and x, each (N, H, W), in pixels."""
 
     def images(self, images: Images, rng: np.random.Generator) -> Images:
@@ -34,30 +34,30 @@ class _Distortion(Transform):
         at_once = max(_PIXELS // math.prod(images.shape[2:]), 1)
         for first in range(0, len(images), at_once):
             some = images[first : first + at_once]
-            y, x = self.places(some.shape, rng)
+            y, x = self.positions(some.shape, rng)
             result[first : first + at_once] = bilinear(some, y, x)
         return result
 
 
 @dataclass(frozen=True, kw_only=True)
 class RandomAffine(_Distortion):
-    """Rotation, shift, scaling and shear about the centre, drawn anew for each image.
+    """Random rotation, shift, scaling and shear of each image about its centre.
 
-    Options as torchvision's RandomAffine, each uniform in its range.
+    The options are those of torchvision's RandomAffine, each drawn uniformly from its range.
     """
 
     degrees: float = option(0.0, minimum=0, maximum=180, doc="Rotation up to ± this many degrees.")
     translate: tuple[float, float] = option(
-        (0.0, 0.0), minimum=0, maximum=1, doc="Shift up to ± this share of width and height."
+        (0.0, 0.0), minimum=0, maximum=1, doc="Shift up to ± this fraction of width and height."
     )
     scale: tuple[float, float] = option((1.0, 1.0), above=0, doc="Smallest and largest factor.")
     shear: float = option(0.0, minimum=0, below=90, doc="Slant up to ± this many degrees.")
 
     def validate(self) -> None:
         if self.scale[0] > self.scale[1]:
-            raise OptionError("scale", f"must rise, found {list(self.scale)}")
+            raise OptionError("scale", f"must be [smallest, largest], found {list(self.scale)}")
 
-    def places(self, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[Field, Field]:
+    def positions(self, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[Field, Field]:
         N, _, H, W = shape
         draw = rng.uniform(-1, 1, (5, N, 1, 1))
         angle = draw[0] * math.radians(self.degrees)
@@ -68,7 +68,7 @@ class RandomAffine(_Distortion):
         a, b, c, d = cos, sin + slant * cos, -sin, cos - slant * sin
         down = np.arange(H).reshape(H, 1) - (H - 1) / 2 - draw[4] * self.translate[1] * H
         right = np.arange(W) - (W - 1) / 2 - draw[3] * self.translate[0] * W
-        # What depends on the row and what depends on the column, added up for every pixel.
+        # A term for the row and a term for the column, added for every pixel.
         y = (d * down + (H - 1) / 2).astype(np.float32) + (c * right).astype(np.float32)
         x = (b * down).astype(np.float32) + (a * right + (W - 1) / 2).astype(np.float32)
         return y, x
@@ -82,9 +82,9 @@ class Elastic(_Distortion):
     """
 
     alpha: float = option(34.0, minimum=0, doc="Strength, in pixels before blurring.")
-    sigma: float = option(4.0, above=0, doc="Smoothness: the blur's deviation in pixels.")
+    sigma: float = option(4.0, above=0, doc="Smoothness: the blur's standard deviation in pixels.")
 
-    def places(self, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[Field, Field]:
+    def positions(self, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[Field, Field]:
         N, _, H, W = shape
         noise = rng.random((2, N, H, W), np.float32) * np.float32(2 * self.alpha)
         noise -= np.float32(self.alpha)
@@ -94,7 +94,7 @@ class Elastic(_Distortion):
 
 
 def _blur(size: int, sigma: float) -> Field:
-    """A Gaussian blur along one axis as a symmetric matrix; beyond the edge there is nothing."""
+    """A Gaussian blur along one axis as a symmetric matrix; pixels beyond the edge are 0."""
     distance = np.subtract.outer(np.arange(size), np.arange(size))
     reach = np.arange(1, math.ceil(9 * sigma) + 1)
     total = 1 + 2 * np.exp(-0.5 * (reach / sigma) ** 2).sum()
@@ -102,12 +102,12 @@ def _blur(size: int, sigma: float) -> Field:
 
 
 def bilinear(images: Images, y: Field, x: Field) -> Images:
-    """Each image (C, H, W) read at the places (y, x) between pixels; outside it is 0.
+    """Images (N, C, H, W) read at positions y and x (N, …) between pixels; 0 outside.
 
-    The result is float32, (N, C, *y.shape[1:]).
+    The result is float32, (N, C, …).
     """
     N, C, H, W = images.shape
-    padded = np.zeros((N, C, H + 3, W + 3), np.float32)  # one pixel before, two behind
+    padded = np.zeros((N, C, H + 3, W + 3), np.float32)  # one pixel before, two after
     padded[:, :, 1:-2, 1:-2] = images
     flat, sheet = padded.reshape(-1), (H + 3) * (W + 3)
     y, x = np.clip(y, -1, H) + np.float32(1), np.clip(x, -1, W) + np.float32(1)
@@ -129,7 +129,7 @@ def bilinear(images: Images, y: Field, x: Field) -> Images:
 
 
 def _between(first: Field, second: Field, share: Field) -> Field:
-    """first + share · (second − first); uses `second` up."""
+    """first + share · (second − first), computed in `second`."""
     second -= first
     second *= share
     second += first

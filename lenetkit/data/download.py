@@ -1,7 +1,8 @@
-"""Fetching files: from the first mirror that gives what was promised."""
+"""Downloads: a file from the first mirror that sends the right one."""
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -14,22 +15,29 @@ from lenetkit.errors import DataError, MissingDataError
 from lenetkit.files.atomic import replacing
 
 Progress = Callable[[int, int | None], None]
-"""Told how many bytes there are, and of how many, where the server says so."""
+"""Called with the bytes received so far and their total, None where the server does not say."""
 
-STALL = 20.0
-"""Seconds in which at least `LEAST` bytes must come, or a mirror is given up."""
-LEAST = 1000
-TOTAL = 1800.0
-"""Seconds that one try may take in all."""
 ATTEMPTS = 2
-"""Tries a mirror."""
+"""Attempts per mirror."""
+PAUSE = 0.5
+"""Seconds between attempts."""
+STALL = 20.0
+"""Seconds in which a mirror must send at least `MIN_BYTES`."""
+MIN_BYTES = 1000
+TOTAL = 1800.0
+"""Seconds that one attempt may take."""
 _CHUNK = 1 << 16
-_PAUSE = 0.5
-_GONE = (403, 404, 410)
+
+_Item = tuple[bytes, int | None] | Exception
+"""A piece of the content with the total size, empty at the end; or what went wrong."""
 
 
 class DownloadError(MissingDataError):
-    """No mirror gave the file; the message lists what each of them said."""
+    """No mirror sent the file; the message gives the reason for each of them."""
+
+
+class _GoneError(DataError):
+    """The mirror does not have the file, so there is no point in asking again."""
 
 
 def download(
@@ -41,62 +49,52 @@ def download(
     progress: Progress = lambda done, total: None,
     stall: float = STALL,
     total: float = TOTAL,
+    pause: float = PAUSE,
 ) -> None:
-    """Fetch a file into `target`, which appears only when it is whole and `verify` is content.
+    """Fetch a file into `target`, which appears only once it is complete and verified.
 
-    Each mirror is tried in turn, `ATTEMPTS` times; any failure, a file that `verify` refuses
-    (by raising DataError) included, leads to the next. Several processes may fetch one file.
-    Raises DownloadError when no mirror is left.
+    Each mirror is tried `ATTEMPTS` times, then the next; a file is refused if `verify` raises
+    DataError. Several processes may fetch the same file. Raises DownloadError if all mirrors fail.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DownloadError(f"{target.parent}: cannot be made: {error.strerror}") from None
+        raise DownloadError(f"{target.parent}: cannot be created: {error.strerror}") from None
     failures = []
     for url in urls:
         for attempt in range(ATTEMPTS):
+            if attempt:
+                time.sleep(pause)
             try:
                 with replacing(target) as temporary:
                     _fetch(url, temporary, max_bytes, progress, stall, total)
                     verify(temporary)
                 return
-            except (OSError, DataError, _MirrorError) as error:
-                if isinstance(error, OSError) and _is_there(target, verify):
-                    return  # another process was faster, and holds the file open
-                failure = f"{url}: {error}"
-                if failure not in failures:
-                    failures.append(failure)
-                if isinstance(error, _MirrorError) and error.is_final:
+            except (OSError, DataError) as error:
+                if isinstance(error, OSError) and _is_valid(target, verify):
+                    return  # another process was faster, and has the file open
+                failures.append(f"{url}: {error}")
+                if isinstance(error, _GoneError):
                     break
-                if attempt + 1 < ATTEMPTS:
-                    time.sleep(_PAUSE)
-    raise DownloadError("\n    ".join([f"{target.name} could not be downloaded", *failures]))
-
-
-class _MirrorError(Exception):
-    """What a mirror did in place of sending the file."""
-
-    def __init__(self, reason: str, *, is_final: bool = False) -> None:
-        super().__init__(reason)
-        self.is_final = is_final
-        """Whether asking again is of no use."""
+    reasons = dict.fromkeys(failures)
+    raise DownloadError("\n    ".join([f"{target.name} could not be downloaded", *reasons]))
 
 
 def progress_lines(report: Callable[[str], None], every: float = 3.0) -> Progress:
-    """A progress that reports a line at most every so many seconds, the first after as many."""
+    """A progress that reports at most one line every `every` seconds, the first after as many."""
     last = time.monotonic()
 
-    def tell(done: int, total: int | None) -> None:
+    def progress(done: int, total: int | None) -> None:
         nonlocal last
         if time.monotonic() - last >= every:
             last = time.monotonic()
             of = f" of {total / 1e6:.1f}" if total else ""
             report(f"  {done / 1e6:.1f}{of} MB")
 
-    return tell
+    return progress
 
 
-def _is_there(target: Path, verify: Callable[[Path], None]) -> bool:
+def _is_valid(target: Path, verify: Callable[[Path], None]) -> bool:
     try:
         verify(target)
     except (OSError, DataError):
@@ -107,88 +105,79 @@ def _is_there(target: Path, verify: Callable[[Path], None]) -> bool:
 def _fetch(
     url: str, target: Path, max_bytes: int, progress: Progress, stall: float, total: float
 ) -> None:
-    response = _Response(url, stall)
-    done = 0
+    done, promised = 0, None
     with target.open("wb") as file:
-        for piece in response.pieces(stall, total):
+        for piece, promised in _pieces(url, stall, total):
             done += len(piece)
             if done > max_bytes:
                 raise DataError(f"more than {max_bytes:,} bytes; expected at most that")
             file.write(piece)
-            progress(done, response.promised)
-    if response.promised is not None and done != response.promised:
-        raise DataError(f"the connection ended after {done:,} of {response.promised:,} bytes")
+            progress(done, promised)
+    if promised is not None and done != promised:
+        raise DataError(f"the connection ended after {done:,} of {promised:,} bytes")
 
 
-class _Response:
-    """What a URL gives, read in a thread of its own.
+def _pieces(url: str, stall: float, total: float) -> Iterator[tuple[bytes, int | None]]:
+    """The content of a URL with its total size. Raises DataError if it fails or is too slow.
 
-    A socket's time limit starts anew with every byte, and looking a host up has none: a server
-    could keep whoever waits for it. Here nobody waits for longer than agreed.
+    It is read in another thread, because a socket's timeout starts over with every byte and DNS
+    lookups have none: this thread never waits longer than agreed.
     """
-
-    def __init__(self, url: str, timeout: float) -> None:
-        self.promised: int | None = None
-        self._url = url
-        self._timeout = timeout
-        self._queue: queue.Queue[bytes | Exception] = queue.Queue(maxsize=4)
-        self._left = threading.Event()
-
-    def pieces(self, stall: float, total: float) -> Iterator[bytes]:
-        """The content as it comes. Raises _MirrorError where it does not, or too slowly."""
-        threading.Thread(target=self._read, daemon=True).start()
-        begin = since = time.monotonic()
-        arrived = 0
-        try:
-            while True:
-                now = time.monotonic()
-                if now > begin + total:
-                    raise _MirrorError(f"too slow: not done in {total:g} s")
-                if now > since + stall:
-                    raise _MirrorError(f"too slow: fewer than {LEAST:,} bytes in {stall:g} s")
-                try:
-                    piece = self._queue.get(timeout=min(stall, total, 0.2))
-                except queue.Empty:
-                    continue
-                if isinstance(piece, Exception):
-                    raise _MirrorError(_reason(piece), is_final=_is_final(piece))
-                if not piece:
-                    return
-                yield piece
-                arrived += len(piece)
-                if arrived >= LEAST:
-                    since, arrived = time.monotonic(), 0
-        finally:
-            self._left.set()
-
-    def _read(self) -> None:
-        request = urllib.request.Request(self._url, headers={"User-Agent": "lenetkit"})
-        opener = urllib.request.build_opener(_NoWeakerScheme())
-        try:
-            with opener.open(request, timeout=self._timeout) as response:
-                length = response.headers.get("Content-Length")
-                self.promised = None if length is None else int(length)
-                while (piece := response.read1(_CHUNK)) and self._hand_over(piece):
-                    pass
-            self._hand_over(b"")
-        except Exception as error:
-            if isinstance(error, urllib.error.HTTPError):
-                error.close()  # it is a response, too
-            self._hand_over(error)
-
-    def _hand_over(self, piece: bytes | Exception) -> bool:
-        """Whether somebody still takes it."""
-        while not self._left.is_set():
+    items: queue.Queue[_Item] = queue.Queue(maxsize=4)
+    stop = threading.Event()
+    threading.Thread(target=_read, args=(url, stall, items, stop), daemon=True).start()
+    begin = since = time.monotonic()
+    received = 0
+    try:
+        while True:
+            now = time.monotonic()
+            if now > begin + total:
+                raise DataError(f"too slow: not done in {total:g} s")
+            if now > since + stall:
+                raise DataError(f"too slow: fewer than {MIN_BYTES:,} bytes in {stall:g} s")
             try:
-                self._queue.put(piece, timeout=0.2)
-            except queue.Full:
+                item = items.get(timeout=min(stall, total, 0.2))
+            except queue.Empty:
                 continue
-            return True
+            if isinstance(item, Exception):
+                gone = isinstance(item, urllib.error.HTTPError) and item.code in (403, 404, 410)
+                raise (_GoneError if gone else DataError)(_reason(item))
+            yield item
+            if not item[0]:
+                return
+            received += len(item[0])
+            if received >= MIN_BYTES:
+                since, received = time.monotonic(), 0
+    finally:
+        stop.set()
+
+
+def _read(url: str, timeout: float, items: queue.Queue[_Item], stop: threading.Event) -> None:
+    """Put everything that a URL sends into the queue, until `stop` is set."""
+
+    def put(item: _Item) -> bool:
+        while not stop.is_set():
+            with contextlib.suppress(queue.Full):
+                items.put(item, timeout=0.2)
+                return True
         return False
 
+    request = urllib.request.Request(url, headers={"User-Agent": "lenetkit"})
+    opener = urllib.request.build_opener(SafeRedirects())
+    try:
+        with opener.open(request, timeout=timeout) as response:
+            length = response.headers.get("Content-Length")
+            promised = None if length is None else int(length)
+            while put((piece := response.read1(_CHUNK), promised)) and piece:
+                pass
+    except Exception as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # it is also a response
+        put(error)
 
-class _NoWeakerScheme(urllib.request.HTTPRedirectHandler):
-    """Follows redirects within a scheme or up to https, never to something weaker."""
+
+class SafeRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects within a scheme or to https, never to a weaker one."""
 
     def redirect_request(  # type: ignore[no-untyped-def]
         self, req, fp, code, msg, headers, newurl
@@ -197,10 +186,6 @@ class _NoWeakerScheme(urllib.request.HTTPRedirectHandler):
             fp.close()
             raise DataError(f"redirects to another scheme: {newurl}")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _is_final(error: Exception) -> bool:
-    return isinstance(error, urllib.error.HTTPError) and error.code in _GONE
 
 
 def _reason(error: Exception) -> str:

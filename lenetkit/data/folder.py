@@ -1,4 +1,4 @@
-"""A folder of IDX files named as MNIST's: any image size, channel count and number of classes."""
+"""A folder of IDX files named like MNIST's: any image size, channel count and number of classes."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def file_names(split: Split) -> tuple[str, str]:
 def find_file(name: str, folders: Sequence[Path]) -> Path | None:
     """The first file of that name, plain or `.gz`, in the folders.
 
-    Raises DataError for a folder that may not be looked into, and for a pipe, a device or a broken
-    link of that name. A folder of that name is passed over, as some archives unpack into such.
+    A folder of that name is skipped, as some archives unpack into one. Raises DataError if a folder
+    cannot be searched, and for a pipe, a device or a broken link of that name.
     """
     for folder in folders:
         for path in (folder / name, folder / f"{name}.gz"):
@@ -38,13 +38,13 @@ def find_file(name: str, folders: Sequence[Path]) -> Path | None:
                 if path.is_file():
                     return path
                 if not path.is_dir():
-                    _expect_nothing(path)
+                    _check_absent(path)
             except OSError as error:
                 raise DataError(f"{folder}: cannot be searched: {error.strerror}") from None
     return None
 
 
-def _expect_nothing(path: Path) -> None:
+def _check_absent(path: Path) -> None:
     try:
         open_regular(path).close()
     except NotRegularError as error:
@@ -54,15 +54,15 @@ def _expect_nothing(path: Path) -> None:
 
 
 def report_elsewhere(path: Path, place: Place) -> None:
-    """Tell that a file was not in the folder that was looked in first."""
-    passed = list(place.folders[: place.folders.index(path.parent)])
-    if passed:
-        name = path.name.removesuffix(".gz")
-        place.report(f"note: no {name} in {', '.join(map(str, passed))}; taken from {path.parent}")
+    """Report that a file was not in the folder searched first."""
+    before = list(place.folders[: place.folders.index(path.parent)])
+    if before:
+        name, searched = path.name.removesuffix(".gz"), ", ".join(map(str, before))
+        place.report(f"note: {name} not found in {searched}; using {path.parent}")
 
 
-def expect_pair(images_path: Path, labels_path: Path) -> None:
-    """Refuse what are no images with their labels, by the headers, before values are read."""
+def read_pair(images_path: Path, labels_path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Images and labels, whose headers must agree before any values are read."""
     images, labels = read_header(images_path), read_header(labels_path)
     if len(images.shape) not in (3, 4):
         swapped = len(images.shape) == 1 and len(labels.shape) in (3, 4)
@@ -75,14 +75,13 @@ def expect_pair(images_path: Path, labels_path: Path) -> None:
             f"{images_path}: expected unsigned bytes (0 … 255), found {images.dtype.name}"
         )
     if labels.dtype.kind not in "ui":
-        raise DataError(
-            f"{labels_path}: expected whole numbers as labels, found {labels.dtype.name}"
-        )
+        raise DataError(f"{labels_path}: expected integer labels, found {labels.dtype.name}")
     if labels.shape != images.shape[:1]:
         raise DataError(
             f"{images_path}: {images.shape[0]:,} images but labels of shape {labels.shape}; "
             "images and labels do not belong together"
         )
+    return read_idx(images_path), read_idx(labels_path)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +102,7 @@ class IdxFolder(DataSource):
         images_path = _find(images_name, place)
         report_elsewhere(images_path, place)
         labels_path = _find(labels_name, Place((images_path.parent,)))
-        expect_pair(images_path, labels_path)
-        images, labels = read_idx(images_path), read_idx(labels_path)
+        images, labels = read_pair(images_path, labels_path)
         classes = self._class_names(labels, labels_path)
         title = self.title or images_path.parent.resolve().name
         return checked_samples(images, labels, title, classes, str(images_path))
@@ -128,6 +126,6 @@ class IdxFolder(DataSource):
 def _find(name: str, place: Place) -> Path:
     path = find_file(name, place.folders)
     if path is None:
-        looked = ", ".join(str(folder) for folder in place.folders) or "no folder"
-        raise MissingDataError(f"no file {name} or {name}.gz; looked in {looked}")
+        searched = ", ".join(map(str, place.folders)) or "no folder"
+        raise MissingDataError(f"no file {name} or {name}.gz; looked in {searched}")
     return path

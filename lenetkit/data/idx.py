@@ -1,7 +1,7 @@
-"""IDX, the format of MNIST's files: a header of sizes, then the values, big-endian.
+"""IDX, the format of MNIST's files: a header with the shape, then the values, big-endian.
 
-Bytes 0–1 are zero, byte 2 the type of the values, byte 3 the number of dimensions; then one
-4-byte size a dimension. For MNIST's images that makes 16 bytes, for its labels 8.
+Bytes 0–1 are zero, byte 2 is the data type, byte 3 the number of dimensions; a 4-byte size for each
+dimension follows. The header of MNIST's images has 16 bytes, that of its labels 8.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ _TYPES: dict[int, np.dtype[Any]] = {
     0x0D: np.dtype(">f4"),
     0x0E: np.dtype(">f8"),
 }
-_CHUNK = 1 << 20
 MAX_BYTES = 4 << 30
 _MAX_DIMENSIONS = 32
-_MOST_UNPACKED = 64 << 20
-_MOST_RATIO = 100
-"""A packed file may unpack to so many bytes, or to so many times its own size."""
+_MAX_RATIO = 100
+_MAX_UNPACKED = 64 << 20
+"""A packed file may unpack to `_MAX_RATIO` times its size, or this many bytes if that is more."""
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
 class Header:
-    """What an IDX file says that it holds."""
+    """What an IDX file claims to hold."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
@@ -50,42 +50,34 @@ class Header:
         """The size of the values."""
         return math.prod(self.shape) * self.dtype.itemsize
 
-    @property
-    def claim(self) -> str:
-        """The shape in words."""
+    def __str__(self) -> str:
         return "×".join(map(str, self.shape)) or "one value"
 
 
 def read_header(path: Path) -> Header:
-    """What an IDX file claims, without its values; checked as `read_idx` does before reading them.
-
-    Raises DataError, as `read_idx`.
-    """
-    with _opened(path) as (file, size):
-        return _checked_header(file, path, size)
+    """The header alone, checked as `read_idx` checks it. Raises DataError."""
+    with _opened(path) as (_, header, _):
+        return header
 
 
 def read_idx(path: Path) -> NDArray[Any]:
-    """The array in an IDX file, plain or gzip-packed (told by its content, not its name).
+    """The array in an IDX file, in native byte order; gzip is recognized by the content.
 
-    Values come in the machine's byte order. Memory is taken only as data really arrives. Raises
-    DataError, naming the file and what is wrong with it, for anything but one whole array.
+    Memory is allocated only for data that is really there. Raises DataError, naming the file and
+    the defect, unless it holds exactly one complete array.
     """
-    with _opened(path) as (file, size):
-        header = _checked_header(file, path, size)
-        plain = size is not None
-        values = (_read_plain if plain else _read_stream)(file, header, path)
+    with _opened(path) as (file, header, packed):
+        values = _read_packed(file, header) if packed else _read_plain(file, header)
     return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 
 def write_idx(path: Path, values: NDArray[Any]) -> None:
-    """Write an array as an IDX file; gzip-packed where the name ends in `.gz`."""
+    """Write an array as an IDX file, gzip-packed if the name ends in `.gz`."""
     big = np.dtype(values.dtype).newbyteorder(">")
     codes = {dtype.str: code for code, dtype in _TYPES.items()}
     if big.str not in codes:
         raise DataError(f"{path}: IDX has no type for {values.dtype}")
-    header = bytes((0, 0, codes[big.str], values.ndim))
-    header += b"".join(size.to_bytes(4, "big") for size in values.shape)
+    header = bytes((0, 0, codes[big.str], values.ndim)) + np.array(values.shape, ">u4").tobytes()
     with replacing(path) as temporary, temporary.open("wb") as file:
         if path.suffix == ".gz":
             file.write(gzip.compress(header + values.astype(big).tobytes(), 6, mtime=0))
@@ -95,92 +87,84 @@ def write_idx(path: Path, values: NDArray[Any]) -> None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[IO[bytes], int | None]]:
-    """The bytes of a file, unpacked, and how many there are; None where only reading would tell."""
+def _opened(path: Path) -> Iterator[tuple[IO[bytes], Header, bool]]:
+    """The unpacked bytes after the header, the header, and whether the file is packed.
+
+    The header is compared with the file's size; errors are given the file's name.
+    """
     try:
         with open_regular(path) as raw:
             packed = raw.read(2) == b"\x1f\x8b"
             size = raw.seek(0, 2)
             raw.seek(0)
-            if not packed:
-                yield raw, size
-                return
-            with gzip.open(raw) as unpacked:
-                _expect_no_bomb(unpacked, path, size)  # type: ignore[arg-type]
-                yield unpacked, None  # type: ignore[misc]
+            file: Any = gzip.GzipFile(fileobj=raw) if packed else raw
+            header = _read_header(file)
+            if packed:
+                _check_ratio(header, size)
+            elif size - file.tell() != header.nbytes:
+                raise _wrong_size(header, size - file.tell())
+            yield file, header, packed
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path}: damaged gzip data ({error}); download it again") from None
     except OSError as error:
         raise DataError(f"{path}: {refusal(error, 'an IDX file')}") from None
 
 
-def _expect_no_bomb(file: IO[bytes], path: Path, packed: int) -> None:
-    """Refuse a claim that no real data of that packed size makes good."""
-    claimed = _read_header(file, path).nbytes
-    if claimed > max(_MOST_UNPACKED, _MOST_RATIO * packed):
+def _check_ratio(header: Header, size: int) -> None:
+    if header.nbytes > max(_MAX_UNPACKED, _MAX_RATIO * size):
         raise DataError(
-            f"{path}: the header claims {claimed:,} bytes from {packed:,} packed ones; "
-            f"expected at most {_MOST_RATIO} to 1; unpack it first if it is right"
+            f"the header claims {header.nbytes:,} bytes from {size:,} packed ones; "
+            f"expected at most {_MAX_RATIO} to 1; if that is right, unpack it first"
         )
-    file.seek(0)
 
 
-def _checked_header(file: IO[bytes], path: Path, size: int | None) -> Header:
-    """The header; where the file's size is known, compared with it before memory is taken."""
-    header = _read_header(file, path)
-    if size is not None and (found := size - file.tell()) != header.nbytes:
-        raise _wrong_size(path, header, found)
-    return header
-
-
-def _read_header(file: IO[bytes], path: Path) -> Header:
+def _read_header(file: IO[bytes]) -> Header:
     start = file.read(64)
     if len(start) < 4:
-        raise DataError(f"{path}: {len(start)} bytes; an IDX file has at least a 4-byte header")
+        raise DataError(f"{len(start)} bytes; an IDX file has at least a 4-byte header")
     if start[:2] != b"\0\0" or start[2] not in _TYPES:
         raise DataError(
-            f"{path}: is {file_kind(start)}; expected an IDX file, which starts with 00 00, a type "
-            "code 08 … 0e and the number of dimensions"
+            f"is {file_kind(start)}; expected an IDX file, which starts with 00 00, a type code "
+            "08 … 0e and the number of dimensions"
         )
     rank = start[3]
     if rank > _MAX_DIMENSIONS:
-        raise DataError(
-            f"{path}: the header claims {rank} dimensions; expected at most {_MAX_DIMENSIONS}"
-        )
+        raise DataError(f"the header claims {rank} dimensions; expected at most {_MAX_DIMENSIONS}")
     file.seek(4)
     sizes = file.read(4 * rank)
     if len(sizes) < 4 * rank:
-        raise DataError(f"{path}: ends within its header of {rank} dimensions")
+        raise DataError(f"ends within its header of {rank} dimensions")
     header = Header(_TYPES[start[2]], tuple(np.frombuffer(sizes, ">u4").tolist()))
+    # A size of 0 must not hide absurd ones beside it.
     if math.prod(size or 1 for size in header.shape) * header.dtype.itemsize > MAX_BYTES:
-        raise DataError(
-            f"{path}: the header claims {header.claim} values, more than {MAX_BYTES:,} bytes"
-        )
+        raise DataError(f"the header claims {header} values, more than {MAX_BYTES:,} bytes")
     return header
 
 
-def _read_plain(file: IO[bytes], header: Header, path: Path) -> NDArray[Any]:
+def _read_plain(file: Any, header: Header) -> NDArray[Any]:
     values = np.empty(header.shape, header.dtype)
-    found = file.readinto(values.reshape(-1).view(np.uint8).data)  # type: ignore[attr-defined]
-    if found != header.nbytes:  # somebody shortens it meanwhile
-        raise _wrong_size(path, header, found)
+    found = file.readinto(values.reshape(-1).view(np.uint8).data)
+    if found != header.nbytes:  # it was shortened meanwhile
+        raise _wrong_size(header, found)
     return values
 
 
-def _read_stream(file: IO[bytes], header: Header, path: Path) -> NDArray[Any]:
-    """A packed file says its size only by being read: grow with what arrives, then stop."""
+def _read_packed(file: IO[bytes], header: Header) -> NDArray[Any]:
+    """Only reading shows how much there is, so the buffer grows with what arrives."""
     data = bytearray()
     while len(data) <= header.nbytes and (chunk := file.read(_CHUNK)):
         data += chunk
     if len(data) != header.nbytes:
-        raise _wrong_size(path, header, len(data))
+        raise _wrong_size(header, len(data))
     return np.frombuffer(data, header.dtype).reshape(header.shape)
 
 
-def _wrong_size(path: Path, header: Header, found: int) -> DataError:
+def _wrong_size(header: Header, found: int) -> DataError:
     short = found < header.nbytes
     what, at_least = ("truncated", "") if short else ("followed by other data", "at least ")
     return DataError(
-        f"{path}: {what}: the header says {header.claim} ({header.nbytes:,} bytes), "
+        f"{what}: the header says {header} ({header.nbytes:,} bytes), "
         f"found {at_least}{found:,} bytes; get the file again"
     )

@@ -1,8 +1,7 @@
-"""Finding a digit on its paper: which pixels are ink, and which ink is the digit.
+"""Finding a digit on its paper: which pixels are ink, and which ink belongs to the digit.
 
-Paper brightness is measured locally, so that shadows do not count; ink is what deviates from it,
-whichever way. The ink falls into connected pieces, of which frames, ruled lines and far specks
-are left out.
+The paper's brightness is measured locally, so that shadows do not matter; ink is what deviates from
+it either way. Of the connected pieces of ink, frames, ruled lines and distant specks are dropped.
 """
 
 from __future__ import annotations
@@ -21,27 +20,27 @@ Mask = NDArray[np.bool_]
 Box = tuple[int, int, int, int]
 """First row, first column, last row + 1, last column + 1."""
 
-WORK_SIDE = 320  # averages sensor noise away and leaves a tenth of the page 32 pixels
+WORK_SIDE = 320  # averages sensor noise away, and a tenth of the page still has 32 pixels
 FIT_SIDE = 40  # paper and shadows have no finer detail, and medians are slow
-MIN_CONTRAST = 3 / 255  # fainter than this is no ink
-EDGE = 0.25  # share of full ink at which a stroke's edge is taken to lie
-DENSE = 0.25  # share of a picture's pixels above which ink may hide most of the ground
-SPECK = 0.03  # share of the picture's longer side below which a mark is no digit
-DUST = 0.005  # share of the heaviest piece's ink below which a piece is not looked at
+MIN_CONTRAST = 3 / 255  # anything fainter is not ink
+EDGE = 0.25  # fraction of full ink at the edge of a stroke
+DENSE = 0.25  # fraction of pixels above which ink may hide most of the paper
+MIN_LENGTH = 0.03  # of a digit, as a fraction of the picture's longer side
+MIN_MASS = 0.005  # of a piece, as a fraction of the heaviest piece's ink
 
 
 def to_gray(image: Floats) -> Floats:
-    """(C, H, W) in 0..1 as (H, W) in 0..1, by the mix of channels in which the ink stands out most.
+    """(C, H, W) in 0..1 as (H, W) in 0..1, in the mix of channels that shows the ink best.
 
-    Luminance would all but lose a yellow pen on white, so the mix is the principal axis of the
-    colours that differ most from their surroundings. Light stays light. Raises ImageError where C
-    is neither 1 nor 3.
+    Luminance would almost lose a yellow pen on white, so the mix is the principal axis of the
+    colours that differ most from their surroundings. Light stays light. Raises ImageError unless C
+    is 1 or 3.
     """
     if image.ndim != 3 or image.shape[0] not in (1, 3) or image.size == 0:
         raise ImageError(f"a picture of shape {image.shape}; expected (1 or 3, H, W)")
     if image.shape[0] == 1:
         return np.asarray(image[0], np.float32)
-    small = np.stack([limited(plane, WORK_SIDE) for plane in image])
+    small = np.stack([shrunk(plane, WORK_SIDE) for plane in image])
     apart = np.stack([plane - _paper(plane) for plane in small]).reshape(3, -1)
     strength = np.abs(apart).sum(axis=0)
     ink = apart[:, strength >= np.quantile(strength, 0.99)]
@@ -50,24 +49,23 @@ def to_gray(image: Floats) -> Floats:
     return np.asarray(np.tensordot(mix, image, 1) - np.minimum(mix, 0).sum(), np.float32)
 
 
-def limited(plane: Floats, side: int) -> Floats:
-    """Averaged down until no side is above `side`; as it was where none is."""
-    scale = side / max(plane.shape)
+def shrunk(plane: Floats, max_side: int) -> Floats:
+    """Averaged down to sides of at most `max_side`; unchanged if it is small enough."""
+    scale = max_side / max(plane.shape)
     if scale >= 1:
         return plane
-    size = [max(1, round(length * scale)) for length in plane.shape[::-1]]
-    return np.asarray(
-        Image.fromarray(plane).resize((size[0], size[1]), Image.Resampling.BOX), np.float32
-    )
+    width, height = (max(1, round(length * scale)) for length in plane.shape[::-1])
+    image = Image.fromarray(plane).resize((width, height), Image.Resampling.BOX)
+    return np.asarray(image, np.float32)
 
 
 def _paper(plane: Floats) -> Floats:
-    """The brightness of the ground under each pixel, whichever of ink and ground is the darker.
+    """The paper's brightness at each pixel, whether the ink is darker or lighter.
 
-    A local median, because it passes over strokes, follows a gradient and keeps a shadow's edge;
-    then another, finer one of the ground without the ink that the first one made out.
+    A local median, because it ignores strokes, follows gradients and keeps a shadow's edge; then a
+    finer one, without the ink that the first one found.
     """
-    small = limited(plane, FIT_SIDE)
+    small = shrunk(plane, FIT_SIDE)
     reach = max(small.shape) // 4
     rough = _local_median(small, reach)
     apart = np.abs(small - rough)
@@ -77,8 +75,8 @@ def _paper(plane: Floats) -> Floats:
 
 def _local_median(plane: Floats, reach: int) -> Floats:
     even = np.pad(plane, reach, mode="reflect")
-    # Mirrored in value too, so that a gradient goes on beyond the edge, except where the edge is
-    # so much darker or lighter that it must be ink, or the table under the page.
+    # Mirrored in value too, so that a gradient continues beyond the edge, unless the edge is so
+    # much darker or lighter that it must be ink, or the table under the page.
     odd = np.pad(plane, reach, mode="reflect", reflect_type="odd")
     edge = (odd + even) / 2
     padded = np.where((edge > even / 3) & (even > edge / 3), odd, even)
@@ -90,61 +88,57 @@ def _spread(values: NDArray[np.floating]) -> float:
     return 1.4826 * float(np.median(np.abs(values)))
 
 
-def _ground(plane: Floats) -> tuple[Floats, bool]:
-    """The brightness of the ground under each pixel, and whether the ink is lighter than it."""
+def _background(plane: Floats) -> tuple[Floats, bool]:
+    """The background's brightness at each pixel, and whether the ink is lighter."""
     paper = _paper(plane)
     if _is_close_crop(plane, paper):
         low, high = (float(level) for level in np.quantile(plane, (0.05, 0.95)))
         bright = plane > (low + high) / 2
-        # Ink may be the majority in a close crop, but it is rarer along the edge than inside.
+        # Most of a close crop may be ink, but there is less of it along the edge than inside.
         edge = np.concatenate([bright[0], bright[-1], bright[:, 0], bright[:, -1]])
         light = bool(edge.mean() < bright.mean())
         return np.full_like(plane, low if light else high), light
-    return paper, float(np.sum((plane - paper) ** 3)) > 0  # the few that deviate most are the ink
+    return paper, float(np.sum((plane - paper) ** 3)) > 0  # the few that deviate most are ink
 
 
 def _is_close_crop(plane: Floats, paper: Floats) -> bool:
-    """Whether ink covers so much that the local median took it for paper here and there."""
+    """Whether there is so much ink that the local median took some of it for paper."""
     low, high = np.quantile(plane, (0.05, 0.95))
     share = np.mean(plane > (low + high) / 2)
     vague = np.mean(np.abs(plane - (low + high) / 2) < 0.15 * (high - low))
     darkest = np.quantile(paper, 0.05)
-    # No shadow leaves but a fifth of the light, and shading is not of two levels only.
+    # Shadows leave more than a fifth of the light, and shading has more than two levels.
     return bool(min(share, 1 - share) > DENSE and vague < 0.2 and darkest < 0.2 * high)
 
 
 def find_ink(plane: Floats) -> tuple[Floats, float]:
-    """How much ink each pixel bears, 0 for bare paper, about 1 for the strongest strokes.
+    """The ink of each pixel, 0 on bare paper and about 1 in the strongest strokes, and its noise.
 
-    With it the standard deviation of its noise.
+    The noise is a standard deviation. Raises ImageError if nothing stands out.
     """
-    paper, light = _ground(plane)
+    paper, light = _background(plane)
     if light:
         plane, paper = 1 - plane, 1 - paper
-    # Shadow dims paper and ink by the same factor, so the ratio is what the ink alone did.
+    # A shadow dims paper and ink by the same factor, so their ratio depends on the ink alone.
     ink = (paper - plane) / np.maximum(paper, 0.05)
     noise = _spread(ink[ink <= max(float(ink.max()) / 2, MIN_CONTRAST)])
     ink = np.maximum(ink - 3 * noise, 0)
     strongest = np.sort(ink, axis=None)[-max(4, ink.size // 500) :].mean()
     if strongest < max(2 * noise, MIN_CONTRAST):
-        raise ImageError("nothing stands out from the ground; expected a picture of one digit")
+        raise ImageError("nothing stands out from the background; expected a picture of one digit")
     return ink / strongest, noise / strongest
 
 
 def _labels(mask: Mask) -> NDArray[np.intp]:
-    """For each True pixel, in order, the number of its piece; pixels join at corners too."""
-    number = np.cumsum(mask).reshape(mask.shape) - 1
-    pairs = [
-        (number[a][mask[a] & mask[b]], number[b][mask[a] & mask[b]])
-        for a, b in (
-            (np.s_[:, :-1], np.s_[:, 1:]),
-            (np.s_[:-1, :], np.s_[1:, :]),
-            (np.s_[:-1, :-1], np.s_[1:, 1:]),
-            (np.s_[:-1, 1:], np.s_[1:, :-1]),
-        )
-    ]
-    one, other = (np.concatenate(ends) for ends in zip(*pairs, strict=True))
-    parent = np.arange(int(mask.sum()))
+    """The number of the piece that each True pixel, in order, belongs to; corners connect."""
+    padded = np.pad(mask, 1).ravel()
+    pixels = np.flatnonzero(padded)
+    number = np.cumsum(padded) - 1
+    width = mask.shape[1] + 2
+    right_and_below = [1, width - 1, width, width + 1]
+    pairs = np.stack(np.broadcast_arrays(pixels, np.add.outer(right_and_below, pixels)))
+    one, other = number[pairs[:, padded[pairs[1]]]]
+    parent = np.arange(len(pixels))
     while np.any(apart := parent[one] != parent[other]):
         ends = parent[one[apart]], parent[other[apart]]
         np.minimum.at(parent, np.maximum(*ends), np.minimum(*ends))
@@ -159,7 +153,7 @@ class _Piece:
     mass: float
     box: Box
     rim: float
-    """Share of its ink in the outer sixth of the picture."""
+    """Fraction of its ink in the outer sixth of the picture."""
 
     @property
     def length(self) -> int:
@@ -167,7 +161,7 @@ class _Piece:
 
 
 def _pieces(ink: Floats, mask: Mask, labels: NDArray[np.intp]) -> list[_Piece]:
-    """The pieces of `mask`, heaviest first, dust left out."""
+    """The pieces of `mask`, heaviest first, without the tiniest."""
     ys, xs = np.nonzero(mask)
     height, width = ink.shape
     inside = (np.abs(ys / height - 0.5) < 1 / 3) & (np.abs(xs / width - 0.5) < 1 / 3)
@@ -175,7 +169,7 @@ def _pieces(ink: Floats, mask: Mask, labels: NDArray[np.intp]) -> list[_Piece]:
     inner = np.bincount(labels, ink[mask] * inside)
     heaviest = np.argsort(-masses)
     found = []
-    for number in heaviest[masses[heaviest] >= DUST * masses.max()]:
+    for number in heaviest[masses[heaviest] >= MIN_MASS * masses.max()]:
         y, x = ys[labels == number], xs[labels == number]
         box = int(y.min()), int(x.min()), int(y.max()) + 1, int(x.max()) + 1
         mass = float(masses[number])
@@ -184,7 +178,7 @@ def _pieces(ink: Floats, mask: Mask, labels: NDArray[np.intp]) -> list[_Piece]:
 
 
 def _without_frames(pieces: list[_Piece], shape: tuple[int, ...]) -> list[_Piece]:
-    """`pieces` less printed boxes, ruled lines and the table round the page, if a digit is left."""
+    """`pieces` without printed boxes, ruled lines and table edges, if a digit remains."""
     digits = []
     for piece in pieces:
         spans = [(piece.box[axis + 2] - piece.box[axis]) / shape[axis] for axis in (0, 1)]
@@ -195,7 +189,7 @@ def _without_frames(pieces: list[_Piece], shape: tuple[int, ...]) -> list[_Piece
 
 
 def _belonging(pieces: list[_Piece]) -> list[_Piece]:
-    """The heaviest piece and those near it, the nearer the lighter they may be."""
+    """The heaviest piece and those near it; the nearer they are, the lighter they may be."""
     kept, box, others = [pieces[0]], pieces[0].box, pieces[1:]
     while True:
         size = max(box[2] - box[0], box[3] - box[1])
@@ -220,12 +214,12 @@ def _gap(one: Box, other: Box) -> float:
 
 
 def digit_alone(ink: Floats, noise: float) -> Floats:
-    """`ink` without what does not belong to the digit, full strokes at 1."""
+    """The digit's ink alone, 1 in full strokes. Raises ImageError if nothing is large enough."""
     mask = ink > EDGE
     labels = _labels(mask)
     kept = _belonging(_without_frames(_pieces(ink, mask, labels), ink.shape))
     length = max(piece.length for piece in kept)
-    if length < SPECK * max(ink.shape):
+    if length < MIN_LENGTH * max(ink.shape):
         raise ImageError("nothing larger than a speck; expected a picture of one digit")
     digit = np.isin(labels, [piece.number for piece in kept])
     full = max(float(np.quantile(ink[mask][digit], 0.95)) - 1.5 * noise, EDGE)
@@ -235,11 +229,7 @@ def digit_alone(ink: Floats, noise: float) -> Floats:
 
 
 def _grown(mask: Mask, by: int) -> Mask:
-    """`mask` and all within `by` pixels of it, along rows and columns."""
-    for axis in (0, 1):
-        width = [(by, by) if axis == side else (0, 0) for side in (0, 1)]
-        windows = np.lib.stride_tricks.sliding_window_view(
-            np.pad(mask, width), 2 * by + 1, axis=axis
-        )
-        mask = np.any(windows, axis=-1)
-    return mask
+    """`mask` and everything within `by` pixels of it, along rows and columns."""
+    windows = np.lib.stride_tricks.sliding_window_view
+    rows = np.any(windows(np.pad(mask, by), 2 * by + 1, axis=0), axis=-1)
+    return np.any(windows(rows, 2 * by + 1, axis=1), axis=-1)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lenetkit.data.folder import IdxFolder, expect_pair, file_names, find_file, report_elsewhere
+from lenetkit.data.folder import IdxFolder, file_names, find_file, read_pair, report_elsewhere
 from lenetkit.data.idx import read_header, read_idx
 from lenetkit.data.source import DataSource, Place, Preparation, Samples, Split, checked_samples
 from lenetkit.errors import DataError
@@ -26,7 +26,7 @@ SHA256 = {
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
-"""Digests of the unpacked files: archives packed anew differ, their contents do not."""
+"""Digests of the unpacked files, since packed ones depend on the packer."""
 _COUNTS: dict[Split, int] = {"train": 60_000, "test": 10_000}
 _MAX_PACKED = 12_000_000
 _MAX_UNPACKED = 60_000 * 28 * 28
@@ -35,10 +35,10 @@ DIGITS = tuple("0123456789")
 
 @dataclass(frozen=True, kw_only=True)
 class Mnist(DataSource):
-    """MNIST from its four IDX files, plain or `.gz`; downloaded and verified where they are absent.
+    """MNIST from its four IDX files, plain or `.gz`; missing files are downloaded and verified.
 
-    Files of MNIST's size are held to the published digests. Files of another size are used under
-    their folder's name, with a warning, as the data set `idx` would use them.
+    Files of MNIST's size must have the published digests. Files of another size are loaded as the
+    data set `idx` would load them, under their folder's name and with a warning.
     """
 
     preparation: ClassVar[Preparation] = "digit"
@@ -48,27 +48,26 @@ class Mnist(DataSource):
         images_path = fetch(images_name, place)
         header = read_header(images_path)
         if header.shape != (_COUNTS[split], 28, 28) or header.dtype != np.uint8:
-            place.report(f"{images_path} is not MNIST's; used as a data set of its own")
+            place.report(f"{images_path} is not MNIST's; loading its folder as another data set")
             return IdxFolder().load(split, place)
         labels_path = fetch(labels_name, place)
-        expect_pair(images_path, labels_path)
-        images, labels = read_idx(images_path), read_idx(labels_path)
+        images, labels = read_pair(images_path, labels_path)
         for path, values in ((images_path, images), (labels_path, labels)):
             _verify(path, values)
         return checked_samples(images, labels, "MNIST", DIGITS, f"MNIST {split}")
 
 
 def fetch(name: str, place: Place, mirrors: Sequence[str] = MIRRORS) -> Path:
-    """The path of one of MNIST's files, downloaded where it is absent.
+    """The path of one of MNIST's files, downloaded if it is missing.
 
-    Raises DownloadError, with the steps to do it by hand, where no mirror can be reached.
+    Raises DownloadError, with the manual steps, if every mirror fails.
     """
     found = find_file(name, place.folders)
     if found is not None:
-        if name.endswith("idx3-ubyte"):  # once a split
+        if name.endswith("idx3-ubyte"):  # once per split
             report_elsewhere(found, place)
         return found
-    # Takes a while to import and is rarely needed.
+    # slow to import, and rarely needed
     from lenetkit.data.download import DownloadError, download, progress_lines
 
     target = place.download_to / f"{name}.gz"
@@ -83,21 +82,20 @@ def fetch(name: str, place: Place, mirrors: Sequence[str] = MIRRORS) -> Path:
         )
     except DownloadError as error:
         raise DownloadError(
-            f"{error}\n  By hand: put {', '.join(SHA256)} (plain or .gz) into "
+            f"{error}\n  Manually: put {', '.join(SHA256)} (plain or .gz) into "
             f"{place.download_to}, or pass --data-dir FOLDER, or set LENETKIT_DATA"
         ) from None
     return target
 
 
 def _verify(path: Path, values: NDArray[Any]) -> None:
-    """Compare the unpacked content with the published digest."""
     name = path.name.removesuffix(".gz")
     digest = _digest(values)
     if digest != SHA256[name]:
         raise DataError(
             f"{path}: is not MNIST's {name}: SHA-256 of its content is {digest[:16]}…, "
             f"expected {SHA256[name][:16]}…; delete it and run `lenetkit data fetch`, "
-            "or, if it is another data set, say `data: idx` or --set data.type=idx"
+            "or, if it is another data set, use `data: idx` or --set data.type=idx"
         )
 
 
@@ -107,16 +105,15 @@ def _verify_download(path: Path, name: str) -> None:
         if claimed > _MAX_UNPACKED:
             raise DataError(f"claims {claimed:,} bytes; expected at most {_MAX_UNPACKED:,}")
         values = read_idx(path)
-    except DataError as error:  # the name is a passing one
-        raise DataError(f"what came {str(error).removeprefix(f'{path}: ')}") from None
+    except DataError as error:  # which names a temporary file
+        raise DataError(f"the downloaded file {str(error).removeprefix(f'{path}: ')}") from None
     if values.dtype != np.uint8 or _digest(values) != SHA256[name]:
-        raise DataError(f"what came is not MNIST's {name}: it has another digest")
+        raise DataError(f"the downloaded file is not MNIST's {name}: its digest is different")
 
 
 def _digest(values: NDArray[Any]) -> str:
     """SHA-256 of the plain IDX file that holds these unsigned bytes."""
-    header = bytes((0, 0, 8, values.ndim))
-    header += b"".join(size.to_bytes(4, "big") for size in values.shape)
-    digest = hashlib.sha256(header)
+    digest = hashlib.sha256(bytes((0, 0, 8, values.ndim)))
+    digest.update(np.array(values.shape, ">u4").tobytes())
     digest.update(values.data)
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""The way of images and labels from the data set to the network."""
+"""Preparing images and labels of a data set for the network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NO_RANDOMNESS = np.random.default_rng(0)
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The fitted transforms in order; those for training only are left out elsewhere."""
+    """The fitted transforms in order; those for training only are skipped in inference."""
 
     transforms: tuple[Transform, ...]
     classes: int
@@ -38,9 +38,9 @@ class Pipeline:
         return stored if min(stored) > 0 and self.output_shape(stored) == out_shape else None
 
     def images(self, images: NDArray[Any], dtype: Any, draw: Draw | None = None) -> NDArray[Any]:
-        """A batch ready for the network; with `draw` as in training, without as in inference.
+        """A batch ready for the network: for training if `draw` is given, else for inference.
 
-        `draw` makes the generator; making one takes as long as a layer, so only distortions ask.
+        `draw` makes the generator. It takes as long as a layer, so it is called only when needed.
         """
         rng = None
         for transform in self.transforms:
@@ -52,7 +52,7 @@ class Pipeline:
         return images.astype(dtype, copy=False)
 
     def labels(self, labels: NDArray[Any]) -> NDArray[Any]:
-        """The targets of a batch, in training and in inference alike."""
+        """The targets of a batch, the same in training and inference."""
         for transform in self.transforms:
             labels = transform.labels(labels, self.classes)
         return labels

@@ -1,4 +1,4 @@
-"""What a data set is: images and labels in memory, and a source that provides them."""
+"""Data sets: images and labels in memory, and the source that provides them."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ Preparation = Literal["digit", "resize"]
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Images (N, C, H, W), as a rule uint8, with their labels (N,), in memory."""
+    """Images (N, C, H, W), usually uint8, with their labels (N,), in memory."""
 
     images: NDArray[Any]
     labels: NDArray[np.int64]
     dataset: str
-    """The data set really used, in words, such as `MNIST`."""
+    """The name of the data set actually used, such as `MNIST`."""
     classes: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -40,7 +40,7 @@ class Samples:
 
     @functools.cached_property
     def digest(self) -> str:
-        """SHA-256 of shapes, image bytes and label bytes."""
+        """SHA-256 of the images' shape, type and bytes, and the labels' bytes."""
         digest = hashlib.sha256(repr((self.images.shape, self.images.dtype.str)).encode())
         digest.update(np.ascontiguousarray(self.images).data)
         digest.update(np.ascontiguousarray(self.labels).data)
@@ -49,7 +49,7 @@ class Samples:
 
 @dataclass(frozen=True)
 class Place:
-    """Where data may lie, and how to tell the user what is going on."""
+    """Where to look for data, and how to report progress."""
 
     folders: tuple[Path, ...] = ()
     """Searched in order; downloads go to `download_to`."""
@@ -63,19 +63,19 @@ class DataSource(Configurable):
     group: ClassVar[str] = "lenetkit.datasets"
     kind: ClassVar[str] = "data set"
     preparation: ClassVar[Preparation] = "resize"
-    """How `predict` turns an image file into one like these: as a centred digit, or resized."""
+    """How `predict` prepares an image file: as a centred digit, or resized."""
     reads_files: ClassVar[bool] = True
-    """Whether a folder of data files means anything to it."""
+    """Whether it reads data files from a folder."""
 
     @abstractmethod
     def load(self, split: Split, place: Place) -> Samples:
-        """One split. Raises DataError where it is missing, damaged or of an unknown form."""
+        """One split. Raises DataError if it is missing, damaged or of an unknown form."""
 
 
 def checked_samples(
     images: NDArray[Any], labels: NDArray[Any], dataset: str, classes: tuple[str, ...], where: str
 ) -> Samples:
-    """Samples whose images and labels belong together. Raises DataError where they do not."""
+    """Samples with one label per image. Raises DataError if images and labels do not match."""
     if images.ndim == 3:
         images = images[:, None]
     if images.ndim != 4:

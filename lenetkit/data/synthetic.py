@@ -1,4 +1,4 @@
-"""Synthetic digits: a data set that needs no download, drawn from strokes of our own."""
+"""Synthetic digits: a data set that needs no download, drawn from strokes."""
 
 from __future__ import annotations
 
@@ -11,25 +11,18 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from lenetkit.data.source import (
-    SPLITS,
-    DataSource,
-    Place,
-    Preparation,
-    Samples,
-    Split,
-    checked_samples,
-)
+from lenetkit.data import source
+from lenetkit.data.source import DataSource, Place, Preparation, Samples, Split
 from lenetkit.errors import ModelFileError
 from lenetkit.options import option
 
 VERSION = 1
-"""Raised whenever the same seed would draw other digits, so that no stale cache is read."""
+"""Incremented whenever a seed draws other digits, so that stale caches are not read."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SyntheticDigits(DataSource):
-    """Handwriting-like digits, 28×28, framed as MNIST's: drawn once for a seed, then cached."""
+    """Handwriting-like digits, 28×28, framed as in MNIST: drawn once per seed, then cached."""
 
     reads_files: ClassVar[bool] = False
     preparation: ClassVar[Preparation] = "digit"
@@ -47,15 +40,14 @@ class SyntheticDigits(DataSource):
         from lenetkit.files import tensorfile  # a plan needs neither
 
         count = self.train if split == "train" else self.test
-        rng = np.random.default_rng([VERSION, self.seed, SPLITS.index(split)])
+        rng = np.random.default_rng([VERSION, self.seed, source.SPLITS.index(split)])
         labels = rng.permutation(np.arange(count) % 10)
-        path = (
-            cache_folder() / f"synthetic-digits-v{VERSION}-{self.seed}-{split}-{count}.safetensors"
-        )
+        name = f"synthetic-digits-v{VERSION}-{self.seed}-{split}-{count}.safetensors"
+        path = cache_folder() / name
         try:
-            images = tensorfile.read(path)[0]["images"]  # which checks their digest
+            images = tensorfile.read(path)[0]["images"]  # the digest is checked
         except ModelFileError:
-            place.report(f"drawing {count:,} synthetic digits, kept in {path.parent}")
+            place.report(f"drawing {count:,} synthetic digits, cached in {path.parent}")
             images = draw_digits(labels, rng)
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,15 +55,14 @@ class SyntheticDigits(DataSource):
             except OSError as error:
                 place.report(f"warning: {path.parent}: cannot be written: {error.strerror}")
             except ModelFileError as error:
-                place.report(f"warning: not kept: {error}")
+                place.report(f"warning: not cached: {error}")
         classes = tuple("0123456789")
-        return checked_samples(images, labels, "synthetic digits", classes, str(path))
+        return source.checked_samples(images, labels, "synthetic digits", classes, str(path))
 
 
 def cache_folder() -> Path:
-    """`$LENETKIT_CACHE`, else the system's place for caches."""
-    named = os.environ.get("LENETKIT_CACHE")
-    if named:
+    """`$LENETKIT_CACHE`, else the system's cache folder."""
+    if named := os.environ.get("LENETKIT_CACHE"):
         return Path(named)
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "lenetkit"

@@ -1,7 +1,7 @@
-"""Transforms: what is done to images and labels on the way to the network.
+"""Transforms: how images and labels are prepared for the network.
 
-A spec lists them in order. Those that change images at random (`distortions`) work in training
-only. Images come as the data set stores them, uint8 as a rule, and must leave as float.
+A spec lists them in order. Those that change images at random (`distortions`) apply in training
+only. Images arrive as the data set stores them, usually uint8, and must leave as float.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ class Transform(Configurable):
     training_only: ClassVar[bool] = False
 
     def output_shape(self, in_shape: Shape) -> Shape:
-        """The shape (C, H, W) of what comes out."""
+        """The shape (C, H, W) of the result."""
         return in_shape
 
     def fitted(self, images: Images) -> Self:
-        """This transform with what it must learn from the training images filled in."""
+        """This transform fitted to the training images."""
         return self
 
     def images(self, images: Images, rng: np.random.Generator) -> Images:
-        """The batch (N, C, H, W) transformed, in an array of its own."""
+        """A transformed batch (N, C, H, W), in a new array."""
         return images
 
     def labels(self, labels: Labels, classes: int) -> Labels:
-        """The labels of a batch transformed."""
+        """The transformed labels of a batch."""
         return labels
 
 
@@ -48,8 +48,8 @@ class Transform(Configurable):
 class Scale(Transform):
     """uint8 0 … 255 to low … high: low + (high − low) · x / 255."""
 
-    low: float = option(0.0, doc="What 0 becomes.")
-    high: float = option(1.0, doc="What 255 becomes.")
+    low: float = option(0.0, doc="The value for 0.")
+    high: float = option(1.0, doc="The value for 255.")
 
     def images(self, images: Images, rng: np.random.Generator) -> Images:
         scaled: Images = np.multiply(images, np.float32((self.high - self.low) / 255))
@@ -60,10 +60,10 @@ class Scale(Transform):
 
 @dataclass(frozen=True, kw_only=True)
 class Standardize(Transform):
-    """(x / 255 − mean) / std, one mean and deviation for all pixels.
+    """(x / 255 − mean) / std, with one mean and standard deviation for all pixels.
 
-    Where they are not given they are measured on the training images, and written into the
-    model's spec.
+    If they are not given, they are measured on the training images and written into the model's
+    spec.
     """
 
     mean: float | None = option(None, doc="Mean of x / 255; default: measured.")
@@ -89,10 +89,10 @@ class Standardize(Transform):
 
 @dataclass(frozen=True, kw_only=True)
 class Pad(Transform):
-    """Rows and columns of one value on each side, as from 28×28 to LeNet-5's 32×32."""
+    """Rows and columns of one value on each side, such as from 28×28 to LeNet-5's 32×32."""
 
     padding: int | Pair = option(minimum=0, doc="Pixels on each side: one number or [h, w].")
-    value: float = option(0.0, doc="The value; 0 is background before `scale`.")
+    value: float = option(0.0, doc="The value; before `scale`, 0 is the background.")
 
     def output_shape(self, in_shape: Shape) -> Shape:
         C, H, W = in_shape
@@ -111,10 +111,10 @@ class Pad(Transform):
 
 @dataclass(frozen=True, kw_only=True)
 class OneHot(Transform):
-    """Labels as rows: 1 at the class, 0 elsewhere."""
+    """Labels as rows, 1 at the class and 0 elsewhere."""
 
     def labels(self, labels: Labels, classes: int) -> Labels:
-        if labels.ndim == 2:  # rows already
+        if labels.ndim == 2:  # already rows
             return labels
         rows = np.zeros((len(labels), classes), np.float32)
         rows[np.arange(len(labels)), labels] = 1
@@ -122,7 +122,7 @@ class OneHot(Transform):
 
 
 def _can_hold(dtype: np.dtype[Any], value: float) -> bool:
-    """Whether images of this type can hold a value as it is."""
+    """Whether images of this type can hold a value exactly."""
     if dtype.kind not in "ui":
         return True
     limits = np.iinfo(dtype)
@@ -130,7 +130,7 @@ def _can_hold(dtype: np.dtype[Any], value: float) -> bool:
 
 
 def _moments(images: Images) -> tuple[float, float]:
-    """Mean and deviation of x / 255; from a histogram for uint8, which needs no float copy."""
+    """Mean and standard deviation of x / 255; for uint8 from a histogram, without a float copy."""
     if images.dtype == np.uint8:
         counts = np.zeros(256)
         for start in range(0, len(images), 1000):  # bincount takes 8 bytes a value

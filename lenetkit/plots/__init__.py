@@ -1,6 +1,6 @@
-"""The pictures of a report: each function takes plain arrays and returns a matplotlib figure.
+"""Figures of a run and of data: each function takes plain arrays and returns a matplotlib figure.
 
-Importing this package imports matplotlib, which takes a while; import it where a picture is made.
+This package imports matplotlib, which is slow, so import it only where a figure is made.
 """
 
 from lenetkit.plots.accuracy import accuracy_figure
@@ -8,13 +8,13 @@ from lenetkit.plots.confusion import confusion_figure
 from lenetkit.plots.fonts import missing_characters
 from lenetkit.plots.loss import loss_figure
 from lenetkit.plots.page import DPI, FORMATS, save_figure
-from lenetkit.plots.sheets import MOST_MISTAKES, MOST_SAMPLES, mistakes_figure, samples_figure
+from lenetkit.plots.sheets import MAX_MISTAKES, MAX_SAMPLES, mistakes_figure, samples_figure
 
 __all__ = [
     "DPI",
     "FORMATS",
-    "MOST_MISTAKES",
-    "MOST_SAMPLES",
+    "MAX_MISTAKES",
+    "MAX_SAMPLES",
     "accuracy_figure",
     "confusion_figure",
     "loss_figure",

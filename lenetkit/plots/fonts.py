@@ -1,57 +1,40 @@
-"""Which fonts a text needs, how wide it becomes, and how to make it fit.
+"""The fonts that a string needs, its width, and how to make it fit.
 
-DejaVu Sans comes with matplotlib, so it is always there; it has no Chinese, Japanese or Korean
-characters. Those come from the first installed family of `CJK_FAMILIES` that has them. A
-character that no font has is drawn as `PLACEHOLDER`, since matplotlib would warn and draw a box.
+DejaVu Sans comes with matplotlib, so it is always available, but it has no Chinese, Japanese or
+Korean characters. Those come from the installed family of `CJK_FAMILIES` that has most of them. A
+character that no font has is drawn as `PLACEHOLDER`; matplotlib would warn and draw a box.
 """
 
 from __future__ import annotations
 
+import bisect
 import contextlib
+import functools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 
 from matplotlib import font_manager
 
 BASE_FAMILY = "DejaVu Sans"
 CJK_FAMILIES = (
-    "Noto Sans CJK SC",
-    "Noto Sans SC",
-    "Source Han Sans SC",
-    "Source Han Sans CN",
-    "Microsoft YaHei",
-    "PingFang SC",
-    "Hiragino Sans GB",
-    "Heiti SC",
-    "STHeiti",
-    "SimHei",
-    "WenQuanYi Micro Hei",
-    "WenQuanYi Zen Hei",
-    "Droid Sans Fallback",
-    "Noto Sans CJK TC",
-    "Noto Sans CJK HK",
-    "Noto Sans CJK JP",
-    "Noto Sans CJK KR",
-    "Source Han Sans",
-    "Arial Unicode MS",
-    "SimSun",
-    "Noto Serif CJK SC",
-    "Noto Serif CJK JP",
-    "AR PL UMing CN",
+    "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN",
+    "Microsoft YaHei", "PingFang SC", "Hiragino Sans GB", "Heiti SC", "STHeiti", "SimHei",
+    "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "Droid Sans Fallback", "Noto Sans CJK TC",
+    "Noto Sans CJK HK", "Noto Sans CJK JP", "Noto Sans CJK KR", "Source Han Sans",
+    "Arial Unicode MS", "SimSun", "Noto Serif CJK SC", "Noto Serif CJK JP", "AR PL UMing CN",
     "AR PL UKai CN",
-)
+)  # fmt: skip
 PLACEHOLDER = "□"
 ELLIPSIS = "…"
 _MEASURED_AT = 100.0  # points
-_LONGEST = 600  # characters kept of a text before it is measured at all
+_MAX_MEASURED = 600  # characters; longer strings are cut before they are measured
 
 
 def missing_characters(*texts: str) -> str:
-    """The characters of `texts` that no font at hand can draw, each once, in order.
+    """The characters of `texts` that no installed font can draw, each once, in order.
 
-    A command can tell its user to install a font for them; the figures show `PLACEHOLDER`.
+    A command can ask its user to install a font for them; figures show `PLACEHOLDER`.
     """
     face = Typeface.for_texts(*texts)
     return "".join(dict.fromkeys(c for text in texts for c in _clean(text) if not face.has(c)))
@@ -59,13 +42,13 @@ def missing_characters(*texts: str) -> str:
 
 @dataclass(frozen=True)
 class Typeface:
-    """Font families, first choice first; a character comes from the first that has it."""
+    """Font families in order of preference; a character comes from the first that has it."""
 
     families: tuple[str, ...] = (BASE_FAMILY,)
 
     @classmethod
     def for_texts(cls, *texts: str) -> Typeface:
-        """DejaVu Sans, with the CJK family that covers most of what it lacks in `texts`."""
+        """DejaVu Sans, and the CJK family that covers most of what it lacks in `texts`."""
         lacking = {c for text in texts for c in _clean(text) if not _has(BASE_FAMILY, c)}
         if not lacking:
             return cls()
@@ -78,7 +61,7 @@ class Typeface:
 
     @property
     def bold(self) -> bool:
-        """Whether every family has a bold face; matplotlib complains of asking in vain."""
+        """Whether every family has a bold face; asking for a missing one is warned of."""
         return all(_is_bold(family) for family in self.families)
 
     def has(self, character: str) -> bool:
@@ -99,50 +82,39 @@ class Typeface:
     ) -> list[str]:
         """`text` broken into at most `lines` of `width` inches at `size` points.
 
-        What does not fit is left out of the middle: run names differ at both ends.
+        If it does not fit, its middle is left out, since run names differ at both ends.
         """
         text = self.printable(text)
-        if len(text) > _LONGEST:
-            text = _without_middle(text, _LONGEST)
+        if len(text) > _MAX_MEASURED:
+            text = _without_middle(text, _MAX_MEASURED)
         wrapped = self._wrap(text, size, width, bold)
         if len(wrapped) <= lines:
             return wrapped
-        low, high = 0, len(text) - 1  # `low` characters fit, or none do; `high + 1` do not
-        while low < high:
-            kept = (low + high + 1) // 2
-            if len(self._wrap(_without_middle(text, kept), size, width, bold)) <= lines:
-                low = kept
-            else:
-                high = kept - 1
-        return self._wrap(_without_middle(text, low), size, width, bold)
+        # `kept - 1` characters fit, or none do.
+        kept = bisect.bisect_left(
+            range(1, len(text)),
+            True,
+            key=lambda n: len(self._wrap(_without_middle(text, n), size, width, bold)) > lines,
+        )
+        return self._wrap(_without_middle(text, kept), size, width, bold)
 
     def _wrap(self, text: str, size: float, width: float, bold: bool) -> list[str]:
-        """Break between words; break a word only where it is wider than a whole line."""
-        lines = [""]
+        """Break between words, and within a word only if it is wider than a whole line."""
+        measure = functools.partial(self.width, size=size, bold=bold)
+        lines, used = [""], 0.0
         for word in re.findall(r"\S+\s*", text):
-            if self.width((lines[-1] + word).rstrip(), size, bold=bold) <= width:
-                lines[-1] += word
-            elif self.width(word.rstrip(), size, bold=bold) <= width:
-                lines.append(word)
-            else:
-                self._break_word(lines, word, size, width, bold)
+            fits = measure(word.rstrip()) <= width
+            for piece in [word] if fits else word:
+                if lines[-1] and used + measure(piece.rstrip()) > width:
+                    lines.append("")
+                    used = 0.0
+                lines[-1] += piece
+                used += measure(piece)
         return [line.rstrip() for line in lines if line.strip()]
-
-    def _break_word(
-        self, lines: list[str], word: str, size: float, width: float, bold: bool
-    ) -> None:
-        used = self.width(lines[-1], size, bold=bold)
-        for character in word:
-            step = self.width(character, size, bold=bold)
-            if lines[-1] and used + step > width:
-                lines.append("")
-                used = 0.0
-            lines[-1] += character
-            used += step
 
 
 def _clean(text: str) -> str:
-    """One line without control characters, which fonts have no picture for."""
+    """One line without control characters, which fonts cannot draw."""
     return "".join(c for c in " ".join(text.split()) if c.isprintable())
 
 
@@ -151,22 +123,22 @@ def _without_middle(text: str, kept: int) -> str:
     return text[: kept - tail] + ELLIPSIS + text[len(text) - tail :]
 
 
-@lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=64)
 def _path(family: str, weight: str = "normal") -> str:
     properties = font_manager.FontProperties(family=family, weight=weight)
     return font_manager.fontManager.findfont(properties, fallback_to_default=False)
 
 
-@lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=4096)
 def _advance(families: tuple[str, ...], weight: str, character: str) -> float:
-    """How far `character` moves the pen, as a part of the font's size."""
+    """How far `character` moves the pen, as a fraction of the font's size."""
     family = next((family for family in families if _has(family, character)), families[0])
     font = font_manager.get_font(_path(family, weight))
     font.set_size(_MEASURED_AT, 72)
     return font.load_char(ord(character)).linearHoriAdvance / 65536 / _MEASURED_AT
 
 
-@lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=4096)
 def _has(family: str, character: str) -> bool:
     return font_manager.get_font(_path(family)).get_char_index(ord(character)) != 0
 
@@ -181,12 +153,9 @@ def _installed(families: Iterable[str]) -> list[str]:
     return [family for family in families if family in known]
 
 
-@lru_cache(maxsize=1)
 def _add_new_fonts() -> None:
-    """Add the fonts installed since matplotlib wrote its list, which it keeps between runs."""
+    """Add the fonts installed since matplotlib cached its list of them."""
     known = {entry.fname for entry in font_manager.fontManager.ttflist}
-    for path in font_manager.findSystemFonts():
-        if path not in known:
-            # A damaged font file may raise anything; it only means one font less.
-            with contextlib.suppress(Exception):
-                font_manager.fontManager.addfont(path)
+    for path in set(font_manager.findSystemFonts()) - known:
+        with contextlib.suppress(Exception):  # a damaged font file may raise anything
+            font_manager.fontManager.addfont(path)

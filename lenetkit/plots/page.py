@@ -1,7 +1,6 @@
-"""A page: a figure laid out in inches below a heading, in one style, and saved whole or not at all.
+"""A page: a figure laid out in inches below a heading, in one style, and saved atomically.
 
-Figures are made without pyplot, which would keep each of them alive and may need a display.
-The style holds only while a figure is made or saved; the caller's settings stay as they are.
+Figures are made without pyplot, which would keep all of them alive and may need a display.
 """
 
 from __future__ import annotations
@@ -13,14 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import matplotlib
+import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from lenetkit.errors import InputError
 from lenetkit.files.atomic import replacing
-from lenetkit.plots.fonts import BASE_FAMILY, Typeface
+from lenetkit.plots.fonts import Typeface
 
 DPI = 150
 FORMATS = ("png", "pdf", "svg")
@@ -29,13 +28,13 @@ INK = "#222222"
 MUTED = "#666666"
 FAINT = "#bdbdbd"
 GRID = "#e4e4e4"
-# Okabe and Ito's palette, told apart with every common kind of colour blindness.
+# Okabe and Ito's palette, safe for every common kind of colour blindness.
 BLUE = "#0072b2"
 VERMILION = "#d55e00"
 GREEN = "#009e73"
 
 MARGIN = 0.3
-"""Inches left free around everything."""
+"""Empty inches around everything."""
 _TITLE_SIZE = 13.0
 _DETAIL_SIZE = 9.5
 _TITLE_LINES = 2
@@ -44,23 +43,12 @@ _LINE_HEIGHT = 1.3  # of the font size
 _GAP = 0.16  # inches between heading and body
 
 _STYLE: dict[Any, Any] = {
-    "text.usetex": False,
-    "text.parse_math": False,  # names may hold dollar signs
+    "text.parse_math": False,  # names may contain dollar signs
     "text.color": INK,
     "font.size": 9.0,
-    "font.weight": "normal",
-    "figure.facecolor": "white",
-    "figure.edgecolor": "white",
-    "figure.autolayout": False,
-    "figure.constrained_layout.use": False,
-    "savefig.bbox": None,
-    "savefig.transparent": False,
-    "axes.facecolor": "white",
     "axes.edgecolor": MUTED,
     "axes.labelcolor": INK,
     "axes.labelsize": 9.5,
-    "axes.linewidth": 0.8,
-    "axes.grid": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "xtick.color": MUTED,
@@ -71,36 +59,44 @@ _STYLE: dict[Any, Any] = {
     "ytick.labelsize": 9.0,
     "legend.fontsize": 9.0,
     "image.composite_image": False,
-    "path.simplify": True,
 }
 
 
 @contextlib.contextmanager
-def style(typeface: Typeface | None = None) -> Iterator[None]:
-    """The settings that every picture is made with; those of the caller come back after."""
-    families = typeface.families if typeface else (BASE_FAMILY,)
-    with matplotlib.rc_context({**_STYLE, "font.family": list(families)}):
-        yield
+def styled(*texts: str) -> Iterator[Typeface]:
+    """Settings under which a figure with `texts` is made or saved; the caller's are restored."""
+    typeface = Typeface.for_texts(*texts)
+    own = {**_STYLE, "font.family": list(typeface.families)}
+    with matplotlib.style.context(["default", own]):
+        yield typeface
 
 
 class Page:
-    """A figure with its heading set and a body below it, measured in inches.
+    """A figure with a heading and a body below it, measured in inches.
 
     `width` and `body_height` are the body's, without the margin around it. The heading is the
-    `title` in bold and the `details` under it; the figure grows by as many lines as they take.
+    `title` in bold, then a line of facts: `what` is shown, the data set and any `notes`. The figure
+    grows by as many lines as they take.
     """
 
     def __init__(
-        self, width: float, body_height: float, title: str, details: str, typeface: Typeface
+        self,
+        typeface: Typeface,
+        width: float,
+        body_height: float,
+        title: str,
+        what: str,
+        dataset: str,
+        *notes: str,
     ) -> None:
-        self.typeface = typeface
         self.width = width
         self.body_height = body_height
+        details = " · ".join([what, f"data set: {dataset}", *notes])
         titles = typeface.fit(title, _TITLE_SIZE, width, lines=_TITLE_LINES, bold=typeface.bold)
         facts = typeface.fit(details, _DETAIL_SIZE, width, lines=_DETAIL_LINES)
         title_height = len(titles) * _TITLE_SIZE * _LINE_HEIGHT / 72
         heading = title_height + len(facts) * _DETAIL_SIZE * _LINE_HEIGHT / 72
-        # Whole pixels, so that whatever is laid out in pixels meets their edges.
+        # Whole pixels, so that what is laid out in pixels meets their edges.
         self.height = math.ceil((body_height + heading + _GAP + 2 * MARGIN) * DPI) / DPI
         self.figure = Figure(figsize=(width + 2 * MARGIN, self.height), dpi=DPI)
         FigureCanvasAgg(self.figure)
@@ -114,7 +110,7 @@ class Page:
         return (x + MARGIN) / (self.width + 2 * MARGIN), (y + MARGIN) / self.height
 
     def axes(self, left: float, bottom: float, width: float, height: float) -> Axes:
-        """Axes whose frame has this place and size; `left` and `bottom` count from the body's."""
+        """Axes with a frame of this position, from the body's lower left corner, and size."""
         x, y = self.place(left, bottom)
         right, top = self.place(left + width, bottom + height)
         return self.figure.add_axes((x, y, right - x, top - y))
@@ -133,15 +129,15 @@ class Page:
             self.figure.text(*self.place(x, y), text, linespacing=1.15, **options)
 
     def say(self, message: str) -> None:
-        """A sentence in the middle of the body, where there is nothing to draw."""
+        """A sentence in the middle of the body, when there is nothing to draw."""
         x, y = self.width / 2, self.body_height / 2
         self.text(x, y, message, size=12, color=MUTED, ha="center", va="center")
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> Path:
-    """Write `figure` to `path` (.png, .pdf or .svg), making its folder where that is missing.
+    """Write `figure` to `path` (.png, .pdf or .svg), creating its folder if it is missing.
 
-    The file appears whole or not at all: a file already there survives any failure.
+    The file is replaced atomically: an existing one survives any failure.
     """
     target = Path(path)
     kind = target.suffix.lower().removeprefix(".")
@@ -149,6 +145,6 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> Path:
         wanted = ", ".join(f".{name}" for name in FORMATS)
         raise InputError(f"{target}: cannot save a picture as {target.suffix!r}; use {wanted}")
     target.parent.mkdir(parents=True, exist_ok=True)
-    with style(), replacing(target) as temporary, temporary.open("wb") as file:
+    with styled(), replacing(target) as temporary, temporary.open("wb") as file:
         figure.savefig(file, format=kind, dpi=DPI, facecolor="white")
     return target

@@ -29,8 +29,8 @@ def random_data(plan: Plan, batch_size: int) -> TrainingData:
     if shape is None:
         grown = shape_text(pipeline.output_shape(wanted))
         raise InputError(
-            f"data.transforms: these turn {shape_text(wanted)} into {grown}, and no image shape was "
-            f"found that they turn into the spec's input {shape_text(wanted)}; leave out those "
+            f"data.transforms: these turn {shape_text(wanted)} into {grown}, and no image shape "
+            f"was found that they turn into the spec's input {shape_text(wanted)}; leave out those "
             "that change the shape: --set 'data.transforms=[scale]'"
         )
     most = min(EPOCH, _MAX_BYTES // math.prod(shape))

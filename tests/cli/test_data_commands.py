@@ -23,7 +23,7 @@ def test_a_data_dir_without_the_files_is_passed_by_and_named(
     assert said.status == 0
     for split in ("train", "test"):
         name = file_names("train" if split == "train" else "test")[0]
-        note = f"note: no {name} in {empty}; taken from {tmp_path / 'digits'}\n"
+        note = f"note: {name} not found in {empty}; using {tmp_path / 'digits'}\n"
         assert said.err.count(note) == 1
     assert len(said.err.splitlines()) == 2
     said = call("data", "info", "--spec", small, "--data-dir", tmp_path / "digits")
@@ -31,7 +31,7 @@ def test_a_data_dir_without_the_files_is_passed_by_and_named(
 
 
 @pytest.mark.parametrize("option", [[], ["--data-dir", "given"]])
-def test_offline_the_steps_by_hand_are_told(
+def test_offline_the_manual_steps_are_given(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: list[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -41,6 +41,6 @@ def test_offline_the_steps_by_hand_are_told(
     assert f"downloading train-images-idx3-ubyte.gz to {folder}\n" in said.err
     for mirror in mnist.MIRRORS:
         assert f"    {mirror}train-images-idx3-ubyte.gz: tests have no network" in said.err
-    by_hand = f"  By hand: put {', '.join(mnist.SHA256)} (plain or .gz) into {folder}, or pass "
-    assert by_hand in said.err
+    manual = f"  Manually: put {', '.join(mnist.SHA256)} (plain or .gz) into {folder}, or pass "
+    assert manual in said.err
     assert list((tmp_path / folder).iterdir()) == []

@@ -62,7 +62,7 @@ def test_predict_on_a_folder_of_nothing_and_on_a_folder_of_folders(call: Call) -
     Path("empty").mkdir()
     said = call("predict", "模型 a.safetensors", "empty")
     assert said.status == 2
-    assert "empty: no pictures among the 0 files right in this folder" in said.err
+    assert "empty: no pictures among the 0 files directly in this folder" in said.err
     Path("folders/a.png").mkdir(parents=True)
     assert "no pictures among the 0 files" in call("predict", "模型 a.safetensors", "folders").err
 

@@ -181,7 +181,7 @@ def test_mass_stays_under_rotation_shift_and_shear() -> None:
 def drawn_parameters(affine: RandomAffine, count: int = 4000) -> Floats:
     """(5, count): what was drawn, worked out of the places: degrees, factors and pixels."""
     H, W = 5, 9
-    y, x = (field.astype(np.float64) for field in affine.places((count, 1, H, W), rng(5)))
+    y, x = (field.astype(np.float64) for field in affine.positions((count, 1, H, W), rng(5)))
     a, b = x[:, 2, 5] - x[:, 2, 4], x[:, 3, 4] - x[:, 2, 4]
     c, d = y[:, 2, 5] - y[:, 2, 4], y[:, 3, 4] - y[:, 2, 4]
     forward = np.linalg.inv(np.stack([a, b, c, d], axis=-1).reshape(-1, 2, 2))
@@ -252,7 +252,7 @@ def gaussian(sigma: float, reach: int) -> Floats:
 def test_elastic_is_blurred_uniform_noise(sigma: float) -> None:
     """As the docstring says: alpha · noise in ±1, blurred; beyond the edge there is nothing."""
     N, H, W, alpha = 2, 9, 12, 5.0
-    y, x = Elastic(alpha=alpha, sigma=sigma).places((N, 1, H, W), rng(4))
+    y, x = Elastic(alpha=alpha, sigma=sigma).positions((N, 1, H, W), rng(4))
     noise = alpha * (2 * rng(4).random((2, N, H, W), np.float32).astype(np.float64) - 1)
     reach = max(math.ceil(10 * sigma), 12)
     kernel = gaussian(sigma, reach)
@@ -269,7 +269,7 @@ def test_elastic_is_blurred_uniform_noise(sigma: float) -> None:
 def test_elastic_moves_pixels_as_far_as_its_definition_says() -> None:
     """Deviation inside: alpha / √3 (uniform noise) · 1 / (2 √π sigma) (a Gaussian blur)."""
     alpha, sigma = 34.0, 4.0
-    y, x = Elastic(alpha=alpha, sigma=sigma).places((600, 1, 48, 48), rng())
+    y, x = Elastic(alpha=alpha, sigma=sigma).positions((600, 1, 48, 48), rng())
     inside = np.stack([y[:, 24, 24] - 24, x[:, 24, 24] - 24])
     expected = alpha / math.sqrt(3) / (2 * math.sqrt(math.pi) * sigma)
     assert inside.std() == pytest.approx(expected, rel=0.08)
@@ -278,14 +278,14 @@ def test_elastic_moves_pixels_as_far_as_its_definition_says() -> None:
 
 
 def test_elastic_without_blur_keeps_the_noise_within_alpha() -> None:
-    y, x = Elastic(alpha=3, sigma=0.01).places((20, 1, 30, 30), rng())
+    y, x = Elastic(alpha=3, sigma=0.01).positions((20, 1, 30, 30), rng())
     row, column = np.mgrid[:30, :30]
     assert_uniform((y - row).reshape(-1).astype(np.float64), -3, 3)
     assert_uniform((x - column).reshape(-1).astype(np.float64), -3, 3)
 
 
 def test_elastic_is_smooth() -> None:
-    y, x = Elastic().places((50, 1, 28, 28), rng())
+    y, x = Elastic().positions((50, 1, 28, 28), rng())
     row, column = np.mgrid[:28, :28]
     for moved in (y - row, x - column):
         for axis in (1, 2):

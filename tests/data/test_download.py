@@ -23,7 +23,7 @@ import pytest
 from lenetkit.data.download import (
     ATTEMPTS,
     DownloadError,
-    _NoWeakerScheme,
+    SafeRedirects,
     download,
     progress_lines,
 )
@@ -53,6 +53,7 @@ class Fetch:
             progress=lambda done, of: self.seen.append((done, of)),
             stall=stall,
             total=total,
+            pause=0,
         )
 
     def verify(self, path: Path) -> None:
@@ -473,7 +474,7 @@ def test_redirect_may_strengthen_but_never_weaken(old: str, new: str, allowed: b
         request = urllib.request.Request(f"{old}://127.0.0.1/old")
         target = f"{new}://127.0.0.1/new"
         reply = io.BytesIO()
-        return _NoWeakerScheme().redirect_request(request, reply, 302, "", HTTPMessage(), target)
+        return SafeRedirects().redirect_request(request, reply, 302, "", HTTPMessage(), target)
 
     if allowed:
         assert follow().full_url.lower() == f"{new}://127.0.0.1/new".lower()
@@ -533,5 +534,5 @@ def test_every_mirror_has_its_say(fetch: Fetch, serve: Serve) -> None:
 
 def test_folder_that_cannot_be_made_is_a_download_error(tmp_path: Path, serve: Serve) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(DownloadError, match="cannot be made"):
+    with pytest.raises(DownloadError, match="cannot be created"):
         Fetch(tmp_path / "file" / "inside" / "x.gz")(serve("/file", whole))

@@ -202,7 +202,7 @@ def test_files_that_are_not_where_they_were_looked_for_first_are_reported(
     first, second, third = tmp_path / "first", tmp_path / "second", make_idx("third")
     reports: list[str] = []
     IdxFolder().load("train", Place((first, second, third), report=reports.append))
-    assert reports == [f"note: no {IMAGES} in {first}, {second}; taken from {third}"]
+    assert reports == [f"note: {IMAGES} not found in {first}, {second}; using {third}"]
     reports.clear()
     IdxFolder().load("train", Place((third, first), report=reports.append))
     assert reports == []

@@ -265,7 +265,7 @@ def test_gz_bomb_that_keeps_its_word_is_left_unread(path: Path) -> None:
     path.write_bytes(packed)
     message, memory = refusal_and_memory(path)
     assert f"the header claims 200,000,000 bytes from {len(packed):,} packed ones" in message
-    assert message.endswith("expected at most 100 to 1; unpack it first if it is right")
+    assert message.endswith("expected at most 100 to 1; if that is right, unpack it first")
     assert memory < 1 << 20
 
 

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from lenetkit.data import images
 from lenetkit.data.digits import load_digit, prepare_digit
 from lenetkit.data.images import find_images, load_resized, read_image, resize
 from lenetkit.data.ink import to_gray
@@ -182,8 +181,11 @@ def test_a_detached_stroke_is_kept() -> None:
 @pytest.mark.parametrize(
     ("picture", "message"),
     [
-        (np.zeros((30, 30), np.uint8), "nothing stands out from the ground; expected a picture"),
-        (np.full((1, 1), 255, np.uint8), "nothing stands out from the ground"),
+        (
+            np.zeros((30, 30), np.uint8),
+            "nothing stands out from the background; expected a picture",
+        ),
+        (np.full((1, 1), 255, np.uint8), "nothing stands out from the background"),
         (np.zeros((3, 8, 8), np.uint8), r"shape \(3, 8, 8\); expected \(H, W\)"),
         (np.zeros((0, 8), np.uint8), r"shape \(0, 8\); expected \(H, W\)"),
         (np.zeros((8, 8), np.int64), "type int64; expected uint8, uint16, bool or floating"),
@@ -304,7 +306,7 @@ def test_resize_keeps_channels_apart() -> None:
 
 @pytest.mark.parametrize("shape", [(2, 8, 8), (3, 0, 8)])
 def test_resize_to_an_odd_shape(shape: tuple[int, int, int]) -> None:
-    with pytest.raises(ImageError, match=r"shape \(1, 9, 9\) to be made .*; expected \(1 or 3, H"):
+    with pytest.raises(ImageError, match=r"shape \(1, 9, 9\) to .*; expected \(1 or 3, H"):
         resize(np.zeros((1, 9, 9), np.float32), shape)
 
 
@@ -378,18 +380,18 @@ def test_large_picture_is_shrunk(tmp_path: Path) -> None:
 def test_the_error_names_the_file(tmp_path: Path) -> None:
     Image.new("L", (20, 20), 255).save(tmp_path / "blank.png")
     with pytest.raises(
-        ImageError, match=r"blank\.png: nothing stands out from the ground; expected"
+        ImageError, match=r"blank\.png: nothing stands out from the background; expected"
     ):
         load_digit(tmp_path / "blank.png")
-    with pytest.raises(ImageError, match=r"blank\.png: a picture of shape \(1, 20, 20\)"):
+    with pytest.raises(ImageError, match=r"blank\.png: cannot resize shape \(1, 20, 20\)"):
         load_resized(tmp_path / "blank.png", (5, 20, 20))
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("empty.png", b"", r"empty\.png: is an empty file; expected a PNG, JPEG or the like"),
-        ("text.png", b"hello you", r"text\.png: is a text; expected a PNG, JPEG or the like"),
+        ("empty.png", b"", r"empty\.png: is an empty file; expected a PNG, JPEG or similar"),
+        ("text.png", b"hello you", r"text\.png: is a text; expected a PNG, JPEG or similar"),
         ("photo.heic", b"\0\0\0\x18ftypheic", "is a HEIC photo; .*; save it as JPEG first"),
     ],
 )
@@ -404,7 +406,7 @@ def test_cut_short(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a.{suffix}"
     Image.fromarray(drawn()).save(path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(ImageError, match=rf"a\.{suffix}: cannot be read .*; expected a whole pict"):
+    with pytest.raises(ImageError, match=rf"a\.{suffix}: cannot be read .*; expected a complete"):
         read_image(path)
 
 
@@ -417,12 +419,11 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
 
 def test_too_many_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.new("1", (300, 200)).save(tmp_path / "a.png")
-    monkeypatch.setattr(images, "MAX_PIXELS", 50_000)
     with pytest.raises(ImageError, match=r"a\.png: 300 × 200 pixels; expected at most 50,000"):
-        read_image(tmp_path / "a.png")
+        read_image(tmp_path / "a.png", max_pixels=50_000)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(ImageError, match=r"a\.png: too large \(.*60000.*; expected at most 50,000"):
-        read_image(tmp_path / "a.png")
+        read_image(tmp_path / "a.png", max_pixels=50_000)
 
 
 def test_pillows_own_warning_is_no_obstacle(
@@ -443,9 +444,7 @@ def test_find_images_in_natural_order(tmp_path: Path) -> None:
 
 def test_find_no_images(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(
-        ImageError, match=r"no pictures among the 1 files .* names that end in \.av"
-    ):
+    with pytest.raises(ImageError, match=r"no pictures among the 1 files .* names ending in \.av"):
         find_images([tmp_path])
     with pytest.raises(ImageError, match="nowhere: no such file or folder; expected a picture or"):
         find_images([tmp_path / "nowhere"])

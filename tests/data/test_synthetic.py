@@ -68,7 +68,7 @@ def test_a_flipped_bit_in_the_cache_is_noticed() -> None:
 
 
 @pytest.mark.parametrize("damage", [b"", b"\0\0\x08\x03", b"<html>"])
-def test_damaged_cache_is_drawn_anew(damage: bytes) -> None:
+def test_damaged_cache_is_drawn_again(damage: bytes) -> None:
     drawn = load()
     (path,) = cache_folder().iterdir()
     whole = path.read_bytes()
@@ -77,18 +77,18 @@ def test_damaged_cache_is_drawn_anew(damage: bytes) -> None:
     assert path.read_bytes() == whole
 
 
-def test_more_than_a_file_may_hold_is_not_kept_and_done_without(
+def test_more_than_a_file_may_hold_is_not_cached(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("lenetkit.files.tensorfile.MAX_BYTES", 1000)
     reports: list[str] = []
     assert len(load(reports=reports)) == 30
-    assert reports[1].startswith("warning: not kept: ")
+    assert reports[1].startswith("warning: not cached: ")
     assert "expected at most 1,000" in reports[1]
     assert list(cache_folder().iterdir()) == []
 
 
-def test_cache_that_cannot_be_written_is_reported_and_done_without(
+def test_cache_that_cannot_be_written_is_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()

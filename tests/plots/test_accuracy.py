@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from lenetkit.plots import accuracy_figure
 from lenetkit.plots.accuracy import spread
-from lenetkit.plots.percent_axis import axis_range, stretch, unstretch
+from lenetkit.plots.percent import axis_range, stretch, unstretch
 
 
 def draw(

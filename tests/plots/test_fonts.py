@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,16 +39,12 @@ def write_font(path: Path) -> Path:
 
 
 @pytest.fixture
-def known_fonts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def known_fonts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only DejaVu Sans and the test's own family count; what a test adds is forgotten."""
     manager = font_manager.fontManager
     monkeypatch.setattr(fonts, "CJK_FAMILIES", ("Absent Family", FAMILY))
     monkeypatch.setattr(manager, "ttflist", list(manager.ttflist))
     monkeypatch.setattr(font_manager, "findSystemFonts", list)
-    fonts._add_new_fonts.cache_clear()
-    yield
-    for cache in (fonts._add_new_fonts, fonts._path, fonts._has, fonts._advance):
-        cache.cache_clear()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from lenetkit.plots import MOST_MISTAKES, MOST_SAMPLES, mistakes_figure, samples_figure
+from lenetkit.plots import MAX_MISTAKES, MAX_SAMPLES, mistakes_figure, samples_figure
 from lenetkit.plots.page import DPI
 
 DIGITS = [str(digit) for digit in range(10)]
@@ -46,7 +46,7 @@ def test_the_total_counts_mistakes_that_were_not_handed_over() -> None:
 @pytest.mark.parametrize(("number", "channels"), [(1, 3), (8, 1), (9, 1), (11, 3), (95, 1)])
 def test_one_tile_for_each_mistake_up_to_the_most(number: int, channels: int) -> None:
     figure = mistakes(number, channels)
-    shown = min(number, MOST_MISTAKES)
+    shown = min(number, MAX_MISTAKES)
     assert len(figure.axes[0].images) == shown
     assert len(captions(figure)) == 2 * shown
     details = figure.texts[1].get_text()
@@ -98,7 +98,7 @@ def test_no_mistakes_are_said_to_be_none(none: ArrayLike) -> None:
 def test_samples_show_their_labels(number: int) -> None:
     labels = np.arange(number) % 10
     figure = samples_figure(images(number), labels, DIGITS, title="", dataset="MNIST")
-    shown = min(number, MOST_SAMPLES)
+    shown = min(number, MAX_SAMPLES)
     assert len(figure.axes[0].images) == shown
     assert captions(figure) == [str(label) for label in labels[:shown]]
 
