@@ -27,7 +27,7 @@ def example_checks(cls: type[Configurable], name: str) -> list[Check]:
     return [
         check
         for number, example in enumerate(examples(cls), start=1)
-        for check in _checks(example, name if number == 1 else f"{name} #{number}")
+        for check in checks_of(example, name if number == 1 else f"{name} #{number}")
     ]
 
 
@@ -46,7 +46,8 @@ def examples(cls: type[Configurable]) -> Sequence[Configurable]:
     return []
 
 
-def _checks(example: Configurable, name: str) -> list[Check]:
+def checks_of(example: Configurable, name: str) -> list[Check]:
+    """The checks of an object of any kind; of a layer, on every trial shape that it accepts."""
     if isinstance(example, Layer):
         return [
             check
