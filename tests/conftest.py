@@ -26,6 +26,16 @@ _DATA = os.environ.get("LENETKIT_DATA")
 Reply = Callable[[BaseHTTPRequestHandler], None]
 
 
+SLOW = Path(__file__).with_name("slow.txt").read_text("utf-8").splitlines()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that take more than a second, as `scripts/check --measure` found them."""
+    for item in items:
+        if item.nodeid.partition("[")[0] in SLOW:
+            item.add_marker("slow")
+
+
 @pytest.fixture(autouse=True)
 def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The user's data and caches are out of reach, and so is every host but this one."""

@@ -10,8 +10,6 @@ import sys
 import venv
 from pathlib import Path
 
-import pytest
-
 import lenetkit
 
 ROOT = Path(lenetkit.__file__).resolve().parents[1]
@@ -57,7 +55,6 @@ def test_the_tests_on_the_page_pass(tmp_path: Path) -> None:
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 
 
-@pytest.mark.slow
 def test_every_command_works_as_written(tmp_path: Path) -> None:
     """In a virtual environment of its own that sees this one's packages: nothing is downloaded."""
     venv.create(tmp_path / "venv", with_pip=True)

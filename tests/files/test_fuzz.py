@@ -30,7 +30,6 @@ def fuzz(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("parser", ["spec", "idx", "model", "image"])
 def test_every_damaged_input_is_read_or_refused_in_words(parser: str) -> None:
     done = fuzz("--count", str(COUNT), parser)

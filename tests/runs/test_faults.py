@@ -23,7 +23,6 @@ from tests.support.failing_disk import ERRORS, failing_disk
 from tests.support.small_run import THOROUGH, expect_readable, outcome, write_inputs
 
 
-@pytest.mark.slow
 def test_a_fault_at_any_operation_costs_no_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

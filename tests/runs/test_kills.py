@@ -43,7 +43,6 @@ def way_on(folder: Path, spec: Path) -> list[str]:
     return ["train", str(spec), "--out", str(folder), "--quiet"]
 
 
-@pytest.mark.slow
 def test_a_run_killed_at_any_moment_goes_on_to_the_same_result(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

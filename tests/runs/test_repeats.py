@@ -36,7 +36,6 @@ def fresh(folder: Path, *arguments: str, hash_seed: int) -> str:
     return hashlib.sha256(repr(sorted(left.items())).encode()).hexdigest()
 
 
-@pytest.mark.slow
 def test_fresh_processes_give_the_same_bits(tmp_path: Path) -> None:
     spec, data = write_inputs(tmp_path)
     arguments = (str(spec), "--data-dir", str(data))
