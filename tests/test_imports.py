@@ -100,18 +100,13 @@ ORDER = [
     *("_version", "errors", "arrays", "values", "options", "files", "operations"),
     *("initializers", "losses", "optimizers", "schedules", "layers", "kernels", "data"),
     *("registry", "spec", "network", "training", "model", "plots", "runs", "profiling"),
-    *("api", "authoring", "testing", "scaffold", "cli", "testing.commands", "__main__"),
+    *("api", "authoring", "conformance", "scaffold", "cli", "testing", "__main__"),
 ]
-"""The rooms from the ground up: each imports only from those before it, and from itself.
-
-`testing.commands` runs the command line, so it stands above it and apart from its package.
-"""
+"""The rooms from the ground up: each imports only from those before it, and from itself."""
 
 
 def room(module: str) -> str:
     """`lenetkit.spec.nodes` → `spec`; empty for the package itself."""
-    if module == "lenetkit.testing.commands":
-        return "testing.commands"
     return [*module.split("."), ""][1]
 
 

@@ -19,13 +19,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from lenetkit.testing.datasets import check_dataset, dataset_checks
-from lenetkit.testing.initializers import check_initializer, initializer_checks
-from lenetkit.testing.kernels import check_kernels, kernel_checks
-from lenetkit.testing.layers import check_layer, layer_checks
-from lenetkit.testing.losses import check_loss, loss_checks
-from lenetkit.testing.optimizers import check_optimizer, optimizer_checks
-from lenetkit.testing.report import (
+from lenetkit.conformance.datasets import check_dataset, dataset_checks
+from lenetkit.conformance.initializers import check_initializer, initializer_checks
+from lenetkit.conformance.kernels import check_kernels, kernel_checks
+from lenetkit.conformance.layers import check_layer, layer_checks
+from lenetkit.conformance.losses import check_loss, loss_checks
+from lenetkit.conformance.optimizers import check_optimizer, optimizer_checks
+from lenetkit.conformance.report import (
     NOTHING_EXPECTED,
     Check,
     CheckFailed,
@@ -35,8 +35,8 @@ from lenetkit.testing.report import (
     expect_known,
     run_checks,
 )
-from lenetkit.testing.schedules import check_schedule, schedule_checks
-from lenetkit.testing.transforms import check_transform, transform_checks
+from lenetkit.conformance.schedules import check_schedule, schedule_checks
+from lenetkit.conformance.transforms import check_transform, transform_checks
 
 if TYPE_CHECKING:
     import pytest

@@ -10,11 +10,11 @@ import click
 from lenetkit.cli.arguments import json_option
 from lenetkit.cli.output import print_json, table
 from lenetkit.cli.plugins.registered import Row, load, rows, unknown
+from lenetkit.conformance.examples import example_checks
+from lenetkit.conformance.report import Report, run_checks
 from lenetkit.errors import PluginError
 from lenetkit.registry.catalog import GROUPS, installed
 from lenetkit.registry.plugin_file import add_file
-from lenetkit.testing import Report, run_checks
-from lenetkit.testing.examples import example_checks
 
 _COUNTS = ("passed", "failed", "expected", "skipped")
 _HEADERS = ("name", "kind", "distribution", *_COUNTS, "state")

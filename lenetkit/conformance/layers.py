@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lenetkit.arrays import Shape
+from lenetkit.conformance.layer_gradients import GRADIENT_CHECKS
+from lenetkit.conformance.layer_memory import MEMORY_CHECKS
+from lenetkit.conformance.layer_modes import MODE_CHECKS
+from lenetkit.conformance.layer_shapes import SHAPE_CHECKS
+from lenetkit.conformance.passes import LayerCase
+from lenetkit.conformance.report import NOTHING_EXPECTED, Check, Report
+from lenetkit.conformance.suite import Suite
 from lenetkit.layers.base import Layer
-from lenetkit.testing.layer_gradients import GRADIENT_CHECKS
-from lenetkit.testing.layer_memory import MEMORY_CHECKS
-from lenetkit.testing.layer_modes import MODE_CHECKS
-from lenetkit.testing.layer_shapes import SHAPE_CHECKS
-from lenetkit.testing.passes import LayerCase
-from lenetkit.testing.report import NOTHING_EXPECTED, Check, Report
-from lenetkit.testing.suite import Suite
 
 SUITE = Suite(Layer, LayerCase, (*SHAPE_CHECKS, *GRADIENT_CHECKS, *MEMORY_CHECKS, *MODE_CHECKS))
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from lenetkit.testing.compare import Array, expect_shape, fail, where
+from lenetkit.conformance.compare import Array, expect_shape, fail, where
 
 STEP = 1e-5
 TOLERANCE = 1e-5
@@ -32,45 +32,31 @@ def spread(shape: tuple[int, ...], seed: int = 0) -> Array:
     return 6 * (places + 0.5 + 0.2 * rng.uniform(0.5, 1)) / max(size, 1) - 3
 
 
-class Perturbation:
-    """How the result of a function changes when single values move.
-
-    `f` must read `values`, which are changed in place and restored.
-    """
-
-    def __init__(self, f: Callable[[], Array], values: Array, weights: Array) -> None:
-        self.f, self.weights = f, weights
-        self.flat = values.reshape(-1)
-        if not np.shares_memory(self.flat, values) and values.size:
-            raise ValueError("values must be contiguous")
-        self.base = f().astype(np.float64)
-
-    def change(self, place: int, step: float) -> Array:
-        """f(values) after one value moves by `step`, minus f(values)."""
-        value = self.flat[place]
-        self.flat[place] = value + step
-        try:
-            moved = self.f().astype(np.float64)
-        finally:
-            self.flat[place] = value
-        return moved - self.base
-
-    def slopes(self, place: int, step: float) -> tuple[float, float]:
-        """The left and right slopes of Σ weights · f()."""
-        right = float((self.change(place, step) * self.weights).sum()) / step
-        left = -float((self.change(place, -step) * self.weights).sum()) / step
-        return left, right
-
-    def column(self, place: int) -> Array:
-        """∂y/∂value for every y: a column of the Jacobian."""
-        return (self.change(place, STEP) - self.change(place, -STEP)) / (2 * STEP)
-
-
 def chosen(size: int, seed: int = 0) -> Array:
     """The places to perturb: all of them, or a random choice."""
     if size <= MAX_VALUES:
         return np.arange(size)
     return np.sort(np.random.default_rng(seed).choice(size, MAX_VALUES, replace=False))
+
+
+def _changes(f: Callable[[], Array], values: Array) -> Callable[[int, float], Array]:
+    """`change(place, step)` is f() after the value at a place moves by `step`, minus f().
+
+    `f` must read `values`, which are changed in place and restored.
+    """
+    flat, base = values.reshape(-1), f().astype(np.float64)
+    if not np.shares_memory(flat, values) and values.size:
+        raise ValueError("values must be contiguous")
+
+    def change(place: int, step: float) -> Array:
+        value = flat[place]
+        flat[place] = value + step
+        try:
+            return f().astype(np.float64) - base
+        finally:
+            flat[place] = value
+
+    return change
 
 
 def expect_gradient(
@@ -81,14 +67,18 @@ def expect_gradient(
     `batch` only helps to guess the likely cause.
     """
     expect_shape(found, values.shape, what, f"a gradient has its array's shape, {values.shape}")
-    perturbation = Perturbation(f, values, weights)
-    places = chosen(values.size)
-    numeric = np.array([np.mean(perturbation.slopes(int(p), STEP)) for p in places])
+    change, places = _changes(f, values), chosen(values.size)
+
+    def slopes(place: int, step: float) -> tuple[float, float]:
+        right = float((change(place, step) * weights).sum()) / step
+        left = -float((change(place, -step) * weights).sum()) / step
+        return left, right
+
+    numeric = np.array([np.mean(slopes(int(place), STEP)) for place in places])
     analytic = found.reshape(-1)[places].astype(np.float64)
-    limit = _limit(numeric)
-    kinks = []
+    limit, kinks = _limit(numeric), []
     for i in np.flatnonzero(~(np.abs(analytic - numeric) <= limit)):
-        left, right = perturbation.slopes(int(places[i]), STEP / 10)
+        left, right = slopes(int(places[i]), STEP / 10)
         numeric[i] = (left + right) / 2
         if abs(right - left) > max(1e3 * limit, 1e-3 * abs(left)):
             kinks.append(int(i))
@@ -108,9 +98,8 @@ def expect_squared_jacobian(
 ) -> None:
     """Raises CheckFailed unless found_i = Σ_j (∂y_j/∂values_i)² · weights_j for y = f()."""
     expect_shape(found, values.shape, what)
-    perturbation = Perturbation(f, values, weights)
-    places = chosen(values.size)
-    columns = [perturbation.column(int(place)) for place in places]
+    change, places = _changes(f, values), chosen(values.size)
+    columns = [(change(int(p), STEP) - change(int(p), -STEP)) / (2 * STEP) for p in places]
     numeric = np.array([float((column**2 * weights).sum()) for column in columns])
     analytic = found.reshape(-1)[places].astype(np.float64)
     _expect_close(analytic, numeric, 10 * _limit(numeric), places, values.shape, what)

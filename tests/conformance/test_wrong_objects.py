@@ -6,26 +6,16 @@ from typing import Any
 
 import pytest
 
-from lenetkit.data.source import Place
+from lenetkit.conformance.examples import checks_of
 from lenetkit.data.transforms import OneHot, Pad, Scale, Standardize
 from lenetkit.initializers import HeNormal, Normal
 from lenetkit.kernels.numpy_kernels import NumpyKernels
+from lenetkit.layers.base import Layer
 from lenetkit.losses import MeanSquaredError, SoftmaxCrossEntropy
 from lenetkit.optimizers import SGD, Adam
 from lenetkit.options import Configurable
 from lenetkit.schedules import Cosine, Step
-from lenetkit.testing import (
-    Check,
-    dataset_checks,
-    initializer_checks,
-    kernel_checks,
-    layer_checks,
-    loss_checks,
-    optimizer_checks,
-    run_checks,
-    schedule_checks,
-    transform_checks,
-)
+from lenetkit.testing import layer_checks, run_checks
 from tests.support.right_plugins import Affine, Bend, Center, Noise
 from tests.support.wrong_data import WRONG_DATASETS, WRONG_TRANSFORMS, Stripes
 from tests.support.wrong_gradients import WRONG_GRADIENTS
@@ -39,27 +29,10 @@ from tests.support.wrong_others import (
 )
 
 
-def checks_of(thing: Any) -> list[Check]:
-    """The checks of an object of any kind."""
-    kinds: dict[str, Any] = {
-        "lenetkit.losses": loss_checks,
-        "lenetkit.optimizers": optimizer_checks,
-        "lenetkit.schedules": schedule_checks,
-        "lenetkit.initializers": initializer_checks,
-        "lenetkit.transforms": transform_checks,
-        "lenetkit.kernels": kernel_checks,
-    }
-    if thing.group == "lenetkit.layers":
-        return layer_checks(thing, (6,))
-    if thing.group == "lenetkit.datasets":
-        return dataset_checks(thing, Place())
-    made: list[Check] = kinds[thing.group](thing)
-    return made
-
-
 def failures(thing: Configurable) -> dict[str, str]:
     """The failed checks of an object by name, with their messages."""
-    return {result.name: result.message for result in run_checks(checks_of(thing)).of("failed")}
+    checks = layer_checks(thing, (6,)) if isinstance(thing, Layer) else checks_of(thing, "wrong")
+    return {result.name: result.message for result in run_checks(checks).of("failed")}
 
 
 WRONG_LAYERS: dict[Any, str] = {**WRONG_GRADIENTS, **WRONG_HABITS}

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lenetkit.arrays import Array
-from lenetkit.layers.base import Params, SecondOrderLayer
-from lenetkit.layers.call import Call
-from lenetkit.testing.compare import (
+from lenetkit.conformance.compare import (
     expect_all_same,
     expect_dtype,
     expect_finite,
@@ -15,9 +13,11 @@ from lenetkit.testing.compare import (
     expect_shape,
     fail,
 )
-from lenetkit.testing.numeric import expect_gradient, expect_squared_jacobian
-from lenetkit.testing.passes import BATCH, LayerCase
-from lenetkit.testing.report import CheckSkipped
+from lenetkit.conformance.numeric import expect_gradient, expect_squared_jacobian
+from lenetkit.conformance.passes import BATCH, LayerCase
+from lenetkit.conformance.report import CheckSkipped
+from lenetkit.layers.base import Params, SecondOrderLayer
+from lenetkit.layers.call import Call
 
 NEAR = 1e-9
 

@@ -7,16 +7,16 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 from lenetkit.arrays import Shape
+from lenetkit.conformance import initializers, kernels, losses, optimizers, schedules
+from lenetkit.conformance.datasets import dataset_checks
+from lenetkit.conformance.layers import layer_checks
+from lenetkit.conformance.report import Check
+from lenetkit.conformance.transforms import transform_checks
 from lenetkit.data.source import DataSource, Place
 from lenetkit.data.transforms import Transform
 from lenetkit.errors import OptionError, ShapeError
 from lenetkit.layers.base import Layer
 from lenetkit.options import Configurable, Option, options_of
-from lenetkit.testing import initializers, kernels, losses, optimizers, schedules
-from lenetkit.testing.datasets import dataset_checks
-from lenetkit.testing.layers import layer_checks
-from lenetkit.testing.report import Check
-from lenetkit.testing.transforms import transform_checks
 
 SHAPES: tuple[Shape, ...] = ((3, 8, 7), (12,))
 """Input shapes to try layers on: an image and a row."""
@@ -27,7 +27,7 @@ def example_checks(cls: type[Configurable], name: str) -> list[Check]:
     return [
         check
         for number, example in enumerate(examples(cls), start=1)
-        for check in _checks(example, name if number == 1 else f"{name} #{number}")
+        for check in checks_of(example, name if number == 1 else f"{name} #{number}")
     ]
 
 
@@ -46,7 +46,8 @@ def examples(cls: type[Configurable]) -> Sequence[Configurable]:
     return []
 
 
-def _checks(example: Configurable, name: str) -> list[Check]:
+def checks_of(example: Configurable, name: str) -> list[Check]:
+    """The checks of an object of any kind; of a layer, on every trial shape that it accepts."""
     if isinstance(example, Layer):
         return [
             check

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from lenetkit.arrays import Array, Shape, Views
+from lenetkit.conformance.numeric import spread
 from lenetkit.kernels.numpy_kernels import NumpyKernels
 from lenetkit.layers.base import Layer, Params, ParamSpec
 from lenetkit.layers.call import Call
-from lenetkit.testing.numeric import spread
 
 KEY = (3,)
 BATCH = 3

@@ -12,13 +12,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from lenetkit.conformance.compare import fail
+from lenetkit.conformance.report import CheckSkipped
 from lenetkit.errors import PluginError, SpecError
 from lenetkit.options import Configurable, base_of, options_of
 from lenetkit.registry.catalog import installed
 from lenetkit.spec.bind import Binder
 from lenetkit.spec.nodes import MapNode, Mark, parse
-from lenetkit.testing.compare import fail
-from lenetkit.testing.report import CheckSkipped
 
 _DECORATE = "decorate the class itself with @dataclass(frozen=True, kw_only=True)"
 _MORE = "the object holds more than its options"

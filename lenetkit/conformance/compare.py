@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lenetkit.testing.report import CheckFailed
+from lenetkit.conformance.report import CheckFailed
 
 Array = NDArray[Any]
 

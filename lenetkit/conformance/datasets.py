@@ -13,12 +13,12 @@ from unittest import mock
 
 import numpy as np
 
+from lenetkit.conformance.common import Unchanged
+from lenetkit.conformance.compare import expect_finite, expect_same, expect_shape, fail
+from lenetkit.conformance.report import NOTHING_EXPECTED, Check, CheckSkipped, Report
+from lenetkit.conformance.suite import Suite, promises_in
 from lenetkit.data.source import SPLITS, DataSource, Place, Preparation, Samples, Split
 from lenetkit.errors import DataError
-from lenetkit.testing.common import Unchanged
-from lenetkit.testing.compare import expect_finite, expect_same, expect_shape, fail
-from lenetkit.testing.report import NOTHING_EXPECTED, Check, CheckSkipped, Report
-from lenetkit.testing.suite import Suite, promises_in
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 
 from lenetkit.arrays import Array
-from lenetkit.testing.common import Unchanged
-from lenetkit.testing.compare import (
+from lenetkit.conformance.common import Unchanged
+from lenetkit.conformance.compare import (
     expect_all_same,
     expect_dtype,
     expect_finite,
     expect_untouched,
     warnings_as_failures,
 )
-from lenetkit.testing.passes import BATCH, LayerCase
-from lenetkit.testing.report import CheckSkipped
+from lenetkit.conformance.passes import BATCH, LayerCase
+from lenetkit.conformance.report import CheckSkipped
 
 NEAR = 1e-9
 

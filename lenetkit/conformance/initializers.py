@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from lenetkit.arrays import Array, Shape
+from lenetkit.conformance.common import Unchanged
+from lenetkit.conformance.compare import expect_finite, expect_same, expect_shape, fail
+from lenetkit.conformance.report import CheckSkipped
+from lenetkit.conformance.suite import Suite, promises_in
 from lenetkit.initializers import Initializer
-from lenetkit.testing.common import Unchanged
-from lenetkit.testing.compare import expect_finite, expect_same, expect_shape, fail
-from lenetkit.testing.report import CheckSkipped
-from lenetkit.testing.suite import Suite, promises_in
 
 SHAPES: tuple[Shape, ...] = ((6, 3, 5, 5), (10, 84), (7,), (1, 1), (2, 3, 4), ())
 LARGE = (100, 60)

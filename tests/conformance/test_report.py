@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lenetkit.conformance.numeric import expect_gradient, likely_cause, spread
 from lenetkit.data.source import Place
 from lenetkit.layers.activations import ReLU, Tanh
 from lenetkit.layers.linear import Linear
@@ -30,7 +31,6 @@ from lenetkit.testing import (
     layer_checks,
     run_checks,
 )
-from lenetkit.testing.numeric import expect_gradient, likely_cause, spread
 from tests.support.right_plugins import Affine
 from tests.support.wrong_gradients import ForgottenBias
 

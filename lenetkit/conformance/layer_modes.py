@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from lenetkit.conformance.compare import expect_all_same, expect_same, fail
+from lenetkit.conformance.passes import BATCH, KEY, LayerCase
+from lenetkit.conformance.report import CheckSkipped
 from lenetkit.files import tensorfile
 from lenetkit.layers.base import Layer
-from lenetkit.testing.compare import expect_all_same, expect_same, fail
-from lenetkit.testing.passes import BATCH, KEY, LayerCase
-from lenetkit.testing.report import CheckSkipped
 
 NEAR = 1e-9
 

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar, TypeVarTuple
 
+from lenetkit.conformance.common import COMMON
+from lenetkit.conformance.report import NOTHING_EXPECTED, Check, CheckFailed, Report, run_checks
 from lenetkit.options import Configurable, options_of
-from lenetkit.testing.common import COMMON
-from lenetkit.testing.report import NOTHING_EXPECTED, Check, CheckFailed, Report, run_checks
 
 Thing = TypeVar("Thing", bound=Configurable)
 Context = TypeVarTuple("Context")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from lenetkit.conformance.common import Unchanged
+from lenetkit.conformance.compare import fail
+from lenetkit.conformance.suite import Suite, promises_in
 from lenetkit.schedules import Moment, Schedule
-from lenetkit.testing.common import Unchanged
-from lenetkit.testing.compare import fail
-from lenetkit.testing.suite import Suite, promises_in
 
 RATE = 0.1
 RUNS = ((4, 5), (1, 3), (7, 1), (100, 12))

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from lenetkit.arrays import Shape
+from lenetkit.conformance import compare
+from lenetkit.conformance.common import Unchanged
+from lenetkit.conformance.report import NOTHING_EXPECTED, Check, CheckSkipped, Report
+from lenetkit.conformance.suite import Suite, promises_in
 from lenetkit.data.transforms import Images, Transform
-from lenetkit.testing import compare
-from lenetkit.testing.common import Unchanged
-from lenetkit.testing.report import NOTHING_EXPECTED, Check, CheckSkipped, Report
-from lenetkit.testing.suite import Suite, promises_in
 
 BATCH, CLASSES = 4, 3
 LABELS = np.array([0, 2, 1, 1])

@@ -12,19 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from lenetkit.kernels.base import Kernels
-from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.testing import compare
-from lenetkit.testing.common import Unchanged
-from lenetkit.testing.operation_cases import (
+from lenetkit.conformance import compare
+from lenetkit.conformance.common import Unchanged
+from lenetkit.conformance.operation_cases import (
     AVG_POOLINGS,
     CONVOLUTIONS,
     MAX_POOLINGS,
     OperationCase,
     Results,
 )
-from lenetkit.testing.passes import FilledCall
-from lenetkit.testing.suite import Suite, promises_in
+from lenetkit.conformance.passes import FilledCall
+from lenetkit.conformance.suite import Suite, promises_in
+from lenetkit.kernels.base import Kernels
+from lenetkit.kernels.numpy_kernels import NumpyKernels
 
 DTYPES: tuple[Any, ...] = (np.float32, np.float64)
 ROUNDING = {np.dtype(np.float32): 2e-5, np.dtype(np.float64): 1e-11}

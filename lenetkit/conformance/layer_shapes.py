@@ -5,6 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from lenetkit.arrays import Shape, shape_text
+from lenetkit.conformance.compare import (
+    expect_finite,
+    expect_same,
+    expect_shape,
+    fail,
+    warnings_as_failures,
+)
+from lenetkit.conformance.passes import BATCH, LayerCase
+from lenetkit.conformance.report import CheckFailed, CheckSkipped
 from lenetkit.errors import ShapeError
 from lenetkit.initializers import Initializer
 from lenetkit.layers.base import Cost, ParamSpec
@@ -13,15 +22,6 @@ from lenetkit.options import options_of
 from lenetkit.registry.catalog import installed
 from lenetkit.spec.nodes import Mark
 from lenetkit.spec.sections import NamedLayer
-from lenetkit.testing.compare import (
-    expect_finite,
-    expect_same,
-    expect_shape,
-    fail,
-    warnings_as_failures,
-)
-from lenetkit.testing.passes import BATCH, LayerCase
-from lenetkit.testing.report import CheckFailed, CheckSkipped
 
 
 def declared_shape_is_a_tuple_of_sizes(case: LayerCase) -> None:

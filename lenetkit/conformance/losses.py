@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from lenetkit.arrays import Array
+from lenetkit.conformance import compare
+from lenetkit.conformance.common import Unchanged
+from lenetkit.conformance.numeric import expect_gradient, spread
+from lenetkit.conformance.suite import Suite, promises_in
 from lenetkit.losses import Loss, Targets
-from lenetkit.testing import compare
-from lenetkit.testing.common import Unchanged
-from lenetkit.testing.numeric import expect_gradient, spread
-from lenetkit.testing.suite import Suite, promises_in
 
 N, K = 5, 4
 LABELS = np.array([3, 0, 2, 2, 1])

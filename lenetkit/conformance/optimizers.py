@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from lenetkit.arrays import Array
+from lenetkit.conformance import compare
+from lenetkit.conformance.common import Unchanged
+from lenetkit.conformance.report import CheckSkipped
+from lenetkit.conformance.suite import Suite, promises_in
 from lenetkit.optimizers import Optimizer, SecondOrderOptimizer
-from lenetkit.testing import compare
-from lenetkit.testing.common import Unchanged
-from lenetkit.testing.report import CheckSkipped
-from lenetkit.testing.suite import Suite, promises_in
 
 SIZE, STEPS = 6, 5
 RATE = 0.01

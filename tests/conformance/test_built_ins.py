@@ -1,0 +1,133 @@
+"""Everything that lenetkit registers itself keeps what its kind promises: one test a check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lenetkit import authoring as kit
+from lenetkit import schedules, testing
+from lenetkit.conformance.examples import checks_of
+from lenetkit.conformance.suite import subject_of
+from lenetkit.data.distortions import Elastic, RandomAffine
+from lenetkit.data.folder import IdxFolder
+from lenetkit.data.mnist import Mnist
+from lenetkit.data.synthetic import SyntheticDigits
+from lenetkit.data.transforms import OneHot, Pad, Scale, Standardize
+from lenetkit.options import Configurable
+from lenetkit.registry.catalog import installed
+
+LAYERS: list[tuple[kit.Layer, kit.Shape]] = [
+    (kit.Conv2d(out_channels=3, kernel_size=3, stride=(1, 2), padding=1), (2, 5, 6)),
+    (kit.Conv2d(out_channels=4, kernel_size=2, groups=2, dilation=2), (4, 5, 5)),
+    (kit.Conv2d(out_channels=3, kernel_size=1, bias=False), (2, 3, 4)),
+    (kit.Conv2d(out_channels=2, kernel_size=3, weight_init=kit.HeNormal()), (1, 5, 5)),
+    (kit.MaxPool2d(kernel_size=2), (2, 5, 6)),
+    (kit.MaxPool2d(kernel_size=3, stride=1, padding=1), (2, 5, 4)),
+    (kit.AvgPool2d(kernel_size=2), (2, 5, 6)),
+    (kit.AvgPool2d(kernel_size=3, stride=2, padding=1, count_include_pad=False), (2, 5, 4)),
+    (kit.ReLU(), (2, 3, 4)),
+    (kit.LeakyReLU(), (2, 3, 4)),
+    (kit.LeakyReLU(negative_slope=0.3), (7,)),
+    (kit.Sigmoid(), (2, 3, 4)),
+    (kit.Tanh(), (3, 4)),
+    (kit.Flatten(), (2, 3, 4)),
+    (kit.Linear(out_features=5), (2, 3, 4)),
+    (kit.Linear(out_features=5, bias=False), (7,)),
+    (kit.Dropout(p=0.4), (2, 3, 4)),
+    (kit.Dropout(p=0.0), (9,)),
+    (kit.BatchNorm2d(), (2, 3, 4)),
+    (kit.BatchNorm2d(affine=False, eps=0.1), (3, 2, 2)),
+]
+DATASETS: list[kit.DataSource] = [
+    Mnist(),
+    IdxFolder(title="digits"),
+    SyntheticDigits(train=12, test=6),
+]
+OTHERS: list[Configurable] = [
+    kit.SoftmaxCrossEntropy(),
+    kit.MeanSquaredError(),
+    kit.SGD(),
+    kit.SGD(momentum=0.9, weight_decay=0.1),
+    kit.SGD(momentum=0.9, nesterov=True),
+    kit.Adam(),
+    kit.Adam(weight_decay=0.1, betas=(0.5, 0.6)),
+    schedules.Constant(),
+    schedules.Step(step_size=2),
+    schedules.Cosine(),
+    schedules.Cosine(min_lr=0.01),
+    schedules.OneCycle(),
+    schedules.Piecewise(boundaries=(2, 5), values=(0.5, 0.2, 0.1)),
+    kit.Normal(),
+    kit.Normal(mean=3, std=0.5),
+    kit.Uniform(),
+    kit.Uniform(low=1, high=4),
+    kit.XavierNormal(),
+    kit.XavierUniform(gain=2),
+    kit.HeNormal(),
+    kit.HeUniform(),
+    kit.Constant(value=0.1),
+    kit.Zeros(),
+    Scale(),
+    Scale(low=-1, high=1),
+    Standardize(),
+    Standardize(mean=0.13, std=0.31),
+    Pad(padding=2),
+    Pad(padding=(2, 1), value=-0.5),
+    OneHot(),
+    RandomAffine(degrees=20, translate=(0.2, 0.1), scale=(0.7, 1.4), shear=15),
+    Elastic(alpha=8, sigma=2),
+    kit.NumpyKernels(),
+]
+
+
+@testing.parametrize(
+    [check for layer, shape in LAYERS for check in testing.layer_checks(layer, shape)]
+)
+def test_layers(check: testing.Check) -> None:
+    check()
+
+
+def name_of(thing: Configurable) -> str:
+    """For ids: the names of an initializer and of a schedule may be the same."""
+    return f"{thing.group.removeprefix('lenetkit.')}-{subject_of(thing)}"
+
+
+@testing.parametrize([check for thing in OTHERS for check in checks_of(thing, name_of(thing))])
+def test_other_kinds(check: testing.Check) -> None:
+    check()
+
+
+@testing.parametrize(testing.transform_checks(Standardize(), (3, 7, 5), name="three channels"))
+def test_transform_of_channels(check: testing.Check) -> None:
+    check()
+
+
+@pytest.mark.parametrize("source", DATASETS, ids=lambda source: type(source).__name__)
+@pytest.mark.parametrize("name", [check.name for check in checks_of(DATASETS[0], "names only")])
+def test_dataset(source: kit.DataSource, name: str, make_idx: Callable[..., Path]) -> None:
+    """MNIST's files are not available: small ones under its names stand in."""
+    place = kit.Place((make_idx(),))
+    next(check for check in testing.dataset_checks(source, place) if check.name == name)()
+
+
+KINDS = [
+    kit.Layer,
+    kit.Loss,
+    kit.Optimizer,
+    kit.Schedule,
+    kit.Initializer,
+    kit.Transform,
+    kit.Kernels,
+    kit.DataSource,
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_registered_name_of_ours_is_checked(kind: type[Configurable]) -> None:
+    registry = installed().registry(kind)
+    ours = {e.name for e in registry.entries() if e.provider.distribution == "lenetkit"}
+    checked = [layer for layer, _ in LAYERS] + DATASETS + OTHERS
+    assert {registry.name_of(type(thing)) for thing in checked if isinstance(thing, kind)} == ours
