@@ -30,7 +30,7 @@ train: {epochs: 2, batch_size: 5, optimizer: {type: adam, lr: 0.01}, schedule: o
 
 @dataclass(frozen=True)
 class Said:
-    """What a command said and its exit status."""
+    """The output and exit status of a command."""
 
     status: int
     out: str
@@ -47,7 +47,7 @@ Call = Callable[..., Said]
 
 @pytest.fixture(autouse=True)
 def _ctrl_c() -> Iterator[None]:
-    """Ctrl-C interrupts, also where the tests run in the background, which ignores it."""
+    """Ctrl-C interrupts even if the tests run in the background, where it is ignored."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
