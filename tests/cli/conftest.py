@@ -32,7 +32,7 @@ Call = RunCommand
 
 @pytest.fixture(autouse=True)
 def _ctrl_c() -> Iterator[None]:
-    """Ctrl-C interrupts, also where the tests run in the background, which ignores it."""
+    """Ctrl-C interrupts even if the tests run in the background, where it is ignored."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

@@ -1,4 +1,4 @@
-"""`lenetkit bench`: what its tables and its JSON hold; never how long anything took."""
+"""`lenetkit bench`: its tables and its JSON; never how long anything took."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lenetkit.kernels.numpy_kernels import NumpyKernels
 
 @dataclass(frozen=True, kw_only=True)
 class Plain(NumpyKernels):
-    """NumPy's, each layer alone."""
+    """NumPy's, without fusing."""
 
     def fuse(self, layers):
         return None
@@ -63,7 +63,7 @@ PROFILE = {
 
 
 def closed(properties: dict[str, Any]) -> dict[str, Any]:
-    """An object of these keys, all of them and no others."""
+    """An object with exactly these keys."""
     return {
         "type": "object",
         "properties": properties,
@@ -131,7 +131,7 @@ def test_tables_fit_a_terminal_of_80_columns(call: Call, plain: Path, more: list
     assert max(map(len, said.out.splitlines())) <= 80
 
 
-def test_the_spec_s_own_batch_size_unless_told(call: Call, small: Path) -> None:
+def test_batch_size_defaults_to_the_specs(call: Call, small: Path) -> None:
     profile = call("bench", small, "--steps", "1", "--json").json["profiles"][0]
     assert (profile["batch_size"], profile["steps"]) == (5, 1)
     said = call("bench", small, "--steps", "1", "--batch-size", "3", "--json")
@@ -196,7 +196,7 @@ def test_kernel_sets_side_by_side(call: Call, plain: Path) -> None:
     assert (len(one["layers"]), len(other["layers"])) == (7, 11)
 
 
-def test_kernels_and_set_are_those_of_other_commands(call: Call, plain: Path) -> None:
+def test_kernels_and_set_work_as_in_other_commands(call: Call, plain: Path) -> None:
     facts = call(
         "bench", "lenet5", "--plugin", plain, "--kernels", "plain", "--steps", "1",
         "--set", "layers.pool1.type=avg_pool2d", "--json",
@@ -247,7 +247,7 @@ def test_wrong_input_is_named(call: Call, arguments: tuple[str, ...], message: s
     assert message in said.err
 
 
-def test_a_busy_machine_is_told_of(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_busy_machine_is_noted(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     note = "note: whole steps take much longer than the medians of their parts added up"
     for told in (True, False):
         monkeypatch.setattr(Profile, "disturbed", told)

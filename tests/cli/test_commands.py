@@ -1,4 +1,4 @@
-"""The commands as a user meets them: results, files, exit status, messages."""
+"""The commands as a user sees them: results, files, exit status, messages."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_every_command_has_help_with_an_example(call: Call, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_list_of_commands_says_what_each_says_of_itself(call: Call, name: str) -> None:
+def test_the_list_of_commands_matches_their_help(call: Call, name: str) -> None:
     command = cli.get_command(click.Context(cli), name)
     line = next(line for line in call("--help").out.splitlines() if line.split()[:1] == [name])
     assert command is not None
@@ -159,7 +159,7 @@ def test_train_numbers_its_run_folders(call: Call, small: Path) -> None:
     assert sorted(path.name for path in Path("runs/small").iterdir()) == ["001", "002"]
 
 
-def test_quiet_says_the_result_only(call: Call, small: Path) -> None:
+def test_quiet_prints_the_result_only(call: Call, small: Path) -> None:
     said = call("train", small, "--epochs", "1", "--quiet")
     assert said.err == ""
     assert said.out.startswith("small on stripes: test ")
@@ -172,14 +172,14 @@ def test_an_epoch_is_a_line_on_standard_error(call: Call, small: Path) -> None:
     assert "→ " + str(Path("runs/small/001")) in said.err
 
 
-def test_same_seed_same_model_other_seed_another(call: Call, small: Path) -> None:
+def test_the_seed_determines_the_model(call: Call, small: Path) -> None:
     for out, seed in (("a", "0"), ("b", "0"), ("c", "1")):
         assert call("train", small, "--out", out, "--seed", seed, "--quiet").status == 0
     models = [Path(out, "model.safetensors").read_bytes() for out in "abc"]
     assert models[0] == models[1] != models[2]
 
 
-def test_out_is_never_written_over(call: Call, small: Path) -> None:
+def test_out_is_never_overwritten(call: Call, small: Path) -> None:
     Path("mine").mkdir()
     Path("mine/notes.txt").write_text("keep", "utf-8")
     said = call("train", small, "--out", "mine")
@@ -273,7 +273,7 @@ def test_predict_reads_files_and_folders(call: Call, small: Path, tmp_path: Path
     assert "a.png" in call("predict", "run/model.safetensors", folder / "a.png").out
 
 
-def test_predict_answers_for_the_good_pictures_beside_a_bad_one(
+def test_predict_reads_the_good_pictures_despite_a_bad_one(
     call: Call, small: Path, tmp_path: Path
 ) -> None:
     call("train", small, "--out", "run", "--quiet")
@@ -285,7 +285,7 @@ def test_predict_answers_for_the_good_pictures_beside_a_bad_one(
     assert "bad.png" in said.err
 
 
-def test_evaluate_does_not_take_the_fallback_for_what_the_model_learned(
+def test_evaluate_does_not_mistake_the_fallback_for_the_training_data(
     call: Call, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fallback = "data.fallback={type: synthetic_digits, train: 20, test: 10}"
@@ -296,7 +296,7 @@ def test_evaluate_does_not_take_the_fallback_for_what_the_model_learned(
     assert "the model was trained on stripes, which was not found" in said.err
 
 
-def test_floats_up_to_1_are_no_pixels(call: Call, small: Path) -> None:
+def test_floats_up_to_1_are_not_pixels(call: Call, small: Path) -> None:
     call("train", small, "--out", "run", "--quiet")
     images = np.random.default_rng(0).integers(0, 256, (2, 8, 8))
     trained = lenetkit.load("run")
@@ -329,7 +329,7 @@ def test_a_damaged_result_is_named(call: Call, small: Path, text: str) -> None:
     assert f"error: {Path('run/result.json')}: is damaged: " in said.err
 
 
-def test_plot_draws_all_pictures_again(call: Call, small: Path) -> None:
+def test_plot_redraws_all_pictures(call: Call, small: Path) -> None:
     call("train", small, "--out", "run", "--quiet")
     for name in PICTURES:
         Path("run", name).unlink()
@@ -339,7 +339,7 @@ def test_plot_draws_all_pictures_again(call: Call, small: Path) -> None:
     assert all(Path("run", name).is_file() for name in PICTURES)
 
 
-def test_plot_without_the_data_says_what_it_left(
+def test_plot_without_the_data_says_what_is_unchanged(
     call: Call, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     call("train", small, "--out", "run", "--quiet")
@@ -358,7 +358,7 @@ def test_data_info_and_show(call: Call, small: Path) -> None:
         picture.verify()
 
 
-def test_a_run_goes_on_bit_for_bit_after_an_interruption(
+def test_an_interrupted_run_resumes_bit_for_bit(
     call: Call, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert call("train", small, "--out", "whole", "--quiet").status == 0
@@ -419,7 +419,7 @@ def test_resume_takes_the_same_spec_again(call: Call, small: Path) -> None:
     assert said.status == 0, said.err
 
 
-def test_resume_does_not_go_with_what_it_would_ignore(call: Call, small: Path) -> None:
+def test_resume_refuses_options_that_it_would_ignore(call: Call, small: Path) -> None:
     call("train", small, "--out", "run", "--quiet")
     said = call("train", "--resume", "run", "--out", "other")
     assert said.status == 2
@@ -533,7 +533,7 @@ def test_resume_to_fewer_epochs_than_done_is_refused(call: Call, small: Path) ->
     assert "run: has done 2 epochs already; expected --epochs above that, found 1" in said.err
 
 
-def test_a_damaged_table_keeps_a_run_from_going_on(call: Call, small: Path) -> None:
+def test_a_damaged_table_prevents_resuming(call: Call, small: Path) -> None:
     call("train", small, "--out", "run", "--quiet")
     Path("run/metrics.csv").write_bytes(b"\xff\xfe\x00")
     said = call("train", "--resume", "run", "--epochs", "3")
@@ -564,7 +564,7 @@ def test_the_python_calls_of_the_readme(small: Path) -> None:
 def test_an_empty_value_removes_nothing(
     call: Call, arguments: tuple[str, str], message: str
 ) -> None:
-    """Such as an unset variable of a shell script gives."""
+    """As from an unset variable in a shell script."""
     said = call("bench", "lenet5", "--steps", "1", *arguments)
     assert (said.status, said.err) == (2, message)
 
@@ -573,13 +573,13 @@ def test_an_empty_value_removes_nothing(
     ("option", "value"),
     [("--threads", "1000"), ("--batch-size", "9" * 20), ("--steps", "9" * 20), ("--threads", "0")],
 )
-def test_numbers_that_cannot_be_had_are_refused(call: Call, option: str, value: str) -> None:
+def test_numbers_out_of_range_are_refused(call: Call, option: str, value: str) -> None:
     said = call("bench", "lenet5", "--steps", "1", option, value)
     assert said.status == 2
     assert f"error: invalid value for '{option}': {value} is not in the range 1<=x<=" in said.err
 
 
-def test_a_plugins_error_without_a_text_is_called_by_its_type(
+def test_an_error_without_a_message_is_named_by_its_type(
     call: Call, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*arguments: Any) -> Any:
@@ -591,7 +591,7 @@ def test_a_plugins_error_without_a_text_is_called_by_its_type(
     assert said.err.startswith("error: OSError; the run stopped\n  run: saved at step 0; ")
 
 
-def test_too_little_memory_is_said_with_its_reason(
+def test_too_little_memory_is_reported(
     call: Call, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*arguments: Any) -> Any:

@@ -1,4 +1,4 @@
-"""`lenetkit data`: where files are looked for, and what is said where they are not."""
+"""`lenetkit data`: where files are looked for, and what is said if they are missing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.cli.conftest import Call
 MakeIdx = Callable[..., Path]
 
 
-def test_a_data_dir_without_the_files_is_passed_by_and_named(
+def test_a_data_dir_without_the_files_is_skipped_and_named(
     call: Call, small: Path, tmp_path: Path
 ) -> None:
     empty = tmp_path / "empty – 空"

@@ -1,4 +1,4 @@
-"""Files of any name, and things that are no files, in the commands that take paths."""
+"""Files of any name, and special files, in the commands that take paths."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_predict_on_a_folder_of_nothing_and_on_a_folder_of_folders(call: Call) -
     assert "no pictures among the 0 files" in call("predict", "模型 a.safetensors", "folders").err
 
 
-def test_predict_says_what_is_no_picture_and_reads_the_rest(call: Call) -> None:
+def test_predict_names_files_that_are_not_pictures_and_reads_the_rest(call: Call) -> None:
     Path("notes.txt").write_text("hello", "utf-8")
     things = ["notes.txt", os.devnull, "模型 a.safetensors", NAMES[0]]
     kinds = ["is a text", "is a device", "is a safetensors file"]
@@ -116,7 +116,7 @@ def test_a_picture_of_such_a_name_found_in_a_folder_is_too(call: Call) -> None:
     assert said.err.count("\n") == 1
 
 
-def test_a_line_end_alone_escapes_no_message(call: Call) -> None:
+def test_a_line_break_alone_does_not_corrupt_messages(call: Call) -> None:
     said = call(
         "summary", "lenet5", "--set", "name=null\n", "--set", "train.epoch=1", "--set", "x=1"
     )

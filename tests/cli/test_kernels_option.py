@@ -1,4 +1,4 @@
-"""`--kernels`: another implementation of convolution and pooling than the spec's or the model's."""
+"""`--kernels` replaces the spec's or the model's convolution and pooling."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _fresh_catalog() -> Iterator[None]:
 
 @pytest.fixture
 def trained(call: Call, small: Path) -> Path:
-    """A run that was trained with kernels that are no longer there."""
+    """A run trained with kernels that are no longer available."""
     Path("other.py").write_text(OTHER, "utf-8")
     arguments = ("--kernels", "other", "--plugin", "other.py", "--out", "run", "--quiet")
     assert call("train", small, *arguments).status == 0
@@ -49,7 +49,7 @@ def trained(call: Call, small: Path) -> Path:
     return Path("run")
 
 
-def test_train_takes_the_kernels_it_is_told(trained: Path) -> None:
+def test_train_uses_the_given_kernels(trained: Path) -> None:
     assert "kernels: other\n" in (trained / "spec.yaml").read_text("utf-8")
 
 
@@ -63,7 +63,7 @@ def test_unknown_kernels_are_named(call: Call, small: Path, trained: Path) -> No
         model.load(trained, kernels="nunpy")
 
 
-def test_a_model_runs_where_the_kernels_of_its_training_are_not(
+def test_a_model_runs_without_the_kernels_it_was_trained_with(
     call: Call, trained: Path, tmp_path: Path
 ) -> None:
     pixels = np.eye(20, dtype=np.uint8) * 255

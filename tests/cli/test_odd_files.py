@@ -49,9 +49,7 @@ FILES = {
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_no_file_is_refused_by_its_own_name(
-    call: Call, small: Path, name: str, kind: str
-) -> None:
+def test_special_files_are_refused_by_name(call: Call, small: Path, name: str, kind: str) -> None:
     make, found = KINDS[kind]
     assert call("train", small, "--out", "run", "--quiet", "--epochs", "1").status == 0
     path = Path("run", name)
@@ -74,7 +72,7 @@ def test_what_is_no_file_is_refused_by_its_own_name(
         assert done.stderr.count("\n") == 1
 
 
-def test_a_lock_that_is_a_link_leaves_what_it_leads_to(call: Call, small: Path) -> None:
+def test_a_lock_that_is_a_link_leaves_its_target_alone(call: Call, small: Path) -> None:
     Path("run").mkdir()
     Path("precious").write_text("thoughts", "utf-8")
     _link("../precious")(Path("run/run.lock"))
@@ -119,7 +117,7 @@ def test_a_damaged_table_is_described(tmp_path: Path, text: str, found: str) -> 
     assert str(caught.value) == f"{folder.steps}: is damaged: {found}"
 
 
-def test_a_missing_checkpoint_is_named_with_what_is_left(call: Call, small: Path) -> None:
+def test_a_missing_checkpoint_is_named_with_what_remains(call: Call, small: Path) -> None:
     assert call("train", small, "--out", "run", "--quiet").status == 0
     path, kept = Path("run/checkpoint.safetensors"), Path("run/model.safetensors")
     path.unlink()

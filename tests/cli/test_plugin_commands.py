@@ -39,7 +39,7 @@ def test_info_shows_every_group_that_has_the_name(call: Call) -> None:
     assert facts[1]["options"][0]["required"]
 
 
-def test_info_of_nothing_suggests(call: Call) -> None:
+def test_info_on_an_unknown_name_suggests_one(call: Call) -> None:
     said = call("plugins", "info", "conv2")
     assert (said.status, said.err) == (
         2,
@@ -75,7 +75,7 @@ PLUGINS = {"doubled": Doubled}
 '''
 
 
-def test_check_of_a_wrong_file_says_what_fails(call: Call, tmp_path: Path) -> None:
+def test_check_of_a_faulty_file_says_what_fails(call: Call, tmp_path: Path) -> None:
     path = tmp_path / "doubled.py"
     path.write_text(WRONG, "utf-8")
     said = call("plugins", "check", path)
@@ -84,7 +84,7 @@ def test_check_of_a_wrong_file_says_what_fails(call: Call, tmp_path: Path) -> No
     assert "input_gradient" in said.out
 
 
-def test_check_of_nothing_suggests(call: Call) -> None:
+def test_check_of_an_unknown_name_suggests_one(call: Call) -> None:
     said = call("plugins", "check", "lenetkid")
     assert said.status == 2
     assert "nothing is registered as 'lenetkid'; did you mean 'lenetkit'?" in said.err
@@ -119,7 +119,7 @@ def test_new_refuses_a_bad_name(call: Call, tmp_path: Path, name: str) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_new_never_writes_over_a_folder(call: Call, tmp_path: Path) -> None:
+def test_new_never_overwrites_a_folder(call: Call, tmp_path: Path) -> None:
     (tmp_path / "my-layers").mkdir()
     said = call("plugins", "new", "my-layers", "--out", tmp_path)
     assert said.status == 2

@@ -129,9 +129,7 @@ def test_ctrl_c_while_a_file_runs_is_ctrl_c(call: Call, small: Path, tmp_path: P
     assert (said.status, said.err.strip()) == (130, "interrupted")
 
 
-def test_a_layer_that_ends_the_program_does_not_end_it_well(
-    call: Call, small: Path, elu: Path
-) -> None:
+def test_a_layer_that_exits_is_a_failure(call: Call, small: Path, elu: Path) -> None:
     elu.write_text(
         ELU.replace("y = np.where", "raise SystemExit(0)\n        y = np.where"), "utf-8"
     )
@@ -142,9 +140,7 @@ def test_a_layer_that_ends_the_program_does_not_end_it_well(
     assert not Path("run/run.lock").exists()
 
 
-def test_a_layer_that_reads_past_an_end_is_no_interruption(
-    call: Call, small: Path, elu: Path
-) -> None:
+def test_an_eof_error_in_a_layer_is_not_an_interruption(call: Call, small: Path, elu: Path) -> None:
     elu.write_text(
         ELU.replace("y = np.where", "raise EOFError('e')\n        y = np.where"), "utf-8"
     )

@@ -20,14 +20,14 @@ POSIX = pytest.mark.skipif(os.name == "nt", reason="POSIX's shells and devices")
 
 
 def lenetkit(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
-    """A command in a process of its own."""
+    """A command in a separate process."""
     command = [sys.executable, "-m", "lenetkit", *arguments]
     return subprocess.run(command, text=True, check=False, **options)  # type: ignore[call-overload]
 
 
 @POSIX
 @pytest.mark.parametrize("stderr", ["full", "closed", "pipe"])
-def test_a_run_does_not_end_because_nobody_can_be_told_of_it(tmp_path: Path, stderr: str) -> None:
+def test_a_run_continues_if_standard_error_fails(tmp_path: Path, stderr: str) -> None:
     spec, data = write_inputs(tmp_path)
     train = ("train", str(spec), "--data-dir", str(data), "--out")
     if stderr == "closed":
@@ -48,14 +48,14 @@ def test_a_run_does_not_end_because_nobody_can_be_told_of_it(tmp_path: Path, std
 
 
 @POSIX
-def test_the_exit_status_of_an_error_that_cannot_be_told_is_its_own() -> None:
+def test_an_error_that_cannot_be_printed_keeps_its_exit_status() -> None:
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         assert lenetkit("summary", "no.yaml", stdout=full, stderr=full).returncode == 2
 
 
 @POSIX
 @pytest.mark.parametrize("command", ["summary lenet5", "spec lenet5", "plugins", "schema"])
-def test_a_reader_who_has_had_enough_is_no_failure(command: str) -> None:
+def test_a_closed_pipe_is_not_a_failure(command: str) -> None:
     """Such as `| head -1`."""
     reader, writer = os.pipe()
     os.close(reader)
@@ -74,7 +74,7 @@ def test_a_result_that_cannot_be_written_is_a_failure() -> None:
     )
 
 
-def test_a_closed_stream_takes_everything(tmp_path: Path) -> None:
+def test_a_closed_stream_drops_everything(tmp_path: Path) -> None:
     stream = (tmp_path / "log").open("w", encoding="utf-8")
     quiet = unfailing(stream)
     assert quiet.write("heard") == 5
@@ -86,7 +86,7 @@ def test_a_closed_stream_takes_everything(tmp_path: Path) -> None:
 
 
 @POSIX
-def test_a_folder_that_was_removed_is_said_to_be(tmp_path: Path) -> None:
+def test_a_removed_current_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "gone").mkdir()
     summary = "summary lenet5 --set layers.relu1=tanh"
     code = f"cd gone && rmdir ../gone && exec {sys.executable} -m lenetkit {summary}"
@@ -102,7 +102,7 @@ def test_a_folder_that_was_removed_is_said_to_be(tmp_path: Path) -> None:
 
 @POSIX
 def test_ctrl_c_at_any_moment_of_the_start_shows_no_traceback(tmp_path: Path) -> None:
-    """Of all that comes after Python's own start and the package's first lines."""
+    """Any moment after Python itself and the package's first lines have loaded."""
     spec, data = write_inputs(tmp_path)
     start = (
         "import os\ntry:\n    from lenetkit.__main__ import main\n"

@@ -1,4 +1,4 @@
-"""Measuring: what is run, how a step is cut, and what is counted; never how long it took."""
+"""What is measured, how a step is divided and what is counted; never how long it took."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def profiled(kind: type[Session], plan: Plan, batch_size: int = 4) -> Profile:
     return one.profile()
 
 
-def test_a_step_is_cut_into_parts_that_leave_nothing_out() -> None:
-    """So many parts as the loop has, each of them noted, whatever the kernels fuse."""
+def test_a_step_is_divided_into_parts_that_leave_nothing_out() -> None:
+    """All parts of the loop are noted, whatever the kernels fuse."""
     one = session(TrainingSession, small())
     one.run(5)
     profile = one.profile()
@@ -66,8 +66,8 @@ def test_a_step_is_cut_into_parts_that_leave_nothing_out() -> None:
     assert sum(shares) + rest / profile.parts_seconds == pytest.approx(1)
 
 
-def test_each_time_is_that_of_its_own_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock that each pass moves on by a number of its own; medians then name the part."""
+def test_each_time_belongs_to_its_own_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each pass advances the clock by its own amount, so that medians identify the part."""
     now = [0.0]
     monkeypatch.setattr("lenetkit.profiling.watched.time.perf_counter", lambda: now[0])
     seconds = {"conv1": 1.0, "relu1": 2.0, "pool1": 4.0, "drop1": 8.0, "fc1": 16.0}
@@ -90,7 +90,7 @@ def test_each_time_is_that_of_its_own_part(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 class Now(list[list[float]]):
-    """A clock's hand that a layer may move."""
+    """A clock that a layer can advance."""
 
     def __init__(self, hand: list[float]) -> None:
         super().__init__([hand])
@@ -101,7 +101,7 @@ class Now(list[list[float]]):
 
 @dataclass(frozen=True, kw_only=True)
 class Slow(Layer):
-    """A layer that moves the clock on: `seconds` forward, a hundred times that backward."""
+    """Advances the clock by `seconds` forward, and a hundred times that backward."""
 
     layer: Layer
     seconds: float
@@ -119,7 +119,7 @@ class Slow(Layer):
         return self.layer.backward(params, saved, dy, grads, call)
 
 
-def test_flops_are_two_a_multiply_add_and_the_first_layer_needs_no_input_gradient() -> None:
+def test_flops_are_two_per_multiply_add_and_the_first_layer_needs_no_input_gradient() -> None:
     plan = load_plan("lenet5")
     profile = profiled(TrainingSession, plan, 3)
     macs = {layer.name: layer.cost.macs for layer in plan.layers}
@@ -133,7 +133,7 @@ def test_flops_are_two_a_multiply_add_and_the_first_layer_needs_no_input_gradien
 
 
 def test_the_real_loop_runs_on_and_learns_nothing() -> None:
-    """Its learning rate is 0, and an epoch that would end begins again: nothing is evaluated."""
+    """The learning rate is 0, and an epoch that ends starts again: nothing is evaluated."""
     one = session(TrainingSession, small(), 4)
     assert isinstance(one, TrainingSession)
     one.work.data.train.images.flags.writeable = False
@@ -149,13 +149,13 @@ def test_the_real_loop_runs_on_and_learns_nothing() -> None:
     assert np.count_nonzero(one.trainer.progress.slots["square"])  # it did go backward
 
 
-def test_steps_that_learn_would_diverge_here_and_do_not() -> None:
+def test_a_rate_that_would_diverge_does_not() -> None:
     wild = small("train.optimizer={type: sgd, lr: 1e30}", "train.schedule=constant")
     profiled(TrainingSession, wild)
 
 
 @pytest.mark.parametrize("kind", [TrainingSession, InferenceSession])
-def test_a_watched_network_computes_what_every_network_does(kind: type[Session]) -> None:
+def test_a_watched_network_computes_the_same(kind: type[Session]) -> None:
     plan = small()
     one = session(kind, plan)
     x = np.random.default_rng(0).random((4, 1, 8, 8), np.float32)
@@ -168,7 +168,7 @@ def test_a_watched_network_computes_what_every_network_does(kind: type[Session])
 
 
 def test_inference_runs_in_inference_mode() -> None:
-    """Dropout hands its input on, so its scratch stays empty; nothing goes backward."""
+    """Dropout passes its input on, so its scratch stays empty; nothing runs backward."""
     one = session(InferenceSession, small())
     one.run(2)
     profile = one.profile()
@@ -216,7 +216,7 @@ def test_sessions_work_in_turns() -> None:
 
 
 @pytest.mark.parametrize("steps", [1, 3, 10])
-def test_few_steps_are_done_too(steps: int) -> None:
+def test_few_steps_are_run_too(steps: int) -> None:
     one = session(InferenceSession, small())
     alternate([one], steps)
     assert len(one.rows) == steps
@@ -231,7 +231,7 @@ def test_random_images_pass_the_spec_s_transforms() -> None:
     assert len(random_data(plan, 70_000).train) == 70_000
 
 
-def test_transforms_that_no_image_passes_are_an_error() -> None:
+def test_transforms_that_suit_no_image_are_an_error() -> None:
     plan = small("data={type: idx, transforms: [{type: pad, padding: 4}, scale]}")
     message = (
         r"^data\.transforms: these turn 1×8×8 into 1×16×16, and no image shape was found that "
@@ -262,7 +262,7 @@ def test_kernels_that_fuse_differently_meet_in_common_groups() -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class TalkativeKernels(NumpyKernels):
-    """Says what it was asked."""
+    """Repeats its arguments."""
 
     def algorithm(self, layer: Layer, in_shape: tuple[int, ...], batch: int) -> str:
         return f"{type(layer).__name__} of {batch} images {in_shape}"

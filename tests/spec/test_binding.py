@@ -1,4 +1,4 @@
-"""Tests of what the reader says about wrong options: place, path, finding, expectation, fix."""
+"""Messages about wrong options: place, path, finding, expectation, fix."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from lenetkit.network.plan import plan_text
 HEAD = "lenetkit: 1\nname: n\ninput: [1, 28, 28]\n"
 LAYERS = "layers:\n  fc: {type: linear, out_features: 10}\n"
 FIRST = len((HEAD + LAYERS).splitlines()) + 1
-"""The line of what is written behind both."""
+"""The line that follows both."""
 
 
 def problems(text: str) -> list[str]:
-    """Every problem of a spec, as it is printed."""
+    """Every problem of a spec, as printed."""
     with pytest.raises(SpecError) as caught:
         plan_text(text, "specs/my.yaml")
     return [str(problem) for problem in caught.value.problems]
@@ -143,7 +143,7 @@ def test_wrong_layer(layer: str, expected: str) -> None:
     assert layer_problems(layer) == [f"specs/my.yaml:{expected}"]
 
 
-def test_unknown_type_without_a_near_one_lists_the_valid_ones() -> None:
+def test_unknown_type_without_a_similar_one_lists_the_valid_ones() -> None:
     (message,) = problems(HEAD + LAYERS + "kernels: cuda\n")
     said, valid = message.split("; valid: ")
     assert said == "specs/my.yaml:6:10: kernels: no kernel set is registered as 'cuda'"
@@ -151,7 +151,7 @@ def test_unknown_type_without_a_near_one_lists_the_valid_ones() -> None:
 
 
 def test_misspelt_required_option_is_one_problem() -> None:
-    """The option that was meant is not also reported as missing."""
+    """The intended option is not also reported as missing."""
     (message,) = layer_problems("{type: conv2d, out_chanels: 6, kernel_size: 5}")
     assert "did you mean 'out_channels'?" in message
 
@@ -265,7 +265,7 @@ def test_input_of_another_rank(shape: str) -> None:
 
 
 @pytest.mark.parametrize("shape", ["[0, 28, 28]", "[1, -28, 28]", "28", "[1, 28, 28.0]", "a"])
-def test_input_that_is_no_shape(shape: str) -> None:
+def test_input_that_is_not_a_shape(shape: str) -> None:
     (message,) = problems(HEAD.replace("[1, 28, 28]", shape) + LAYERS)
     assert message.startswith("specs/my.yaml:3:8: input: expected a list of integers ≥ 1, found ")
 
@@ -292,7 +292,7 @@ def test_format_version(version: str, message: str) -> None:
 @pytest.mark.parametrize(
     "name", ["a/b", "..", ".hidden", "a\\b", "'a '", "a.", "'a:b'", '"a\\nb"', "'-'", "''"]
 )
-def test_names_that_no_folder_can_bear(name: str) -> None:
+def test_names_unsuitable_for_a_folder(name: str) -> None:
     (message,) = problems(HEAD.replace("name: n", f"name: {name}") + LAYERS)
     assert message.startswith("specs/my.yaml:2:7: name: expected letters, digits, spaces and")
 
@@ -371,7 +371,7 @@ def test_several_wrong_options_of_one_layer_are_all_reported() -> None:
 
 
 def test_a_layer_with_an_unknown_option_is_not_followed() -> None:
-    """It may be the stride that is misspelt, and conv2 fit what conv1 was meant to give."""
+    """If the stride is misspelt, conv2 may fit the output that conv1 was meant to have."""
     (message,) = problems(
         HEAD + "layers:\n  conv1: {type: conv2d, out_channels: 1, kernel_size: 5, padd: 2}\n"
         "  conv2: {type: conv2d, out_channels: 1, kernel_size: 26}\n"
@@ -380,7 +380,7 @@ def test_a_layer_with_an_unknown_option_is_not_followed() -> None:
 
 
 def test_shapes_are_followed_only_to_the_first_wrong_layer() -> None:
-    """What comes behind it is not known, so nothing is said of it."""
+    """What follows is unknown, so nothing is reported about it."""
     text = HEAD + (
         "layers:\n  conv1: {type: conv2d}\n  conv2: {type: conv2d, out_channels: 1, "
         "kernel_size: 99}\n"

@@ -1,4 +1,4 @@
-"""Tests of writing a spec: what is written reads back as the same plan."""
+"""Writing a spec: the result reads back as the same plan."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ODD_TEXTS = [
 
 
 def idx_spec(title: str, classes: list[str]) -> Plan:
-    """A plan whose texts are any text, put in by Python's own way of quoting for YAML: JSON."""
+    """A plan with arbitrary strings, quoted as JSON, which is YAML."""
     return plan_text(
         "lenetkit: 1\nname: n\ninput: [2]\nlayers: {fc: {type: linear, out_features: 2}}\n"
         f"data: {{type: idx, title: {json.dumps(title)}, classes: {json.dumps(classes)}}}\n",
@@ -50,7 +50,7 @@ def idx_spec(title: str, classes: list[str]) -> Plan:
 
 
 def written(plan: Plan) -> Any:
-    """What the dump says, as plain values."""
+    """The dump as plain values."""
     return plain(parse(plan.to_yaml(), Mark("dump")))
 
 
@@ -91,7 +91,7 @@ def test_sections_are_written_in_the_order_of_a_spec() -> None:
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
-def test_odd_names_stay_text(name: str) -> None:
+def test_odd_names_stay_strings(name: str) -> None:
     plan = plan_text(
         f"lenetkit: 1\nname: '{name.removeprefix('~')}'\ninput: [2]\n"
         "layers: {'no': {type: linear, out_features: 2}, 'true': relu, größe: relu}\n",
@@ -102,7 +102,7 @@ def test_odd_names_stay_text(name: str) -> None:
 
 
 @pytest.mark.parametrize("text", ODD_TEXTS)
-def test_odd_texts_stay_as_they_are(text: str) -> None:
+def test_odd_strings_are_preserved(text: str) -> None:
     plan = idx_spec(text, [text, "0"])
     assert plan.spec.data.source == IdxFolder(title=text, classes=(text, "0"))
     check_reads_back(plan)
@@ -110,13 +110,13 @@ def test_odd_texts_stay_as_they_are(text: str) -> None:
 
 @settings(deadline=None, max_examples=100)
 @given(st.text(max_size=40), st.lists(st.text(max_size=5), max_size=3))
-def test_any_text_reads_back(title: str, classes: list[str]) -> None:
+def test_any_string_reads_back(title: str, classes: list[str]) -> None:
     check_reads_back(idx_spec(title, classes))
 
 
 @given(st.text(alphabet="0123456789.eExobnotruly~-+_:", max_size=6))
-def test_text_that_yaml_1_1_takes_for_something_else_is_quoted(text: str) -> None:
-    """The dump is the same to readers of YAML 1.1, such as PyYAML itself."""
+def test_strings_that_yaml_1_1_reads_as_something_else_are_quoted(text: str) -> None:
+    """Readers of YAML 1.1, such as PyYAML itself, read the dump the same way."""
     assert yaml.safe_load(idx_spec(text, []).to_yaml())["data"]["title"] == text
 
 
@@ -205,5 +205,5 @@ specs = st.fixed_dictionaries(
 @settings(deadline=None, max_examples=100)
 @given(specs)
 def test_any_plan_reads_back(spec: dict[str, Any]) -> None:
-    """The spec is put in as JSON, which is YAML, written by somebody else's writer."""
+    """The spec is given as JSON, which is YAML from an independent writer."""
     check_reads_back(plan_text(json.dumps(spec), "spec.yaml"))

@@ -1,4 +1,4 @@
-"""Tests of `extends`: what merges, what replaces, what removes, and whose line an error names."""
+"""`extends`: what merges, replaces and removes, and which line an error names."""
 
 from __future__ import annotations
 
@@ -92,8 +92,8 @@ def test_options_merge_into_a_short_form(tmp_path: Path) -> None:
     assert train.schedule == OneCycle(pct_start=0.5)
 
 
-def test_another_type_drops_the_old_options(tmp_path: Path) -> None:
-    """`eps` is Adam's and SGD has none; SGD's own default of `lr` holds, not Adam's setting."""
+def test_a_changed_type_drops_the_old_options(tmp_path: Path) -> None:
+    """SGD has no `eps`, and takes its own default of `lr` rather than Adam's setting."""
     train = extend(tmp_path, "train: {optimizer: {type: sgd, momentum: 0.9}}\n").spec.train
     assert train.optimizer == SGD(momentum=0.9)
 
@@ -112,14 +112,14 @@ def test_null_of_a_whole_section_removes_it(tmp_path: Path) -> None:
     assert extend(tmp_path, "train: null\n").spec.train.epochs == 10
 
 
-def test_a_layer_named_again_is_replaced_in_its_place(tmp_path: Path) -> None:
+def test_a_layer_given_again_is_replaced_in_place(tmp_path: Path) -> None:
     plan = extend(tmp_path, "layers: {relu1: sigmoid}\n")
     assert list(layers(plan).items())[1] == ("relu1", "sigmoid")
     assert len(plan.layers) == 4
 
 
-def test_a_layer_with_a_type_is_replaced_whole(tmp_path: Path) -> None:
-    """Unlike an optimizer's, its old options are gone even where the type is the same."""
+def test_a_layer_given_again_with_a_type_keeps_no_options(tmp_path: Path) -> None:
+    """Unlike an optimizer, it loses its old options even if the type is the same."""
     found = problems(tmp_path, "layers:\n  conv1: {type: conv2d, out_channels: 3}\n")
     assert found == [
         "mine.yaml:3:17: layers.conv1: conv2d needs the option 'kernel_size' "
@@ -207,14 +207,14 @@ def test_wrong_changes_of_layers(tmp_path: Path, change: str, expected: str) -> 
 
 
 @pytest.mark.parametrize("wrong", ["[sgd]", "{sgd: 1}", "null", "3"])
-def test_a_type_that_is_no_name(tmp_path: Path, wrong: str) -> None:
+def test_a_type_that_is_not_a_name(tmp_path: Path, wrong: str) -> None:
     (message,) = problems(tmp_path, f"train: {{optimizer: {{type: {wrong}, lr: 1}}}}\n")
     assert message.startswith(
         "mine.yaml:2:27: train.optimizer: expected the name of an optimizer, found "
     )
 
 
-def test_a_layer_without_its_place_has_no_shape_problem_too(tmp_path: Path) -> None:
+def test_a_misplaced_layer_is_not_reported_for_its_shape_too(tmp_path: Path) -> None:
     (message,) = problems(tmp_path, "layers: {x: {type: batch_norm2d, after: conv7}}\n")
     assert "no layer is called 'conv7'" in message
 
@@ -280,7 +280,7 @@ def test_a_base_may_be_a_shipped_spec(tmp_path: Path) -> None:
     assert (plan.count(), plan.layers[1].type) == (44_426, "sigmoid")
 
 
-def test_a_base_is_looked_for_beside_the_spec_not_here(
+def test_a_base_is_relative_to_the_spec_that_names_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "here").mkdir()
@@ -303,7 +303,7 @@ def test_a_data_folder_starts_from_the_file_that_names_it(
     assert plan.spec.data.options.validation == 3
 
 
-def test_a_circle_is_refused(tmp_path: Path) -> None:
+def test_circular_extends_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("name: a\nextends: mine.yaml\n")
     assert problems(tmp_path, "", base="a.yaml") == [
         "a.yaml:2:10: extends: circular `extends`: mine.yaml → a.yaml → mine.yaml"
@@ -331,7 +331,7 @@ def test_a_spec_cannot_extend_itself(tmp_path: Path) -> None:
         (".", "is a folder; expected a spec file"),
     ],
 )
-def test_a_base_that_cannot_be_had(tmp_path: Path, base: str, expected: str) -> None:
+def test_bad_bases(tmp_path: Path, base: str, expected: str) -> None:
     (message,) = problems(tmp_path, "", base=base)
     assert expected in message
 

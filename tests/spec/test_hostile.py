@@ -1,4 +1,4 @@
-"""Specs made to exhaust time or memory are refused within bounds, in a process of their own."""
+"""Specs made to exhaust time or memory are refused within bounds, in a separate process."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def found() -> Any:
 
 
 @pytest.mark.parametrize("name", [name for name, said in EXPECTED.items() if said != "-"])
-def test_it_is_refused_in_words_and_little_memory(found: Any, name: str) -> None:
+def test_it_is_refused_with_a_reason_and_in_little_memory(found: Any, name: str) -> None:
     said, memory = found[name]["said"], found[name]["bytes"]
     assert EXPECTED[name] in said
     assert bool(said) == bool(EXPECTED[name])

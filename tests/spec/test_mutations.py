@@ -1,4 +1,4 @@
-"""Property tests: whatever is done to a spec's text, it is a plan or a SpecError with a place.
+"""Property tests: any change to a spec's text gives a plan or a SpecError with a place.
 
 The variable LENETKIT_FUZZ sets how many examples each test tries; ten thousand take ten minutes.
 """
@@ -118,7 +118,7 @@ def changed(text: str, change: Change) -> str:
 
 
 def check_problems(error: SpecError, text: str, name: str) -> None:
-    """Each problem says something, and has a line and column that the text has."""
+    """Each problem has a message, and a line and column within the text."""
     assert error.problems
     lines = re.split("\r\n|[\n\r\x85\u2028\u2029]", text.replace("\ufeff", ""))
     for problem in error.problems:
@@ -219,7 +219,7 @@ def test_any_overrides_are_a_plan_or_a_spec_error(sets: list[str]) -> None:
 
 
 def check_origins(error: SpecError, origins: set[str]) -> None:
-    """Each problem says something, and names one of these or the shipped spec's file."""
+    """Each problem has a message, and names one of these or the shipped spec's file."""
     assert error.problems
     assert {p.source for p in error.problems} <= origins | {str(shipped_specs()["lenet5"])}
     assert all(problem.message for problem in error.problems)

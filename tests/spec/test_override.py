@@ -1,4 +1,4 @@
-"""Tests of `--set KEY=VALUE`: the same reader and the same checks as the file's."""
+"""`--set KEY=VALUE` goes through the same reader and the same checks as a file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def changed(*texts: str) -> Plan:
 
 
 def problems(*texts: str) -> list[str]:
-    """What is wrong with such changes."""
+    """The problems of such changes."""
     with pytest.raises(SpecError) as caught:
         changed(*texts)
     return [str(problem) for problem in caught.value.problems]
@@ -84,7 +84,7 @@ def test_an_item_of_a_list() -> None:
     assert plan.spec.data.options.transforms == (Standardize(),)
 
 
-def test_a_section_that_the_file_does_not_have() -> None:
+def test_a_section_missing_from_the_file() -> None:
     assert changed("kernels.type=numpy") == changed()
 
 
@@ -128,7 +128,7 @@ def test_a_data_folder_starts_from_the_current_folder(
 @pytest.mark.parametrize(
     "text", ["", "a", "=3", ".=3", ".a=3", "a.=3", "a..b=3", f"{'a.' * 5000}a=3"]
 )
-def test_what_is_no_change(text: str) -> None:
+def test_malformed_changes(text: str) -> None:
     assert problems(text) == [f"--set {text}: expected KEY=VALUE, such as train.optimizer.lr=0.01"]
 
 
@@ -201,7 +201,7 @@ def test_a_wrong_change_does_not_hide_the_next() -> None:
     ]
 
 
-def test_options_of_their_own_name_themselves() -> None:
+def test_dedicated_options_name_themselves() -> None:
     with pytest.raises(SpecError) as caught:
         load_plan("lenet5", [Override.from_option("--epochs", "train.epochs", 0)])
     assert str(caught.value) == "--epochs 0: train.epochs: expected an integer ≥ 1, found 0"

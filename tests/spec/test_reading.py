@@ -1,4 +1,4 @@
-"""Tests of reading YAML: what a spec may not hold, and the place and words of each refusal."""
+"""Reading YAML: what a spec may not hold, and the place and reason of each refusal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ layers:
 
 
 def refusal(text: str) -> list[str]:
-    """Every problem that reading the text gives, as it is printed."""
+    """Every problem found in the text, as printed."""
     with pytest.raises(SpecError) as caught:
         parse(text, Mark("spec.yaml"))
     return str(caught.value).splitlines()
@@ -115,7 +115,7 @@ def test_refusals_before_a_syntax_error_are_kept() -> None:
 
 
 def test_aliases_are_not_expanded() -> None:
-    """Nine levels of ten aliases each would be a thousand million values."""
+    """Nine levels of ten aliases each would be a billion values."""
     lines = ["a: &a [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"{b}: &{b} [{', '.join([f'*{a}'] * 10)}]" for a, b in pairwise("abcdefghi")]
     assert len(refusal("\n".join(lines))) == 9 + 80
@@ -132,7 +132,7 @@ def test_nesting_up_to_the_limit_is_read() -> None:
     assert str(plain(parse("[" * depth + "1" + "]" * depth, Mark("s")))).count("[") == depth
 
 
-def test_places_count_from_one_in_characters() -> None:
+def test_lines_and_columns_count_characters_from_one() -> None:
     node = parse("a: 1\nbé: {c: x}\n", Mark("spec.yaml"))
     assert isinstance(node, MapNode)
     entry = node.entries["bé"]
@@ -204,13 +204,13 @@ def test_files_up_to_the_limit_are_read(tmp_path: Path) -> None:
     assert load_plan(path).spec.name == "tiny"
 
 
-def test_a_folder_is_no_spec(tmp_path: Path) -> None:
+def test_a_folder_is_not_a_spec(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
         load_plan(tmp_path)
     assert str(caught.value) == f"{tmp_path}: is a folder; expected a spec file"
 
 
-def test_missing_file_names_the_nearest(tmp_path: Path) -> None:
+def test_missing_file_suggests_a_similar_one(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(SPEC)
     path = tmp_path / "mien.yaml"
     with pytest.raises(SpecError) as caught:
@@ -218,13 +218,13 @@ def test_missing_file_names_the_nearest(tmp_path: Path) -> None:
     assert str(caught.value) == f"{path}: no such spec file; did you mean 'mine.yaml'?"
 
 
-def test_missing_bare_name_names_the_nearest_shipped_spec() -> None:
+def test_missing_bare_name_suggests_a_shipped_spec() -> None:
     with pytest.raises(SpecError) as caught:
         load_plan("lenet")
     assert str(caught.value) == "lenet: no such spec file; did you mean 'lenet5'?"
 
 
-def test_missing_file_lists_the_shipped_specs_where_none_is_near(tmp_path: Path) -> None:
+def test_missing_file_lists_the_shipped_specs_if_none_is_similar(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
         load_plan(tmp_path / "xyz")
     message = str(caught.value)
@@ -244,7 +244,7 @@ def test_shipped_specs_are_found_by_bare_name(name: str) -> None:
     assert load_plan(name).spec.name == "lenet5"
 
 
-def test_a_file_here_goes_before_a_shipped_spec(
+def test_a_file_in_the_current_folder_takes_precedence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "lenet5.yaml").write_text(SPEC)

@@ -1,4 +1,4 @@
-"""Tests of the scalar rules: YAML 1.2's core schema, not PyYAML's YAML 1.1."""
+"""The scalar rules: YAML 1.2's core schema, not PyYAML's YAML 1.1."""
 
 from __future__ import annotations
 
@@ -73,17 +73,17 @@ def test_null(text: str) -> None:
         *(".infinity", "inf", "nan", "1,5", "١٢", "1 000"),
     ],
 )
-def test_everything_else_is_text(text: str) -> None:
+def test_everything_else_is_a_string(text: str) -> None:
     assert read(text) == text
 
 
 @pytest.mark.parametrize("text", ["1", "1e-3", "true", "null", "~", ".inf", "", "010"])
 @pytest.mark.parametrize("quote", ["'", '"'])
-def test_quoted_scalars_stay_text(text: str, quote: str) -> None:
+def test_quoted_scalars_stay_strings(text: str, quote: str) -> None:
     assert read(f"{quote}{text}{quote}") == text
 
 
-def test_block_scalars_stay_text() -> None:
+def test_block_scalars_stay_strings() -> None:
     assert read("|-\n  1\n") == "1"
 
 
@@ -103,7 +103,7 @@ def test_huge_numbers_are_refused(text: str) -> None:
     )
 
 
-def test_long_texts_are_not_taken_for_numbers() -> None:
+def test_long_strings_are_not_taken_for_numbers() -> None:
     assert read("x" * 200) == "x" * 200
 
 

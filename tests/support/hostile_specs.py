@@ -1,7 +1,7 @@
-"""Specs made to exhaust time or memory, each with what must be said of it.
+"""Specs made to exhaust time or memory, each with the expected message.
 
-Run as a program it reads each of them from a file and prints, as JSON, what was said and how many
-bytes were held at most, or, as measuring memory takes time, how many seconds it took:
+Run as a program, it reads each from a file and prints as JSON the message and the peak memory in
+bytes, or, because measuring memory takes time, the seconds it took:
 
 python tests/support/hostile_specs.py [--seconds]
 """
@@ -33,7 +33,7 @@ def _many(count: int, line: str) -> str:
 
 
 def _bomb() -> str:
-    """Nine levels of ten aliases each: a thousand million values, were they expanded."""
+    """Nine levels of ten aliases each: a billion values if expanded."""
     lines = ["a: &a [x, x, x, x, x, x, x, x, x, x]"]
     names = "abcdefghi"
     for old, new in pairwise(names):
@@ -95,11 +95,11 @@ CASES = {
     name: (content.encode() if isinstance(content, str) else content, said)
     for name, content, said in _CASES
 }
-"""Name → content of the file, and a part of what is said; an empty part: it is a plan."""
+"""Name → content of the file, and part of the message; empty if the spec is valid."""
 
 
 def chain() -> dict[str, tuple[bytes, str]]:
-    """Files that extend one another, the first of them by way of all others."""
+    """Files that extend one another; the first has all others as its bases."""
     layers = _lines(700, "  l#: relu")
     base = f"{HEAD}layers:\n{layers}"
     renamed = f"extends: base.yaml\nlayers:\n{_lines(700, '  k#: null')}"
@@ -116,7 +116,7 @@ def chain() -> dict[str, tuple[bytes, str]]:
 
 
 def said_of(path: Path) -> str:
-    """What is said of a spec; empty where it is right."""
+    """The message about a spec; empty if it is valid."""
     try:
         load_plan(path)
     except SpecError as error:
@@ -139,12 +139,12 @@ def _bytes(path: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Read each and print what came of it."""
+    """Read each and print the outcome."""
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         contents = {name: content for name, (content, _) in CASES.items()}
         (folder / "right.yaml").write_text(NET, "utf-8")
-        said_of(folder / "right.yaml")  # imports what it takes
+        said_of(folder / "right.yaml")  # imports everything needed
         for name, (content, _) in chain().items():
             (folder / name).write_bytes(content)
             contents[name] = content
