@@ -73,5 +73,5 @@ def test_bad_tables_are_refused(table: tuple[tuple[int, ...], ...], message: str
 
 
 def test_a_table_may_not_name_maps_that_do_not_come_in() -> None:
-    with pytest.raises(ShapeError, match=r"names input map 5, but only 0 … 2 come in"):
+    with pytest.raises(ShapeError, match=r"names input map 5, but the input has 0 … 2"):
         PartialConv2d(table=((0, 5),), kernel_size=3).output_shape((3, 9, 9))

@@ -50,7 +50,7 @@ def test_bitmaps_fit_one_shape_only() -> None:
 
 
 def test_other_inputs_are_refused() -> None:
-    with pytest.raises(ShapeError, match="84 pixels; expected that, found 85"):
+    with pytest.raises(ShapeError, match="expected 84 values, one per pixel of a bitmap, found 85"):
         Rbf().output_shape((85,))
 
 

@@ -1,4 +1,4 @@
-"""Where the 1998 network starts."""
+"""Initial values of the 1998 network."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from lenetkit_classic.bitmaps import bitmaps
 class LecunUniform(Initializer):
     """U(−a, a) with a = scale / fan_in^power.
 
-    The paper, appendix A: ±2.4 / F, that is scale 2.4 and power 1. The authors' later code
-    (Lush, gblearn2) takes the square root of the fan-in: power 0.5.
+    The paper, appendix A: ±2.4 / F, which is scale 2.4 and power 1. The authors' later code
+    (Lush, gblearn2) uses the square root of the fan-in: power 0.5.
     """
 
     scale: float = option(2.4, above=0, doc="The range for a fan-in of 1.")
-    power: float = option(1.0, minimum=0, doc="Power of the fan-in that divides it.")
+    power: float = option(1.0, minimum=0, doc="Exponent of the fan-in.")
 
     def sample(
         self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
@@ -30,9 +30,9 @@ class LecunUniform(Initializer):
 
 @dataclass(frozen=True, kw_only=True)
 class DigitBitmaps(Initializer):
-    """The ten digits as 7×12 bitmaps, one a row: ink +1, paper −1. The paper, fig. 3.
+    """The ten digits as 7×12 bitmaps, one per row: ink +1, paper −1. The paper, fig. 3.
 
-    Draws nothing. Raises ValueError for any shape but (10, 84).
+    Nothing is random. Raises ValueError for any shape but (10, 84).
     """
 
     def sample(
@@ -40,5 +40,5 @@ class DigitBitmaps(Initializer):
     ) -> Array:
         codes = bitmaps()
         if shape != codes.shape:
-            raise ValueError(f"the bitmaps are {codes.shape}, a parameter of {shape} wants others")
+            raise ValueError(f"expected a parameter of shape {codes.shape}, found {shape}")
         return codes

@@ -1,4 +1,4 @@
-"""Convolution of single images: the kernel set for batches of one."""
+"""A kernel set for batches of one image."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Saved(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class SingleKernels(NumpyKernels):
-    """NumPy's kernels, but a batch of one image is convolved by im2col, one product a layer.
+    """NumPy's kernels, except that single images are convolved with im2col, one product per layer.
 
-    Other batches, and convolutions with stride, dilation, padding or groups, go to `numpy`.
-    im2col: Chellapilla, Puri & Simard 2006. Its transpose adds kh·kw shifted images; each is
-    written to a sheet of its own, shifted, and one sum over the sheets adds them.
+    Larger batches, and convolutions with stride, dilation, padding or groups, run as in `numpy`.
+    im2col: Chellapilla, Puri & Simard 2006. Its transpose adds kh·kw shifted images: each is
+    written, shifted, to a separate sheet, and one sum over the sheets adds them.
     """
 
     def algorithm(self, layer: Layer, in_shape: tuple[int, ...], batch: int) -> str:
@@ -88,7 +88,7 @@ class SingleKernels(NumpyKernels):
 
 
 def _is_single(batch: int, groups: int, window: Window) -> bool:
-    """Whether one image is convolved, all channels with all, pixel by pixel and unpadded."""
+    """Whether this is one image, without groups, stride, dilation and padding."""
     plain = window.stride == window.dilation == (1, 1) and window.padding == (0, 0)
     return batch == groups == 1 and plain
 
@@ -96,7 +96,7 @@ def _is_single(batch: int, groups: int, window: Window) -> bool:
 def _sum_of_windows(
     d_patches: Array, saved: Saved, kernel: tuple[int, ...], scratch: Scratch
 ) -> Array:
-    """dx (1, C, H, W): every value added where the patches took it from."""
+    """dx (1, C, H, W): every value added to the pixel that the patches took it from."""
     (kh, kw), (OH, OW), (_, C, H, W) = kernel, saved.out, saved.in_shape
     sheets = scratch("sheets", (kh * kw, C * H * W), d_patches.dtype)
     sheets.fill(0)

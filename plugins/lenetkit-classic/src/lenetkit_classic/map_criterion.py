@@ -13,10 +13,10 @@ from lenetkit.authoring import Array, SecondOrderLoss, Targets, as_rows, option
 
 @dataclass(frozen=True, kw_only=True)
 class MapCriterion(SecondOrderLoss):
-    """L = Σ_k t_k · y_k + log(e^(−j) + Σ_i e^(−y_i)), y penalties, t the label as one-hot row.
+    """L = Σ_k t_k · y_k + log(e^(−j) + Σ_i e^(−y_i)), y penalties, t the one-hot label.
 
-    It pushes the right class's penalty down and the others' up, those that are already high less
-    and less: e^(−j) is a rubbish class that keeps the outputs from collapsing.
+    It decreases the penalty of the correct class and increases the others', the less the higher
+    they already are: e^(−j) is a rubbish class that keeps the outputs from collapsing.
     With p_i = e^(−y_i) / (e^(−j) + Σ_k e^(−y_k)): dL/dy = (t − p) / N for the mean over N samples,
     d²L/dy² = p · (1 − p). Source: the paper, section II.C, eq. 9.
     """
@@ -48,7 +48,7 @@ class MapCriterion(SecondOrderLoss):
         return curvature
 
     def probabilities(self, outputs: Array) -> Array:
-        """e^(−y) / Σ e^(−y): the rubbish class is left out, and the smallest y is the answer."""
+        """e^(−y) / Σ e^(−y), without the rubbish class; the smallest y is the most probable."""
         exponentials = np.exp(outputs.min(axis=1, keepdims=True, initial=np.inf) - outputs)
         result: Array = exponentials / exponentials.sum(axis=1, keepdims=True)
         return result

@@ -1,4 +1,4 @@
-"""Convolution where each map sees some of the input maps only."""
+"""Convolution in which each map sees only some of the input maps."""
 
 from __future__ import annotations
 
@@ -32,29 +32,29 @@ from lenetkit.authoring import (
 
 @dataclass(frozen=True, kw_only=True)
 class PartialConv2d(SecondOrderLayer):
-    """Convolution by a connection table: y[n, o] = bias[o] + Σ_{c ∈ table[o]} w[o, c] ⋆ x[n, c].
+    """Convolution with a connection table: y[n, o] = bias[o] + Σ_{c ∈ table[o]} w[o, c] ⋆ x[n, c].
 
     Input shape: (N, C, H, W). Output shape: (N, len(table), H − kh + 1, W − kw + 1).
-    Parameters: the maps that have k inputs share one array, weight<k> (maps, k, kh, kw), in the
-    order of the table, so that each unit's fan-in is its own; and bias (len(table),).
-    Raises ShapeError where the table names a map that does not come in, or the kernel does not fit.
-    Computed as a full convolution whose other weights are 0. Source: the paper, section II.B,
+    Parameters: one array for all maps with k inputs, weight<k> (maps, k, kh, kw), in the order of
+    the table, so that each unit has the right fan-in; and bias (len(table),).
+    Raises ShapeError if the table names an input map that does not exist, or the kernel does not
+    fit. Computed as a full convolution whose other weights are 0. Source: the paper, section II.B,
     layer C3 and table I.
     """
 
     table: tuple[tuple[int, ...], ...] = option(
-        minimum=0, doc="For each output map the input maps that feed it, counted from 0."
+        minimum=0, doc="For each output map, the input maps that it sees, counted from 0."
     )
     kernel_size: int | Pair = option(minimum=1, doc="Window size in pixels: one number or [h, w].")
     weight_init: Initializer | None = option(
         None, doc="Initial weights; default: the spec's `init`."
     )
     bias_init: Initializer = option(Zeros(), doc="Initial biases.")
-    in_channels: int | None = option(None, minimum=1, doc="Feature maps that come in (inferred).")
+    in_channels: int | None = option(None, minimum=1, doc="Input feature maps (inferred).")
 
     @classmethod
     def examples(cls) -> tuple[PartialConv2d, ...]:
-        """A table with units of one, two and three input maps."""
+        """A table of units with one, two and three input maps."""
         return (cls(table=((0,), (2, 1), (0, 1, 2), (1, 0)), kernel_size=(3, 2)),)
 
     def validate(self) -> None:
@@ -70,9 +70,9 @@ class PartialConv2d(SecondOrderLayer):
 
     def output_shape(self, in_shape: Shape) -> Shape:
         C, H, W = expect_image(in_shape)
-        most = max(map(max, self.table))
-        if most >= C:
-            raise ShapeError(f"the table names input map {most}, but only 0 … {C - 1} come in")
+        last = max(map(max, self.table))
+        if last >= C:
+            raise ShapeError(f"the table names input map {last}, but the input has 0 … {C - 1}")
         return len(self.table), *self._window.output_size(H, W)
 
     def param_specs(self, in_shape: Shape) -> dict[str, ParamSpec]:
@@ -112,7 +112,7 @@ class PartialConv2d(SecondOrderLayer):
     def second_backward(
         self, params: Params, saved: Any, d2y: Array, d2grads: Params, call: Call
     ) -> Array:
-        """The backward pass of a convolution of the squared input by the squared weights."""
+        """The backward pass of a convolution with squared input and squared weights."""
         x, weight, _ = saved
 
         def scratch(name: str, shape: Shape, dtype: Any) -> Array:
@@ -125,14 +125,14 @@ class PartialConv2d(SecondOrderLayer):
         )
         self._pick(d2_weight, d2grads)
         if d2x is None:
-            raise RuntimeError("the kernels gave no input gradient")
+            raise RuntimeError("the operations returned no input gradient")
         return d2x
 
     def _pick(self, d_weight: Array, grads: Params) -> None:
-        """The gradients of the weights that are there, out of those of the full convolution."""
+        """Pick the existing weights' gradients from those of the full convolution."""
         kernels = d_weight.reshape(-1, *self._window.kernel)
         for name, places in self._places.items():
-            kernels.take(places, axis=0, out=grads[name], mode="clip")  # which needs no buffer
+            kernels.take(places, axis=0, out=grads[name], mode="clip")  # needs no buffer
 
     @cached_property
     def _window(self) -> Window:
@@ -140,13 +140,13 @@ class PartialConv2d(SecondOrderLayer):
 
     @cached_property
     def _by_fan_in(self) -> dict[int, list[int]]:
-        """Number of input maps → the output maps that have so many."""
+        """Number of input maps → the output maps with that many."""
         counts = [len(inputs) for inputs in self.table]
         return {k: [o for o, n in enumerate(counts) if n == k] for k in sorted(set(counts))}
 
     @cached_property
     def _places(self) -> dict[str, NDArray[np.intp]]:
-        """For each weight<k>, where its kernels are among all of a full convolution."""
+        """For each weight<k>, the indices of its kernels in the full convolution."""
         C = self.in_channels or 0
         return {
             f"weight{k}": np.array([[o * C + c for c in self.table[o]] for o in maps])

@@ -1,4 +1,4 @@
-"""The output layer: squared distances from the bitmaps of the digits."""
+"""The output layer: squared distances from the digits' bitmaps."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ class Rbf(SecondOrderLayer):
     Backward: dL/dx_j = 2 · factor · Σ_i (x_j − w_ij) · dL/dy_i.
     Source: the paper, section II.B, eq. 7, with a factor of 1.
 
-    Second derivative: 4 · factor² · Σ_i (x_j − w_ij)² · d²L/dy_i² by the chain rule. It leaves out
-    that y itself is curved, by 2 · factor; `curvature` takes a constant instead, where the loss
-    is nearly linear in y and all its curvature stems from here.
+    Second derivative: 4 · factor² · Σ_i (x_j − w_ij)² · d²L/dy_i² by the chain rule. That neglects
+    the curvature of y itself, 2 · factor; `curvature` sets a constant instead, for a loss that is
+    nearly linear in y, so that all curvature comes from this layer.
     """
 
     trial_shapes = ((WIDTH * HEIGHT,),)
 
-    factor: float = option(1.0, above=0, doc="What the squared distance is multiplied by.")
+    factor: float = option(1.0, above=0, doc="Multiplies the squared distance.")
     curvature: float | None = option(
-        None, above=0, doc="d²L/dx² of each input, instead of the chain rule's; Lush takes 1."
+        None, above=0, doc="d²L/dx² of each input, instead of the chain rule's; Lush uses 1."
     )
 
     def output_shape(self, in_shape: Shape) -> Shape:
         if in_shape != (WIDTH * HEIGHT,):
             found = shape_text(in_shape)
             raise ShapeError(
-                f"the bitmaps have {WIDTH * HEIGHT} pixels; expected that, found {found}"
+                f"expected {WIDTH * HEIGHT} values, one per pixel of a bitmap, found {found}"
             )
         return (10,)
 

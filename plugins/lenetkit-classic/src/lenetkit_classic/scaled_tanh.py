@@ -17,8 +17,8 @@ class ScaledTanh(Elementwise):
     Source: the paper, section II.B, eq. 6, and appendix A.
     """
 
-    amplitude: float = option(1.7159, above=0, doc="A: what y approaches for x → ∞.")
-    slope: float = option(2 / 3, above=0, doc="S: how steep it is; A·S is the slope at 0.")
+    amplitude: float = option(1.7159, above=0, doc="A: y approaches ±A as x → ±∞.")
+    slope: float = option(2 / 3, above=0, doc="S: scale of x; the slope at 0 is A·S.")
 
     def function(self, x: Array, out: Array) -> Array:
         np.multiply(x, x.dtype.type(self.slope), out=out)

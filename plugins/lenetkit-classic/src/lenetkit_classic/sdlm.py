@@ -13,15 +13,15 @@ from lenetkit.authoring import Array, SecondOrderOptimizer, option
 
 @dataclass(frozen=True, kw_only=True)
 class Sdlm(SecondOrderOptimizer):
-    """p_k ← p_k − ε_k · g_k with ε_k = lr / (mu + h_kk), a rate for each parameter.
+    """p_k ← p_k − ε_k · g_k with ε_k = lr / (mu + h_kk), one rate per parameter.
 
-    h_kk is the Gauss–Newton diagonal second derivative of the loss, averaged over `samples`
-    training samples and measured anew before each pass. mu bounds the rate where the loss is
+    h_kk is the Gauss–Newton diagonal of the loss's second derivative, averaged over `samples`
+    training samples and measured again before each pass. mu limits the rate where the loss is
     flat. Source: the paper, appendix C, eqs. 21–27.
 
-    With gamma below 1 a measure is mixed with the last: h ← (1 − gamma) · h + gamma · new; LeCun,
-    Bottou, Orr & Müller 1998, *Efficient BackProp*. The notes give the smallest, the median and
-    the largest ε of the optimizer's own lr, to which a schedule's factor comes.
+    With gamma below 1, h is a running mean: h ← (1 − gamma) · h + gamma · new; LeCun, Bottou, Orr
+    & Müller 1998, *Efficient BackProp*. The notes give the smallest, the median and the largest ε
+    for the optimizer's own lr, before the schedule's factor.
     """
 
     slots: ClassVar[tuple[str, ...]] = ("damping",)
@@ -29,9 +29,9 @@ class Sdlm(SecondOrderOptimizer):
     lr: float = option(5e-4, minimum=0, doc="η, the global rate; the schedule's start.")
     mu: float = option(0.02, above=0, doc="Added to the second derivative.")
     gamma: float = option(
-        1.0, minimum=0, maximum=1, doc="Share of the new measure in h; 0 keeps the first one."
+        1.0, minimum=0, maximum=1, doc="Weight of a new measurement in h; 0 keeps the first one."
     )
-    samples: int = option(500, minimum=1, doc="Training samples to average h_kk over.")
+    samples: int = option(500, minimum=1, doc="Training samples over which h_kk is averaged.")
 
     def begin_epoch(
         self, state: Mapping[str, Array], curvature: Callable[[int], Array]

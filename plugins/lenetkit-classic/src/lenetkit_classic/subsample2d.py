@@ -1,4 +1,4 @@
-"""Subsampling with a coefficient and a bias to be learned."""
+"""Subsampling with a trainable coefficient and bias."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class Subsample2d(SecondOrderLayer):
 
     Windows do not overlap. With `maps: 2` each input map feeds two output maps.
     Input shape: (N, C, H, W). Output shape: (N, C·maps, H / kh, W / kw).
-    Parameters: weight (C·maps,), bias (C·maps,): one coefficient and one bias a map.
-    Raises ShapeError where the window does not divide the image.
+    Parameters: weight (C·maps,), bias (C·maps,): one coefficient and one bias per map.
+    Raises ShapeError if the window does not divide the image.
     Backward: dweight = Σ dy · (sum of the window), dbias = Σ dy, dx = Σ_m dy · weight at each
     pixel of the window. Source: the paper, section II.B, layers S2 and S4.
     """
 
     kernel_size: int | Pair = option(2, minimum=1, doc="Window in pixels: one number or [h, w].")
-    maps: int = option(1, minimum=1, doc="Output maps that each input map feeds.")
+    maps: int = option(1, minimum=1, doc="Output maps per input map.")
     weight_init: Initializer | None = option(
         None, doc="Initial coefficients; default: the spec's `init`, fan-in kh·kw."
     )
@@ -90,7 +90,7 @@ class Subsample2d(SecondOrderLayer):
         return self._backward(params["weight"] ** 2, saved * saved, d2y, d2grads)
 
     def _backward(self, weight: Array, sums: Array, dy: Array, grads: Params) -> Array:
-        """What both backward passes are, the second with the squares of weight and sums."""
+        """Both backward passes; the second one gets the squares of weight and sums."""
         (kh, kw), (N, O, OH, OW) = pair(self.kernel_size), dy.shape
         np.einsum("ncij,ncij->c", dy, sums, out=grads["weight"])
         dy.sum(axis=(0, 2, 3), out=grads["bias"])
@@ -105,7 +105,7 @@ class Subsample2d(SecondOrderLayer):
 
 
 def _sum(parts: list[Array]) -> Array:
-    """The sum of some arrays, in an array of its own."""
+    """The sum of some arrays, in a new array."""
     total = parts[0] + parts[1] if len(parts) > 1 else parts[0].copy()
     for part in parts[2:]:
         total += part

@@ -1,4 +1,4 @@
-"""Transposed convolution: images grow."""
+"""Transposed convolution, which enlarges images."""
 
 from __future__ import annotations
 
@@ -32,35 +32,35 @@ from lenetkit_convolutions.scratch import part
 
 @dataclass(frozen=True, kw_only=True)
 class ConvTranspose2d(Layer):
-    """Every input pixel adds its value times the kernel to the output, `stride` pixels apart.
+    """Each input pixel adds its value times the kernel to the output, `stride` pixels apart.
 
     y[n, o, i·s + u·d − p, j·s + v·d − p] += weight[c, o, u, v] · x[n, c, i, j], then + bias[o],
-    with s the stride, d the dilation, p the padding; what falls outside the image is dropped.
-    That is the input gradient of the convolution y → x with the same weight and options, and is
-    computed so; dx is in turn that convolution of dy, and dweight its weight gradient.
+    with s the stride, d the dilation, p the padding; values outside the image are dropped.
+    This is the input gradient of the convolution y → x with the same weight and options, and is
+    computed as such; dx is that convolution of dy, and dweight its weight gradient.
 
     Input shape: (N, C, H, W). Output shape: (N, out_channels, OH, OW) with
     OH = (H − 1)·stride − 2·padding + dilation·(kernel_size − 1) + output_padding + 1; likewise OW.
     Parameters: weight (C, out_channels / groups, kh, kw), bias (out_channels,).
-    Raises ShapeError when padding leaves no output or `groups` does not divide C.
+    Raises ShapeError if padding leaves no output or `groups` does not divide C.
     Source: Dumoulin & Visin 2016, chapter 4; options and layout as PyTorch's ConvTranspose2d.
     """
 
-    out_channels: int = option(minimum=1, doc="Feature maps that come out.")
+    out_channels: int = option(minimum=1, doc="Output feature maps.")
     kernel_size: int | Pair = option(minimum=1, doc="Window size in pixels: one number or [h, w].")
     stride: int | Pair = option(1, minimum=1, doc="Output pixels from one input pixel to the next.")
     padding: int | Pair = option(0, minimum=0, doc="Output rows and columns dropped on each side.")
     output_padding: int | Pair = option(
-        0, minimum=0, doc="Output rows and columns more at the lower and right side."
+        0, minimum=0, doc="Extra output rows at the bottom and columns at the right."
     )
     dilation: int | Pair = option(1, minimum=1, doc="Pixels between two taps of the kernel.")
-    groups: int = option(1, minimum=1, doc="Channel groups that do not see each other.")
+    groups: int = option(1, minimum=1, doc="Channel groups that are convolved separately.")
     bias: bool = option(True, doc="Whether to add a bias to each map.")
     weight_init: Initializer | None = option(
         None, doc="Initial weights; default: the spec's `init`."
     )
     bias_init: Initializer = option(Zeros(), doc="Initial biases.")
-    in_channels: int | None = option(None, minimum=1, doc="Feature maps that come in (inferred).")
+    in_channels: int | None = option(None, minimum=1, doc="Input feature maps (inferred).")
 
     def validate(self) -> None:
         if self.out_channels % self.groups:
@@ -92,7 +92,7 @@ class ConvTranspose2d(Layer):
         return self.out_channels, OH, OW
 
     def param_specs(self, in_shape: Shape) -> dict[str, ParamSpec]:
-        """`fan_in` is a mean: of C / groups · kh · kw weights, stride² meet in an output pixel."""
+        """`fan_in` is a mean: an output pixel sees 1 / stride² of C / groups · kh · kw weights."""
         C, maps, window = in_shape[0], self.out_channels // self.groups, self._window
         taps = math.prod(window.kernel)
         fan_in = max(C // self.groups * taps // math.prod(window.stride), 1)
@@ -104,12 +104,12 @@ class ConvTranspose2d(Layer):
 
     def cost(self, in_shape: Shape) -> Cost:
         each = self.out_channels // self.groups * math.prod(self._window.kernel)
-        macs = math.prod(in_shape) * each  # those that `padding` drops included
+        macs = math.prod(in_shape) * each  # including those that `padding` drops
         return Cost(macs, macs + self.bias * math.prod(self.output_shape(in_shape)))
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
         weight, scratch = params["weight"], part(call, "forward")
-        # Kernels give an input gradient for a forward pass only: here one of an image of zeros.
+        # An input gradient needs a forward pass: here, of an image of zeros.
         zeros = np.broadcast_to(x.dtype.type(0), (len(x), *self.output_shape(x.shape[1:])))
         _, inner = call.operations.conv2d(zeros, weight, None, self._window, self.groups, scratch)
         unused = np.empty_like(weight)
@@ -134,9 +134,9 @@ class ConvTranspose2d(Layer):
         return dx[:, :, : x.shape[2], : x.shape[3]]
 
     def _as_gradient(self, x: Array) -> Array:
-        """A copy of x, which kernels may write to, in the shape that the convolution y → x has.
+        """A copy of x, which operations may write to, with the output shape of y → x.
 
-        That has rows and columns more than x where output_padding reaches a stride or beyond.
+        That has more rows and columns than x if output_padding is a stride or more.
         """
         N, C, H, W = x.shape
         (more_h, more_w), (sh, sw) = self._more, self._window.stride

@@ -1,4 +1,4 @@
-"""A pyramid of dilated convolutions: several fields of view side by side."""
+"""A pyramid of dilated convolutions: several receptive fields side by side."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from lenetkit_convolutions.scratch import part
 
 @dataclass(frozen=True, kw_only=True)
 class DilatedPyramid2d(Layer):
-    """Convolutions of one input with several dilations, their maps one behind the other.
+    """Convolutions of one input with several dilations, their maps concatenated.
 
     y[n, maps of branch b] = conv2d(x[n], weight[maps of b], bias[maps of b]) with dilation d_b and
     padding d_b·(kernel_size − 1) / 2, which keeps the image's size; the B branches have
@@ -42,15 +42,15 @@ class DilatedPyramid2d(Layer):
     Input shape: (N, C, H, W). Output shape: (N, out_channels, OH, OW) with
     OH = ⌊(H − 1) / stride⌋ + 1, and likewise OW.
     Parameters: weight (out_channels, C, kh, kw), bias (out_channels,).
-    Backward: dx is the sum of the branches'. Raises ShapeError for anything but an image.
+    Backward: dx is the sum of the branches' dx. Raises ShapeError for anything but an image.
     Source: Mehta et al. 2018 (ESPNet), section 3.1, without its sums over neighbouring branches;
     Chen et al. 2017 (DeepLabv3), section 3.3, concatenates in the same way.
     """
 
-    out_channels: int = option(minimum=1, doc="Feature maps that come out, of all branches.")
+    out_channels: int = option(minimum=1, doc="Output feature maps of all branches together.")
     kernel_size: int | Pair = option(3, minimum=1, doc="Window size, odd: one number or [h, w].")
     dilations: tuple[int, ...] = option(
-        (1, 2, 4), minimum=1, doc="For each branch the pixels between two taps of the kernel."
+        (1, 2, 4), minimum=1, doc="For each branch, the pixels between two taps of the kernel."
     )
     stride: int | Pair = option(1, minimum=1, doc="Pixels from one window to the next.")
     bias: bool = option(True, doc="Whether to add a bias to each map.")
@@ -58,7 +58,7 @@ class DilatedPyramid2d(Layer):
         None, doc="Initial weights; default: the spec's `init`."
     )
     bias_init: Initializer = option(Zeros(), doc="Initial biases.")
-    in_channels: int | None = option(None, minimum=1, doc="Feature maps that come in (inferred).")
+    in_channels: int | None = option(None, minimum=1, doc="Input feature maps (inferred).")
 
     @classmethod
     def examples(cls) -> Sequence[Self]:  # for `plugins check`: out_channels cannot be guessed
@@ -122,7 +122,7 @@ class DilatedPyramid2d(Layer):
         return parts[0] if parts else None
 
     def _branches(self, call: Call) -> Iterator[tuple[slice, Window, Scratch]]:
-        """The maps of each branch, its window, and scratch of its own."""
+        """The maps of each branch, its window, and its own scratch memory."""
         each = self.out_channels // len(self.dilations)
         for b, dilation in enumerate(self.dilations):
             maps = slice(b * each, (b + 1) * each)

@@ -15,8 +15,8 @@ from lenetkit.authoring import Array, Optimizer, option
 class Lion(Optimizer):
     """p ← p − lr · (sign(β₁m + (1 − β₁)g) + weight_decay · p), then m ← β₂m + (1 − β₂)g.
 
-    Every parameter moves by lr, whatever its gradient: rates are 3 to 10 times smaller than
-    Adam's, and the weight decay, which is decoupled, as many times larger.
+    Every parameter moves by lr, whatever its gradient, so rates are 3 to 10 times smaller than
+    Adam's, and the decoupled weight decay is as many times larger.
     Chen et al. 2023, algorithm 2 and section 5.
     """
 
@@ -26,7 +26,7 @@ class Lion(Optimizer):
     betas: tuple[float, float] = option(
         (0.9, 0.99), minimum=0, below=1, doc="Weight of the momentum in a step, and its decay."
     )
-    weight_decay: float = option(0.0, minimum=0, doc="Decoupled weight decay, times lr.")
+    weight_decay: float = option(0.0, minimum=0, doc="Decoupled weight decay, multiplied by lr.")
 
     def step(
         self, params: Array, grads: Array, state: Mapping[str, Array], lr: float, t: int

@@ -1,4 +1,4 @@
-"""Scratch memory for a layer that calls the kernels more than once in a pass."""
+"""Scratch memory for layers that call an operation more than once in a pass."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from lenetkit.authoring import Array, Call, Scratch, Shape
 
 
 def part(call: Call, name: str) -> Scratch:
-    """Scratch of its own for one of several kernel calls: kernels choose the names, this a prefix.
+    """Separate scratch memory for one of several calls: a prefix to the names they choose.
 
-    With the same scratch the second call would overwrite what the first one saved for backward.
+    Otherwise the second call would overwrite what the first one saved for backward.
     """
 
     def scratch(buffer: str, shape: Shape, dtype: Any) -> Array:

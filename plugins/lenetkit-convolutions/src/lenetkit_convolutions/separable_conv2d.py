@@ -1,4 +1,4 @@
-"""Depthwise separable convolution: first over each map, then across the maps."""
+"""Depthwise separable convolution: first within each map, then across maps."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ class SeparableConv2d(Layer):
     and dilation as in `conv2d`; y[n, o] = bias[o] + Σ_r pointwise[o, r] · z[n, r].
     There is no nonlinearity in between.
 
-    Input shape: (N, C, H, W). Output shape: (N, out_channels, OH, OW), OH and OW as of `conv2d`.
+    Input shape: (N, C, H, W). Output shape: (N, out_channels, OH, OW), OH and OW as in `conv2d`.
     Parameters: depthwise (C·m, 1, kh, kw), pointwise (out_channels, C·m, 1, 1), bias
-    (out_channels,): C·m·(kh·kw + out_channels) weights in place of C·kh·kw·out_channels.
-    Raises ShapeError when the kernel is larger than the padded input.
+    (out_channels,): C·m·(kh·kw + out_channels) weights instead of C·kh·kw·out_channels.
+    Raises ShapeError if the kernel is larger than the padded input.
     Source: Chollet 2017, section 2; Howard et al. 2017, section 3.1; m as in Keras.
     """
 
-    out_channels: int = option(minimum=1, doc="Feature maps that come out.")
+    out_channels: int = option(minimum=1, doc="Output feature maps.")
     kernel_size: int | Pair = option(minimum=1, doc="Window size in pixels: one number or [h, w].")
     stride: int | Pair = option(1, minimum=1, doc="Pixels from one window to the next.")
     padding: int | Pair = option(0, minimum=0, doc="Rows and columns of zeros added on each side.")
     dilation: int | Pair = option(1, minimum=1, doc="Pixels between two taps of the kernel.")
-    depth_multiplier: int = option(1, minimum=1, doc="Depthwise kernels for each input map.")
-    bias: bool = option(True, doc="Whether to add a bias to each map that comes out.")
+    depth_multiplier: int = option(1, minimum=1, doc="Depthwise kernels per input map.")
+    bias: bool = option(True, doc="Whether to add a bias to each output map.")
     weight_init: Initializer | None = option(
-        None, doc="Initial weights, of both steps; default: the spec's `init`."
+        None, doc="Initial weights of both steps; default: the spec's `init`."
     )
     bias_init: Initializer = option(Zeros(), doc="Initial biases.")
-    in_channels: int | None = option(None, minimum=1, doc="Feature maps that come in (inferred).")
+    in_channels: int | None = option(None, minimum=1, doc="Input feature maps (inferred).")
 
     def inferred(self, in_shape: Shape) -> dict[str, int]:
         return {"in_channels": expect_image(in_shape)[0]}

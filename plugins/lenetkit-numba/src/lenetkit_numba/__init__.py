@@ -1,3 +1,3 @@
-"""Kernels for lenetkit, compiled by Numba."""
+"""A kernel set for lenetkit, compiled by Numba."""
 
 __version__ = "0.1.0"

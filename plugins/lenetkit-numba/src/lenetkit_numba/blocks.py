@@ -1,6 +1,6 @@
-"""Images in and out of blocks: `L` images side by side, padded with images of zeros.
+"""Packs images into blocks and unpacks them: `L` images side by side, padded with zero images.
 
-Outside, images lie one after the other (N, K), or side by side (K, N); K values each.
+Outside of blocks, images of K values are one after the other (N, K) or side by side (K, N).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from lenetkit_numba.tiles import gather, move, scatter
 def pack(
     images: Any, side_by_side: bool, N: int, first: int, L: int, places: Any, block: Any, at: int
 ) -> None:
-    """Images `first` … `first + L − 1` of `images` to a block at `at`, each value to its place."""
+    """Copy images `first` … `first + L − 1` to the block at `at`, each value to its place."""
     K = places.size
     whole = min(L, N - first) == L
     k = 0
@@ -41,7 +41,7 @@ def pack(
 def unpack(
     block: Any, at: int, places: Any, images: Any, side_by_side: bool, N: int, first: int, L: int
 ) -> None:
-    """The way back from `pack`; images of padding are left out."""
+    """The inverse of `pack`, without the padding images."""
     K = places.size
     whole = min(L, N - first) == L
     k = 0

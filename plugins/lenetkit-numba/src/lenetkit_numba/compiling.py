@@ -1,4 +1,4 @@
-"""Compilation, once: kept in Numba's cache, and announced."""
+"""Compilation: once, cached by Numba, and announced."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ _LOG = logging.getLogger("lenetkit_numba")
 
 
 def compiled(function: F) -> F:
-    """`function`, compiled when it is first called with arguments of some types."""
+    """`function`, compiled on its first call with each combination of argument types."""
     result: F
     try:
         result = numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # there is no folder that it could write to: compile in every process
+    except RuntimeError:  # no cache folder is writable: compile in every process
         result = numba.njit(nogil=True)(function)
     return result
 
 
 class _Announcer(event.Listener):  # type: ignore[misc]
-    """Says, once, that something of ours is being compiled, which takes a while."""
+    """Says once that kernels are being compiled, which takes a while."""
 
     said = False
 
     def on_start(self, event: Any) -> None:
-        """Something is compiled because it is not in the cache."""
+        """Called when a function that is not in the cache is compiled."""
         ours = event.data["dispatcher"].py_func.__module__.startswith("lenetkit_numba.")
         if ours and not self.said:
             self.said = True
             _LOG.warning("compiling numba kernels, once (about 10 s) …")
 
     def on_end(self, event: Any) -> None:
-        """Nothing to say."""
+        """Does nothing; Numba requires the method."""
 
 
 event.register("numba:compile", _Announcer())

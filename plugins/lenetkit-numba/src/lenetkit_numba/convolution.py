@@ -23,18 +23,18 @@ class Saved(NamedTuple):
     tables: Geometry
     N: int
     side_by_side: bool
-    """How the input lay, and dx will."""
+    """The memory order of the input, and of dx."""
     blocks: Array
     codes: Any
-    """Where gradients go, for pooled outputs; else empty."""
+    """Which pixels receive the gradients of pooled outputs; else empty."""
     mean: bool
 
 
 class Pooling(NamedTuple):
-    """What follows a convolution: ReLU, and pooling of 2×2 to one."""
+    """ReLU and 2×2 pooling after a convolution."""
 
     mean: bool
-    """The mean, or the largest."""
+    """Whether to take the mean; else the maximum."""
 
 
 def forward(
@@ -96,7 +96,7 @@ def backward(
     needs_input_grad: bool,
     scratch: Scratch,
 ) -> Array | None:
-    """Write dL/dweight and dL/dbias; return dL/dx (N, C, H, W) where it is needed."""
+    """Write dL/dweight and dL/dbias; return dL/dx (N, C, H, W) if it is needed."""
     tables, N, dtype = saved.tables, saved.N, dy.dtype
     f, b, shape = tables.forward, tables.backward, tables.shape
     gradients, side_by_side = _images("dy", dy, scratch)
@@ -146,7 +146,7 @@ def backward(
 
 
 def _images(name: str, x: Array, scratch: Scratch) -> tuple[Array, bool]:
-    """The values of images in memory, and whether the images lie side by side; else a copy's."""
+    """The flat values of images, and whether images are side by side; copies if they must be."""
     if x.flags.c_contiguous:
         return x.reshape(-1), False
     last = x.transpose(2, 3, 1, 0)
@@ -158,9 +158,9 @@ def _images(name: str, x: Array, scratch: Scratch) -> tuple[Array, bool]:
 
 
 def _memory(name: str, dtype: Any, scratch: Scratch, *sizes: int) -> list[Array]:
-    """Scratch for several arrays, one after the other.
+    """Scratch memory for several arrays, one after the other.
 
-    All start where a cache line does, for a vector that straddles two costs twice.
+    Each starts at a cache line, because a vector that straddles two lines costs twice as much.
     """
     step = _CACHE_LINE // dtype.itemsize
     whole = [size + -size % step for size in sizes]

@@ -1,4 +1,4 @@
-"""The layer that does the work of a convolution, a ReLU and a pooling."""
+"""Convolution, ReLU and pooling as one layer."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from lenetkit_numba import left_to_numpy
 
 @dataclass(frozen=True, kw_only=True)
 class ConvReLUPool2d(Layer):
-    """Convolution, ReLU and pooling of 2×2 pixels to one, without the values in between.
+    """Convolution, ReLU and 2×2 pooling, without the values in between.
 
-    Input shape (N, C, H, W); output shape and parameters as of the layers that it stands for. The
-    sums of the four outputs that become one stay in registers until they are one; a byte for each
-    tells backward which of the four get its gradient: the first largest, if it is above 0, or for
-    the mean all that are above 0. Runs on the numba kernels, whatever the call's own
-    are; what NumPy does faster runs on NumPy's.
+    Input shape (N, C, H, W); output shape and parameters are those of the layers it replaces. The
+    sums of the four outputs of a window stay in registers until they are pooled; one byte per
+    window tells backward which of the four receive the gradient: the first largest, if it is above
+    0, or, for the mean, all that are above 0. Runs on the numba kernels, whatever the call's own
+    are, except what NumPy's kernels compute faster.
     """
 
     conv: Conv2d = option(doc="The convolution.")

@@ -1,4 +1,4 @@
-"""The tables of a convolution, worked out once for each shape."""
+"""Computes the tables of a convolution, once per shape."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lenetkit_numba.target import PIXELS, SUMS, many, padded_maps, tile_maps
 def geometry(
     channels: int, maps: int, size: Pair, window: Window, groups: int, pooled: bool, itemsize: int
 ) -> Geometry:
-    """The tables for a convolution. Raises ShapeError where the kernel is larger than the image."""
+    """The tables for a convolution. Raises ShapeError if the kernel is larger than the image."""
     shape = Shape(channels, maps, size, window, groups, pooled, itemsize)
     forward, backward = _forward(shape), _backward(shape)
     C, (H, W), (ph, pw), L = channels, size, window.padding, shape.lanes
@@ -52,7 +52,7 @@ def geometry(
 
 
 def _sums_size(f: Forward, b: Backward) -> int:
-    """For each tile of maps and of taps its sums, in whole vectors, then one for each map."""
+    """The sums of each tile of maps and taps, in whole vectors, then one per map."""
     tile = tile_maps(f.maps)
     tiles = b.maps // tile * -(-f.taps_used // (SUMS // tile))
     size = tiles * (SUMS + -SUMS % f.L) + b.maps
@@ -60,7 +60,7 @@ def _sums_size(f: Forward, b: Backward) -> int:
 
 
 def _forward(shape: Shape) -> Forward:
-    """Every tile has the same taps; a tile is a pooling window, or the next few outputs."""
+    """All tiles have the same taps; a tile is a pooling window, or the next few outputs."""
     (sh, sw), (dh, dw), (kh, kw) = shape.window.stride, shape.window.dilation, shape.window.kernel
     Hp, Wp = shape.window.padded(*shape.size)
     L, channels = shape.lanes, shape.channels // shape.groups
@@ -100,8 +100,8 @@ def _tiles_of_outputs(shape: Shape) -> tuple[NDArray[Any], NDArray[Any]]:
 def _backward(shape: Shape) -> Backward:
     """dx is a correlation of the dy grid with the weights; a tap is (u, v, map of the group).
 
-    A tile holds pixels of one row whose columns leave the same remainder by the stride, so that the
-    same taps fall on outputs, or beside them on the margins.
+    A tile has pixels of one row whose columns have the same remainder modulo the stride, so that
+    the same taps fall on outputs, or on the margins next to them.
     """
     groups, L = shape.groups, shape.lanes
     maps, channels = shape.maps // groups, shape.channels // groups
@@ -137,13 +137,13 @@ def _backward(shape: Shape) -> Backward:
 
 
 def _grid(shape: Shape) -> tuple[int, int, int]:
-    """Height and width of the dy grid, and its margin on each side: what a tile may reach over."""
+    """Height and width of the dy grid, and its margins, which tiles may extend into."""
     margin = PIXELS - 1
     return shape.out[0], shape.out[1] + 2 * margin, margin
 
 
 def _runs_of_columns(W: int, pw: int, sw: int) -> list[list[int]]:
-    """The columns of a row, by remainder, in runs of PIXELS; the last of each repeats its last."""
+    """A row's columns by remainder, in runs of PIXELS; short runs repeat their last column."""
     runs = []
     for remainder in range(sw):
         columns = [w for w in range(W) if (w + pw) % sw == remainder]
@@ -154,9 +154,9 @@ def _runs_of_columns(W: int, pw: int, sw: int) -> list[list[int]]:
 
 
 class _TapLists:
-    """Lists of taps, each made once: by the row's remainder and by the columns' taps.
+    """Lists of taps, each created once per remainder of the row and taps of the columns.
 
-    A list goes through u, then v, then the maps; a row near the edge takes a part of it.
+    A list iterates over u, then v, then the maps; a row near the edge uses part of it.
     """
 
     def __init__(self, shape: Shape, step: int, row_step: int) -> None:
@@ -165,9 +165,9 @@ class _TapLists:
         self._firsts: dict[tuple[int, tuple[int, ...]], int] = {}
 
     def run(self, row: int, columns: list[int], remainder: int) -> tuple[int, int]:
-        """The first and the last tap, plus 1, for some columns of a padded row.
+        """The first tap, and the last tap plus 1, for some columns of a padded row.
 
-        `columns` are divided by the stride, with that remainder.
+        `columns` are quotients by the stride, with that remainder.
         """
         (sh, sw), (dh, dw) = self.shape.window.stride, self.shape.window.dilation
         (kh, kw), (OH, OW) = self.shape.window.kernel, self.shape.out
@@ -203,18 +203,18 @@ class _TapLists:
 
 
 def _padded(count: int, groups: int) -> NDArray[Any]:
-    """Where each map lies among maps whose groups are padded to whole tiles."""
+    """The index of each map after groups are padded to whole tiles."""
     each = count // groups
     index = np.arange(count)
     return index // each * padded_maps(each) + index % each
 
 
 def _places(positions: NDArray[Any], L: int) -> Places:
-    """The positions (C, H, W) of an image's values in a block, in both orders."""
+    """The positions (C, H, W) of an image's values in a block, for both memory orders."""
     return Places(_table(positions * L), _table(positions.transpose(1, 2, 0) * L))
 
 
 def _table(positions: NDArray[Any]) -> Table:
     if positions.size and np.abs(positions).max() > np.iinfo(np.int32).max:
-        raise ShapeError("the image is too large for the numba kernels; use the kernels `numpy`")
+        raise ShapeError("the image is too large for the numba kernels; use the numpy kernels")
     return np.ascontiguousarray(positions, np.int32).ravel()

@@ -1,4 +1,4 @@
-"""The kernel set. Numba itself is imported by its first pass."""
+"""The kernel set. Its first pass imports Numba."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from lenetkit_numba.threads import limited, processors, threads
 
 @dataclass(frozen=True, kw_only=True)
 class NumbaKernels(NumpyKernels):
-    """Convolution compiled by Numba, for vectors of images side by side.
+    """Convolution compiled by Numba, over vectors of images side by side.
 
-    A convolution with the ReLU and the pooling of 2×2 that follow it runs as one. Pooling that does
-    not follow them so is NumPy's. The first use compiles, and says so; later runs find it done.
+    A convolution and the ReLU and 2×2 pooling that follow it run as one. All other pooling is
+    NumPy's. The first use compiles, and says so; the result is cached for later runs.
     """
 
     def fuse(self, layers: Sequence[Layer]) -> tuple[int, Layer] | None:
@@ -61,14 +61,14 @@ class NumbaKernels(NumpyKernels):
         return {name: version(name) for name in ("numba", "llvmlite")}
 
     def best_threads(self, macs: int) -> int:
-        """All: the blocks of images of a pass are shared as they come."""
+        """All processors: each thread takes the next free block of images."""
         return processors()
 
     @contextmanager
     def limited(self, threads: int) -> Iterator[None]:
-        """`threads` for all convolutions, NumPy's too; one for matrix products.
+        """`threads` for all convolutions, NumPy's included; one for matrix products.
 
-        Those of linear layers are too short to share.
+        Linear layers' products are too short to share.
         """
         with super().limited(threads), limited(threads):
             yield
@@ -111,6 +111,6 @@ class NumbaKernels(NumpyKernels):
 
 
 def _is_2x2(pool: MaxPool2d | AvgPool2d) -> bool:
-    """Whether the pooling tiles the image with windows of 2×2."""
+    """Whether the pooling covers the image with adjacent 2×2 windows."""
     window = pool.window
     return window.kernel == window.stride == (2, 2) and window.padding == (0, 0)

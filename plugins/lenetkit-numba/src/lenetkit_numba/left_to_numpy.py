@@ -1,4 +1,4 @@
-"""What NumPy's kernels do faster, by what was measured: see docs/performance.md."""
+"""What NumPy's kernels compute faster, as measured: see docs/performance.md."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any, NamedTuple
 from lenetkit.authoring import Array, Call, Layer, NumpyKernels, Params
 
 FEW = 4
-"""Images from which on a block is faster than NumPy, although it is computed as if it were full."""
+"""Up to this many images NumPy is faster: a block takes as long as a full one."""
 MANY = 32
-"""Channels from which on NumPy is faster as long as not one block is full."""
+"""From this many channels on NumPy is faster, unless there is a full block."""
 LARGE = 8 << 20
-"""Bytes of a block's input or output; more leave the caches before they are used again."""
+"""Bytes of a block's input or output; more are evicted from the caches before they are reused."""
 
 
 def is_left(shape: tuple[int, ...], maps: int, itemsize: int) -> bool:
-    """Whether NumPy convolves images of this shape (N, C, H, W) with so many maps."""
+    """Whether NumPy convolves images of this shape (N, C, H, W) to this many maps."""
     from lenetkit_numba.target import lanes
 
     N, C, H, W = shape
@@ -26,7 +26,7 @@ def is_left(shape: tuple[int, ...], maps: int, itemsize: int) -> bool:
 
 
 class Saved(NamedTuple):
-    """What the backward pass of layers one after the other needs."""
+    """What the backward pass of a sequence of layers needs."""
 
     layers: list[Layer]
     calls: list[Call]
@@ -34,7 +34,7 @@ class Saved(NamedTuple):
 
 
 def forward(layers: Sequence[Layer], params: Params, x: Array, call: Call) -> tuple[Array, Saved]:
-    """The layers on NumPy's kernels, fused as those do; the first has the parameters."""
+    """Run the layers on NumPy's kernels, fused as usual; the first one has the parameters."""
     kept = Saved([], [], [])
     while layers:
         count, layer = NumpyKernels().fuse(layers) or (1, layers[0])
@@ -49,11 +49,11 @@ def forward(layers: Sequence[Layer], params: Params, x: Array, call: Call) -> tu
 
 
 def backward(params: Params, kept: Saved, dy: Array, grads: Params) -> Array | None:
-    """dL/dx, and the gradients of the first layer's parameters."""
+    """Return dL/dx; write the gradients of the first layer's parameters."""
     gradient: Array | None = dy
     for index in reversed(range(len(kept.layers))):
         if gradient is None:
-            raise RuntimeError("NumPy's kernels gave no input gradient")
+            raise RuntimeError("NumPy's kernels returned no input gradient")
         gradient = kept.layers[index].backward(
             {} if index else params,
             kept.saved[index],

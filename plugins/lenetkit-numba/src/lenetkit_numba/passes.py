@@ -1,8 +1,8 @@
 """The passes of a convolution over a batch, a block of images at a time.
 
-Each runs on every member of a team, who take blocks until none is left. What is summed over
-images is summed for each block by itself, then over the blocks in order, so no result depends on
-the number of threads, nor on who took which block.
+Each runs on every member of a team, which takes blocks until none is left. Sums over images are
+computed per block, then added over the blocks in order, so no result depends on the number of
+threads or on who took which block.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lenetkit_numba.tiles import correlate, correlate_and_pool, outer, total, un
 
 @compiled
 def pack_rows(weight: Any, bias: Any, rows: Any, starts: Any, tile: int) -> None:
-    """weight (groups, maps, K) to rows (groups, tiles, K, tile), bias likewise, filled with 0."""
+    """Pack weight (groups, maps, K) as rows (groups, tiles, K, tile), and bias; fill with 0."""
     groups, maps, K = weight.shape
     tiles = -(-maps // tile)
     rows[:] = 0
@@ -35,7 +35,7 @@ def pack_rows(weight: Any, bias: Any, rows: Any, starts: Any, tile: int) -> None
 
 @compiled
 def pack_rows_back(weight: Any, rows: Any, starts: Any, tile: int) -> None:
-    """weight (groups, maps, channels, taps) to rows (groups, tiles, taps · maps, tile) for dx."""
+    """Pack weight (groups, maps, channels, taps) as rows (groups, tiles, taps · maps, tile)."""
     groups, maps, channels, taps = weight.shape
     tiles, K = -(-channels // tile), taps * maps
     rows[:] = 0
@@ -50,7 +50,7 @@ def pack_rows_back(weight: Any, rows: Any, starts: Any, tile: int) -> None:
 
 @compiled
 def _convolve(f: Forward, block: Any, rows: Any, starts: Any, y: Any) -> None:
-    """The y block of an x block; both are (array, position)."""
+    """Compute the y block of an x block; both are (array, position)."""
     tile = MANY if f.many else FEW
     tiles = -(-f.maps // tile)
     taps = (f.taps, 0, f.taps_used)
@@ -70,7 +70,7 @@ def _convolve(f: Forward, block: Any, rows: Any, starts: Any, y: Any) -> None:
 def _convolve_and_pool(
     f: Forward, mean: bool, block: Any, rows: Any, starts: Any, y: Any, codes: Any
 ) -> None:
-    """The same, rectified and pooled; `codes` (array, position) say where gradients go."""
+    """The same with ReLU and pooling; `codes` (array, position) record where gradients go."""
     tile = MANY if f.many else FEW
     tiles = -(-f.maps // tile)
     taps = (f.taps, 0, f.taps_used)
@@ -106,7 +106,7 @@ def forward(
 ) -> None:
     """Convolve a batch. `x` and `y` are (array, side by side, places, values of a block).
 
-    `blocks` keeps the x blocks; `weights` is (rows, starts); `work` has a y block for each member.
+    `blocks` stores the x blocks; `weights` is (rows, starts); `work` has a y block per member.
     """
     rows, starts = weights
     own = member * y[3]
@@ -134,7 +134,7 @@ def forward_and_pool(
     y: Any,
     codes: Any,
 ) -> None:
-    """The same, with ReLU and 2×2 pooling; `codes` keeps a y block's codes for every block."""
+    """The same with ReLU and 2×2 pooling; `codes` stores the codes of every block."""
     rows, starts = weights
     own = member * y[3]
     block = claim(claims)
@@ -150,7 +150,7 @@ def forward_and_pool(
 
 @compiled
 def _unpool(f: Forward, b: Backward, mean: bool, dy: Any, codes: Any, grid: Any) -> None:
-    """The gradients of a y block spread over the dy grid; all three are (array, position)."""
+    """Spread the gradients of a y block over the dy grid; arrays are (array, position)."""
     for m in range(b.maps):
         target = (grid[0], grid[1] + m * f.L, b.grid)
         for p in range(f.tiles):
@@ -163,7 +163,7 @@ def _unpool(f: Forward, b: Backward, mean: bool, dy: Any, codes: Any, grid: Any)
 
 @compiled
 def _weight_gradients(f: Forward, b: Backward, block: Any, grid: Any, sums: Any) -> None:
-    """Of a block: for each group, tile of taps and tile of maps its sums, then each map's dy."""
+    """A block's sums for each group, tile of taps and tile of maps, then each map's sum of dy."""
     tile = MANY if f.many else FEW
     tiles, taps = -(-f.maps // tile), SUMS // tile
     slots = SUMS + -SUMS % f.L
@@ -184,7 +184,7 @@ def _weight_gradients(f: Forward, b: Backward, block: Any, grid: Any, sums: Any)
 
 @compiled
 def _input_gradients(f: Forward, b: Backward, grid: Any, rows: Any, starts: Any, dx: Any) -> None:
-    """The dx block of a dy grid; both are (array, position)."""
+    """Compute the dx block of a dy grid; both are (array, position)."""
     tile = MANY if b.many else FEW
     tiles, K = -(-b.channels // tile), b.rows
     step = b.maps // f.groups * f.L
@@ -219,13 +219,13 @@ def backward(
     work: Any,
     dx: Any,
 ) -> None:
-    """Sums of each block for the weight gradients, and dx.
+    """Compute each block's sums for the weight gradients, and dx.
 
-    `dy` and `dx` are (array, side by side, places, values of a block); without values in `dx`,
-    there is no input gradient to compute. `grids` is (array, values of a dy grid), a grid for each
-    member; `work` (array, values) for each a dx block, or a y block where outputs are pooled;
-    without `codes` they are not. `sums` is (array, values of a block); `weights` (rows, starts) are
-    those of `pack_rows` for the way back.
+    `dy` and `dx` are (array, side by side, places, values of a block); if `dx` is empty, no input
+    gradient is computed. `grids` is (array, values of a dy grid), one grid per member; `work` is
+    (array, values), per member a dx block, or a y block if outputs are pooled, as they are unless
+    `codes` is empty. `sums` is (array, values of a block); `weights` is (rows, starts) as packed
+    by `pack_rows_back`.
     """
     rows, starts = weights
     grid = (grids[0], member * grids[1])
@@ -250,7 +250,7 @@ def backward(
 
 @compiled
 def add_up(f: Forward, b: Backward, count: int, sums: Any, d_weight: Any, d_bias: Any) -> None:
-    """The sums of all blocks as dL/dweight (groups, maps, K) and dL/dbias, if that has values."""
+    """Add all blocks' sums to dL/dweight (groups, maps, K) and dL/dbias, unless it is empty."""
     array, size = sums
     d_weight[:] = 0
     d_bias[:] = 0

@@ -1,11 +1,11 @@
-"""What the tables of a convolution are: where everything lies.
+"""The tables of a convolution: where everything is.
 
-All positions count values and are int32. In a block the `L` images of a batch lie side by side, so
-that a step to the neighbouring pixel is a step of `L`.
+All positions are int32 and count values. In a block, `L` images of a batch are side by side, so the
+next pixel is `L` values further on.
 
     x block    (channels, padded height, padded width)
     y block    (groups · padded maps, pixels); pixels are the outputs, or the pooled ones
-    dy grid    (height, margin + width + margin, groups · padded maps), the margins 0
+    dy grid    (height, margin + width + margin, groups · padded maps), margins are 0
     dx block   (groups · padded channels, pixels of the image)
 
 Maps are padded, group by group, to whole tiles.
@@ -51,21 +51,21 @@ class Shape(NamedTuple):
 
     @property
     def out_shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of what comes out."""
+        """Channels, height and width of the result."""
         OH, OW = self.out
         return (self.maps, OH // 2, OW // 2) if self.pooled else (self.maps, OH, OW)
 
 
 class Places(NamedTuple):
-    """Where in a block each value of an image lies, in either order that images come in."""
+    """The place in a block of each value of an image, for both memory orders of images."""
 
     one_by_one: Table
     """In the order C, H, W, for images one after the other."""
     side_by_side: Table
-    """In the order H, W, C, for images that lie side by side as NumPy's kernels keep them."""
+    """In the order H, W, C, for images side by side, as NumPy's kernels store them."""
 
     def of(self, side_by_side: bool) -> Table:
-        """The table for images that lie so."""
+        """The table for this memory order."""
         return self.side_by_side if side_by_side else self.one_by_one
 
 
@@ -75,56 +75,56 @@ class Forward(NamedTuple):
     L: int
     groups: int
     maps: int
-    """Of a group."""
+    """Per group."""
     many: bool
-    """Whether tiles have MANY maps, or FEW."""
+    """Whether tiles have MANY maps or FEW."""
     taps_used: int
-    """Taps without those that fill the last tile of a weight gradient."""
+    """Taps, without those that fill up the last tile of a weight gradient."""
     channel_step: int
     """Values of one group's channels in the x block."""
     tiles: int
     outputs: int
-    """Pixels without those that fill the last tile."""
+    """Pixels, without those that fill up the last tile."""
     starts: Table
     """For each pixel of each tile: where its window begins in the x block."""
     places: Table
     """For each pixel of each tile: where its output goes in a map of the y block."""
     taps: Table
-    """Pairs (from the window's beginning to a tap, row of the weights), and some more of zeros."""
+    """Pairs (offset of a tap from the window's start, row of the weights), then some zeros."""
     y_step: int
-    """Values of a map of the y block."""
+    """Values per map of the y block."""
 
 
 class Backward(NamedTuple):
-    """Tables of the backward pass; what it shares with the forward pass is there."""
+    """Tables of the backward pass, apart from those that it shares with the forward pass."""
 
     grid: Table
-    """For each pixel of each forward tile: where its gradient lies in the dy grid."""
+    """For each pixel of each forward tile: where its gradient is in the dy grid."""
     pixels: int
-    """In the dy grid, margins included."""
+    """Of the dy grid, margins included."""
     maps: int
-    """Padded, of all groups: values of a pixel, in vectors."""
+    """Padded maps of all groups: vectors per pixel."""
     many: bool
-    """Whether tiles of channels have MANY, or FEW."""
+    """Whether tiles have MANY channels or FEW."""
     channels: int
-    """Of a group."""
+    """Per group."""
     rows: int
-    """Rows of a group's weights, one for each (u, v, map)."""
+    """Rows of a group's weights, one per (u, v, map)."""
     tiles: int
     starts: Table
-    """For each pixel of each tile of dx: the place in the dy grid that its taps count from."""
+    """For each pixel of each tile of dx: the place in the dy grid that its taps are relative to."""
     places: Table
-    """For each pixel of each tile: where it lies in a channel of the dx block."""
+    """For each pixel of each tile: where it is in a channel of the dx block."""
     taps: Table
-    """Pairs (from that place to a tap, row of the weights), one run after the other."""
+    """Pairs (offset of a tap from that place, row of the weights), run after run."""
     runs: Table
-    """For each tile: the first and the last of its taps, plus 1."""
+    """For each tile: its first tap, and its last tap plus 1."""
     dx_step: int
-    """Values of a channel of the dx block."""
+    """Values per channel of the dx block."""
 
 
 class Geometry(NamedTuple):
-    """All tables of a convolution, and the sizes of what they speak of, in values."""
+    """All tables of a convolution, and the sizes, in values, of the memory they describe."""
 
     shape: Shape
     forward: Forward
@@ -132,17 +132,17 @@ class Geometry(NamedTuple):
     x: Places
     y: Places
     dy: Places
-    """Like `y`, in the dy grid; where outputs are pooled, in the y block."""
+    """Like `y`, but in the dy grid; in the y block if outputs are pooled."""
     dx: Places
     x_size: int
     y_size: int
     grid_size: int
     dx_size: int
     work_size: int
-    """What a member of the team needs beside its dy grid on the way back."""
+    """What a member of the team needs for backward, besides its dy grid."""
     sums_size: int
-    """What the weight gradients of one block take before they are added up."""
+    """Weight-gradient sums of one block, before they are added up."""
     rows: Pair
     """Values of the packed weights and of the packed bias."""
     rows_back: Pair
-    """The same for the way back."""
+    """The same for backward."""

@@ -1,8 +1,8 @@
 """A team of threads that share the blocks of a pass.
 
-The calling thread starts at once. Helpers join in as they wake, and whoever is free takes the next
-block, so on a busy machine nobody waits for a helper that comes late. Who computes a block changes
-nothing in its result.
+The calling thread starts immediately. Helpers join as they wake, and each free thread takes the
+next block, so on a busy machine nobody waits for a late helper. Which thread computes a block does
+not affect the result.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from lenetkit_numba.claims import claims_on, finished
 from lenetkit_numba.threads import threads
 
 _jobs: list[SimpleQueue[Callable[[], None]]] = []
-"""For each helper, what it has to do."""
+"""The jobs of each helper."""
 _hiring = threading.Lock()
 
 
 def share(work: Callable[..., None], blocks: int, *arguments: Any) -> None:
     """Run `work(claims, member, *arguments)` on every member of the team; return when all is done.
 
-    `work` claims blocks until none is left, without Python's lock. Members count from 0, and each
-    may use memory of its own. Helpers that find no block left touch nothing but `claims`.
+    `work` claims blocks until none is left, without holding Python's lock. Members are numbered
+    from 0, and each may use its own memory. Helpers that find no block left touch only `claims`.
     """
     claims = claims_on(blocks)
     for member in range(1, min(threads(), blocks)):
@@ -38,7 +38,7 @@ def share(work: Callable[..., None], blocks: int, *arguments: Any) -> None:
 
 
 def _helper(member: int) -> SimpleQueue[Callable[[], None]]:
-    """The jobs of a helper, who is hired when first needed."""
+    """The jobs of a helper, which is started when first needed."""
     with _hiring:
         while len(_jobs) < member:
             jobs: SimpleQueue[Callable[[], None]] = SimpleQueue()
@@ -53,5 +53,5 @@ def _help(jobs: SimpleQueue[Callable[[], None]]) -> None:
         jobs.get()()
 
 
-if hasattr(os, "register_at_fork"):  # a forked process has none of the threads
+if hasattr(os, "register_at_fork"):  # a forked process has none of these threads
     os.register_at_fork(after_in_child=_jobs.clear)

@@ -1,4 +1,4 @@
-"""How many threads passes use. Imports nothing that takes long."""
+"""The number of threads that passes use. Imports nothing slow."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _limit: ContextVar[int | None] = ContextVar("lenetkit_numba_threads", default=No
 
 @functools.cache
 def processors() -> int:
-    """How many processors this process may use."""
+    """The number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def threads() -> int:
-    """How many threads a pass uses here and now."""
+    """The number of threads that a pass in this context uses."""
     return _limit.get() or processors()
 
 

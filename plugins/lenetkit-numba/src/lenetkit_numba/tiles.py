@@ -1,8 +1,8 @@
 """The innermost loops: tiles of sums that stay in registers from the first product to the last.
 
-Compilers do not find that form by themselves, so each function here writes LLVM's instructions.
-Arrays are flat and contiguous, a position counts values, and a vector is `L` consecutive values:
-the same place in `L` images. Tables hold positions, as int32.
+Compilers do not find this form by themselves, so each function here writes LLVM instructions.
+Arrays are flat and contiguous, positions count values, and a vector is `L` consecutive values: the
+same place in `L` images. Tables contain positions, as int32.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def correlate_and_pool(
 ) -> None:
     """As `correlate`, then ReLU, then the largest or the mean of the tile: one value a map.
 
-    A tile is a pooling window. Bit p of `codes`, which lie as `y` does, tells whether pixel p gets
-    a gradient: the first largest, if it is above 0, or for the mean all that are above 0.
+    A tile is a pooling window. Bit p of a code tells whether pixel p gets a gradient: the first
+    largest, if it is above 0, or, for the mean, all that are above 0. `codes` are laid out as `y`.
     """
     array, at, step = y
     pool = _mean if mean else _largest
@@ -60,7 +60,7 @@ def correlate_and_pool(
 def _correlated(
     w: Writer, maps: int, x: Any, tile: Any, taps: Any, weights: Any
 ) -> list[list[Any]]:
-    """The sums of a tile: for each map, for each pixel."""
+    """The sums of a tile, for each map and each pixel."""
     array, at, starts = x
     table, first, last = taps
     values, values_at, bias, bias_at = weights
@@ -85,7 +85,7 @@ def _correlated(
 
 
 def _largest(w: Writer, values: list[Any]) -> tuple[Any, Any]:
-    """max(0, the largest), and its bit; NaN wins over everything, and has no bit."""
+    """max(0, the largest), and its bit; NaN beats everything, and has no bit."""
     b, zero = w.builder, w.everywhere(0.0)
     best, code = values[0], w.everywhere(1, BYTE)
     for p, value in enumerate(values[1:], 1):
@@ -117,7 +117,7 @@ def _mean(w: Writer, values: list[Any]) -> tuple[Any, Any]:
 def unpool(
     w: Writer, mean: bool, dy: Any, dy_at: Any, codes: Any, codes_at: Any, x: Any, tile: Any
 ) -> None:
-    """The gradient of a pooling window's pixels: `dy` where its code has a bit, elsewhere 0.
+    """The gradients of a pooling window's pixels: `dy` where the code has a bit, else 0.
 
     `x` is (array, position, places), with the window's pixels in `places`.
     """
@@ -141,8 +141,8 @@ def outer(
 ) -> None:
     """sums[m, t] = Σ_p Σ_images dy[p, m] · x[p + away_t], for SUMS / maps taps from `tap` on.
 
-    `x` is (array, position, starts), `dy` (array, position, places), both with every pixel in their
-    tables; `pixels` is their number; `taps` is a table of pairs (away, row).
+    `x` is (array, position, starts), `dy` (array, position, places); their tables contain all
+    `pixels`. `taps` is a table of pairs (away, row).
     """
     array, at, starts = x
     gradients, gradients_at, places = dy
@@ -180,7 +180,7 @@ def total(w: Writer, x: Any, x_at: Any, count: Any, step: Any) -> Any:
 def gather(
     w: Writer, images: Any, at: Any, step: Any, block: Any, block_at: Any, places: Any, first: Any
 ) -> None:
-    """`L` values of `L` images, `step` apart, to `L` places of a block, images side by side."""
+    """Copy `L` values of `L` images, `step` apart, to `L` places of a block."""
     rows = [w.load(images, w.sum(at, w.times(step, n))) for n in range(w.L)]
     for k, row in enumerate(w.transposed(rows)):
         w.store(row, block, w.sum(block_at, w.entry(places, w.sum(first, k))))
@@ -190,7 +190,7 @@ def gather(
 def scatter(
     w: Writer, block: Any, block_at: Any, places: Any, first: Any, images: Any, at: Any, step: Any
 ) -> None:
-    """The way back from `gather`."""
+    """The inverse of `gather`."""
     rows = [w.load(block, w.sum(block_at, w.entry(places, w.sum(first, k)))) for k in range(w.L)]
     for n, row in enumerate(w.transposed(rows)):
         w.store(row, images, w.sum(at, w.times(step, n)))
@@ -198,5 +198,5 @@ def scatter(
 
 @vectorized()
 def move(w: Writer, source: Any, source_at: Any, target: Any, target_at: Any) -> None:
-    """One vector from here to there."""
+    """Copy one vector."""
     w.store(w.load(source, source_at), target, target_at)

@@ -1,4 +1,4 @@
-"""Writes LLVM instructions on vectors: what the tiles are made of."""
+"""Writes LLVM instructions on vectors, of which the tiles consist."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LANE = ir.IntType(32)
 class Writer:
     """Instructions on vectors of `L` values: the same place in `L` images.
 
-    Positions count values from a pointer, and are integers of Python or of LLVM.
+    Positions count values from a pointer, and are Python or LLVM integers.
     """
 
     def __init__(self, builder: Any, dtype: Any) -> None:
@@ -36,7 +36,7 @@ class Writer:
         return ir.VectorType(element, self.L)
 
     def index(self, value: Any) -> Any:
-        """An integer of Python as one of LLVM; one of LLVM as it is."""
+        """A Python integer as an LLVM integer, which is returned as it is."""
         return ir.Constant(INDEX, value) if isinstance(value, int) else value
 
     def sum(self, *positions: Any) -> Any:
@@ -67,7 +67,7 @@ class Writer:
         return self.load_as(self.value, pointer, position)
 
     def load_as(self, element: Any, pointer: Any, position: Any) -> Any:
-        """The vector of some other type than the values' at a position."""
+        """The vector at a position, with elements of a given type."""
         kind = self.vector_of(element).as_pointer()
         address = self.builder.bitcast(self.at(pointer, position), kind)
         return self.builder.load(address, align=1 if element == BYTE else self.bytes)
@@ -94,16 +94,16 @@ class Writer:
         return self.builder.shuffle_vector(a, b, mask)
 
     def swap(self, a: Any, b: Any, size: int) -> tuple[Any, Any]:
-        """`a` and `b` with every second run of `size` lanes of `a` exchanged for one of `b`.
+        """`a` and `b` after `a`'s odd runs of `size` lanes are swapped with `b`'s even ones.
 
-        The step of a transposition: `a`'s odd runs change places with `b`'s even ones.
+        One step of a transposition.
         """
         low = [j if not j & size else self.L + j - size for j in range(self.L)]
         high = [j + size if not j & size else self.L + j for j in range(self.L)]
         return self.shuffle(a, b, low), self.shuffle(a, b, high)
 
     def transposed(self, rows: Sequence[Any]) -> list[Any]:
-        """`L` vectors, lane i of vector j as lane j of vector i."""
+        """`L` vectors with lane i of vector j as lane j of vector i."""
         rows, size = list(rows), 1
         while size < self.L:
             for i in range(self.L):
@@ -113,7 +113,7 @@ class Writer:
         return rows
 
     def lane_sums(self, vectors: Sequence[Any]) -> Any:
-        """The sums over the lanes of `L` vectors, as one vector. Always in the same order."""
+        """The sums over the lanes of `L` vectors, as one vector, always in the same order."""
         vectors, size = list(vectors), 1
         while size < self.L:
             pairs = zip(vectors[::2], vectors[1::2], strict=True)
@@ -128,25 +128,25 @@ class Writer:
         return place
 
     def add_product(self, variable: Any, a: Any, b: Any) -> None:
-        """Add a·b to a variable, in one rounding where the processor can."""
+        """Add a·b to a variable, with a single rounding if the processor can."""
         product = self.builder.fmul(a, b, flags=_FUSED)
         total = self.builder.fadd(self.builder.load(variable), product, flags=_FUSED)
         self.builder.store(total, variable)
 
     @contextmanager
     def loop(self, first: Any, last: Any) -> Iterator[Any]:
-        """The block runs for every index from `first` up to, and without, `last`."""
+        """Run the block for every index from `first` up to, but not including, `last`."""
         bounds = self.index(first), self.index(last), self.index(1)
         with cgutils.for_range_slice(self.builder, *bounds) as (index, _):
             yield index
 
 
 def vectorized(*, literals: int = 0, returns: bool = False) -> Callable[[Callable[..., Any]], Any]:
-    """Makes a function that writes instructions into one that compiled code can call.
+    """Turn a function that writes instructions into one that compiled code can call.
 
     The writer `write(w, *literals, *arguments)` gets the first `literals` arguments as Python
-    values, arrays as pointers, tuples as lists, integers as indices. Vectors are of the dtype of
-    the first array among them. With `returns` it returns one value of that dtype.
+    values, arrays as pointers, tuples as lists, integers as indices. Vectors have the dtype of the
+    first array among them. With `returns`, it returns one value of that dtype.
     """
 
     def decorate(write: Callable[..., Any]) -> Any:
@@ -178,7 +178,7 @@ def _flat(kinds: Sequence[Any]) -> Iterator[Any]:
 
 
 def _lowered(context: Any, builder: Any, kind: Any, value: Any) -> Any:
-    """An array as the pointer to its first value, a tuple as a list, anything else as it is."""
+    """An array as the pointer to its first value, a tuple as a list, other values as they are."""
     if isinstance(kind, types.BaseTuple):
         parts = cgutils.unpack_tuple(builder, value)
         return [_lowered(context, builder, k, v) for k, v in zip(kind, parts, strict=True)]
