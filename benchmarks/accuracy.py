@@ -1,7 +1,7 @@
-"""Train the shipped specs on MNIST and print how well each reads the test set.
+"""Train the shipped specs on MNIST and print the accuracy of each on the test set.
 
-Every figure is the last epoch's; test data chooses nothing. A network that learned from another
-data set is tested on MNIST all the same. Takes minutes a spec.
+Every figure is from the last epoch; test data selects nothing. A network trained on another data
+set is tested on MNIST as well. Takes minutes per spec.
 
     python benchmarks/accuracy.py lenet5 lenet5-sigmoid --seeds 3 --out accuracy.json
     python benchmarks/accuracy.py lenet5 --set data=synthetic_digits
@@ -33,7 +33,7 @@ SPECS = (
 
 
 def train(spec: str, seed: int, extra: list[str]) -> dict[str, Any]:
-    """One run through the command line; what its result.json and metrics.csv say."""
+    """One run on the command line; returns figures from its result.json and metrics.csv."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
         command = [sys.executable, "-m", "lenetkit", "train", spec, "--quiet"]
@@ -66,12 +66,12 @@ def train(spec: str, seed: int, extra: list[str]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Train, print a row a run and a table at the end."""
+    """Train, printing a line per run and a table at the end."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("specs", nargs="*", default=SPECS)
     parser.add_argument("--seeds", type=int, default=1, help="seeds 0, 1, …")
     parser.add_argument("--set", action="append", default=[], help="passed on to train")
-    parser.add_argument("--out", type=Path, help="JSON file of all runs; appended to")
+    parser.add_argument("--out", type=Path, help="JSON file to append all runs to")
     arguments = parser.parse_args()
     extra = [word for change in arguments.set for word in ("--set", change)]
     rows = []

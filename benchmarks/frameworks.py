@@ -1,13 +1,13 @@
-"""lenetkit beside PyTorch, JAX and plain NumPy: the same network, batch, images and threads.
+"""Compare lenetkit with PyTorch, JAX and plain NumPy: same network, batch, images and threads.
 
-All work in one process, in turns of a fraction of a second; figures are medians over rounds, ratios
-are taken round by round. Images are random and in memory; everyone trains by Adam at 1e-3.
+All run in one process, in turns of a fraction of a second; figures are medians over rounds, ratios
+are computed per round. Images are random and in memory; everyone trains with Adam at 1e-3.
 
     python benchmarks/frameworks.py --threads 1
     python benchmarks/frameworks.py --spec lenet5-sigmoid --batch 256 --only numpy,eager,best
 
 Needs torch for PyTorch (pip install torch), jax for JAX, lenetkit-numba for the compiled kernels;
-whoever is missing is named and left out.
+missing ones are named and left out.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ REFERENCE = "torch eager"
 
 @dataclass(frozen=True)
 class Result:
-    """How one contender did."""
+    """The times of one contender."""
 
     contender: str
     how: str
     epochs: list[float]
-    """Seconds for 60,000 images, a figure a round."""
+    """Seconds for 60,000 images, one figure per round."""
     ratio: Ratio
-    """To the reference."""
+    """Relative to the reference."""
 
     def facts(self) -> dict[str, Any]:
         """As JSON values."""
@@ -60,7 +60,7 @@ class Result:
 
 
 def reference_of(contenders: Sequence[Contender]) -> str:
-    """PyTorch eager; where it is missing, the first contender."""
+    """PyTorch eager or, if it is missing, the first contender."""
     names = [contender.name for contender in contenders]
     return REFERENCE if REFERENCE in names else names[0]
 
@@ -68,7 +68,7 @@ def reference_of(contenders: Sequence[Contender]) -> str:
 def compare(
     contenders: Sequence[Contender], batch: int, rounds: int, seconds: float
 ) -> list[Result]:
-    """Train in turns; a result a contender."""
+    """Train in turns; returns a result per contender."""
     found = measure(contenders, lambda contender, steps: contender.train(steps), rounds, seconds)
     reference = found[reference_of(contenders)]
     return [
@@ -86,9 +86,9 @@ def main() -> int:
     parser.add_argument("--batch", type=count, default=64)
     parser.add_argument("--threads", type=count, default=1)
     parser.add_argument("--rounds", type=count, default=10)
-    parser.add_argument("--seconds", type=float, default=0.5, help="of a turn")
+    parser.add_argument("--seconds", type=float, default=0.5, help="length of a turn")
     parser.add_argument(
-        "--only", type=chosen, default=list(CONTENDERS), help=f"of {','.join(CONTENDERS)}"
+        "--only", type=chosen, default=list(CONTENDERS), help=f"some of {','.join(CONTENDERS)}"
     )
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
@@ -99,7 +99,7 @@ def main() -> int:
         return error.exit_status
     contenders = enter(arguments.only, task)
     if not contenders:
-        print("error: nobody can take part", file=sys.stderr)
+        print("error: no contender can take part", file=sys.stderr)
         return 2
     results = compare(contenders, arguments.batch, arguments.rounds, arguments.seconds)
     setting = {
@@ -114,7 +114,7 @@ def main() -> int:
         print(json.dumps(setting | {"contenders": [r.facts() for r in results]}, indent=2))
         return 0
     print(", ".join(f"{name} {value}" for name, value in setting.items()), end="\n\n")
-    headers = ("contender", "s an epoch", "ratio", "how")
+    headers = ("contender", "s per epoch", "ratio", "how")
     rows = [result.row() for result in results]
     print(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
     return 0

@@ -1,14 +1,14 @@
-"""lenetkit beside PyTorch eager over batch sizes, networks, training and inference.
+"""Compare lenetkit with PyTorch eager over batch sizes, networks, training and inference.
 
-A cell is the time of a step as a ratio to PyTorch eager's, below 1 where lenetkit is faster: the
-median of rounds taken in turns, and their range. wide32 has 3×32×32 images and two 3×3 convolutions
-of 64 maps; wide64 the same on 1×64×64. Images are random and in memory.
+A cell is the ratio of the time per step to PyTorch eager's, below 1 if lenetkit is faster: median
+and range over rounds taken in turns. wide32 has 3×32×32 images and two 3×3 convolutions with 64
+maps; wide64 has the same layers on 1×64×64. Images are random and in memory.
 
     python benchmarks/grid.py --threads 1
     python benchmarks/grid.py --specs lenet5 --batches 1,64 --rounds 9
 
-Needs torch (pip install torch); lenetkit-numba adds the compiled kernels. Steps of more work than
-`--gflop` are left out, and named.
+Needs torch (pip install torch); lenetkit-numba adds the compiled kernels. Steps with more
+work than `--gflop` are named and left out.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ class Cell:
     mode: str
     batch: int
     seconds: dict[str, list[float]]
-    """A step of each contender, a figure a round."""
+    """The time per step of each contender, one figure per round."""
 
     def ratio(self, name: str) -> Ratio | None:
-        """To PyTorch eager; None for who took no part."""
+        """Relative to PyTorch eager; None for contenders that took no part."""
         if name not in self.seconds:
             return None
         return Ratio.of(self.seconds[name], self.seconds[REFERENCE])
@@ -78,23 +78,23 @@ class Cell:
 
 
 def train(contender: Contender, steps: int) -> None:
-    """Learn."""
+    """Train for some steps."""
     contender.train(steps)
 
 
 def infer(contender: Contender, steps: int) -> None:
-    """Compute outputs."""
+    """Compute the outputs of some batches."""
     contender.infer(steps)
 
 
 def gflop(task: Task, mode: str) -> float:
-    """The work of a step: two a multiply-add, thrice in training."""
+    """The work of a step: two FLOP per multiply-add, three times that in training."""
     passes = 3 if mode == "training" else 1
     return 2 * task.plan.cost.macs * task.batch * passes / 1e9
 
 
 def cells(arguments: argparse.Namespace) -> Iterator[Cell]:
-    """All cells, one after the other."""
+    """Measure all cells, one after the other."""
     wanted = [(name, "training", batch) for name in arguments.specs for batch in arguments.batches]
     wanted += [(name, "inference", b) for name in arguments.specs for b in INFERENCE_BATCHES]
     wanted.sort(key=lambda cell: arguments.specs.index(cell[0]))
@@ -102,7 +102,7 @@ def cells(arguments: argparse.Namespace) -> Iterator[Cell]:
         task = Task.of(SPECS[name], batch, arguments.threads)
         work = gflop(task, mode)
         if work > arguments.gflop:
-            print(f"without {name}, {mode}, batch {batch:,}: {work:,.0f} GFLOP", file=sys.stderr)
+            print(f"left out: {name}, {mode}, batch {batch:,}: {work:,.0f} GFLOP", file=sys.stderr)
             continue
         contenders = enter(arguments.only, task)
         if REFERENCE not in {contender.name for contender in contenders}:
@@ -138,8 +138,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--batches", type=numbers, default=list(TRAINING_BATCHES))
     parser.add_argument("--threads", type=count, default=1)
     parser.add_argument("--rounds", type=count, default=3)
-    parser.add_argument("--seconds", type=float, default=0.2, help="of a turn")
-    parser.add_argument("--gflop", type=float, default=100, help="most work of a step")
+    parser.add_argument("--seconds", type=float, default=0.2, help="length of a turn")
+    parser.add_argument("--gflop", type=float, default=100, help="maximum work of a step")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(arguments)
     given.only = ["numpy", "numba", "eager"]

@@ -1,6 +1,6 @@
-"""How well does `predict` read digits from image files?
+"""Measure how well `predict` reads digits from image files.
 
-Writes MNIST test digits as large pictures, dark on light and off-centre, reads the files back as
+Writes MNIST test digits as large pictures, dark on light and off-centre, reads them back the way
 `lenetkit predict` does, and compares the accuracy with that on the original arrays.
 
     python benchmarks/photos.py runs/lenet5/001/model.safetensors [--count 500] [--data-dir DIR]
@@ -28,7 +28,7 @@ Pixels = NDArray[Any]
 
 
 def page(digit: Pixels, rng: np.random.Generator) -> Pixels:
-    """A digit, dark on light, enlarged and put somewhere on a page of 500 to 1,200 pixels."""
+    """An enlarged digit, dark on light, at a random place on a page of 500 to 1,200 pixels."""
     side = int(rng.integers(500, 1200))
     size = int(side * rng.uniform(0.3, 0.7))
     big = np.asarray(Image.fromarray(digit).resize((size, size), Image.Resampling.BICUBIC))
@@ -39,7 +39,7 @@ def page(digit: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def photo(digit: Pixels, rng: np.random.Generator) -> Pixels:
-    """The same as a camera sees it: grey paper, a gradient of light, noise."""
+    """The same as seen by a camera: grey paper, uneven light, noise."""
     paper = page(digit, rng) * 0.6 + 70
     light = np.linspace(1, rng.uniform(0.6, 0.9), paper.shape[1])
     return np.clip(paper * light + rng.normal(0, 5, paper.shape), 0, 255).astype(np.uint8)
@@ -51,7 +51,7 @@ def board(digit: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def original(digit: Pixels, rng: np.random.Generator) -> Pixels:
-    """The 28×28 picture as MNIST has it."""
+    """The 28×28 picture, as in MNIST."""
     return digit
 
 

@@ -1,8 +1,8 @@
-"""How many times as fast as the course report's own method is a training step?
+"""Compare a training step with the course report's own method.
 
-The report's method: float64; convolution and pooling by an im2col that loops over the window;
-max pooling through argmax; Adam on each parameter by itself. Both sides train LeNet-5 on the same
-batches of 64, in turns, in one process; medians are compared.
+The report's method: float64; convolution and pooling with an im2col that loops over the window;
+max pooling with argmax; Adam for each parameter separately. Both train LeNet-5 on the same batches
+of 64, in turns, in one process; medians are compared.
 
     python benchmarks/report_method.py [--steps 60] [--data-dir DIR]
 """
@@ -29,7 +29,7 @@ BATCH = 64
 
 
 def im2col(x: Array, size: int, stride: int) -> Array:
-    """(N, C, H, W) → (N·OH·OW, C·size·size), one slice copied for each place in the window."""
+    """(N, C, H, W) → (N·OH·OW, C·size·size), one slice copied per window position."""
     N, C, H, W = x.shape
     OH, OW = (H - size) // stride + 1, (W - size) // stride + 1
     columns = np.zeros((N, C, size, size, OH, OW))
@@ -41,7 +41,7 @@ def im2col(x: Array, size: int, stride: int) -> Array:
 
 
 def col2im(columns: Array, shape: tuple[int, ...], size: int, stride: int) -> Array:
-    """The way back, adding where windows overlap."""
+    """The inverse of `im2col`, adding where windows overlap."""
     N, C, H, W = shape
     OH, OW = (H - size) // stride + 1, (W - size) // stride + 1
     pieces = columns.reshape(N, OH, OW, C, size, size).transpose(0, 3, 4, 5, 1, 2)
@@ -54,7 +54,7 @@ def col2im(columns: Array, shape: tuple[int, ...], size: int, stride: int) -> Ar
 
 
 class Convolution:
-    """5×5 convolution, its im2col kept for the way back."""
+    """5×5 convolution; keeps its im2col for backward."""
 
     def __init__(self, weight: Array, bias: Array) -> None:
         self.params = [weight, bias]
@@ -68,7 +68,7 @@ class Convolution:
         return y.reshape(len(x), side, side, -1).transpose(0, 3, 1, 2)
 
     def backward(self, dy: Array) -> Array:
-        """dL/dx; keeps the parameters' gradients."""
+        """dL/dx; stores the parameters' gradients."""
         weight, _ = self.params
         flat = dy.transpose(0, 2, 3, 1).reshape(-1, len(weight))
         self.grads = [(self.columns.T @ flat).T.reshape(weight.shape), flat.sum(axis=0)]
@@ -76,7 +76,7 @@ class Convolution:
 
 
 class MaxPooling:
-    """2×2 max pooling through im2col and argmax."""
+    """2×2 max pooling with im2col and argmax."""
 
     params: ClassVar[list[Array]] = []
     grads: ClassVar[list[Array]] = []
@@ -125,13 +125,13 @@ class Affine:
         return self.x @ self.params[0].T + self.params[1]
 
     def backward(self, dy: Array) -> Array:
-        """dL/dx; keeps the parameters' gradients."""
+        """dL/dx; stores the parameters' gradients."""
         self.grads = [dy.T @ self.x, dy.sum(axis=0)]
         return (dy @ self.params[0]).reshape(self.shape)
 
 
 def report_step(network: Network) -> Callable[[Array, Array], float]:
-    """A training step by the report's method, from the network's initial weights."""
+    """A training step with the report's method, from the network's initial weights."""
     t = {name: values.astype(np.float64) for name, values in network.tensors().items()}
     layers: list[Any] = [
         Convolution(t["conv1.weight"], t["conv1.bias"]),
@@ -196,7 +196,7 @@ def main() -> None:
     steps = len(data.train) / BATCH
     medians = {name: statistics.median(values[5:]) for name, values in times.items()}
     for name, seconds in medians.items():
-        print(f"{name:16} {seconds * 1e3:7.2f} ms a step  {seconds * steps:6.1f} s an epoch")
+        print(f"{name:16} {seconds * 1e3:7.2f} ms per step  {seconds * steps:6.1f} s per epoch")
     ratio = medians["lenetkit"] / medians["report's method"]
     print(f"ratio {ratio:.3f} (lenetkit / report's method), {blas.threads()} BLAS threads")
 

@@ -1,7 +1,7 @@
-"""How long commands take that compute nothing, beside a bare `import numpy`.
+"""Measure how long commands that compute nothing take, compared with a bare `import numpy`.
 
-Each is a fresh Python; they run in turns, figures are medians, ratios are taken round by round.
-Compiled modules are kept, as pip keeps them, whatever PYTHONDONTWRITEBYTECODE says.
+Each is a new Python process; they run in turns, figures are medians, ratios are computed per round.
+Compiled modules are cached, as after an installation, whatever PYTHONDONTWRITEBYTECODE says.
 
     python benchmarks/startup.py --rounds 20
 """
@@ -32,7 +32,7 @@ COMMANDS = {
 
 
 def seconds(arguments: list[str]) -> float:
-    """How long one run takes. Raises CalledProcessError where it fails."""
+    """The time of one run. Raises CalledProcessError if it fails."""
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     command = [sys.executable, *arguments]
     begun = time.perf_counter()

@@ -1,9 +1,9 @@
-"""How long training takes until the test set of MNIST is read well enough, and its memory.
+"""Measure how long training takes to reach an accuracy on MNIST's test set, and its memory.
 
-Between two steps, every `--every` of them, the network reads the test set; that time does not
-count, and neither does loading the data. Nothing is chosen by what comes out: the first time that
-the target is reached is reported. The peak of memory is that of a whole `lenetkit train` of one
-epoch, data, evaluation and pictures included, as the operating system saw it.
+The network is evaluated on the test set every `--every` steps; that time does not count, and
+neither does loading the data. Nothing is selected by the result: the first time the target is
+reached is reported. Peak memory is that of a whole `lenetkit train` of one epoch, data, evaluation
+and pictures included, as seen by the operating system.
 
     LENETKIT_DATA=FOLDER python benchmarks/time_to_accuracy.py --seeds 3
 """
@@ -34,22 +34,22 @@ from lenetkit.training.evaluation import evaluate
 
 @dataclass(frozen=True)
 class Reached:
-    """When the target was reached, or where training stood when it ended without."""
+    """When the target was reached, or the state at the end if it was not."""
 
     seed: int
     reached: bool
     accuracy: float
-    """On the test set, at the last look."""
+    """On the test set, at the last evaluation."""
     steps: int
     epochs: float
     seconds: float
-    """Of training alone."""
+    """Of training, without evaluation."""
 
 
 def train_until(
     network: Network, data: TrainingData, target: float, every: int, seed: int, threads: int | None
 ) -> Reached:
-    """Train as the spec says until the test set is read with at least the target's accuracy."""
+    """Train as the spec says until the accuracy on the test set reaches the target."""
     settings = network.plan.spec.train
     progress = loop.start(network, settings)
     workspace = network.workspace(training=False)
@@ -73,7 +73,7 @@ def train_until(
 
 
 def peak_bytes(spec: str, extra: list[str]) -> int | None:
-    """The most memory of `lenetkit train SPEC --epochs 1`; None where the system does not tell."""
+    """Peak memory of `lenetkit train SPEC --epochs 1`; None if the system does not report it."""
     try:
         import resource
     except ImportError:  # Windows
@@ -94,7 +94,7 @@ def main() -> int:
     parser.add_argument("--spec", default="lenet5")
     parser.add_argument("--target", type=float, default=0.986, help="accuracy, 0 … 1")
     parser.add_argument("--epochs", type=count, default=3, help="the schedule's length")
-    parser.add_argument("--every", type=count, default=50, help="steps between two looks")
+    parser.add_argument("--every", type=count, default=50, help="steps between evaluations")
     parser.add_argument("--seeds", type=count, default=1, help="seeds 0, 1, …")
     parser.add_argument("--kernels", default="numpy")
     parser.add_argument("--threads", type=count)
@@ -142,8 +142,8 @@ def main() -> int:
         print(
             f"\n{given.target:.1%} after {median:.2f} s of training (median), evaluation excluded"
         )
-    told = f"{memory / (1 << 20):.0f} MiB" if memory else "not told by this system"
-    print(f"peak memory of `lenetkit train {given.spec} --epochs 1`: {told}")
+    shown = f"{memory / (1 << 20):.0f} MiB" if memory else "not reported by this system"
+    print(f"peak memory of `lenetkit train {given.spec} --epochs 1`: {shown}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Everyone who takes part in comparisons, by a short name."""
+"""The contenders of all comparisons, by short names."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CONTENDERS: dict[str, type[Contender]] = {
 
 
 def chosen(text: str) -> list[str]:
-    """Names from `numpy,eager`, as a command-line option. Raises ArgumentTypeError."""
+    """Names from a command-line option such as `numpy,eager`. Raises ArgumentTypeError."""
     names = [name.strip() for name in text.split(",")]
     for name in names:
         if name not in CONTENDERS:
@@ -36,14 +36,14 @@ def chosen(text: str) -> list[str]:
 
 
 def count(text: str) -> int:
-    """An integer from 1 on, as a command-line option. Raises ArgumentTypeError."""
+    """A positive integer from a command-line option. Raises ArgumentTypeError."""
     if not text.isdecimal() or int(text) < 1:
         raise ArgumentTypeError(f"expected an integer ≥ 1, found '{text}'")
     return int(text)
 
 
 def enter(names: Iterable[str], task: Task) -> list[Contender]:
-    """The contenders, ready; those that cannot take part are named on standard error."""
+    """The contenders, set up; those that cannot take part are named on standard error."""
     ready = []
     for name in names:
         try:

@@ -1,4 +1,4 @@
-"""What contenders are compared on, and what a contender is."""
+"""The task that contenders are compared on, and the base of all contenders."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from lenetkit.schedules import Constant
 from lenetkit.training.data import TrainingData
 
 LEARNING_RATE = 1e-3
-"""Of everyone's Adam, without weight decay and schedule."""
+"""Of everyone's Adam, which has no weight decay and no schedule."""
 
 
 class AbsentError(Exception):
-    """A contender cannot take part; the message says what it lacks."""
+    """A contender cannot take part; the message says what is missing."""
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """One network, on the same random images for all, with everyone's threads."""
+    """One network, with the same random images and number of threads for all."""
 
     plan: Plan
     data: TrainingData
@@ -39,9 +39,9 @@ class Task:
 
     @classmethod
     def of(cls, spec: str | Path, batch: int, threads: int) -> Task:
-        """The task of a spec; cross-entropy and Adam at a constant rate whatever it says.
+        """The task for a spec, with cross-entropy and Adam at a constant rate, whatever it says.
 
-        Raises InputError for a spec that is wrong, or whose transforms give no shape of image.
+        Raises InputError if the spec is wrong, or no image shape fits its transforms.
         """
         plan = load_plan(spec)
         how = replace(
@@ -54,7 +54,7 @@ class Task:
         return cls(plan, random_data(plan, batch), batch, threads)
 
     def with_kernels(self, name: str) -> Task:
-        """The same task for another kernel set. Raises AbsentError where there is none."""
+        """The same task with another kernel set. Raises AbsentError if it is not installed."""
         registry = installed().registry(Kernels)
         if name not in registry.names():
             raise AbsentError(f"no kernel set '{name}' is installed; plugins/ may have it")
@@ -62,37 +62,37 @@ class Task:
         return replace(self, plan=replace(self.plan, spec=spec))
 
     def floats(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """All images as the network wants them, and their labels, for those who keep them so."""
+        """All images as the network's inputs, and their labels."""
         images = self.data.pipeline.images(self.data.train.images, np.float32)
         return images, self.data.train.labels
 
 
 class Contender(ABC):
-    """Trains and infers; picks its batches as its users do."""
+    """Trains and infers; selects batches the way its users do."""
 
     name: ClassVar[str]
     what: ClassVar[str]
-    """How it is set up, in a few words."""
+    """A short description of its setup."""
 
     @abstractmethod
     def __init__(self, task: Task) -> None:
-        """Set up the network. Raises AbsentError where that is impossible."""
+        """Set up the network. Raises AbsentError if that is impossible."""
 
     @abstractmethod
     def train(self, steps: int) -> None:
-        """Learn from so many batches of shuffled images."""
+        """Train on this many shuffled batches."""
 
     @abstractmethod
     def infer(self, steps: int) -> None:
-        """Compute the outputs of so many batches."""
+        """Compute the outputs of this many batches."""
 
     def limited(self) -> AbstractContextManager[Any]:
-        """Inside the block it uses the task's threads."""
+        """Inside the block it uses the task's number of threads."""
         return nullcontext()
 
 
 class Batches:
-    """Rows of shuffled batches, epoch after epoch."""
+    """The rows of shuffled batches, epoch after epoch."""
 
     def __init__(self, count: int, batch: int) -> None:
         self.count, self.batch, self.first = count, batch, count
@@ -100,7 +100,7 @@ class Batches:
         self.order: NDArray[np.int64] = np.arange(count)
 
     def next(self) -> NDArray[np.int64]:
-        """The next batch's rows; a new order where an epoch ends."""
+        """The next batch's rows, in a new order for each epoch."""
         if self.first + self.batch > self.count:
             self.order, self.first = self.rng.permutation(self.count), 0
         rows = self.order[self.first : self.first + self.batch]

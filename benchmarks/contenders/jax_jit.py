@@ -1,4 +1,4 @@
-"""JAX: a plan as a function, its whole training step under `jit`."""
+"""JAX: a plan as a function, with the whole training step under `jit`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Function = Callable[[dict[str, Any], Any], Any]
 
 
 def jax_twin(plan: Plan) -> Function:
-    """`outputs(tensors, images)`. Raises AbsentError for a layer not among those below."""
+    """`outputs(tensors, images)`. Raises AbsentError for layers without an equivalent below."""
     functions = [_function(layer) for layer in plan.layers]
 
     def outputs(tensors: dict[str, Any], x: Any) -> Any:
@@ -83,7 +83,7 @@ def _function(planned: LayerPlan) -> Function:
 
 
 class JaxContender(Contender):
-    """The step is one compiled function, its state handed over; Adam is written out."""
+    """The step is one compiled function that is passed its state; Adam is written out."""
 
     name: ClassVar[str] = "jax jit"
     what: ClassVar[str] = "float arrays, the step under jit"
@@ -91,7 +91,7 @@ class JaxContender(Contender):
     def __init__(self, task: Task) -> None:
         if importlib.util.find_spec("jax") is None:
             raise AbsentError("JAX is not installed: pip install jax")
-        if task.threads == 1:  # XLA has no other number than 1 and all
+        if task.threads == 1:  # XLA uses either 1 or all
             flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
             os.environ.setdefault("XLA_FLAGS", flags)
         import jax

@@ -1,4 +1,4 @@
-"""lenetkit itself, with each of its kernel sets, through the generator that trains."""
+"""lenetkit itself, with each of its kernel sets, in its own training loop."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class LenetkitContender(Contender):
     def train(self, steps: int) -> None:
         for _ in range(steps):
             if next(self.events, None) is None:
-                self.progress.step = 0  # an epoch that ends is evaluated; Adam counts from 1 again
+                self.progress.step = 0  # start over without an evaluation; Adam counts from 1 again
                 self.events = self.trainer.steps()
                 next(self.events)
 
@@ -43,7 +43,7 @@ class LenetkitContender(Contender):
 
 
 class NumbaContender(LenetkitContender):
-    """With the compiled kernels of the plugin lenetkit-numba."""
+    """The same with the compiled kernels of the plugin lenetkit-numba."""
 
     name: ClassVar[str] = "lenetkit numba"
     kernels: ClassVar[str] = "numba"

@@ -1,4 +1,4 @@
-"""Plain NumPy, as a course would have it."""
+"""Plain NumPy, as taught in courses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lenetkit.operations import blas
 
 
 class PlainContender(Contender):
-    """The plain network, trained by a plain loop over float32 images in memory."""
+    """The plain network, trained in a plain loop over float32 images in memory."""
 
     name: ClassVar[str] = "plain NumPy"
     what: ClassVar[str] = "im2col, a new array for every result"

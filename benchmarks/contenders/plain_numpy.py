@@ -1,6 +1,6 @@
-"""A network on NumPy as a course would have it: im2col, layers with state, no reused memory.
+"""A network in NumPy as taught in courses: im2col, layers with state, no reused memory.
 
-What lenetkit's kernels gain is measured against it. The numbers are the same within rounding.
+The baseline for lenetkit's kernels. Its results are the same within rounding.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Module(Protocol):
         """The output for a batch."""
 
     def backward(self, dy: Array) -> Array:
-        """dL/dx; keeps the parameters' gradients in `grads`, if there are any."""
+        """dL/dx; stores the parameters' gradients in `grads`, if any."""
 
 
 class Windows:
-    """Every window of an image as a row of its own, and back."""
+    """Every window of an image as a separate row, and the inverse."""
 
     def __init__(self, kernel: Pair, stride: Pair, padding: Pair) -> None:
         self.kernel, self.stride, self.padding = kernel, stride, padding
@@ -50,7 +50,7 @@ class Windows:
         return np.ascontiguousarray(windows.transpose(0, 2, 3, 1, 4, 5))
 
     def add_up(self, windows: Array) -> Array:
-        """(N, OH, OW, C, kh, kw) → (N, C, H, W): every value added where it was cut from."""
+        """(N, OH, OW, C, kh, kw) → (N, C, H, W): every value added where it came from."""
         (ph, pw), (sh, sw), (kh, kw) = self.padding, self.stride, self.kernel
         _, OH, OW, *_ = windows.shape
         x: Array = np.zeros(self.shape, windows.dtype)
@@ -165,7 +165,7 @@ class PlainActivation:
 
 
 class PlainFlatten:
-    """One row an image."""
+    """One row per image."""
 
     def forward(self, x: Array) -> Array:
         self.shape = x.shape
@@ -176,7 +176,7 @@ class PlainFlatten:
 
 
 def module(planned: LayerPlan, tensors: dict[str, Array]) -> Module:
-    """The plain twin of a layer, on copies of its tensors. Raises AbsentError for others."""
+    """The plain twin of a layer, with copies of its tensors. Raises AbsentError if it has none."""
     layer = planned.layer
     mine = {name: tensors[f"{planned.name}.{name}"].copy() for name in planned.params}
     if isinstance(layer, Conv2d | MaxPool2d | AvgPool2d):
@@ -198,7 +198,7 @@ def module(planned: LayerPlan, tensors: dict[str, Array]) -> Module:
 
 
 class PlainNetwork:
-    """Modules in a row."""
+    """A sequence of modules."""
 
     def __init__(self, network: Network) -> None:
         tensors = network.tensors()

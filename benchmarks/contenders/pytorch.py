@@ -1,4 +1,4 @@
-"""PyTorch, in the ways in which people train it."""
+"""PyTorch, as people use it for training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lenetkit.network.network import Network
 
 
 class EagerContender(Contender):
-    """As tutorials have it: `Adam`, a loop, the loss read at each step."""
+    """As in tutorials: `Adam`, a loop, the loss read in each step."""
 
     name: ClassVar[str] = "torch eager"
     what: ClassVar[str] = "float tensors, Adam, loss.item() a step"
@@ -33,7 +33,7 @@ class EagerContender(Contender):
         self.prepare()
 
     def prepare(self) -> None:
-        """Optimizer and memory order."""
+        """Set up the optimizer and the memory format."""
         self.optimizer = self.torch.optim.Adam(self.model.parameters(), lr=LEARNING_RATE)
         self.loss = 0.0
 
@@ -49,7 +49,7 @@ class EagerContender(Contender):
             self.read(loss)
 
     def read(self, loss: Any) -> None:
-        """What is done with a step's loss."""
+        """Use the loss of a step."""
         self.loss = loss.item()
 
     def infer(self, steps: int) -> None:
@@ -60,7 +60,7 @@ class EagerContender(Contender):
 
 
 class FusedContender(EagerContender):
-    """What its documentation advises for speed on a processor."""
+    """As its documentation advises for speed on a CPU."""
 
     name: ClassVar[str] = "torch best"
     what: ClassVar[str] = "channels_last, fused Adam, loss not read"
@@ -74,11 +74,11 @@ class FusedContender(EagerContender):
         )
 
     def read(self, loss: Any) -> None:
-        """Nothing: that would wait for nothing on a processor, but costs a call."""
+        """Do nothing: on a CPU there is nothing to wait for, and reading it costs a call."""
 
 
 class CompiledContender(FusedContender):
-    """The same through `torch.compile`, which needs a C++ compiler."""
+    """The same with `torch.compile`, which needs a C++ compiler."""
 
     name: ClassVar[str] = "torch compiled"
     what: ClassVar[str] = "torch.compile, fused Adam, loss not read"

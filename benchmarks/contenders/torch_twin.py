@@ -18,9 +18,9 @@ from lenetkit.network.plan import LayerPlan, Plan
 
 
 def torch_twin(plan: Plan) -> Any:
-    """The `nn.Sequential` of a plan, layers under their own names, weights PyTorch's.
+    """The `nn.Sequential` of a plan: the spec's layer names, PyTorch's initial weights.
 
-    Raises AbsentError for a layer that is not among those below.
+    Raises AbsentError for layers without an equivalent below.
     """
     import torch
 

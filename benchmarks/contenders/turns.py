@@ -1,4 +1,4 @@
-"""Contenders at work in turns, and what the times of many rounds come to."""
+"""Runs contenders in turns, and summarizes the times of many rounds."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from contenders.base import Contender
 from lenetkit.profiling.profile import EPOCH
 
 Work = Callable[[Contender, int], None]
-"""What is measured: `Contender.train` or `Contender.infer`."""
+"""The work to measure: `Contender.train` or `Contender.infer`."""
 
 
 def measure(
     contenders: Sequence[Contender], work: Work, rounds: int, seconds: float
 ) -> dict[str, list[float]]:
-    """Seconds a step of each contender by name, a figure a round.
+    """Seconds per step of each contender by name, one figure per round.
 
-    They work in turns of about `seconds`, every round beginning with another one. A turn's first
-    steps are not counted: caches are then its own, and the threads of the turn before asleep.
+    They run in turns of about `seconds`, and each round starts with a different one. The first
+    steps of a turn do not count: they warm the caches, and the previous turn's threads fall asleep.
     """
     counts = {}
     for contender in contenders:
         with contender.limited():
-            work(contender, 2)  # makes memory, compiles
+            work(contender, 2)  # allocates memory, compiles
             counts[contender.name] = _count(contender, work, seconds)
     found: dict[str, list[float]] = {contender.name: [] for contender in contenders}
     for number in range(rounds):
@@ -43,7 +43,7 @@ def measure(
 
 
 def _count(contender: Contender, work: Work, seconds: float) -> int:
-    """How many steps take about so many seconds."""
+    """The number of steps that take about this many seconds."""
     count = 1
     while (taken := _timed(contender, work, count)) < seconds / 8:
         count *= 2
@@ -58,7 +58,7 @@ def _timed(contender: Contender, work: Work, steps: int) -> float:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How much longer one takes than another: the median of all rounds, and their range."""
+    """The ratio of two contenders' times: median and range over all rounds."""
 
     median: float
     low: float
@@ -66,7 +66,7 @@ class Ratio:
 
     @classmethod
     def of(cls, seconds: Sequence[float], reference: Sequence[float]) -> Ratio:
-        """Round by round, so that a busy minute weighs on both."""
+        """Compute the ratio per round, so that a busy minute affects both."""
         ratios = np.divide(seconds, reference)
         return cls(float(np.median(ratios)), float(ratios.min()), float(ratios.max()))
 
@@ -75,12 +75,12 @@ class Ratio:
 
 
 def epochs(seconds_a_step: Sequence[float], batch: int) -> list[float]:
-    """Seconds for 60,000 images, from those of each round's step."""
+    """Seconds for 60,000 images, from the seconds per step of each round."""
     return [math.ceil(EPOCH / batch) * seconds for seconds in seconds_a_step]
 
 
 def machine() -> str:
-    """The computer and the versions that figures depend on, in a line."""
+    """The computer and the versions that figures depend on, in one line."""
     return (
         f"{platform.machine()}, {os.cpu_count()} processors, {platform.system()}, "
         f"Python {platform.python_version()}, NumPy {np.__version__}"
