@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from lenetkit_classic.partial_conv2d import PartialConv2d
 
+from lenetkit.authoring import SecondOrderLoss
 from lenetkit.network.network import Network
 from lenetkit.network.plan import Plan, load_plan
 from lenetkit.spec.merge import Override
@@ -98,10 +99,12 @@ def test_single_kernels_change_nothing() -> None:
         workspace = network.workspace(training=True, fused=False)
         images = np.random.default_rng(0).uniform(-0.1, 1.175, (1, 1, 32, 32))
         outputs = network.forward(images, workspace)
-        saved = plan.spec.loss.forward(outputs, np.array([3]))[1]
-        d2params = network.second_backward(plan.spec.loss.second_backward(saved), workspace)
+        loss = plan.spec.loss
+        assert isinstance(loss, SecondOrderLoss)
+        saved = loss.forward(outputs, np.array([3]))[1]
+        d2params = network.second_backward(loss.second_backward(saved), workspace)
         outputs = network.forward(images, workspace)
-        network.backward(plan.spec.loss.backward(saved), workspace)
+        network.backward(loss.backward(saved), workspace)
         found.append((outputs, network.grads, d2params))
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
