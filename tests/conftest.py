@@ -17,6 +17,7 @@ from hypothesis import settings
 from lenetkit.data.folder import file_names, find_file
 from lenetkit.data.idx import write_idx
 from lenetkit.data.source import SPLITS
+from tests.support.specs import SMALL
 
 settings.register_profile("reproducible", derandomize=True, deadline=None)
 settings.load_profile("reproducible")
@@ -95,6 +96,16 @@ def make_idx(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+@pytest.fixture
+def small(tmp_path: Path, make_idx: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of the small spec, in the current folder; LENETKIT_DATA names its data."""
+    monkeypatch.setenv("LENETKIT_DATA", str(make_idx()))
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL, "utf-8")
+    return path
 
 
 @pytest.fixture

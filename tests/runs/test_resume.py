@@ -15,7 +15,7 @@ import pytest
 
 from lenetkit.losses import Loss, SecondOrderLoss
 from lenetkit.model.model import Model
-from lenetkit.network.plan import Plan, plan_text
+from lenetkit.network.plan import Plan
 from lenetkit.optimizers import Optimizer, SecondOrderOptimizer
 from lenetkit.registry.catalog import installed
 from lenetkit.runs import resume
@@ -26,27 +26,14 @@ from lenetkit.schedules import Schedule
 from lenetkit.training import loop
 from lenetkit.training.data import TrainingData, load_training_data
 from lenetkit.training.loop import EpochBegun
+from tests.support.specs import small_plan
 
-SPEC = """\
-lenetkit: 1
-name: small
-input: [1, 6, 6]
-layers:
-  conv1: {{type: conv2d, out_channels: 2, kernel_size: 3}}
-{random}
-  tanh1: tanh
-  fc1: {{type: linear, out_features: 3}}
-loss: {loss}
-data:
-  type: idx
-  validation: 3
-  transforms:
-    - {{type: random_affine, degrees: 10, translate: [0.1, 0.1]}}
-    - {{type: elastic, alpha: 2.0, sigma: 2.0}}
-    - scale
-train: {{epochs: 2, batch_size: 5, optimizer: {optimizer}, schedule: cosine}}
-"""
-RANDOM = "  norm1: batch_norm2d\n  drop1: {type: dropout, p: 0.3}"
+TRANSFORMS = """[
+    {type: random_affine, degrees: 10, translate: [0.1, 0.1]},
+    {type: elastic, alpha: 2.0, sigma: 2.0},
+    scale,
+]"""
+NORM = "layers.norm1={type: batch_norm2d, after: conv1}"
 EVENTS = 3 + 1 + 3 + 1
 """Of two epochs with steps of 5, 5 and 2 samples: the steps, and each epoch's end."""
 
@@ -122,28 +109,34 @@ def digest(folder: RunFolder, *, model: bool = True) -> str:
     return total.hexdigest()
 
 
+@pytest.fixture
+def make_bench(tmp_path: Path, make_idx: Callable[..., Path]) -> Callable[..., Bench]:
+    """`make_bench(*changes)` → a bench for the small spec with distortions and these changes."""
+    common = ("data.validation=3", f"data.transforms={TRANSFORMS}", "train.schedule=cosine")
+
+    def make(*changes: str) -> Bench:
+        plan = small_plan(*common, *changes)
+        return Bench(plan, load_training_data(plan, make_idx(train=15)), tmp_path)
+
+    return make
+
+
 @pytest.fixture(params=OPTIMIZERS)
-def bench(request: pytest.FixtureRequest, tmp_path: Path, make_idx: Callable[..., Path]) -> Bench:
+def bench(request: pytest.FixtureRequest, make_bench: Callable[..., Bench]) -> Bench:
     """A bench for each optimizer; one that needs second derivatives gets layers that have them."""
     name = request.param.split()[0]
     curved = issubclass(installed().registry(Optimizer).get(name), SecondOrderOptimizer)
-    loss = curved_loss() if curved else "softmax_cross_entropy"
-    random = "" if curved else RANDOM
-    text = SPEC.format(random=random, loss=loss, optimizer=OPTIMIZERS[request.param])
-    plan = plan_text(text, "spec")
-    data = load_training_data(plan, make_idx(size=(6, 6), train=15))
-    return Bench(plan, data, tmp_path)
+    optimizer = f"train.optimizer={OPTIMIZERS[request.param]}"
+    if curved:
+        removed = ("layers.pool1=null", "layers.drop1=null")
+        return make_bench(optimizer, *removed, f"loss={curved_loss()}")
+    return make_bench(optimizer, NORM)
 
 
 @pytest.fixture
-def adam(tmp_path: Path, make_idx: Callable[..., Path]) -> Bench:
-    """A bench with all the randomness there is."""
-    text = SPEC.format(
-        random=RANDOM, loss="softmax_cross_entropy", optimizer="{type: adam, lr: 0.01}"
-    )
-    plan = plan_text(text, "spec")
-    data = load_training_data(plan, make_idx(size=(6, 6), train=15))
-    return Bench(plan, data, tmp_path)
+def adam(make_bench: Callable[..., Bench]) -> Bench:
+    """A bench with every kind of randomness."""
+    return make_bench(NORM)
 
 
 def test_the_built_in_optimizers_are_among_those_tried() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,30 +14,6 @@ from lenetkit import EpochDone, Run, StepDone
 from lenetkit.errors import RunError, SpecError
 from lenetkit.layers.base import Layer
 from lenetkit.layers.linear import Linear
-
-SPEC = """\
-lenetkit: 1
-name: small
-input: [1, 8, 8]
-layers:
-  conv1: {type: conv2d, out_channels: 2, kernel_size: 3}
-  relu1: relu
-  drop1: {type: dropout, p: 0.2}
-  fc1: {type: linear, out_features: 3}
-data: {type: idx, title: stripes}
-train: {epochs: 2, batch_size: 5, optimizer: {type: adam, lr: 0.01}}
-"""
-"""Three steps an epoch."""
-
-
-@pytest.fixture
-def small(tmp_path: Path, make_idx: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A spec whose data is found without options, in the current folder."""
-    monkeypatch.setenv("LENETKIT_DATA", str(make_idx()))
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "small.yaml"
-    path.write_text(SPEC, "utf-8")
-    return path
 
 
 def digest(path: str) -> str:

@@ -21,31 +21,25 @@ from lenetkit.training import loop
 from lenetkit.training.data import TrainingData, load_training_data
 from lenetkit.training.divergence import DivergedError, is_finite, locate, remedy
 from lenetkit.training.loop import StepDone
-
-SPEC = """\
-lenetkit: 1
-name: small
-input: [1, 6, 6]
-layers:
-  conv1: {type: conv2d, out_channels: 2, kernel_size: 3}
-  norm1: batch_norm2d
-  tanh1: tanh
-  drop1: {type: dropout, p: 0.3}
-  fc1: {type: linear, out_features: 3}
-data: {type: idx}
-train: {epochs: 2, batch_size: 5, optimizer: {type: sgd, lr: 0.01}, schedule: one_cycle}
-"""
+from tests.support.specs import small_plan
 
 
 @pytest.fixture
-def network(tmp_path: Path) -> Network:
-    (tmp_path / "small.yaml").write_text(SPEC, "utf-8")
-    return lenetkit.build(tmp_path / "small.yaml")
+def network() -> Network:
+    return Network(
+        small_plan(
+            "layers.norm1={type: batch_norm2d, after: conv1}",
+            "layers.tanh1={type: tanh, after: norm1}",
+            "layers.relu1=null",
+            "layers.pool1=null",
+            "train.optimizer={type: sgd, lr: 0.01}",
+        )
+    )
 
 
 @pytest.fixture
 def data(network: Network, make_idx: Callable[..., Path]) -> TrainingData:
-    return load_training_data(network.plan, make_idx(size=(6, 6)))
+    return load_training_data(network.plan, make_idx())
 
 
 @pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
@@ -158,7 +152,7 @@ def test_a_loss_is_named(network: Network, direction: str, monkeypatch: pytest.M
         return result + np.inf
 
     monkeypatch.setattr(SoftmaxCrossEntropy, direction, infinite)
-    images = np.zeros((2, 1, 6, 6), np.float32)
+    images = np.zeros((2, 1, 8, 8), np.float32)
     where = locate(network, images, np.array([0, 1]), (0,))
     assert (
         where
@@ -170,7 +164,7 @@ def test_a_loss_is_named(network: Network, direction: str, monkeypatch: pytest.M
 
 
 def test_where_nothing_is_found_that_is_said(network: Network) -> None:
-    images = np.zeros((2, 1, 6, 6), np.float32)
+    images = np.zeros((2, 1, 8, 8), np.float32)
     where = locate(network, images, np.array([0, 1]), (0,))
     assert where == "no layer that a second pass over the batch could tell"
     assert "--set train.optimizer.lr=0.1" in remedy(where, 1.0)

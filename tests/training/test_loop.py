@@ -20,32 +20,18 @@ from lenetkit.optimizers import SecondOrderOptimizer
 from lenetkit.training import loop
 from lenetkit.training.data import TrainingData, load_training_data
 from lenetkit.training.loop import EpochBegun, EpochDone, StepDone
-
-SPEC = """\
-lenetkit: 1
-name: small
-input: [1, 6, 6]
-layers:
-  conv1: {type: conv2d, out_channels: 2, kernel_size: 3}
-  tanh1: tanh
-  drop1: {type: dropout, p: 0.3}
-  fc1: {type: linear, out_features: 3}
-data:
-  type: idx
-  transforms: [{type: random_affine, degrees: 10}, scale]
-train: {epochs: 2, batch_size: 5, optimizer: {type: adam, lr: 0.01}}
-"""
+from tests.support.specs import small_plan
 
 
 @pytest.fixture
-def network(tmp_path: Path) -> Network:
-    (tmp_path / "small.yaml").write_text(SPEC, "utf-8")
-    return lenetkit.build(tmp_path / "small.yaml")
+def network() -> Network:
+    transforms = "[{type: random_affine, degrees: 10}, scale]"
+    return Network(small_plan("layers.pool1=null", f"data.transforms={transforms}"))
 
 
 @pytest.fixture
 def data(network: Network, make_idx: Callable[..., Path]) -> TrainingData:
-    return load_training_data(network.plan, make_idx(size=(6, 6)))
+    return load_training_data(network.plan, make_idx())
 
 
 def test_events_come_in_order(network: Network, data: TrainingData) -> None:
