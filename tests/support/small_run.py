@@ -1,4 +1,4 @@
-"""A run small enough to be repeated a thousand times, and what of it must come out the same."""
+"""A run small enough to be repeated a thousand times, and the parts that must be identical."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lenetkit.runs.folder import RunFolder
 from tests.support.specs import small_plan
 
 THOROUGH = bool(os.environ.get("LENETKIT_THOROUGH"))
-"""Whether to prove at length what is otherwise sampled."""
+"""Whether to test in full what is otherwise sampled."""
 
 CHANGES = (
     "layers.norm1={type: batch_norm2d, after: conv1}",
@@ -34,7 +34,7 @@ CHANGES = (
 
 
 def write_inputs(folder: Path) -> tuple[Path, Path]:
-    """A spec file and a folder of data; always the same ones."""
+    """Write a spec file and a folder of data, always the same."""
     rng = np.random.default_rng(0)
     data = folder / "data"
     data.mkdir(parents=True, exist_ok=True)
@@ -48,7 +48,7 @@ def write_inputs(folder: Path) -> tuple[Path, Path]:
 
 
 def outcome(run: Path) -> dict[str, Any]:
-    """What a run left, without its times."""
+    """What a run leaves, except times."""
     folder = RunFolder(run)
     saved = Checkpoint.read(folder.checkpoint)
     result = folder.read_result()
@@ -69,7 +69,7 @@ def outcome(run: Path) -> dict[str, Any]:
 
 
 def expect_readable(run: Path) -> None:
-    """Every file in the folder is whole, or a lock, or bears a temporary name."""
+    """Check that every file in the folder is intact, a lock, or a temporary file."""
     folder = RunFolder(run)
     readers: dict[Path, Callable[[Path], object]] = {
         folder.spec: load_plan,

@@ -1,4 +1,4 @@
-"""Numbers that stop being finite are noticed, placed and explained."""
+"""Numbers that stop being finite are noticed, located and explained."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_values_whose_squares_overflow_are_finite() -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Broken(Tanh):
-    """A layer that gives a value that is not finite, forward or backward."""
+    """A layer that returns a value that is not finite, forward or backward."""
 
     forwards: bool = False
 
@@ -85,7 +85,7 @@ def with_layer(network: Network, layer: Any) -> Network:
 
 
 def message(network: Network, data: TrainingData) -> str:
-    """What stops the training of a network."""
+    """The error that stops the training of a network."""
     with pytest.raises(DivergedError) as caught, np.errstate(all="ignore"):
         list(lenetkit.train(network, data))
     return str(caught.value)
@@ -111,7 +111,7 @@ def test_a_gradient_is_noticed_before_it_is_used(network: Network, data: Trainin
 
 
 @pytest.mark.parametrize(("value", "became"), [(np.inf, "infinite"), (np.nan, "nan")])
-def test_a_gradient_is_said_to_be_what_it_is(
+def test_infinite_and_nan_gradients_are_told_apart(
     network: Network,
     data: TrainingData,
     value: float,
@@ -125,13 +125,13 @@ def test_a_gradient_is_said_to_be_what_it_is(
     )
 
 
-def test_weights_that_a_step_made_infinite_are_named(network: Network, data: TrainingData) -> None:
+def test_infinite_weights_are_named(network: Network, data: TrainingData) -> None:
     network.tensors()["fc1.weight"][0, 0] = np.inf
     said = message(network, data)
     assert "It began in layers.fc1: its weight, by the step before. " in said
 
 
-def test_images_that_are_not_finite_are_the_datas_fault(
+def test_images_that_are_not_finite_are_blamed_on_the_data(
     network: Network, data: TrainingData
 ) -> None:
     images = data.train.images.astype(np.float32)
@@ -163,14 +163,14 @@ def test_a_loss_is_named(network: Network, direction: str, monkeypatch: pytest.M
     )
 
 
-def test_where_nothing_is_found_that_is_said(network: Network) -> None:
+def test_an_unknown_origin_is_reported_as_such(network: Network) -> None:
     images = np.zeros((2, 1, 8, 8), np.float32)
     where = locate(network, images, np.array([0, 1]), (0,))
     assert where == "no layer that a second pass over the batch could tell"
     assert "--set train.optimizer.lr=0.1" in remedy(where, 1.0)
 
 
-def test_a_learning_rate_of_0_is_not_told_to_be_less() -> None:
+def test_a_learning_rate_of_0_is_not_to_be_reduced() -> None:
     said = remedy("layers.fc1: its output", 0.0)
     assert said == "No step is at fault, as the learning rate is 0: look at that layer's weights"
 

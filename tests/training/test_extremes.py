@@ -1,4 +1,4 @@
-"""Values that overflow where one computes carelessly: every loss, every layer, forward and back."""
+"""Extreme values, for every loss and layer, forward and backward: nothing overflows."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ BATCHES = [1, 2, 5]
 
 
 def careful() -> Any:
-    """No overflow, no division by zero, no invalid operation goes unnoticed; underflow is fine."""
+    """Overflow, division by zero and invalid operations raise; underflow is fine."""
     return np.errstate(over="raise", divide="raise", invalid="raise", under="ignore")
 
 
@@ -93,7 +93,7 @@ def test_activations_of_the_largest_numbers(layer: Layer) -> None:
 
 
 def without_options() -> list[str]:
-    """The registered losses that need no option."""
+    """The registered losses without required options."""
     losses = installed().registry(Loss)
     found = []
     for name in losses.names():
@@ -120,7 +120,7 @@ def test_losses_stay_finite(name: str, values: str, N: int) -> None:
 
 
 @pytest.mark.parametrize("K", [2, 10, 1000])
-def test_cross_entropy_of_large_logits_is_that_of_twice_the_digits(K: int) -> None:
+def test_cross_entropy_of_large_logits_agrees_with_double_precision(K: int) -> None:
     rng = np.random.default_rng(1)
     z = rng.uniform(-1e4, 1e4, (50, K)).astype(np.float32)
     t = rng.integers(0, K, 50)
@@ -133,7 +133,7 @@ def test_cross_entropy_of_large_logits_is_that_of_twice_the_digits(K: int) -> No
 
 
 def test_batch_norm_of_a_constant_is_its_bias() -> None:
-    """The variance is 0, or what is left of it by rounding; eps keeps the rest finite."""
+    """The variance is 0 up to rounding; eps keeps the result finite."""
     layer = BatchNorm2d()
     for value in (0.0, 1.0, 255.0, -1e4):
         x = np.full((3, 2, 4, 4), value, np.float32)

@@ -44,7 +44,7 @@ def test_events_come_in_order(network: Network, data: TrainingData) -> None:
     assert [event.epoch for event in steps] == [1, 1, 1, 2, 2, 2]
 
 
-def test_every_sample_is_seen_once_an_epoch_in_another_order_each(
+def test_each_epoch_sees_every_sample_once_in_a_new_order(
     network: Network, data: TrainingData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Any] = []
@@ -66,7 +66,7 @@ def test_every_sample_is_seen_once_an_epoch_in_another_order_each(
 
 
 @pytest.mark.parametrize("stop", range(6))
-def test_going_on_after_any_step_gives_the_same_bits(
+def test_continuing_after_any_step_gives_the_same_bits(
     network: Network, data: TrainingData, stop: int
 ) -> None:
     settings = network.plan.spec.train
@@ -92,7 +92,7 @@ def test_leaving_the_optimizers_state_out_would_show(network: Network, data: Tra
     assert parts.params.tobytes() != whole.params.tobytes()
 
 
-def test_train_accuracy_is_that_of_the_epochs_last_weights(
+def test_train_accuracy_is_measured_with_the_epochs_last_weights(
     network: Network, data: TrainingData
 ) -> None:
     *_, last = lenetkit.train(network, data)
@@ -112,7 +112,7 @@ class CurvedError(MeanSquaredError, SecondOrderLoss):
 
 @dataclass(frozen=True, kw_only=True)
 class ByCurvature(SecondOrderOptimizer):
-    """Steps divided by the curvature that was measured when the epoch began."""
+    """Steps divided by the curvature measured at the start of the epoch."""
 
     slots: ClassVar[tuple[str, ...]] = ("curvature",)
 
@@ -136,7 +136,7 @@ class ByCurvature(SecondOrderOptimizer):
 
 
 def second_order(network: Network) -> Network:
-    """The same layers as far as they have second derivatives, under a loss that has one."""
+    """The layers that have second derivatives, under a loss that has one."""
     plan = network.plan
     kept = [i for i, p in enumerate(plan.layers) if isinstance(p.layer, SecondOrderLayer)]
     spec = replace(plan.spec, layers=tuple(plan.spec.layers[i] for i in kept), loss=CurvedError())
