@@ -1,4 +1,4 @@
-"""Tests use the package as anyone may: they neither import, read nor patch its private names."""
+"""All tests: they use no private names of the package, and the slow ones are listed by name."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_private_names_are_seen(line: str) -> None:
     assert list(private_uses(ast.parse(line)))
 
 
-def test_none_is_used() -> None:
+def test_no_test_uses_a_private_name() -> None:
     used = {
         path.relative_to(TESTS.parent).as_posix(): found
         for path in FILES
@@ -57,3 +57,9 @@ def test_none_is_used() -> None:
         and (found := list(private_uses(ast.parse(path.read_text("utf-8")))))
     }
     assert used == {}
+
+
+def test_every_slow_test_exists() -> None:
+    for test in (TESTS / "slow.txt").read_text("utf-8").splitlines():
+        file, _, name = test.partition("::")
+        assert f"def {name}(" in (TESTS.parent / file).read_text("utf-8"), test
