@@ -4,8 +4,17 @@ The modules behind these names may move; this one stays. It is version 2 of the 
 """
 
 from lenetkit.arrays import Array, Shape, shape_text
+from lenetkit.data.folder import IdxFolder
 from lenetkit.data.source import DataSource, Place, Preparation, Samples, Split, checked_samples
-from lenetkit.data.transforms import Images, Labels, Transform
+from lenetkit.data.transforms import (
+    Images,
+    Labels,
+    OneHot,
+    Pad,
+    Scale,
+    Standardize,
+    Transform,
+)
 from lenetkit.errors import (
     DataError,
     LenetkitError,
@@ -56,21 +65,21 @@ from lenetkit.losses import (
 from lenetkit.operations.base import Operations, Pair, Scratch, Window, pair
 from lenetkit.optimizers import SGD, Adam, Optimizer, SecondOrderOptimizer
 from lenetkit.options import option
-from lenetkit.schedules import Moment, Schedule
+from lenetkit.schedules import Cosine, Moment, OneCycle, Piecewise, Schedule, Step
 from lenetkit.values import show
 
 # fmt: off
 __all__ = [
     "SGD", "Adam", "Array", "AvgPool2d", "Batch", "BatchNorm2d", "Call", "Constant", "Conv2d",
-    "Cost", "DataError", "DataSource", "Dropout", "Elementwise", "Flatten", "HeNormal",
-    "HeUniform", "Images", "Initializer", "Kernels", "Labels", "Layer", "LeakyReLU",
+    "Cosine", "Cost", "DataError", "DataSource", "Dropout", "Elementwise", "Flatten", "HeNormal",
+    "HeUniform", "IdxFolder", "Images", "Initializer", "Kernels", "Labels", "Layer", "LeakyReLU",
     "LenetkitError", "Linear", "Loss", "MaxPool2d", "MeanSquaredError", "MissingDataError",
-    "Moment", "Normal", "NumpyKernels", "Operations", "Optimizer", "OptionError", "Pair",
-    "ParamSpec", "Params", "Place", "PluginError", "Preparation", "ReLU", "ReLUMaxPool2d",
-    "Samples", "Schedule", "Scratch", "SecondOrderLayer", "SecondOrderLoss",
-    "SecondOrderOptimizer", "Shape", "ShapeError", "Sigmoid", "SoftmaxCrossEntropy", "Split",
-    "Tanh", "Targets", "Transform", "Uniform", "Window", "XavierNormal", "XavierUniform",
-    "Zeros", "as_rows", "checked_samples", "expect_image", "option", "pair", "shape_text",
-    "show",
+    "Moment", "Normal", "NumpyKernels", "OneCycle", "OneHot", "Operations", "Optimizer",
+    "OptionError", "Pad", "Pair", "ParamSpec", "Params", "Piecewise", "Place", "PluginError",
+    "Preparation", "ReLU", "ReLUMaxPool2d", "Samples", "Scale", "Schedule", "Scratch",
+    "SecondOrderLayer", "SecondOrderLoss", "SecondOrderOptimizer", "Shape", "ShapeError",
+    "Sigmoid", "SoftmaxCrossEntropy", "Split", "Standardize", "Step", "Tanh", "Targets",
+    "Transform", "Uniform", "Window", "XavierNormal", "XavierUniform", "Zeros", "as_rows",
+    "checked_samples", "expect_image", "option", "pair", "shape_text", "show",
 ]
 # fmt: on

@@ -17,6 +17,7 @@ from hypothesis import settings
 from lenetkit.data.folder import file_names, find_file
 from lenetkit.data.idx import write_idx
 from lenetkit.data.source import SPLITS
+from tests.support.specs import SMALL
 
 settings.register_profile("reproducible", derandomize=True, deadline=None)
 settings.load_profile("reproducible")
@@ -38,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The user's data and caches are out of reach, and so is every host but this one."""
+    """The user's data and caches are out of reach, and so is every other host."""
     monkeypatch.setenv("LENETKIT_CACHE", str(tmp_path.with_name(f"{tmp_path.name}-cache")))
     monkeypatch.delenv("LENETKIT_DATA", raising=False)
     monkeypatch.setenv("no_proxy", "*")
@@ -55,7 +56,7 @@ def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def mnist_folder(_isolated: None, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of MNIST's real files, named by LENETKIT_DATA; skips where there is none."""
+    """The folder of MNIST's real files, named by LENETKIT_DATA; skips the test if there is none."""
     if not _DATA:
         pytest.skip("set LENETKIT_DATA to the folder of MNIST's four files")
     folder = Path(_DATA).resolve()
@@ -98,8 +99,18 @@ def make_idx(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
+def small(tmp_path: Path, make_idx: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of the small spec, in the current folder; LENETKIT_DATA names its data."""
+    monkeypatch.setenv("LENETKIT_DATA", str(make_idx()))
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL, "utf-8")
+    return path
+
+
+@pytest.fixture
 def serve() -> Iterator[Callable[[str, Reply], str]]:
-    """`serve("/file", reply)` → the URL at which an HTTP server on loopback replies so."""
+    """`serve("/file", reply)` → the URL of that reply on a local HTTP server."""
     replies: dict[str, Reply] = {}
 
     class Handler(BaseHTTPRequestHandler):
@@ -117,7 +128,7 @@ def serve() -> Iterator[Callable[[str, Reply], str]]:
         block_on_close = False
 
         def handle_error(self, *args: Any) -> None:
-            """Clients that hang up are part of the tests."""
+            """Ignore clients that hang up, as some tests do."""
 
     with Server(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)

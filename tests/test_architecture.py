@@ -23,14 +23,14 @@ def first_column(heading: str) -> list[str]:
     return re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
 
 
-def test_the_rooms_are_all_there_and_in_the_order_of_their_imports() -> None:
+def test_the_table_lists_every_room_in_import_order() -> None:
     rooms = first_column("The rooms")
     assert [room.removesuffix("/").removesuffix(".py") for room in rooms] == ORDER
     there = {f"{p.name}/" if p.is_dir() else p.name for p in PACKAGE.iterdir()}
     assert set(rooms) == there - {"__init__.py", "__pycache__/", "py.typed"}
 
 
-def test_a_batch_goes_the_way_that_is_told(
+def test_a_batch_takes_the_documented_path(
     make_idx: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     way = first_column("One batch's way")

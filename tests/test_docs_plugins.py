@@ -1,4 +1,4 @@
-"""Every command of docs/plugins.md, executed in the order of the page."""
+"""Every command of docs/plugins.md, run in the order of the page."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_tests_on_the_page_pass(tmp_path: Path) -> None:
 
 
 def test_every_command_works_as_written(tmp_path: Path) -> None:
-    """In a virtual environment of its own that sees this one's packages: nothing is downloaded."""
+    """In a new virtual environment that sees this one's packages, so nothing is downloaded."""
     venv.create(tmp_path / "venv", with_pip=True)
     folder = "Scripts" if os.name == "nt" else "bin"
     python = tmp_path / "venv" / folder / "python"

@@ -1,4 +1,4 @@
-"""Tests of who imports whom: read from the source, so that nothing has to be imported for it."""
+"""Who imports whom, read from the source so that nothing has to be imported."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PACKAGE = Path(lenetkit.__file__).parent
 
 
 class Import(NamedTuple):
-    """One imported module; lazy where it stands inside a function, typing where it never runs."""
+    """One imported module: lazy if inside a function, typing if under TYPE_CHECKING."""
 
     module: str
     lazy: bool = False
@@ -63,12 +63,12 @@ IMPORTS = {name: list(imports(tree)) for name, tree in TREES.items()}
 
 
 def within(module: str, *packages: str) -> bool:
-    """Whether a module is one of these packages or lies in it."""
+    """Whether a module is one of these packages or inside one."""
     return any(module == package or module.startswith(f"{package}.") for package in packages)
 
 
 def violations(inside: tuple[str, ...], forbidden: tuple[str, ...]) -> list[str]:
-    """The modules in `inside` that import what is `forbidden`, lazily or not."""
+    """The modules in `inside` that import something `forbidden`, lazily or not."""
     return [
         f"{name} imports {found.module}"
         for name, all_imports in IMPORTS.items()
@@ -78,7 +78,7 @@ def violations(inside: tuple[str, ...], forbidden: tuple[str, ...]) -> list[str]
     ]
 
 
-def test_the_reader_of_imports_sees_all_kinds() -> None:
+def test_all_kinds_of_imports_are_found() -> None:
     source = (
         "import a.b\nfrom c import d\nfrom lenetkit import options\n"
         "if TYPE_CHECKING:\n    import e\n"
@@ -110,19 +110,19 @@ def room(module: str) -> str:
     return [*module.split("."), ""][1]
 
 
-def test_the_package_is_seen() -> None:
-    """A test that looks at nothing would pass."""
+def test_the_package_is_found() -> None:
+    """Otherwise the tests below would pass without checking anything."""
     assert len(MODULES) > 40
     assert Import("lenetkit.registry.catalog") in IMPORTS["lenetkit.network.plan"]
     assert "lenetkit.cli.train imports click" in violations(("lenetkit.cli",), ("click",))
 
 
-def test_every_room_has_its_place_in_the_order() -> None:
+def test_every_room_is_in_the_order() -> None:
     assert {room(name) for name in MODULES} - {""} == set(ORDER)
 
 
 def test_imports_point_down() -> None:
-    """Lazy and typing-only imports included. Nothing imports the package's own face."""
+    """Lazy and typing-only imports included. Nothing imports `lenetkit` itself."""
     upward = [
         f"{name} imports {found.module}"
         for name, all_imports in IMPORTS.items()
@@ -133,8 +133,8 @@ def test_imports_point_down() -> None:
     assert upward == []
 
 
-def test_no_module_imports_itself_in_a_circle() -> None:
-    """Not even lazily, or for its types alone."""
+def test_there_are_no_circular_imports() -> None:
+    """Not even lazy or typing-only ones."""
     edges = {
         name: {i.module for i in found if i.module in MODULES} for name, found in IMPORTS.items()
     }
@@ -157,7 +157,7 @@ def test_only_the_command_line_imports_its_tools(tool: str) -> None:
 
 
 def test_only_the_command_line_prints() -> None:
-    """Nor does anything else read from the terminal or end the program; `interrupt` must."""
+    """Nothing else reads from the terminal or ends the program, except `interrupt`."""
     forbidden = {"print", "input", "exit", "quit"}
     streams = {"sys.stdout", "sys.stderr", "sys.stdin", "sys.exit"}
     for name, tree in TREES.items():
@@ -176,7 +176,7 @@ def test_only_plots_import_matplotlib() -> None:
 
 
 def test_plots_are_imported_by_pictures_and_lazily_by_the_command_line() -> None:
-    """So that no command pays for matplotlib before it draws."""
+    """So that no command loads matplotlib before it draws."""
     drawing = ("lenetkit.plots", "lenetkit.runs.pictures")
     eager = [
         name
@@ -209,16 +209,16 @@ def test_import_lenetkit_imports_no_library() -> None:
     assert imported_by("import lenetkit; lenetkit.__version__; dir(lenetkit)") & HEAVY == set()
 
 
-def test_the_command_line_itself_imports_click_alone() -> None:
+def test_the_command_line_itself_imports_only_click() -> None:
     assert imported_by("import lenetkit.cli.main") & HEAVY == {"click"}
 
 
-def test_a_plan_imports_numpy_and_yaml_alone() -> None:
+def test_a_plan_imports_only_numpy_and_yaml() -> None:
     assert imported_by("import lenetkit; lenetkit.load_plan('lenet5')") & HEAVY == {"numpy", "yaml"}
 
 
 @pytest.mark.parametrize("name", [name for name in lenetkit.__all__ if name != "__version__"])
-def test_public_names_are_there(name: str) -> None:
+def test_public_names_exist(name: str) -> None:
     assert getattr(lenetkit, name).__name__ == name
 
 

@@ -79,7 +79,7 @@ def test_the_generator_determines_the_values(init: Initializer) -> None:
     assert (sample(init, 1) != sample(init, 2)).any()
 
 
-def test_a_range_needs_its_ends_in_order() -> None:
+def test_low_must_not_exceed_high() -> None:
     message = re.escape("low: must not exceed high (0.5), found 2")
     with pytest.raises(OptionError, match=f"^{message}$"):
         Uniform(low=2, high=0.5)

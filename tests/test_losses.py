@@ -35,7 +35,7 @@ def gradient(loss: Loss, outputs: Array, targets: Array) -> Array:
     [CLASSES, ONE_HOT, SOFT, 3 * SOFT],
     ids=["classes", "one-hot", "soft", "not summing to 1"],
 )
-def test_gradient_is_that_of_the_mean_loss(loss: Loss, targets: Array) -> None:
+def test_gradient_is_the_derivative_of_the_mean_loss(loss: Loss, targets: Array) -> None:
     outputs = OUTPUTS.copy()
     found = gradient(loss, outputs, targets)
     assert_gradient(found, lambda: float(loss.forward(outputs, targets)[0].mean()), outputs)
@@ -57,7 +57,7 @@ def test_squared_error_follows_its_formula() -> None:
 
 @every_loss
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8])
-def test_classes_are_the_same_as_one_hot_rows(loss: Loss, dtype: Any) -> None:
+def test_class_indices_are_the_same_as_one_hot_rows(loss: Loss, dtype: Any) -> None:
     by_class = loss.forward(OUTPUTS, CLASSES.astype(dtype))
     by_row = loss.forward(OUTPUTS, ONE_HOT.astype(dtype))
     np.testing.assert_array_equal(by_class[0], by_row[0])
@@ -83,7 +83,7 @@ def test_everything_keeps_the_dtype_of_the_outputs(loss: Loss, dtype: Any, targe
 
 
 @every_loss
-def test_outputs_and_targets_are_left_alone(loss: Loss) -> None:
+def test_outputs_and_targets_are_not_modified(loss: Loss) -> None:
     outputs, targets = OUTPUTS.copy(), ONE_HOT.copy()
     outputs.flags.writeable = targets.flags.writeable = False
     gradient(loss, outputs, targets)
@@ -91,7 +91,7 @@ def test_outputs_and_targets_are_left_alone(loss: Loss) -> None:
 
 
 @every_loss
-def test_an_empty_batch_is_no_mistake(loss: Loss) -> None:
+def test_an_empty_batch_is_accepted(loss: Loss) -> None:
     outputs, classes = np.empty((0, 4)), np.empty(0, int)
     assert loss.forward(outputs, classes)[0].shape == (0,)
     assert gradient(loss, outputs, classes).shape == (0, 4)
@@ -122,7 +122,7 @@ def test_cross_entropy_of_extreme_logits_is_exact(dtype: Any) -> None:
         (np.zeros((5, 1), int), "targets: expected shape (5,) or (5, 4), found (5, 1)"),
     ],
 )
-def test_targets_that_do_not_fit(loss: Loss, targets: Array, message: str) -> None:
+def test_targets_that_do_not_fit_are_refused(loss: Loss, targets: Array, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         loss.forward(OUTPUTS, targets)
 

@@ -21,7 +21,7 @@ GRADIENTS = np.random.default_rng(1).normal(size=(STEPS, 6))
 
 
 def run(optimizer: Optimizer, dtype: Any = np.float64) -> tuple[Array, dict[str, Array]]:
-    """Parameters and state after all steps, which must be taken in place."""
+    """Parameters and state after all steps, which must update them in place."""
     params = START.astype(dtype)
     state = {name: np.zeros_like(params) for name in optimizer.active_slots()}
     addresses = {name: id(vector) for name, vector in state.items()}
@@ -94,26 +94,26 @@ OPTIMIZERS = [
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
-def test_single_precision_stays_single_and_near_double(optimizer: Optimizer) -> None:
+def test_float32_stays_float32_and_close_to_float64(optimizer: Optimizer) -> None:
     single, _ = run(optimizer, np.float32)
     np.testing.assert_allclose(single, run(optimizer)[0], rtol=1e-4)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
-def test_a_rate_of_zero_moves_nothing(optimizer: Optimizer) -> None:
+def test_a_learning_rate_of_zero_changes_nothing(optimizer: Optimizer) -> None:
     params = START.copy()
     state = {name: np.zeros_like(params) for name in optimizer.active_slots()}
     optimizer.step(params, GRADIENTS[0].copy(), state, 0.0, 1)
     np.testing.assert_array_equal(params, START)
 
 
-def test_adams_first_step_is_the_learning_rate_whatever_the_gradient() -> None:
+def test_adams_first_step_is_the_learning_rate_for_any_gradient() -> None:
     params, state = np.zeros(3), {"mean": np.zeros(3), "square": np.zeros(3)}
     Adam().step(params, np.array([1e-3, -7.0, 0.0]), state, 0.01, 1)
     np.testing.assert_allclose(params, [-0.01, 0.01, 0], rtol=1e-4)
 
 
-def test_state_vectors_are_those_the_options_need() -> None:
+def test_only_the_state_that_the_options_need_is_active() -> None:
     assert SGD().active_slots() == ()
     assert SGD(momentum=0.9).active_slots() == ("velocity",)
     assert Adam().active_slots() == ("mean", "square")
@@ -130,7 +130,7 @@ def test_state_vectors_are_those_the_options_need() -> None:
         (Adam, {"betas": 0.9}, "betas: expected a list of 2 numbers ≥ 0 and < 1, found 0.9"),
     ],
 )
-def test_options_that_make_no_sense(
+def test_invalid_options_are_refused(
     kind: type[Optimizer], options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(OptionError, match=f"^{re.escape(message)}$"):

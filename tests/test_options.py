@@ -1,4 +1,4 @@
-"""Options: what a declaration takes, what it turns it into, and what it says to the rest."""
+"""Options: which values are accepted, how they are converted, how others are refused."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Sample(Configurable):
 
 @dataclass(frozen=True, kw_only=True)
 class Strict(Configurable):
-    """An option without a default and a rule for two options together."""
+    """A required option, and a rule about two options together."""
 
     low: int = option(doc="Lower end.")
     high: int = option(9, doc="Upper end.")
@@ -71,7 +71,7 @@ def test_values_become_the_declared_type(name: str, given: Any, kept: Any) -> No
         assert [type(item) for item in found] == [type(item) for item in kept]
 
 
-def test_integers_become_floats_where_a_float_is_declared() -> None:
+def test_integers_become_floats_if_a_float_is_declared() -> None:
     @dataclass(frozen=True, kw_only=True)
     class Wide(Configurable):
         rate: float = option(doc="A number.")
@@ -116,7 +116,7 @@ def test_integers_become_floats_where_a_float_is_declared() -> None:
         ("text", ["a" * 99], "expected a string, found ['" + "a" * 56 + "…]"),
     ],
 )
-def test_other_values_are_refused_with_what_was_expected(
+def test_invalid_values_are_refused_with_what_was_expected(
     name: str, given: Any, message: str
 ) -> None:
     with pytest.raises(OptionError, match=f"^{re.escape(f'{name}: {message}')}$") as caught:
@@ -124,17 +124,17 @@ def test_other_values_are_refused_with_what_was_expected(
     assert (caught.value.option, caught.value.problem) == (name, message)
 
 
-def test_huge_integers_are_no_float() -> None:
+def test_integers_too_large_for_a_float_are_refused() -> None:
     with pytest.raises(OptionError, match=r"^rate: expected a number"):
         Sample(rate=10**400)
 
 
-def test_what_is_no_plugin_is_refused() -> None:
+def test_objects_that_are_not_plugins_are_refused() -> None:
     with pytest.raises(OptionError, match=r"^init: expected an Initializer, found 'zeros'$"):
         Sample(init="zeros")  # type: ignore[arg-type]
 
 
-def test_options_are_checked_together_after_each_alone() -> None:
+def test_options_are_checked_together_after_each_one() -> None:
     message = re.escape("low: must not exceed high (9), found 10")
     with pytest.raises(OptionError, match=f"^{message}$"):
         Strict(low=10)
@@ -147,7 +147,7 @@ def test_options_cannot_change() -> None:
         Strict(low=1).low = 2  # type: ignore[misc]
 
 
-def test_a_changed_copy_is_checked_like_the_first() -> None:
+def test_a_changed_copy_is_checked_too() -> None:
     assert dataclasses.replace(Sample(), size=[2, 3]).size == (2, 3)  # type: ignore[arg-type]
     with pytest.raises(OptionError):
         dataclasses.replace(Sample(), count=0)
@@ -166,7 +166,7 @@ def test_declarations_can_be_read_back() -> None:
     assert [opt.name for opt in options_of(Sample)][:3] == ["count", "rate", "flag"]
 
 
-def test_hints_tell_lists_and_plugins_from_the_rest() -> None:
+def test_hints_of_lists_and_plugins_are_recognized() -> None:
     hints = {opt.name: opt.hint for opt in options_of(Sample)}
     assert [name for name, hint in hints.items() if is_list(hint)] == ["many"]
     assert {n: plugin_base(h) for n, h in hints.items() if plugin_base(h)} == {"init": Initializer}
@@ -187,5 +187,5 @@ def test_hints_tell_lists_and_plugins_from_the_rest() -> None:
         ("a" * 59, f"'{'a' * 56}…"),
     ],
 )
-def test_values_are_shown_as_a_spec_would_write_them(value: Any, text: str) -> None:
+def test_values_are_shown_as_written_in_a_spec(value: Any, text: str) -> None:
     assert show(value) == text

@@ -1,4 +1,4 @@
-"""Schedules: the rates of whole runs, and PyTorch's where it has the same schedule."""
+"""Schedules: the rates of whole runs, compared with PyTorch's if it has the schedule."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def test_step_drops_between_epochs() -> None:
     assert found == pytest.approx([0.8] * 6 + [0.4] * 6 + [0.2] * 3)
 
 
-def test_piecewise_has_a_rate_for_each_stretch_of_epochs() -> None:
-    """LeCun 1998, section III.B, has such a table; the optimizer's own rate is not used."""
+def test_piecewise_has_a_rate_for_each_interval_of_epochs() -> None:
+    """As the table in LeCun 1998, section III.B; the optimizer's own rate is ignored."""
     schedule = Piecewise(boundaries=(2, 5), values=(5e-4, 2e-4, 1e-4))
     assert rates(schedule, 7, steps=2, epochs=6) == [5e-4] * 4 + [2e-4] * 6 + [1e-4] * 2
     assert rates(Piecewise(boundaries=(), values=(0.5,)), 7, steps=2) == [0.5] * 2
@@ -81,7 +81,7 @@ def test_one_cycle_as_in_pytorch(options: dict[str, float], expected: list[float
     final_div_factor=st.floats(1, 1e5),
     steps=st.integers(2, 60),
 )
-def test_one_cycle_goes_up_once_and_ends_low(
+def test_one_cycle_rises_once_and_ends_low(
     pct_start: float, div_factor: float, final_div_factor: float, steps: int
 ) -> None:
     schedule = OneCycle(
@@ -112,7 +112,7 @@ def test_rates_are_proportional_to_the_optimizers(schedule: Schedule) -> None:
     assert rates(schedule, 1.0, steps=4, epochs=3) == pytest.approx(tenfold)
 
 
-def test_anneal_starts_and_ends_where_told_and_is_halfway_in_the_middle() -> None:
+def test_anneal_is_halfway_in_the_middle() -> None:
     assert [anneal(2, 1, share) for share in (0, 0.5, 1)] == pytest.approx([2, 1.5, 1])
 
 
@@ -151,7 +151,7 @@ def test_moments_know_their_epoch() -> None:
         ),
     ],
 )
-def test_options_that_make_no_sense(
+def test_invalid_options_are_refused(
     kind: type[Schedule], options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(OptionError, match=f"^{re.escape(message)}$"):

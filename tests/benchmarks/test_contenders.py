@@ -47,7 +47,7 @@ def small_task(spec: str = "lenet5", batch: int = 4) -> Task:
 
 
 def lenetkit_results(plan: Plan, dtype: Any = np.float64) -> tuple[Network, Any, Any, Any]:
-    """A network after a pass both ways, its input, outputs and the outputs' gradient."""
+    """A network after both passes, its input, its outputs and their gradient."""
     network = Network(plan, seed=1, dtype=dtype)
     rng = np.random.default_rng(0)
     x = rng.normal(size=(5, *plan.spec.input)).astype(dtype)
@@ -135,7 +135,7 @@ def tensors_of(contender: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", [name for name in CONTENDERS if name != "compiled"])
 def test_everyone_ends_with_the_same_weights(name: str) -> None:
-    """All images are one, so that no order of theirs matters."""
+    """All images are the same, so that their order does not matter."""
     task = small_task(batch=8)
     same = task.data.train
     same = replace(same, images=same.images[[0] * 24], labels=same.labels[[0] * 24])
@@ -156,14 +156,14 @@ def test_everyone_ends_with_the_same_weights(name: str) -> None:
         np.testing.assert_allclose(found[tensor], values, rtol=0, atol=2e-4)
 
 
-def test_lenetkit_goes_on_when_the_images_are_through() -> None:
+def test_lenetkit_continues_after_the_last_image() -> None:
     contender = LenetkitContender(small_task())
     contender.train(10)
     assert contender.progress.epoch == 0
     assert contender.progress.step == 1
 
 
-def test_whatever_the_spec_says_loss_and_optimizer_are_everyone_s(tmp_path: Path) -> None:
+def test_every_contender_has_the_same_loss_and_optimizer_for_any_spec(tmp_path: Path) -> None:
     path = tmp_path / "other.yaml"
     text = "lenetkit: 1\nname: other\nextends: lenet5-sgd\nloss: mean_squared_error\n"
     path.write_text(text, "utf-8")
@@ -183,7 +183,7 @@ def test_batches_are_shuffled_and_leave_no_image_out() -> None:
     assert len(Batches(5, 5).next()) == 5
 
 
-def test_a_layer_without_a_twin_is_named() -> None:
+def test_a_layer_without_a_counterpart_is_named() -> None:
     task = Task.of("lenet5", 4, 1)
     dropped = load_plan("lenet5", [Override.from_text("layers.d={type: dropout, after: fc1}")])
     with pytest.raises(AbsentError, match=r"^plain NumPy has no twin of d, Dropout\(p=0\.5\)$"):
@@ -196,7 +196,7 @@ def test_a_layer_without_a_twin_is_named() -> None:
         torch_twin(dropped)
 
 
-def test_who_is_missing_is_named_and_left_out(
+def test_missing_contenders_are_named_and_left_out(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Missing(LenetkitContender):
@@ -231,7 +231,7 @@ def test_counts_are_checked() -> None:
             count(text)
 
 
-def test_contenders_have_names_of_their_own() -> None:
+def test_contenders_have_distinct_names() -> None:
     names = {kind.name for kind in CONTENDERS.values()}
     assert len(names) == len(CONTENDERS)
     assert all(issubclass(kind, Contender) for kind in CONTENDERS.values())

@@ -1,4 +1,4 @@
-"""Turns and ratios, on contenders and a clock that do nothing by chance."""
+"""Turns and ratios, with a deterministic clock and contenders."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contenders.turns import Ratio, epochs, measure
 
 
 class Clock:
-    """Moves on only when somebody works."""
+    """Advances only when a contender works."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -53,7 +53,7 @@ def train(contender: Contender, steps: int) -> None:
     contender.train(steps)
 
 
-def test_turns_rotate_and_are_about_as_long_as_asked(clock: Clock) -> None:
+def test_turns_rotate_and_have_about_the_requested_length(clock: Clock) -> None:
     names = {"a": 0.01, "b": 0.1, "c": 5.0}
     three = [Steady(clock, name, seconds) for name, seconds in names.items()]
     found = measure(three, train, rounds=4, seconds=1.0)
@@ -66,12 +66,12 @@ def test_turns_rotate_and_are_about_as_long_as_asked(clock: Clock) -> None:
     assert dict(uncounted) == {"a": 10, "b": 1, "c": 1}
 
 
-def test_a_ratio_is_taken_round_by_round() -> None:
+def test_ratios_are_taken_per_round() -> None:
     ratio = Ratio.of([1.0, 20.0, 3.0], [2.0, 10.0, 3.0])
     assert ratio == Ratio(1.0, 0.5, 2.0)
     assert str(ratio) == "1.00 (0.50 – 2.00)"
 
 
-def test_an_epoch_has_60_000_images_and_a_last_smaller_batch() -> None:
+def test_an_epoch_has_60_000_images_and_a_smaller_last_batch() -> None:
     assert epochs([1.0, 2.0], 64) == [938, 1876]
     assert epochs([1.0], 60_000) == [1]

@@ -1,4 +1,4 @@
-"""Files are whole or not there."""
+"""Files are written whole or not at all."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def test_new_content_replaces_the_old(old: Path) -> None:
     assert list(old.parent.iterdir()) == [old]
 
 
-def test_a_file_is_removed_for_good(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_removal_is_flushed(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flushed: list[bool] = []
     monkeypatch.setattr(os, "fsync", lambda descriptor: flushed.append(old.exists()))
     for _ in range(2):
         atomic.remove(old)
-    assert flushed == ([] if os.name == "nt" else [False])  # where folders cannot be flushed
+    assert flushed == ([] if os.name == "nt" else [False])  # folders cannot be flushed there
 
 
 def test_a_file_that_cannot_be_removed_is_named(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +57,7 @@ def test_a_file_that_cannot_be_removed_is_named(old: Path, monkeypatch: pytest.M
         atomic.remove(old)
 
 
-def test_temporary_lies_beside_its_target(old: Path) -> None:
+def test_the_temporary_file_is_beside_its_target(old: Path) -> None:
     with atomic.replacing(old) as temporary:
         temporary.write_bytes(b"new")
     assert temporary.parent == old.parent
@@ -125,7 +125,7 @@ def test_errors_about_other_files_keep_their_names(old: Path) -> None:
     assert Path(caught.value.filename) == Path("elsewhere")
 
 
-def test_a_rename_that_a_reader_prevents_is_tried_again(
+def test_a_rename_that_a_reader_blocks_is_retried(
     old: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rename, refusals = Path.replace, [PermissionError(13, "in use"), PermissionError(13, "in use")]
@@ -161,7 +161,7 @@ def test_file_and_then_folder_are_flushed(old: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows flushes no folders")
 @pytest.mark.parametrize(("code", "fails"), [(errno.EINVAL, False), (errno.EIO, True)])
-def test_a_file_system_that_flushes_no_folders_is_no_error(
+def test_a_file_system_that_cannot_flush_folders_is_accepted(
     old: Path, monkeypatch: pytest.MonkeyPatch, code: int, fails: bool
 ) -> None:
     def refuse_folders(descriptor: int) -> None:
@@ -207,7 +207,7 @@ def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
 
 
 def leave_temporary(path: Path) -> None:
-    """What a process leaves that is killed while it writes `path`."""
+    """Leave what a process killed while writing `path` leaves behind."""
     code = (
         "import os, sys; from pathlib import Path; from lenetkit.files.atomic import replacing\n"
         "with replacing(Path(sys.argv[1])) as t:\n    t.write_bytes(b'half of'); os._exit(9)"
@@ -215,7 +215,7 @@ def leave_temporary(path: Path) -> None:
     subprocess.run([sys.executable, "-c", code, str(path)], check=False)
 
 
-def test_only_what_ended_processes_of_this_host_left_is_removed(old: Path) -> None:
+def test_only_leftovers_of_ended_processes_on_this_host_are_removed(old: Path) -> None:
     leave_temporary(old)
     (left,) = (path for path in old.parent.iterdir() if path != old)
     child = "import sys; print(flush=True); sys.stdin.read()"
@@ -241,8 +241,8 @@ def test_only_what_ended_processes_of_this_host_left_is_removed(old: Path) -> No
     assert atomic.remove_leftovers(old.parent) == [kept[0]]  # now that its process has ended
 
 
-def test_what_an_earlier_process_of_this_number_left_is_removed(old: Path) -> None:
-    """In a container every process is number 1."""
+def test_leftovers_of_an_earlier_process_with_this_id_are_removed(old: Path) -> None:
+    """In every container, the first process has ID 1."""
     leave_temporary(old)
     (left,) = (path for path in old.parent.iterdir() if path != old)
     mine = old.with_name(left.name.replace(left.name.split("-")[2], str(os.getpid())))
@@ -266,7 +266,7 @@ def test_target_that_is_a_folder_is_an_error(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_text_is_utf8_with_plain_line_ends(tmp_path: Path) -> None:
+def test_text_is_utf8_with_unchanged_line_endings(tmp_path: Path) -> None:
     atomic.write_text(tmp_path / "größe.txt", "café\r\n數字\n")
     assert (tmp_path / "größe.txt").read_bytes() == "café\r\n數字\n".encode()
 

@@ -31,7 +31,7 @@ def fuzz(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("parser", ["spec", "idx", "model", "image"])
-def test_every_damaged_input_is_read_or_refused_in_words(parser: str) -> None:
+def test_every_damaged_input_is_read_or_refused_with_a_message(parser: str) -> None:
     done = fuzz("--count", str(COUNT), parser)
     assert done.returncode == 0, done.stderr[-5000:]
     found = re.match(rf"{parser}: ([0-9,]+) inputs, ([0-9,]+) read, ([0-9,]+) refused", done.stdout)
@@ -44,13 +44,13 @@ def test_every_damaged_input_is_read_or_refused_in_words(parser: str) -> None:
 
 @pytest.fixture
 def script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """The script's names, with what it keeps kept here."""
+    """The script's names; what it saves goes to `tmp_path`."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return runpy.run_path(str(SCRIPT))
 
 
 @pytest.mark.parametrize("fault", [KeyError("odd"), DataError("no path"), RecursionError()])
-def test_what_is_neither_is_kept_and_told(
+def test_other_outcomes_are_saved_and_reported(
     script: Any,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
@@ -72,7 +72,7 @@ def test_what_is_neither_is_kept_and_told(
 
 
 @pytest.mark.parametrize("parser", ["spec", "idx", "model", "image"])
-def test_an_input_follows_from_seed_and_number(script: Any, parser: str) -> None:
+def test_seed_and_number_determine_an_input(script: Any, parser: str) -> None:
     target = script["TARGETS"][parser]
     corpus = target.corpus()
     inputs = [

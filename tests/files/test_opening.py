@@ -1,4 +1,4 @@
-"""What the user names is opened only where it is a regular file, and told by its first bytes."""
+"""User-named files are opened only if regular, and recognized by their first bytes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_link_to_a_file_is_followed(tmp_path: Path) -> None:
         assert why(tmp_path / name) == "is a link that leads nowhere; expected a spec file"
 
 
-def test_what_is_no_file_is_named(tmp_path: Path) -> None:
+def test_refusals_say_what_is_there(tmp_path: Path) -> None:
     assert why(tmp_path / "none") == "no such file; expected a spec file"
     assert why(tmp_path) == "is a folder; expected a spec file"
     assert why(Path(os.devnull)) == "is a device; expected a spec file"
@@ -68,14 +68,14 @@ def test_pipes_and_sockets_are_refused_without_waiting(
 ) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert why(tmp_path / "pipe") == "is a pipe; expected a spec file"
-    monkeypatch.chdir(tmp_path)  # the names of sockets are short
+    monkeypatch.chdir(tmp_path)  # socket paths must be short
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("socket")
         assert why(Path("socket")) == "is a socket; expected a spec file"
 
 
 @needs_pipes
-def test_a_pipe_put_in_place_of_a_file_is_noticed_after_opening(
+def test_a_pipe_swapped_in_for_a_file_is_noticed_after_opening(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "pipe"
@@ -100,7 +100,9 @@ def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["summary", "evaluate", "predict", "train", "plot"])
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
-def test_no_command_waits_for_what_is_no_file(tmp_path: Path, command: str, kind: str) -> None:
+def test_no_command_waits_for_pipes_devices_or_folders(
+    tmp_path: Path, command: str, kind: str
+) -> None:
     path = tmp_path / "thing"
     if kind == "pipe":
         if not hasattr(os, "mkfifo"):
@@ -177,22 +179,22 @@ KINDS: dict[str, Callable[[Path], bytes]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_kinds_of_file(tmp_path: Path, kind: str) -> None:
+def test_kinds_of_file_are_recognized(tmp_path: Path, kind: str) -> None:
     assert file_kind(KINDS[kind](tmp_path)) == kind
 
 
-def test_a_model_file_is_one_whatever_its_length_looks_like() -> None:
+def test_a_model_file_is_recognized_whatever_its_length_field() -> None:
     for length in (0x280280, 0x8B1F, 0x00FFD8FF, 0x4D42, 0x080000):
         start = length.to_bytes(8, "little") + b'{"__metadata__"'
         assert file_kind(start) == "a safetensors file"
 
 
-def test_a_text_cut_within_a_character_is_a_text() -> None:
+def test_text_cut_inside_a_character_is_still_text() -> None:
     for before in range(12):
         assert file_kind(("a" * before + "数字🙂" * 30).encode()) == "a text"
 
 
-def test_bytes_that_are_no_text_are_not_taken_for_one() -> None:
+def test_binary_data_is_not_taken_for_text() -> None:
     for byte in (0, 1, 7, 0x1B, 0x7F):
         assert file_kind(b"plain words" + bytes([byte])).startswith("of no known kind")
     assert file_kind(bytes(range(128, 192))).startswith("of no known kind")

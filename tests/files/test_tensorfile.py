@@ -68,12 +68,12 @@ def test_round_trip(path: Path) -> None:
     assert metadata.keys() - METADATA.keys() == {"digest", "metadata_digest"}
 
 
-def test_other_programs_can_read_it(path: Path) -> None:
+def test_the_safetensors_library_can_read_it(path: Path) -> None:
     tensors = safetensors.numpy.load_file(path)
     np.testing.assert_array_equal(tensors["conv1.weight"], some_tensors()["conv1.weight"])
 
 
-def test_values_count_and_not_their_layout_in_memory(tmp_path: Path) -> None:
+def test_memory_layout_does_not_matter(tmp_path: Path) -> None:
     values = np.arange(12, dtype=np.float32).reshape(3, 4)
     same = [np.asfortranarray(values), values.astype(">f4"), np.repeat(values, 2, 1)[:, ::2]]
     tensorfile.write(tmp_path / "plain", {"w": values}, {})
@@ -183,7 +183,7 @@ def test_metadata_without_digests_is_refused(path: Path, metadata: str) -> None:
     assert_refused(path)
 
 
-def test_foreign_file_is_refused_and_the_message_says_what_it_is_not(path: Path) -> None:
+def test_a_safetensors_file_without_a_digest_is_refused(path: Path) -> None:
     safetensors.numpy.save_file({"w": np.zeros(3)}, path)
     assert_refused(path, "no digest, so it is not a model file of lenetkit")
 
@@ -203,12 +203,12 @@ def test_foreign_file_is_refused_and_the_message_says_what_it_is_not(path: Path)
         (b"\x80\x04\x95\x0b\0\0\0\0\0\0\0}", "is a Python pickle; expected a model file"),
     ],
 )
-def test_other_files_are_refused(path: Path, content: bytes, said: str) -> None:
+def test_files_of_other_kinds_are_refused(path: Path, content: bytes, said: str) -> None:
     path.write_bytes(content)
     assert_refused(path, said)
 
 
-def test_a_header_larger_than_any_model_has_is_refused_unread(path: Path) -> None:
+def test_an_oversized_header_is_refused_unread(path: Path) -> None:
     length = tensorfile.MAX_HEADER + 1
     with path.open("wb") as file:
         file.write(length.to_bytes(8, "little") + b'{"')
@@ -221,8 +221,8 @@ def test_a_header_larger_than_any_model_has_is_refused_unread(path: Path) -> Non
         tracemalloc.stop()
 
 
-def test_weights_that_the_header_does_not_tell_of_are_refused_unread(path: Path) -> None:
-    """A file of holes costs nothing to make; reading it would take its whole size."""
+def test_bytes_that_the_header_does_not_describe_are_refused_unread(path: Path) -> None:
+    """A sparse file costs nothing to create; reading it would take its whole size."""
     with path.open("rb+") as file:
         file.truncate(1 << 30)
     tracemalloc.start()
@@ -233,7 +233,7 @@ def test_weights_that_the_header_does_not_tell_of_are_refused_unread(path: Path)
         tracemalloc.stop()
 
 
-def test_what_could_not_be_read_again_is_not_written(path: Path) -> None:
+def test_a_file_that_could_not_be_read_back_is_not_written(path: Path) -> None:
     before = path.read_bytes()
     with pytest.raises(ModelFileError, match="or it could not be read again"):
         tensorfile.write(path, {}, {"long": "x" * tensorfile.MAX_HEADER})
@@ -243,7 +243,7 @@ def test_what_could_not_be_read_again_is_not_written(path: Path) -> None:
 @pytest.mark.parametrize(
     "header", ["", "[]", "null", "{", '{"w": 3}', b"\xff\xfe{}", "[" * 5000, '{"w":{}}']
 )
-def test_odd_headers_are_refused(path: Path, header: str | bytes) -> None:
+def test_malformed_headers_are_refused(path: Path, header: str | bytes) -> None:
     write_raw(path, header)
     assert_refused(path)
 
@@ -255,14 +255,14 @@ def test_missing_file_and_folder_are_named(tmp_path: Path) -> None:
     assert_refused(tmp_path / "file" / "model", "cannot be read")
 
 
-def test_too_large_a_file_is_refused_unread(tmp_path: Path) -> None:
+def test_an_oversized_file_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "huge"
     with path.open("wb") as file:
         file.truncate(tensorfile.MAX_BYTES + 1)
     assert_refused(path, "at most")
 
 
-def test_digest_tells_name_type_shape_and_value_apart() -> None:
+def test_digest_depends_on_name_type_shape_and_values() -> None:
     base = {"w": np.arange(4, dtype=np.float32)}
     others: list[tensorfile.Tensors] = [
         {"v": base["w"]},

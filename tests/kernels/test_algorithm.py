@@ -1,4 +1,4 @@
-"""What the NumPy kernels say of how they compute a layer is what they do."""
+"""What the NumPy kernels say about how they compute a layer is what they do."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ POOL = MaxPool2d(kernel_size=2)
         (Conv2d(out_channels=4, kernel_size=3, stride=2), (3, 17, 17)),
     ],
 )
-def test_products_have_the_shapes_that_it_tells(
+def test_products_have_the_described_shapes(
     conv: Conv2d, in_shape: tuple[int, int, int], batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     products: list[tuple[int, ...]] = []
@@ -64,7 +64,7 @@ def test_products_have_the_shapes_that_it_tells(
 
 
 @pytest.mark.parametrize("batch", [3, 20])
-def test_products_over_many_channels_have_the_shapes_that_it_tells(
+def test_products_over_many_channels_have_the_described_shapes(
     batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     products: list[tuple[int, int, int]] = []
@@ -88,7 +88,7 @@ def test_products_over_many_channels_have_the_shapes_that_it_tells(
 
 @dataclass(frozen=True, kw_only=True)
 class OwnConv2d(Conv2d):
-    """Somebody's own convolution, of which nothing is known."""
+    """A subclass of convolution, about which nothing is known."""
 
 
 @pytest.mark.parametrize(
@@ -100,10 +100,10 @@ class OwnConv2d(Conv2d):
         (ReLUMaxPool2d(pool=POOL), "pooled before rectified"),
     ],
 )
-def test_of_other_layers_it_tells_what_it_changes(layer: Layer, told: str) -> None:
+def test_other_layers_are_described_by_what_is_changed(layer: Layer, told: str) -> None:
     assert NumpyKernels().algorithm(layer, (1, 8, 8), 4) == told
 
 
-def test_every_convolution_is_told_in_so_many_words() -> None:
+def test_a_convolution_is_described_in_words() -> None:
     told = NumpyKernels().algorithm(Conv2d(out_channels=6, kernel_size=5), (1, 28, 28), 64)
     assert re.fullmatch(r"blocks of 3 outputs, 18×36×64 each", told)

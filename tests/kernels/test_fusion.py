@@ -1,4 +1,4 @@
-"""Fused layers: the same numbers as the layers that they stand for, and how networks run them."""
+"""Fused layers: the same numbers as the layers they replace, and how networks run them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_fused_layers_keep_the_contract(check: Check) -> None:
 def passes(
     layers: Sequence[Layer], x: Array, dy: Array, params: dict[str, Array] | None = None
 ) -> list[Array]:
-    """The output of layers one after the other, dL/dx and the gradients of the parameters.
+    """The output of layers in sequence, dL/dx and the gradients of the parameters.
 
     At most one of them has parameters.
     """
@@ -82,7 +82,7 @@ def passes(
 def test_relu_and_max_pooling_are_the_same_in_either_order(
     data: st.DataObject, kernel: int, stride: int
 ) -> None:
-    """Few different values, so that many windows hold their largest value twice."""
+    """Few distinct values, so that many windows hold their largest value twice."""
     padding = data.draw(st.integers(0, kernel // 2))
     pool = MaxPool2d(kernel_size=kernel, stride=stride, padding=padding)
     rng = np.random.default_rng(data.draw(st.integers(0, 999)))
@@ -94,10 +94,10 @@ def test_relu_and_max_pooling_are_the_same_in_either_order(
 
 
 @given(data=st.data())
-def test_convolved_and_pooled_in_strips_is_the_same_as_one_after_the_other(
+def test_convolving_and_pooling_in_strips_is_the_same_as_in_sequence(
     data: st.DataObject,
 ) -> None:
-    """Whole numbers, so that no order of adding changes a bit and many windows hold ties."""
+    """Integers, so that the order of summation changes no bit and many windows hold ties."""
     draw = data.draw
     groups = draw(st.sampled_from([1, 2]))
     conv = Conv2d(
@@ -131,7 +131,7 @@ def test_convolved_and_pooled_in_strips_is_the_same_as_one_after_the_other(
             np.testing.assert_array_equal(one, other)
 
 
-def test_a_nan_comes_through_and_gets_no_gradient() -> None:
+def test_a_nan_passes_through_and_gets_no_gradient() -> None:
     x = np.array([[[[-1, np.nan, 3, 4], [2, 1, 4, -5]]]])
     y, dx = passes([ReLUMaxPool2d(pool=POOL)], x, np.ones((1, 1, 1, 2)))
     np.testing.assert_array_equal(y, passes([ReLU(), POOL], x, np.ones((1, 1, 1, 2)))[0])
@@ -141,12 +141,12 @@ def test_a_nan_comes_through_and_gets_no_gradient() -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class OtherPool(MaxPool2d):
-    """Somebody's own pooling, of which nothing is known."""
+    """A subclass of pooling, about which nothing is known."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OtherReLU(ReLU):
-    """Somebody's own ReLU."""
+    """A subclass of ReLU."""
 
 
 @pytest.mark.parametrize(
@@ -166,19 +166,19 @@ class OtherReLU(ReLU):
         [CONV, MaxPool2d(kernel_size=2, padding=1)],
     ],
 )
-def test_what_does_not_fit_is_left_alone(layers: list[Layer]) -> None:
+def test_other_layers_are_not_fused(layers: list[Layer]) -> None:
     assert NumpyKernels().fuse(layers) is None
 
 
 @dataclass(frozen=True, kw_only=True)
 class OwnConvolution(NumpyKernels):
-    """Somebody's own convolution, which must not be gone round."""
+    """Kernels with their own convolution, which must not be bypassed."""
 
     def conv2d(self, *arguments: Any) -> Any:
         return super().conv2d(*arguments)
 
 
-def test_kernels_with_a_convolution_of_their_own_get_it_called() -> None:
+def test_a_kernel_sets_own_convolution_is_called() -> None:
     assert NumpyKernels().fuse([CONV, ReLU(), POOL]) is not None
     assert OwnConvolution().fuse([CONV, ReLU(), POOL]) is None
     assert OwnConvolution().fuse([ReLU(), POOL]) == (2, ReLUMaxPool2d(pool=POOL))
@@ -224,7 +224,7 @@ def test_fusion_changes_no_number_and_no_random_draw() -> None:
         np.testing.assert_array_equal(one, other)
 
 
-def test_second_derivatives_want_every_layer_alone() -> None:
+def test_second_derivatives_need_unfused_layers() -> None:
     network = Network(load_plan("lenet5"))
     with pytest.raises(ValueError, match="expected a workspace made with fused=False"):
         network.second_backward(np.ones((1, 10)), network.workspace(training=False))

@@ -36,7 +36,7 @@ def pairs(low: int, high: int) -> st.SearchStrategy[tuple[int, int]]:
 
 
 def spread(rng: np.random.Generator, shape: Shape) -> Array:
-    """Values in (−3, 3), none so near to 0 or to each other that a kink could lie between."""
+    """Values in (−3, 3), far enough from 0 and each other that no kink lies between them."""
     places = rng.permutation(int(np.prod(shape))).reshape(shape)
     return 6 * (places + 0.5 + 0.25 * rng.random()) / places.size - 3
 
@@ -49,7 +49,7 @@ def check(
     *,
     training: bool = False,
 ) -> None:
-    """The gradients of Σ dy · y for a random dy, by the input and by every parameter."""
+    """The gradients of Σ dy · y for a random dy, for the input and every parameter."""
     rng = np.random.default_rng(seed)
     x = spread(rng, (batch, *in_shape))
     dy = rng.normal(size=(batch, *layer.output_shape(in_shape)))
@@ -100,7 +100,7 @@ def poolings(draw: st.DrawFn, kind: type[MaxPool2d] | type[AvgPool2d]) -> tuple[
 
 @st.composite
 def sizes(draw: st.DrawFn, layer: Conv2d | MaxPool2d | AvgPool2d) -> tuple[int, int]:
-    """A height and width that at least one window fits into."""
+    """A height and width that fit at least one window."""
     window = layer.window
     fits = [max(1, e - 2 * p) for e, p in zip(window.extent, window.padding, strict=True)]
     return fits[0] + draw(st.integers(0, 3)), fits[1] + draw(st.integers(0, 3))

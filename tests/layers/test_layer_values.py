@@ -33,7 +33,7 @@ def call(
 
 
 def output(layer: Layer, x: Array, **params: Array) -> Array:
-    """The output of a layer that finds its state among `params` too."""
+    """The output of a layer; its state is among `params` too."""
     return layer.forward(params, x, call(state=params))[0]
 
 
@@ -50,7 +50,7 @@ def test_activations_follow_their_formulas() -> None:
 @pytest.mark.parametrize(
     ("layer", "ends"), [(ReLU(), [0, 1e4]), (Sigmoid(), [0, 1]), (Tanh(), [-1, 1])], ids=repr
 )
-def test_activations_overflow_for_no_input(layer: Layer, ends: list[float], dtype: Any) -> None:
+def test_activations_never_overflow(layer: Layer, ends: list[float], dtype: Any) -> None:
     np.testing.assert_array_equal(output(layer, np.array([[-1e4, 1e4]], dtype)), [ends])
 
 
@@ -80,7 +80,7 @@ def test_dropout_keeps_its_share_and_scales_it_up() -> None:
     assert abs(kept.mean() - 0.7) < 5 * deviation
 
 
-def test_dropout_passes_gradients_through_what_it_kept() -> None:
+def test_dropout_passes_gradients_through_the_values_it_kept() -> None:
     layer, x = Dropout(p=0.5), np.ones((4, 50))
     y, saved = layer.forward({}, x, call(training=True))
     dx = layer.backward({}, saved, np.ones_like(x), {}, call(training=True))
@@ -104,7 +104,7 @@ def test_dropout_drops_the_same_pixels_in_either_precision() -> None:
 
 
 @pytest.mark.parametrize(("p", "training"), [(0.5, False), (0.0, True)])
-def test_dropout_may_change_nothing(p: float, training: bool) -> None:
+def test_dropout_changes_nothing_in_inference_or_with_p_0(p: float, training: bool) -> None:
     x = RNG.normal(size=(3, 4))
     y, _ = Dropout(p=p).forward({}, x, call(training=training))
     np.testing.assert_array_equal(y, x)
@@ -270,12 +270,12 @@ def test_options_inferred_from_the_input(
         ),
     ],
 )
-def test_shapes_that_cannot_come_in(layer: Layer, in_shape: Shape, message: str) -> None:
+def test_unsuitable_input_shapes_are_refused(layer: Layer, in_shape: Shape, message: str) -> None:
     with pytest.raises(ShapeError, match=f"^{re.escape(message)}$"):
         layer.output_shape(in_shape)
 
 
-def test_groups_must_divide_the_channels_that_come_out() -> None:
+def test_groups_must_divide_the_output_channels() -> None:
     message = re.escape("groups: must divide out_channels (6), found 4")
     with pytest.raises(OptionError, match=f"^{message}$"):
         Conv2d(out_channels=6, kernel_size=1, groups=4)

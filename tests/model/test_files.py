@@ -1,4 +1,4 @@
-"""Model files from anywhere: a model, or one error that says all that is wrong."""
+"""Model files from any source: loaded, or refused with one error that lists every problem."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def refused(path: Path) -> str:
     return said
 
 
-def test_the_good_one_is_loaded(corpus: dict[str, Path]) -> None:
+def test_a_good_file_is_loaded(corpus: dict[str, Path]) -> None:
     path = corpus["one more"].with_name("good.safetensors")
     images = np.zeros((2, 4, 4), np.uint8)
     assert model.load(path).predict(images).shape == (2,)
@@ -45,22 +45,22 @@ def test_the_good_one_is_loaded(corpus: dict[str, Path]) -> None:
 
 
 @pytest.mark.parametrize("name", bad_models.BAD)
-def test_a_whole_file_that_is_no_model(corpus: dict[str, Path], name: str) -> None:
+def test_intact_files_that_are_not_models_are_refused(corpus: dict[str, Path], name: str) -> None:
     said, expected = refused(corpus[name]), bad_models.BAD[name].said
     for part in (expected,) if isinstance(expected, str) else expected:
         assert part in said
 
 
 @pytest.mark.parametrize("name", bad_models.RAW)
-def test_what_is_no_model_file_at_all(corpus: dict[str, Path], name: str) -> None:
+def test_files_that_are_not_model_files_are_refused(corpus: dict[str, Path], name: str) -> None:
     said = refused(corpus[f"raw: {name}"])
     assert "damaged" in said or "expected a model file" in said
     assert "\n" not in said
 
 
 @pytest.mark.parametrize("name", ["spec: huge layer", "raw: huge shape", "raw: huge header"])
-def test_what_a_file_claims_takes_no_memory(corpus: dict[str, Path], name: str) -> None:
-    refused(corpus[name])  # imports what it takes
+def test_claimed_sizes_take_no_memory(corpus: dict[str, Path], name: str) -> None:
+    refused(corpus[name])  # imports everything needed
     tracemalloc.start()
     try:
         refused(corpus[name])
@@ -105,7 +105,7 @@ def test_commands_say_which_file_is_expected(
     )
 
 
-def test_starting_from_weights_that_are_not_finite_lists_them_all(tmp_path: Path) -> None:
+def test_initial_weights_that_are_not_finite_are_all_listed(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     bad_models.write_good(path)
     tensors, metadata = tensorfile.read(path)

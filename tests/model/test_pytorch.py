@@ -1,4 +1,4 @@
-"""A second opinion, where PyTorch is installed: the same weights give the same numbers."""
+"""A second opinion, if PyTorch is installed: the same weights give the same numbers."""
 
 from __future__ import annotations
 

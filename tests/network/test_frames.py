@@ -1,4 +1,4 @@
-"""The way from a network to its matrix products: no frame on it only forwards."""
+"""The calls from a network to its matrix products: none of them only forwards."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import lenetkit
 from lenetkit.operations import batch_last
 
 
-def test_nothing_on_the_way_to_a_product_only_forwards() -> None:
+def test_no_function_between_network_and_product_only_forwards() -> None:
     network = lenetkit.build("lenet5")
     workspace = network.workspace(training=False, fused=False)
     images = np.zeros((8, 1, 28, 28), np.float32)

@@ -68,7 +68,7 @@ def test_one_precision_throughout(dtype: Any) -> None:
     assert y.shape == (4, 3)
 
 
-def test_a_layer_more_leaves_the_others_initial_values() -> None:
+def test_an_added_layer_keeps_the_others_initial_values() -> None:
     longer = SPEC.replace(
         "  act1:  tanh", "  conv0: {type: conv2d, out_channels: 3, kernel_size: 1}\n  act1: tanh"
     )
@@ -107,7 +107,7 @@ def test_parameters_start_where_their_initializer_says() -> None:
     assert 0.5 * limit < np.abs(tensors["conv1.weight"]).max() <= limit
 
 
-def test_initial_values_can_be_had_again() -> None:
+def test_initial_values_can_be_restored() -> None:
     net = network(seed=3)
     net.params += 1
     net.tensors()["norm1.running_mean"] += 1
@@ -184,13 +184,13 @@ def test_key_determines_what_is_dropped() -> None:
     assert (first != other).any()
 
 
-def test_each_layer_draws_for_itself() -> None:
+def test_layers_draw_independently() -> None:
     workspace = network().workspace(training=True)
     workspace.reseed(1, 2)
     assert len({step.call.rng.random() for step in workspace.stages}) == len(workspace.stages)
 
 
-def test_images_are_left_alone() -> None:
+def test_images_are_not_modified() -> None:
     net, x = network(), images()
     x.flags.writeable = False
     workspace = net.workspace(training=True)
@@ -198,7 +198,7 @@ def test_images_are_left_alone() -> None:
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_an_empty_batch_passes(training: bool) -> None:
+def test_an_empty_batch_is_accepted(training: bool) -> None:
     net = network()
     workspace = net.workspace(training=training)
     y = net.forward(images(0), workspace)

@@ -1,4 +1,4 @@
-"""Tests of the plan: shapes, parameters and cost of each layer, and what does not fit."""
+"""The plan: shapes, parameters and costs of each layer, and layers that do not fit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lenetkit.network.plan import Plan, load_plan, plan_text
 
 
 def plan(layers: str, shape: str = "[1, 28, 28]") -> Plan:
-    """The plan of some layers, written one in a line."""
+    """The plan of some layers, written one per line."""
     lines = "".join(f"  {line.strip()}\n" for line in layers.strip().splitlines())
     text = f"lenetkit: 1\nname: n\ninput: {shape}\nlayers:\n{lines}"
     return plan_text(text, "spec.yaml")
@@ -24,7 +24,7 @@ def problems(layers: str, shape: str = "[1, 28, 28]") -> list[str]:
 
 
 def only_shapes(layers: str, shape: str = "[1, 28, 28]") -> list[tuple[int, ...]]:
-    """The output shape of each layer; a linear layer is put behind them and left out."""
+    """The output shape of each layer, without the linear layer that is added at the end."""
     made = plan(f"{layers}\nlast: {{type: linear, out_features: 2}}", shape)
     return [layer.out_shape for layer in made.layers[:-1]]
 
@@ -62,7 +62,7 @@ def test_lenet5_totals() -> None:
     assert (lenet5.classes, lenet5.out_shape) == (10, (10,))
 
 
-def test_each_layer_takes_what_the_one_before_gives() -> None:
+def test_each_input_shape_is_the_previous_output_shape() -> None:
     layers = load_plan("lenet5").layers
     assert layers[0].in_shape == (1, 28, 28)
     assert [p.in_shape for p in layers[1:]] == [p.out_shape for p in layers[:-1]]
@@ -117,7 +117,7 @@ def test_convolution_without_bias_and_in_groups() -> None:
     assert (layer.count(), layer.cost.macs, layer.cost.connections) == (108, 972, 972)
 
 
-def test_running_statistics_are_parameters_that_are_not_trained() -> None:
+def test_running_statistics_are_counted_as_untrained() -> None:
     made = plan("norm: batch_norm2d\nlast: {type: linear, out_features: 1}", "[3, 2, 2]")
     assert made.layers[0].count() == 12
     assert made.layers[0].count(trainable_only=True) == 6
@@ -136,12 +136,12 @@ def test_inferred_options_are_filled_in() -> None:
     assert inputs["fc3"] == 84
 
 
-def test_inferred_options_may_be_written() -> None:
+def test_inferred_options_may_be_given() -> None:
     written = plan("fc: {type: linear, out_features: 2, in_features: 784}")
     assert written == plan("fc: {type: linear, out_features: 2}")
 
 
-def test_inferred_options_are_checked_and_the_shapes_followed_further() -> None:
+def test_wrong_inferred_options_are_reported_for_all_layers() -> None:
     found = problems(
         """
         conv: {type: conv2d, out_channels: 3, kernel_size: 5, in_channels: 2}
@@ -159,7 +159,7 @@ def test_inferred_options_are_checked_and_the_shapes_followed_further() -> None:
     ]
 
 
-def test_kernel_larger_than_its_input_names_layer_and_shapes_before() -> None:
+def test_kernel_larger_than_its_input_names_layer_and_previous_shapes() -> None:
     found = problems(
         """
         conv: {type: conv2d, out_channels: 3, kernel_size: 5}
@@ -197,7 +197,7 @@ def test_layers_that_cannot_take_their_input(layer: str, reason: str) -> None:
     "layer",
     ["{type: conv2d, out_channels: 2, kernel_size: 1}", "{type: avg_pool2d, kernel_size: 1}"],
 )
-def test_image_layers_behind_a_linear_one(layer: str) -> None:
+def test_image_layers_after_a_linear_one(layer: str) -> None:
     (message,) = problems(f"fc: {{type: linear, out_features: 2}}\nlayer: {layer}")
     assert message == (
         "spec.yaml:6:3: layers.layer: expected an image (channels × height × width), found 2\n"
@@ -217,17 +217,17 @@ def test_last_layer_may_be_flatten() -> None:
     assert made.classes == 10
 
 
-def test_sizes_beyond_any_memory_are_only_numbers() -> None:
+def test_shapes_too_large_for_memory_can_be_planned() -> None:
     huge = 10**30
     made = plan(f"fc: {{type: linear, out_features: {huge}}}", f"[1, {huge}, {huge}]")
     assert made.cost.macs == huge**3
 
 
-def test_a_plan_makes_no_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plan_creates_no_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: object, **kwargs: object) -> None:
         raise AssertionError("a plan made an array")
 
-    load_plan("lenet5")  # whatever imports make is not the plan's
+    load_plan("lenet5")  # arrays made by imports do not count
     monkeypatch.setattr(np.random, "default_rng", refuse)
     for name in ("array", "asarray", "empty", "zeros", "ones", "full", "arange"):
         monkeypatch.setattr(np, name, refuse)
@@ -235,9 +235,7 @@ def test_a_plan_makes_no_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("method", ["inferred", "output_shape", "param_specs", "cost"])
-def test_whatever_a_layer_raises_is_blamed_on_it(
-    method: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_layers_errors_are_blamed_on_it(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(self: Linear, in_shape: tuple[int, ...]) -> None:
         raise KeyError(str(in_shape))
 

@@ -21,7 +21,7 @@ from lenetkit.operations.batch_last import BatchLast
 from lenetkit.operations.channels_last import ChannelsLast
 from lenetkit.operations.memory import Order
 from lenetkit.operations.products import Products
-from tests.support.memory_orders import lying, orders
+from tests.support.memory_orders import in_memory_order, orders
 
 Array = NDArray[Any]
 
@@ -35,7 +35,7 @@ class Results(NamedTuple):
 
 @dataclass
 class Problem:
-    """Whole numbers throughout, so that every order of summation gives the same float."""
+    """Integers throughout, so that every order of summation gives the same float."""
 
     x: Array
     weight: Array
@@ -105,12 +105,12 @@ def computed(
     x_order: Order | None = None,
     dy_order: Order | None = None,
 ) -> Results:
-    """The kernels' results, of arrays that lie in memory in some order."""
+    """The kernels' results for arrays in some memory order."""
     kernels = NumpyKernels()
     scratch = Call(operations=kernels).scratch
     d_weight = np.full_like(p.weight, np.nan)
     d_bias = None if p.bias is None else np.full_like(p.bias, np.nan)
-    x, dy = lying(p.x, x_order), lying(p.dy, dy_order)
+    x, dy = in_memory_order(p.x, x_order), in_memory_order(p.dy, dy_order)
     y, saved = kernels.conv2d(x, p.weight, p.bias, p.window, p.groups, scratch)
     y = y.copy()
     dx = kernels.conv2d_backward(saved, p.weight, dy, d_weight, d_bias, needs_input_grad, scratch)
@@ -167,7 +167,7 @@ def test_convolution_follows_the_definition(problem: Problem, dtype: Any) -> Non
 
 
 @given(problem=problems(), data=st.data())
-def test_how_it_is_cut_changes_no_result(problem: Problem, data: st.DataObject) -> None:
+def test_cutting_into_blocks_changes_no_result(problem: Problem, data: st.DataObject) -> None:
     expected = computed(problem)
     maps = problem.dy.shape[1] // problem.groups
     widths = divisors(problem.dy.shape[3]) if 1 in (problem.groups, maps) else [1]
@@ -181,9 +181,7 @@ def test_how_it_is_cut_changes_no_result(problem: Problem, data: st.DataObject) 
 
 @pytest.mark.parametrize("channels", [31, 32, 33])
 @pytest.mark.parametrize("batch", [1, 31, 32, 33])
-def test_of_channels_and_images_those_that_are_more_lie_innermost(
-    channels: int, batch: int
-) -> None:
+def test_the_larger_of_channels_and_batch_is_the_innermost_axis(channels: int, batch: int) -> None:
     rng = np.random.default_rng(0)
     x = rng.integers(-4, 5, (batch, channels, 4, 5)).astype(float)
     weight = rng.integers(-4, 5, (3, channels, 2, 2)).astype(float)

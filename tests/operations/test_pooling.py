@@ -16,7 +16,7 @@ from lenetkit.kernels.numpy_kernels import NumpyKernels
 from lenetkit.layers.call import Call
 from lenetkit.operations.base import Window
 from lenetkit.operations.memory import BATCH_LAST, CHANNELS_LAST, Order
-from tests.support.memory_orders import lying, orders
+from tests.support.memory_orders import in_memory_order, orders
 
 Array = NDArray[Any]
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -24,7 +24,7 @@ DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 @dataclass
 class Problem:
-    """Few different whole numbers, so that many windows hold their largest value twice."""
+    """Few distinct integers, so that many windows hold their largest value twice."""
 
     x: Array
     dy: Array
@@ -52,7 +52,7 @@ def problems(draw: st.DrawFn) -> Problem:
     rng = np.random.default_rng(draw(st.integers(0, 999)))
     x = rng.integers(-3, 0, (N, C, H, W)).astype(np.float64)
     dy = rng.integers(1, 9, (N, C, *window.output_size(H, W))).astype(np.float64)
-    return Problem(lying(x, draw(orders)), lying(dy, draw(orders)), window)
+    return Problem(in_memory_order(x, draw(orders)), in_memory_order(dy, draw(orders)), window)
 
 
 def max_pool(p: Problem, dtype: Any) -> tuple[Array, Array]:
@@ -105,7 +105,7 @@ def test_average_pooling_takes_the_mean_of_each_window(
     np.testing.assert_allclose(dx, expected_dx, rtol=rtol)
 
 
-def test_of_equal_values_the_first_row_by_row_gets_the_gradient() -> None:
+def test_the_first_of_equal_values_gets_the_gradient() -> None:
     x = np.array([[[[5.0, 7.0, 1.0], [7.0, 7.0, 1.0], [0.0, 0.0, 0.0]]]])
     problem = Problem(x, np.full((1, 1, 1, 1), 2.0), Window((3, 3)))
     _, dx = max_pool(problem, np.float64)
@@ -127,7 +127,7 @@ def test_gradients_of_overlapping_average_windows_add() -> None:
 
 
 @DTYPES
-def test_a_nan_wins_its_windows_and_leaves_the_others_alone(dtype: Any) -> None:
+def test_a_nan_wins_its_own_windows_only(dtype: Any) -> None:
     x = np.arange(16.0).reshape(1, 1, 4, 4)
     x[0, 0, 0, 1] = np.nan
     problem = Problem(x, np.ones((1, 1, 2, 2)), Window((2, 2), (2, 2)))
@@ -139,7 +139,7 @@ def test_a_nan_wins_its_windows_and_leaves_the_others_alone(dtype: Any) -> None:
 
 @pytest.mark.parametrize("order", [BATCH_LAST, CHANNELS_LAST])
 @pytest.mark.parametrize("pool", [max_pool, lambda problem, dtype: avg_pool(problem, True, dtype)])
-def test_images_stay_in_the_order_that_they_came_in(order: Order, pool: Any) -> None:
-    x, dy = lying(np.ones((2, 3, 4, 4)), order), np.ones((2, 3, 2, 2))
+def test_images_keep_their_memory_order(order: Order, pool: Any) -> None:
+    x, dy = in_memory_order(np.ones((2, 3, 4, 4)), order), np.ones((2, 3, 2, 2))
     for found in pool(Problem(x, dy, Window((2, 2), (2, 2))), x.dtype):
         assert order.arrange(found).flags.c_contiguous

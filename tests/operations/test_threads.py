@@ -1,4 +1,4 @@
-"""How many threads passes use: the kernel set decides, unless it is told."""
+"""How many threads a pass uses: the kernel set decides, unless told otherwise."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_limit_holds_inside_its_block() -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class OwnThreads(NumpyKernels):
-    """Kernels that write down how many threads they were given."""
+    """Kernels that record how many threads they were given."""
 
     def best_threads(self, macs: int) -> int:
         return macs
@@ -49,7 +49,7 @@ class OwnThreads(NumpyKernels):
 given: list[int] = []
 
 
-def test_kernels_may_have_threads_of_their_own() -> None:
+def test_kernels_may_have_their_own_threads() -> None:
     plan = load_plan("lenet5")
     object.__setattr__(plan.spec, "kernels", OwnThreads())
     network = Network(plan)

@@ -1,4 +1,4 @@
-"""Threads that share a pass: all is done once, no bit depends on their number, errors arrive."""
+"""Threads that share a pass: each part is done once, their number changes no bit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lenetkit.operations import blocks, settings, workers
 
 @pytest.fixture
 def eager() -> Iterator[None]:
-    """Whatever can be cut in two is."""
+    """Everything that can be split is split."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(settings, "SHARED_FROM", 1)
         blocks.plan_blocks.cache_clear()
@@ -29,7 +29,7 @@ def eager() -> Iterator[None]:
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 7])
 @pytest.mark.parametrize("parts", [0, 1, 2, 5])
-def test_every_part_is_done_once_by_a_worker_of_its_own(threads: int, parts: int) -> None:
+def test_every_part_is_done_once_by_its_own_worker(threads: int, parts: int) -> None:
     done: list[tuple[int, int, int]] = []
     with workers.limited(threads):
         workers.run(lambda part, worker: done.append((part, worker, threading.get_ident())), parts)
@@ -38,18 +38,18 @@ def test_every_part_is_done_once_by_a_worker_of_its_own(threads: int, parts: int
     assert len({(worker, thread) for _, worker, thread in done}) == min(threads, parts)
 
 
-def test_helpers_work_side_by_side() -> None:
+def test_helpers_work_in_parallel() -> None:
     both = threading.Barrier(2, timeout=60)
 
     def work(part: int, worker: int) -> None:
-        both.wait()  # breaks where one waits alone
+        both.wait()  # breaks if one waits alone
 
     with workers.limited(2):
         workers.run(work, 2)
 
 
 @pytest.mark.parametrize("failing", [0, 1, 2])
-def test_what_a_part_raises_arrives_and_the_helpers_live_on(failing: int) -> None:
+def test_errors_in_a_part_are_raised_and_the_helpers_survive(failing: int) -> None:
     def work(part: int, worker: int) -> None:
         if part == failing:
             raise ZeroDivisionError(f"part {part}")
@@ -57,10 +57,10 @@ def test_what_a_part_raises_arrives_and_the_helpers_live_on(failing: int) -> Non
     with workers.limited(3):
         with pytest.raises(ZeroDivisionError, match=f"part {failing}"):
             workers.run(work, 3)
-        test_every_part_is_done_once_by_a_worker_of_its_own(3, 5)
+        test_every_part_is_done_once_by_its_own_worker(3, 5)
 
 
-def test_a_pass_within_a_pass_does_its_parts_itself() -> None:
+def test_a_nested_pass_does_its_parts_itself() -> None:
     done: list[int] = []
 
     def inner(part: int, worker: int) -> None:
@@ -80,11 +80,11 @@ def test_the_limit_ends_with_its_block() -> None:
 
 
 def _run_in_child() -> None:
-    test_every_part_is_done_once_by_a_worker_of_its_own(2, 2)
+    test_every_part_is_done_once_by_its_own_worker(2, 2)
 
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs fork")
-def test_a_forked_process_makes_helpers_of_its_own() -> None:
+def test_a_forked_process_starts_its_own_helpers() -> None:
     _run_in_child()  # now this process has one, which the child does not inherit
     child = multiprocessing.get_context("fork").Process(target=_run_in_child)
     child.start()
@@ -96,7 +96,7 @@ def test_a_forked_process_makes_helpers_of_its_own() -> None:
 @pytest.mark.parametrize("pool", [True, False])
 @pytest.mark.parametrize("channels", [2, 32])
 def test_the_number_of_threads_changes_no_bit(pool: bool, channels: int) -> None:
-    """Of few channels and of many, which are multiplied in other ways."""
+    """For few and for many channels, which are multiplied differently."""
     conv = Conv2d(out_channels=6, kernel_size=3, padding=1, in_channels=channels)
     layer = ConvMaxPool2d(conv=conv, pool=MaxPool2d(kernel_size=2)) if pool else conv
     rng = np.random.default_rng(0)

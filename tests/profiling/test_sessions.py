@@ -12,7 +12,7 @@ from lenetkit.errors import InputError
 from lenetkit.kernels.numpy_kernels import NumpyKernels
 from lenetkit.layers.base import Layer
 from lenetkit.network.network import Network
-from lenetkit.network.plan import Plan, load_plan, plan_text
+from lenetkit.network.plan import Plan, load_plan
 from lenetkit.profiling.profile import Profile, StageProfile, common_groups
 from lenetkit.profiling.random_data import random_data
 from lenetkit.profiling.sessions import (
@@ -22,23 +22,7 @@ from lenetkit.profiling.sessions import (
     Workload,
     alternate,
 )
-from lenetkit.spec.merge import Override
-
-SMALL = """
-lenetkit: 1
-name: small
-input: [1, 8, 8]
-layers:
-  conv1: {type: conv2d, out_channels: 2, kernel_size: 3}
-  relu1: relu
-  pool1: {type: max_pool2d, kernel_size: 2}
-  drop1: {type: dropout, p: 0.2}
-  fc1: {type: linear, out_features: 3}
-"""
-
-
-def small(*changes: str) -> Plan:
-    return plan_text(SMALL, "test", [Override.from_text(change) for change in changes])
+from tests.support.specs import small_plan
 
 
 def session(kind: type[Session], plan: Plan, batch_size: int = 4) -> Session:
@@ -53,7 +37,7 @@ def profiled(kind: type[Session], plan: Plan, batch_size: int = 4) -> Profile:
 
 def test_a_step_is_divided_into_parts_that_leave_nothing_out() -> None:
     """All parts of the loop are noted, whatever the kernels fuse."""
-    one = session(TrainingSession, small())
+    one = session(TrainingSession, small_plan())
     one.run(5)
     profile = one.profile()
     assert [stage.name for stage in profile.stages] == ["conv1+relu1+pool1", "drop1", "fc1"]
@@ -71,7 +55,7 @@ def test_each_time_belongs_to_its_own_part(monkeypatch: pytest.MonkeyPatch) -> N
     now = [0.0]
     monkeypatch.setattr("lenetkit.profiling.watched.time.perf_counter", lambda: now[0])
     seconds = {"conv1": 1.0, "relu1": 2.0, "pool1": 4.0, "drop1": 8.0, "fc1": 16.0}
-    plan = small()
+    plan = small_plan()
     slowed = tuple(
         replace(p, layer=Slow(layer=p.layer, seconds=seconds[p.name], now=Now(now)))
         for p in plan.layers
@@ -134,7 +118,7 @@ def test_flops_are_two_per_multiply_add_and_the_first_layer_needs_no_input_gradi
 
 def test_the_real_loop_runs_on_and_learns_nothing() -> None:
     """The learning rate is 0, and an epoch that ends starts again: nothing is evaluated."""
-    one = session(TrainingSession, small(), 4)
+    one = session(TrainingSession, small_plan(), 4)
     assert isinstance(one, TrainingSession)
     one.work.data.train.images.flags.writeable = False
     before = one.network.params.copy()
@@ -150,13 +134,13 @@ def test_the_real_loop_runs_on_and_learns_nothing() -> None:
 
 
 def test_a_rate_that_would_diverge_does_not() -> None:
-    wild = small("train.optimizer={type: sgd, lr: 1e30}", "train.schedule=constant")
+    wild = small_plan("train.optimizer={type: sgd, lr: 1e30}", "train.schedule=constant")
     profiled(TrainingSession, wild)
 
 
 @pytest.mark.parametrize("kind", [TrainingSession, InferenceSession])
 def test_a_watched_network_computes_the_same(kind: type[Session]) -> None:
-    plan = small()
+    plan = small_plan()
     one = session(kind, plan)
     x = np.random.default_rng(0).random((4, 1, 8, 8), np.float32)
     plain = Network(plan, seed=plan.spec.train.seed)
@@ -169,7 +153,7 @@ def test_a_watched_network_computes_the_same(kind: type[Session]) -> None:
 
 def test_inference_runs_in_inference_mode() -> None:
     """Dropout passes its input on, so its scratch stays empty; nothing runs backward."""
-    one = session(InferenceSession, small())
+    one = session(InferenceSession, small_plan())
     one.run(2)
     profile = one.profile()
     assert (profile.loss_seconds, profile.update_seconds) == (None, None)
@@ -180,10 +164,10 @@ def test_inference_runs_in_inference_mode() -> None:
 
 
 def test_scratch_is_what_the_layer_holds() -> None:
-    one = session(TrainingSession, small())
+    one = session(TrainingSession, small_plan())
     one.run(2)
     assert one.network.watched is not None
-    held = [sum(b.nbytes for b in s.call._buffers.values()) for s in one.network.watched.stages]
+    held = [stage.call.scratch_bytes for stage in one.network.watched.stages]
     assert [stage.scratch_bytes for stage in one.profile().stages] == held
     assert held[0] > 4 * 2 * 3 * 3 * 4  # the convolution's pooled output alone
 
@@ -204,7 +188,7 @@ def test_sessions_work_in_turns() -> None:
             turns.append((self.work.kernels, steps))
             super().run(steps)
 
-    plan = small()
+    plan = small_plan()
     data = random_data(plan, 2)
     both = [Noted(Workload(plan, name, data, 2, 1)) for name in ("one", "other")]
     alternate(both, 25)
@@ -217,7 +201,7 @@ def test_sessions_work_in_turns() -> None:
 
 @pytest.mark.parametrize("steps", [1, 3, 10])
 def test_few_steps_are_run_too(steps: int) -> None:
-    one = session(InferenceSession, small())
+    one = session(InferenceSession, small_plan())
     alternate([one], steps)
     assert len(one.rows) == steps
 
@@ -232,7 +216,7 @@ def test_random_images_pass_the_spec_s_transforms() -> None:
 
 
 def test_transforms_that_suit_no_image_are_an_error() -> None:
-    plan = small("data={type: idx, transforms: [{type: pad, padding: 4}, scale]}")
+    plan = small_plan("data={type: idx, transforms: [{type: pad, padding: 4}, scale]}")
     message = (
         r"^data\.transforms: these turn 1×8×8 into 1×16×16, and no image shape was found that "
         r"they turn into the spec's input 1×8×8; leave out those that change the shape: "
@@ -269,7 +253,7 @@ class TalkativeKernels(NumpyKernels):
 
 
 def test_kernels_name_their_algorithm_for_the_layers_they_run() -> None:
-    plan = small()
+    plan = small_plan()
     told = replace(plan, spec=replace(plan.spec, kernels=TalkativeKernels()))
     algorithms = [stage.algorithm for stage in profiled(TrainingSession, told, 4).stages]
     assert algorithms == [

@@ -1,4 +1,4 @@
-"""Tests of the registry, with entry points of our own: lazy, and clear about whose fault it is."""
+"""The registry, with entry points of our own: lazy, and its errors name who is at fault."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from lenetkit.spec.merge import parse_text
 
 @pytest.fixture
 def distribution(tmp_path: Path) -> Callable[[str, str], Distribution]:
-    """`distribution(name, version)` → one as an installer leaves it."""
+    """`distribution(name, version)` → a distribution as an installer leaves it."""
 
     def make(name: str, version: str = "1.0") -> Distribution:
         folder = tmp_path / f"{name}-{version}.dist-info"
@@ -38,7 +38,7 @@ def distribution(tmp_path: Path) -> Callable[[str, str], Distribution]:
 
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], str]:
-    """`module(name, source)` → an importable module with that source; its name."""
+    """`module(name, source)` → the name of an importable module with that source."""
     monkeypatch.syspath_prepend(tmp_path)
 
     def make(name: str, source: str) -> str:
@@ -98,7 +98,7 @@ def test_unknown_name_has_a_suggestion() -> None:
     assert str(caught.value) == "no layer is registered as 'spam'; valid: conv2d, relu"
 
 
-def test_suggestions_do_not_mind_case() -> None:
+def test_suggestions_ignore_case() -> None:
     with pytest.raises(PluginError, match="did you mean 'a'"):
         layers(point("a", "x:y"), point("b", "x:y")).get("A")
 
@@ -110,12 +110,12 @@ def test_unknown_name_in_an_empty_group() -> None:
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_every_group_has_names_and_a_word_for_them(group: str) -> None:
+def test_every_group_has_entries_and_a_name_for_its_kind(group: str) -> None:
     assert installed().entries()[group]
     assert GROUPS[group].kind.islower()
 
 
-def test_points_of_other_groups_are_left_alone() -> None:
+def test_entry_points_of_other_groups_are_ignored() -> None:
     catalog = Catalog([point("a", "x:y", group="console_scripts"), point("b", "x:y")])
     assert catalog.registry(Layer).names() == ["b"]
     assert catalog.registry(Loss).names() == []
@@ -170,7 +170,7 @@ def test_a_distribution_for_another_api_is_listed_but_not_used(
 
 
 def test_a_distribution_found_twice_is_one(distribution: Callable[..., Distribution]) -> None:
-    """As when the same folder stands on the path twice."""
+    """As when the same folder is on `sys.path` twice."""
     target = "lenetkit.layers.activations:ReLU"
     registry = layers(
         point("relu", target, distribution("one")), point("relu", target, distribution("one"))
@@ -213,7 +213,9 @@ def test_a_plugin_that_does_not_load_names_its_distribution(
     assert not message.endswith(": ")
 
 
-def test_ctrl_c_while_a_plugin_loads_is_ctrl_c(module: Callable[[str, str], str]) -> None:
+def test_ctrl_c_while_a_plugin_loads_is_not_the_plugins_error(
+    module: Callable[[str, str], str],
+) -> None:
     name = module("bad_plugin", "raise KeyboardInterrupt")
     with pytest.raises(KeyboardInterrupt):
         layers(point("bad", f"{name}:Bad")).get("bad")
@@ -251,7 +253,7 @@ def test_a_plugin_that_failed_is_tried_again(module: Callable[[str, str], str]) 
         ),
     ],
 )
-def test_what_is_no_layer_is_refused(
+def test_objects_that_are_not_layers_are_refused(
     module: Callable[[str, str], str],
     distribution: Callable[..., Distribution],
     source: str,
@@ -270,7 +272,7 @@ def test_name_of_a_class_imports_nothing() -> None:
     assert registry.name_of(ReLU) == "relu"
 
 
-def test_name_of_a_class_that_was_registered_from_elsewhere(
+def test_name_of_a_class_registered_under_another_module(
     module: Callable[[str, str], str],
 ) -> None:
     name = module("again_plugin", "from lenetkit.layers.activations import ReLU as Again")
@@ -287,22 +289,22 @@ def test_name_of_an_unregistered_class() -> None:
     )
 
 
-def test_every_installed_class_has_its_name_back() -> None:
+def test_every_installed_class_has_the_name_it_is_found_by() -> None:
     registry = installed().registry(Layer)
     for name in registry.names():
         if registry.entry(name).provider.distribution == "lenetkit":
             assert registry.name_of(registry.get(name)) == name
 
 
-def test_a_catalog_makes_each_registry_once() -> None:
+def test_a_catalog_creates_each_registry_once() -> None:
     catalog = Catalog([point("a", "x:y")])
     assert catalog.registry(Layer) is catalog.registry(Layer)
 
 
-def test_plugin_errors_in_a_spec_have_their_place(
+def test_plugin_errors_in_a_spec_have_a_position(
     module: Callable[[str, str], str], distribution: Callable[..., Distribution]
 ) -> None:
-    """Those of other names in the same spec do not disturb."""
+    """A spec that does not use the plugin is unaffected."""
     name = module("bad_plugin", "raise RuntimeError('no GPU')")
     others = [e.point for entries in installed().entries().values() for e in entries]
     catalog = Catalog([*others, point("bad", f"{name}:Bad", distribution("one"))])
@@ -334,7 +336,7 @@ def test_a_plugins_layer_is_planned_under_its_name_and_provider(
 
 @dataclass(frozen=True, kw_only=True)
 class _Plugged(ReLU):
-    """A layer as a plugin would bring it."""
+    """A layer as a plugin would provide it."""
 
 
 def test_a_distribution_for_api_1_is_refused_with_the_page_that_helps(
@@ -363,7 +365,7 @@ def test_a_distribution_for_api_1_is_refused_with_the_page_that_helps(
         "from lenetkit.authoring import Call; Call(None).kernels",
     ],
 )
-def test_what_looks_like_api_1_leads_to_the_page(tmp_path: Path, line: str) -> None:
+def test_code_that_looks_like_api_1_leads_to_the_page(tmp_path: Path, line: str) -> None:
     path = tmp_path / "old.py"
     path.write_text(f"{line}\n", "utf-8")
     with pytest.raises(PluginError) as caught:
@@ -373,7 +375,7 @@ def test_what_looks_like_api_1_leads_to_the_page(tmp_path: Path, line: str) -> N
     )
 
 
-def test_other_mistakes_do_not(tmp_path: Path) -> None:
+def test_other_errors_do_not(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text("import lenetkit_nowhere\n", "utf-8")
     with pytest.raises(PluginError) as caught:

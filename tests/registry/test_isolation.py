@@ -48,7 +48,7 @@ MODULES = {
         "from lenetkit.layers.activations import Tanh as Layer"
     ),
     "doubles": (
-        "import os\nif hasattr(os, 'fork'):\n    os.fork()\n"  # both go on as if nothing were
+        "import os\nif hasattr(os, 'fork'):\n    os.fork()\n"  # both processes continue
         "from lenetkit.layers.activations import Tanh as Layer"
     ),
     "greedy": "from lenetkit.layers.activations import Tanh as Layer",
@@ -95,7 +95,7 @@ def lenetkit(site: Path, arguments: Sequence[str]) -> subprocess.CompletedProces
     )
 
 
-def test_the_list_marks_what_does_not_load_and_why(site: Path) -> None:
+def test_the_list_says_what_does_not_load_and_why(site: Path) -> None:
     said = lenetkit(site, ["plugins", "list", "--timeout", "5", "--json"])
     assert said.returncode == 0, said.stderr
     rows = {(row["distribution"], row["name"]): row["state"] for row in json.loads(said.stdout)}
@@ -123,7 +123,7 @@ def test_the_list_marks_what_does_not_load_and_why(site: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no process groups on Windows")
-def test_what_a_plugin_began_ends_with_the_list(site: Path) -> None:
+def test_processes_that_a_plugin_started_end_with_the_list(site: Path) -> None:
     began = time.monotonic()
     assert lenetkit(site, ["plugins", "list", "--timeout", "5"]).returncode == 0
     assert time.monotonic() - began < 300, "nobody waits for the children, who take 600 s"
@@ -134,7 +134,7 @@ def test_what_a_plugin_began_ends_with_the_list(site: Path) -> None:
 
 
 def _runs(process: int) -> bool:
-    """Whether it does; one that has ended and that nobody asks about does not."""
+    """Whether a process is running; a zombie is not."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -145,7 +145,7 @@ def _runs(process: int) -> bool:
     return bool(state.strip()) and not state.startswith("Z")
 
 
-def test_a_plugin_that_damages_the_answers_is_blamed(site: Path) -> None:
+def test_a_plugin_that_damages_the_answers_is_named(site: Path) -> None:
     source = "import pathlib, sys\npathlib.Path(sys.argv[1]).write_bytes(b'\\n{\\n\\xff\\n')\n"
     (site / "vandal.py").write_text(f"{source}import os\nos._exit(0)\n", "utf-8")
     _distribution(site, "vandal", "[lenetkit.layers]\nvandal = vandal:Layer\n")
@@ -157,7 +157,7 @@ def test_a_plugin_that_damages_the_answers_is_blamed(site: Path) -> None:
 
 @pytest.fixture
 def damaged(site: Path) -> Path:
-    """The same folder with distributions whose files are damaged, each in its way."""
+    """The same folder with distributions whose files are damaged, each in a different way."""
     good = "good = plugin_good:Layer\n"
     _distribution(site, "garbled", f"[lenetkit.layers]\n{good}this is no entry point\n")
     _distribution(site, "aloof", "[console_scripts]\nnot one either\n")
@@ -195,12 +195,12 @@ def test_damaged_distributions_are_named_and_left_out(damaged: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["summary", "lenet5"], ["plugins", "info", "relu"]])
-def test_damaged_distributions_disturb_nobody(damaged: Path, arguments: list[str]) -> None:
+def test_damaged_distributions_affect_nothing_else(damaged: Path, arguments: list[str]) -> None:
     said = lenetkit(damaged, arguments)
     assert (said.returncode, said.stderr) == (0, "")
 
 
-def test_a_name_that_is_not_there_may_be_in_a_damaged_distribution(damaged: Path) -> None:
+def test_an_unknown_name_may_be_in_a_damaged_distribution(damaged: Path) -> None:
     said = lenetkit(damaged, ["summary", "lenet5", "--set", "layers.relu1=garbled_layer"])
     assert said.returncode == 2
     assert "no layer is registered as 'garbled_layer'" in said.stderr
@@ -208,7 +208,7 @@ def test_a_name_that_is_not_there_may_be_in_a_damaged_distribution(damaged: Path
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["summary", "lenet5"], ["spec", "lenet5"]])
-def test_what_does_not_use_a_bad_plugin_does_not_notice_it(
+def test_commands_that_do_not_use_a_bad_plugin_are_unaffected(
     site: Path, arguments: list[str]
 ) -> None:
     said = lenetkit(site, arguments)
@@ -228,14 +228,16 @@ def test_what_does_not_use_a_bad_plugin_does_not_notice_it(
         ("ancient", "layer 'ancient' of old 1.0 (plugin_good:Layer) was built for plugin API 0"),
     ],
 )
-def test_a_spec_that_uses_one_says_whose_it_is(site: Path, name: str, message: str) -> None:
+def test_an_error_in_a_spec_that_uses_one_names_its_distribution(
+    site: Path, name: str, message: str
+) -> None:
     said = lenetkit(site, ["summary", "lenet5", "--set", f"layers.relu1={name}"])
     assert said.returncode == 2
     assert message in said.stderr
     assert "Traceback" not in said.stderr
 
 
-def test_a_builtin_is_not_shadowed_and_the_other_is_had_by_its_full_name(site: Path) -> None:
+def test_a_builtin_is_not_shadowed_and_the_other_has_a_full_name(site: Path) -> None:
     said = lenetkit(site, ["summary", "lenet5", "--json"])
     assert {row["provider"] for row in json.loads(said.stdout)["layers"]} == {"lenetkit"}
     change = "layers.relu1={type: 'hostile:relu'}"

@@ -1,4 +1,4 @@
-"""The state in a checkpoint: read back as it was, refused field by field where it cannot be."""
+"""The state in a checkpoint: read back unchanged, or refused with the wrong field's name."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def changed(path: str, value: Any) -> str:
     return json.dumps(fields)
 
 
-def test_a_state_is_read_as_it_was() -> None:
+def test_a_state_is_read_back_unchanged() -> None:
     again = State.from_json(json.dumps(asdict(STATE)))
     assert repr(again) == repr(STATE)
     assert again.threads == 2
 
 
-def test_threads_need_not_be_told() -> None:
+def test_threads_are_optional() -> None:
     assert State.from_json(changed("environment", {})).threads is None
 
 

@@ -1,4 +1,4 @@
-"""What a run records of what computes it."""
+"""What a run records about the software that computes it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lenetkit.runs.environment import computing, versions
 
 @dataclass(frozen=True, kw_only=True)
 class Compiled(NumpyKernels):
-    """Kernels that a compiler has a part in."""
+    """Kernels that use a compiler."""
 
     def versions(self) -> dict[str, str]:
         return {"compiler": "1.2"}
@@ -21,7 +21,7 @@ class Compiled(NumpyKernels):
         return 7
 
 
-def test_kernels_tell_what_else_computes_and_on_how_many_threads() -> None:
+def test_kernels_report_their_versions_and_threads() -> None:
     told = versions(NumpyKernels())
     assert told["numpy"] == np.__version__
     assert versions(Compiled()) == told | {"compiler": "1.2"}

@@ -129,7 +129,7 @@ def test_a_fault_in_any_picture_of_a_run_is_one_message(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_the_disk_of_these_tests_fails_as_a_real_one_does(tmp_path: Path) -> None:
+def test_the_simulated_disk_fails_like_a_real_one(tmp_path: Path) -> None:
     with (
         Path("/dev/full").open("wb", buffering=0) as file,
         pytest.raises(OSError, match="space") as real,

@@ -1,4 +1,4 @@
-"""Ctrl-C at moments that statistics would seldom hit: in libraries that bear it badly."""
+"""Ctrl-C at moments rarely hit by chance, in libraries that handle it badly."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MEANWHILE = {
 
 
 def run(tmp_path: Path, plugin: str) -> subprocess.CompletedProcess[str]:
-    """`lenetkit train` with such a plugin file, Ctrl-C working also where tests ignore it."""
+    """`lenetkit train` with a plugin file; Ctrl-C works even if the tests ignore it."""
     spec, data = write_inputs(tmp_path)
     (tmp_path / "plugin.py").write_text(plugin, "utf-8")
     start = (
@@ -55,13 +55,13 @@ def run(tmp_path: Path, plugin: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("plugin", MEANWHILE.values(), ids=MEANWHILE)
-def test_ctrl_c_is_an_interrupt_whatever_was_under_way(tmp_path: Path, plugin: str) -> None:
+def test_ctrl_c_is_always_an_interrupt(tmp_path: Path, plugin: str) -> None:
     said = run(tmp_path, PRESS + plugin)
     assert (said.returncode, said.stderr) == (130, "\ninterrupted\n")
 
 
 def test_ctrl_c_while_pictures_are_drawn_stops_immediately(tmp_path: Path) -> None:
-    """Whatever would be raised there, and even where it would be caught."""
+    """Whatever it would raise there, and even if that would be caught."""
     said = run(
         tmp_path,
         PRESS + "from lenetkit.runs.run import Run\n"
@@ -77,7 +77,7 @@ def test_ctrl_c_while_pictures_are_drawn_stops_immediately(tmp_path: Path) -> No
     )
 
 
-def test_an_error_of_someones_own_is_no_ctrl_c() -> None:
+def test_other_errors_are_not_taken_for_ctrl_c() -> None:
     class Own(KeyboardInterrupt):
         pass
 
@@ -90,7 +90,7 @@ def test_an_error_of_someones_own_is_no_ctrl_c() -> None:
 
 @pytest.mark.parametrize("context", [finishing, leaving])
 @pytest.mark.parametrize("handler", [signal.SIG_IGN, signal.default_int_handler])
-def test_the_handler_before_comes_back(context: Context, handler: object) -> None:
+def test_the_previous_handler_is_restored(context: Context, handler: object) -> None:
     before = signal.signal(signal.SIGINT, handler)  # type: ignore[arg-type]
     try:
         with context():
@@ -101,7 +101,7 @@ def test_the_handler_before_comes_back(context: Context, handler: object) -> Non
 
 
 @pytest.mark.parametrize("context", [finishing, leaving])
-def test_other_threads_leave_ctrl_c_alone(context: Context) -> None:
+def test_other_threads_do_not_change_the_handler(context: Context) -> None:
     entered = []
 
     def enter() -> None:

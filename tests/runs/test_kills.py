@@ -1,4 +1,4 @@
-"""A run that is killed at any moment leaves whole files, and goes on to the same result.
+"""A run killed at any moment leaves whole files and resumes to the same result.
 
 `LENETKIT_THOROUGH=1` tries a thousand moments; every eighth run also draws its pictures.
 """
@@ -19,7 +19,7 @@ from tests.support.small_run import THOROUGH, expect_readable, outcome, write_in
 
 TRIALS = 1000 if THOROUGH else 20
 AGAIN = 0.3
-"""The share of runs that are killed once more while they go on."""
+"""The share of runs that are killed again after resuming."""
 
 
 def names_in(folder: Path) -> list[str]:
@@ -36,14 +36,14 @@ def killed(arguments: list[str], moment: float, pictures: bool) -> bool:
     return process.exitcode != 0
 
 
-def way_on(folder: Path, spec: Path) -> list[str]:
-    """What one types after a run was killed: before its first checkpoint there is nothing yet."""
+def resume_arguments(folder: Path, spec: Path) -> list[str]:
+    """The arguments after a kill: start over if there is no checkpoint yet, else resume."""
     if (folder / "checkpoint.safetensors").exists():
         return ["train", "--resume", str(folder), "--quiet"]
     return ["train", str(spec), "--out", str(folder), "--quiet"]
 
 
-def test_a_run_killed_at_any_moment_goes_on_to_the_same_result(
+def test_a_run_killed_at_any_moment_resumes_to_the_same_result(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     spec, data = write_inputs(tmp_path)
@@ -85,8 +85,10 @@ def test_a_run_killed_at_any_moment_goes_on_to_the_same_result(
                 met["killed with the result written"] += "result.json" in left
                 met["temporary files left"] += sum(name.endswith(".tmp") for name in left)
                 expect_readable(folder)
-            arguments = way_on(folder, spec)
-        assert run([*way_on(folder, spec), "--data-dir", str(data)]) == 0, capsys.readouterr().err
+            arguments = resume_arguments(folder, spec)
+        assert run([*resume_arguments(folder, spec), "--data-dir", str(data)]) == 0, (
+            capsys.readouterr().err
+        )
         assert outcome(folder) == whole[pictures]
         assert names_in(folder) == names[pictures]
         for path in folder.iterdir():

@@ -1,4 +1,4 @@
-"""One process a run folder."""
+"""One process at a time in a run folder."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def hold(folder: Path) -> subprocess.Popen[str]:
 
 
 def take(folder: Path) -> list[str]:
-    """What is reported when the lock is taken and given back."""
+    """The notes reported while the lock is taken and released."""
     said: list[str] = []
     with lock.locked(folder, said.append):
         pass
     return said
 
 
-def test_the_file_names_its_owner_and_goes_with_it(tmp_path: Path) -> None:
+def test_the_file_names_its_owner_and_is_removed_with_the_lock(tmp_path: Path) -> None:
     with lock.locked(tmp_path, pytest.fail):
         owner = json.loads((tmp_path / "run.lock").read_text("utf-8"))
         assert (owner["pid"], owner["host"]) == (os.getpid(), platform.node())
@@ -56,14 +56,14 @@ def test_the_file_names_its_owner_and_goes_with_it(tmp_path: Path) -> None:
 def test_a_lock_that_is_held_is_refused_and_its_owner_named(tmp_path: Path) -> None:
     with hold(tmp_path) as process:
         owner = rf"process {process.pid} on .* \(started 20.*\) is writing this run; wait until"
-        for _ in range(2):  # a refusal must not let go of what another holds
+        for _ in range(2):  # a refusal must not release another's lock
             with pytest.raises(RunError, match=owner):
                 take(tmp_path)
         process.communicate()
     assert take(tmp_path) == []
 
 
-def test_a_lock_whose_process_was_killed_is_taken_over_with_a_word(tmp_path: Path) -> None:
+def test_a_lock_whose_process_was_killed_is_taken_over_with_a_note(tmp_path: Path) -> None:
     with hold(tmp_path) as process:
         process.kill()
         process.wait()
@@ -78,7 +78,7 @@ def test_a_lock_whose_process_was_killed_is_taken_over_with_a_word(tmp_path: Pat
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"pid": 1}', "\x00"])
-def test_a_lock_left_in_pieces_is_taken_over(tmp_path: Path, text: str) -> None:
+def test_a_damaged_lock_file_is_taken_over(tmp_path: Path, text: str) -> None:
     (tmp_path / "run.lock").write_text(text, "utf-8")
     assert take(tmp_path) == [
         f"{tmp_path}: another process ended without finishing; taking its run over"
@@ -101,8 +101,8 @@ def test_threads_exclude_each_other_too(tmp_path: Path) -> None:
     assert outcomes == ["refused"]
 
 
-def test_never_two_at_once(tmp_path: Path) -> None:
-    """Many threads take it again and again, each removing the file that others may have opened."""
+def test_two_never_hold_the_lock_at_once(tmp_path: Path) -> None:
+    """Many threads take it repeatedly, each removing a file that others may have opened."""
     inside: list[int] = []
     most: list[int] = []
 
@@ -127,13 +127,13 @@ def test_never_two_at_once(tmp_path: Path) -> None:
     assert set(most) == {1}
 
 
-def test_an_error_inside_lets_go(tmp_path: Path) -> None:
+def test_an_error_inside_releases_the_lock(tmp_path: Path) -> None:
     with pytest.raises(KeyError), lock.locked(tmp_path, pytest.fail):
         raise KeyError
     assert take(tmp_path) == []
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="none: cannot be written to: No such file or directory"):
         take(tmp_path / "none")
 

@@ -19,7 +19,7 @@ TIMES = 20 if THOROUGH else 3
 
 
 def fresh(folder: Path, *arguments: str, hash_seed: int) -> str:
-    """The digest of what a run in a process of its own leaves, its times apart."""
+    """The digest of what a run in a separate process leaves, except times."""
     code = (
         "import sys; from lenetkit.runs.run import Run; from lenetkit.cli.main import run; "
         "Run.plot = lambda run: []; sys.exit(run(sys.argv[1:]))"

@@ -1,4 +1,4 @@
-"""A run that goes on is the run that was never interrupted: every bit, after every step."""
+"""A resumed run equals one never interrupted: every bit, after every step."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 from lenetkit.losses import Loss, SecondOrderLoss
 from lenetkit.model.model import Model
-from lenetkit.network.plan import Plan, plan_text
+from lenetkit.network.plan import Plan
 from lenetkit.optimizers import Optimizer, SecondOrderOptimizer
 from lenetkit.registry.catalog import installed
 from lenetkit.runs import resume
@@ -26,33 +26,20 @@ from lenetkit.schedules import Schedule
 from lenetkit.training import loop
 from lenetkit.training.data import TrainingData, load_training_data
 from lenetkit.training.loop import EpochBegun
+from tests.support.specs import small_plan
 
-SPEC = """\
-lenetkit: 1
-name: small
-input: [1, 6, 6]
-layers:
-  conv1: {{type: conv2d, out_channels: 2, kernel_size: 3}}
-{random}
-  tanh1: tanh
-  fc1: {{type: linear, out_features: 3}}
-loss: {loss}
-data:
-  type: idx
-  validation: 3
-  transforms:
-    - {{type: random_affine, degrees: 10, translate: [0.1, 0.1]}}
-    - {{type: elastic, alpha: 2.0, sigma: 2.0}}
-    - scale
-train: {{epochs: 2, batch_size: 5, optimizer: {optimizer}, schedule: cosine}}
-"""
-RANDOM = "  norm1: batch_norm2d\n  drop1: {type: dropout, p: 0.3}"
+TRANSFORMS = """[
+    {type: random_affine, degrees: 10, translate: [0.1, 0.1]},
+    {type: elastic, alpha: 2.0, sigma: 2.0},
+    scale,
+]"""
+NORM = "layers.norm1={type: batch_norm2d, after: conv1}"
 EVENTS = 3 + 1 + 3 + 1
-"""Of two epochs with steps of 5, 5 and 2 samples: the steps, and each epoch's end."""
+"""In two epochs with steps of 5, 5 and 2 samples: the steps, and each epoch's end."""
 
 
 def optimizers() -> dict[str, str]:
-    """Every registered optimizer, and the built-in ones with all that they can keep."""
+    """Every registered optimizer, and the built-in ones with all the state they can have."""
     names = installed().registry(Optimizer).names()
     found = {name: f"{{type: {name}, lr: 0.01}}" for name in names}
     found["sgd with momentum"] = "{type: sgd, lr: 0.01, momentum: 0.9, nesterov: true}"
@@ -72,14 +59,14 @@ def curved_loss() -> str:
 
 @dataclass
 class Bench:
-    """Runs of one spec, each in a folder of its own."""
+    """Runs of one spec, each in its own folder."""
 
     plan: Plan
     data: TrainingData
     folder: Path
 
     def recorder(self, name: str, seed: int = 0) -> Recorder:
-        """A recorder of a run that has not begun."""
+        """A recorder of a run that has not started."""
         path = self.folder / name
         path.mkdir(exist_ok=True)
         network = Model(self.plan, seed=seed)
@@ -87,7 +74,7 @@ class Bench:
         return Recorder(RunFolder(path), network, self.data, progress)
 
     def run(self, recorder: Recorder, events: int = EVENTS) -> Recorder:
-        """Train and record until so many events have come, and save as Ctrl-C would."""
+        """Train and record this many events, then save as Ctrl-C would."""
         settings, progress = self.plan.spec.train, recorder.progress
         stream = loop.train(recorder.network, self.data, settings, progress)
         with recorder:
@@ -99,7 +86,7 @@ class Bench:
         return recorder
 
     def resumed(self, name: str, change: Callable[[Checkpoint], Checkpoint] | None = None) -> str:
-        """The digest of the run in a folder after it has gone on to its end."""
+        """The digest of the run in a folder after resuming it to its end."""
         recorder = self.recorder(name, seed=1)
         saved = Checkpoint.read(recorder.folder.checkpoint)
         resume.resume(recorder, change(saved) if change else saved, allow_different=False)
@@ -107,7 +94,7 @@ class Bench:
 
 
 def digest(folder: RunFolder, *, model: bool = True) -> str:
-    """Of all that a run leaves, its seconds left out; of the model at least the weights."""
+    """A digest of all that a run leaves except seconds, and the model file if `model` is false."""
     saved = Checkpoint.read(folder.checkpoint)
     total = hashlib.sha256()
     for name in sorted(saved.tensors):
@@ -122,42 +109,48 @@ def digest(folder: RunFolder, *, model: bool = True) -> str:
     return total.hexdigest()
 
 
+@pytest.fixture
+def make_bench(tmp_path: Path, make_idx: Callable[..., Path]) -> Callable[..., Bench]:
+    """`make_bench(*changes)` → a bench for the small spec with distortions and these changes."""
+    common = ("data.validation=3", f"data.transforms={TRANSFORMS}", "train.schedule=cosine")
+
+    def make(*changes: str) -> Bench:
+        plan = small_plan(*common, *changes)
+        return Bench(plan, load_training_data(plan, make_idx(train=15)), tmp_path)
+
+    return make
+
+
 @pytest.fixture(params=OPTIMIZERS)
-def bench(request: pytest.FixtureRequest, tmp_path: Path, make_idx: Callable[..., Path]) -> Bench:
+def bench(request: pytest.FixtureRequest, make_bench: Callable[..., Bench]) -> Bench:
     """A bench for each optimizer; one that needs second derivatives gets layers that have them."""
     name = request.param.split()[0]
     curved = issubclass(installed().registry(Optimizer).get(name), SecondOrderOptimizer)
-    loss = curved_loss() if curved else "softmax_cross_entropy"
-    random = "" if curved else RANDOM
-    text = SPEC.format(random=random, loss=loss, optimizer=OPTIMIZERS[request.param])
-    plan = plan_text(text, "spec")
-    data = load_training_data(plan, make_idx(size=(6, 6), train=15))
-    return Bench(plan, data, tmp_path)
+    optimizer = f"train.optimizer={OPTIMIZERS[request.param]}"
+    if curved:
+        removed = ("layers.pool1=null", "layers.drop1=null")
+        return make_bench(optimizer, *removed, f"loss={curved_loss()}")
+    return make_bench(optimizer, NORM)
 
 
 @pytest.fixture
-def adam(tmp_path: Path, make_idx: Callable[..., Path]) -> Bench:
-    """A bench with all the randomness there is."""
-    text = SPEC.format(
-        random=RANDOM, loss="softmax_cross_entropy", optimizer="{type: adam, lr: 0.01}"
-    )
-    plan = plan_text(text, "spec")
-    data = load_training_data(plan, make_idx(size=(6, 6), train=15))
-    return Bench(plan, data, tmp_path)
+def adam(make_bench: Callable[..., Bench]) -> Bench:
+    """A bench with every kind of randomness."""
+    return make_bench(NORM)
 
 
 def test_the_built_in_optimizers_are_among_those_tried() -> None:
     assert {"sgd", "adam", "sgd with momentum"} <= set(OPTIMIZERS)
 
 
-def test_going_on_after_every_event_gives_the_same_bits(bench: Bench) -> None:
+def test_resuming_after_every_event_gives_the_same_bits(bench: Bench) -> None:
     whole = digest(bench.run(bench.recorder("whole")).folder)
     for events in range(EVENTS + 1):
         bench.run(bench.recorder(f"{events}"), events)
         assert bench.resumed(f"{events}") == whole, f"interrupted after {events} events"
 
 
-def test_going_on_again_and_again_gives_the_same_bits(adam: Bench) -> None:
+def test_resuming_repeatedly_gives_the_same_bits(adam: Bench) -> None:
     whole = digest(adam.run(adam.recorder("whole")).folder)
     adam.run(adam.recorder("parts"), 1)
     for _ in range(EVENTS - 1):
@@ -168,8 +161,8 @@ def test_going_on_again_and_again_gives_the_same_bits(adam: Bench) -> None:
     assert digest(RunFolder(adam.folder / "parts")) == whole
 
 
-def test_a_crash_after_a_checkpoint_drops_what_came_after_it(adam: Bench) -> None:
-    """Rows beyond the checkpoint are those of steps that are done again."""
+def test_a_crash_after_a_checkpoint_drops_the_rows_after_it(adam: Bench) -> None:
+    """Rows beyond the checkpoint belong to steps that are repeated."""
     whole = digest(adam.run(adam.recorder("whole")).folder)
     for events in range(EVENTS):
         recorder = adam.run(adam.recorder(f"{events}"), events)
@@ -196,10 +189,10 @@ def test_leaving_one_tensor_out_would_show(adam: Bench, left_out: str) -> None:
         return replace(saved, tensors=saved.tensors | {left_out: blank})
 
     assert adam.resumed("broken", forget) != whole
-    assert adam.resumed("broken") != whole  # its checkpoint is by now the broken one's
+    assert adam.resumed("broken") != whole  # its checkpoint is now the broken run's
 
 
-def test_losing_count_of_a_step_would_show(adam: Bench) -> None:
+def test_a_miscounted_step_would_show(adam: Bench) -> None:
     whole = digest(adam.run(adam.recorder("whole")).folder)
     recorder = adam.run(adam.recorder("broken"), 2)
     table = recorder.folder.steps
@@ -217,7 +210,7 @@ def test_losing_count_of_a_step_would_show(adam: Bench) -> None:
 def test_another_random_stream_would_show(
     adam: Bench, purpose: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Order, augmentation and dropout all leave their mark on the digest."""
+    """Order, augmentation and dropout all affect the digest."""
     whole = digest(adam.run(adam.recorder("whole")).folder)
     adam.run(adam.recorder("broken"), 2)
     monkeypatch.setattr(loop.Draws, purpose, 9)
@@ -238,5 +231,5 @@ def test_more_epochs_give_what_the_longer_run_gives(adam: Bench) -> None:
     recorder = adam.recorder("extended", seed=1)
     saved = Checkpoint.read(recorder.folder.checkpoint)
     assert resume.resume(recorder, saved, allow_different=False) == []
-    # a best model from before the extension tells of the spec that it was trained by
+    # a best model from before the extension holds the spec that it was trained with
     assert digest(adam.run(recorder).folder, model=False) == whole

@@ -1,9 +1,8 @@
-"""Runs from Python: all that the command line can do."""
+"""Runs from Python: everything that the command line can do."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,36 +15,12 @@ from lenetkit.errors import RunError, SpecError
 from lenetkit.layers.base import Layer
 from lenetkit.layers.linear import Linear
 
-SPEC = """\
-lenetkit: 1
-name: small
-input: [1, 8, 8]
-layers:
-  conv1: {type: conv2d, out_channels: 2, kernel_size: 3}
-  relu1: relu
-  drop1: {type: dropout, p: 0.2}
-  fc1: {type: linear, out_features: 3}
-data: {type: idx, title: stripes}
-train: {epochs: 2, batch_size: 5, optimizer: {type: adam, lr: 0.01}}
-"""
-"""Three steps an epoch."""
-
-
-@pytest.fixture
-def small(tmp_path: Path, make_idx: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A spec whose data is found without options, in the current folder."""
-    monkeypatch.setenv("LENETKIT_DATA", str(make_idx()))
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "small.yaml"
-    path.write_text(SPEC, "utf-8")
-    return path
-
 
 def digest(path: str) -> str:
     return str(lenetkit.load(path).metadata["digest"])
 
 
-def test_a_run_leaves_what_the_command_leaves(small: Path) -> None:
+def test_a_run_leaves_the_same_files_as_the_command(small: Path) -> None:
     run = Run.create(small, out="a", set={"train.epochs": 3})
     seen: list[Any] = []
     result = run.train(watch=seen.append)
@@ -71,7 +46,7 @@ def test_pictures_may_be_left_out_and_drawn_later(small: Path) -> None:
 
 
 @pytest.mark.parametrize("steps", [1, 3, 4])
-def test_leaving_the_loop_saves_and_a_resumed_run_ends_with_the_same_bits(
+def test_breaking_out_of_the_loop_saves_and_resuming_gives_the_same_bits(
     small: Path, steps: int
 ) -> None:
     Run.create(small, out="whole").train(pictures=False)
@@ -99,7 +74,7 @@ def test_ctrl_c_finishes_the_step_saves_and_interrupts(small: Path) -> None:
     assert Run.resume("a").progress.step == 2
 
 
-def test_an_error_of_the_users_own_in_the_loop_saves_too(small: Path) -> None:
+def test_an_error_in_the_users_loop_saves_too(small: Path) -> None:
     def fail(event: Any) -> None:
         raise ZeroDivisionError
 
@@ -108,7 +83,7 @@ def test_an_error_of_the_users_own_in_the_loop_saves_too(small: Path) -> None:
     assert Run.resume("a").progress.step == 1
 
 
-def test_one_run_a_folder(small: Path) -> None:
+def test_a_folder_has_one_run_at_a_time(small: Path) -> None:
     events = Run.create(small, out="a").events()
     next(events)
     with pytest.raises(RunError, match="is writing this run"):
@@ -118,14 +93,14 @@ def test_one_run_a_folder(small: Path) -> None:
     assert Run.resume("a").is_finished
 
 
-def test_a_run_that_is_closed_lets_go_of_its_folder(small: Path) -> None:
+def test_a_closed_run_releases_its_folder(small: Path) -> None:
     with Run.create(small, out="a") as run:
         next(events := run.events())
         events.close()  # type: ignore[attr-defined]
     assert Run.resume("a").progress.step == 1
 
 
-def test_what_differs_is_refused_or_told(small: Path) -> None:
+def test_differences_are_refused_or_reported(small: Path) -> None:
     Run.create(small, out="a").train(pictures=False)
     with pytest.raises(RunError, match=r"cannot resume.*\n  spec train.seed: was 0, is 1\n"):
         Run.resume("a", set={"train.seed": 1})
@@ -134,7 +109,7 @@ def test_what_differs_is_refused_or_told(small: Path) -> None:
     run.close()
 
 
-def test_mistakes_come_before_any_folder(small: Path) -> None:
+def test_mistakes_are_found_before_a_folder_is_made(small: Path) -> None:
     with pytest.raises(SpecError, match=r"override train.epoch.*did you mean 'epochs'"):
         Run.create(small, out="a", set={"train.epoch": 3})
     assert not Path("a").exists()
@@ -149,12 +124,12 @@ def test_notes_are_warnings(small: Path) -> None:
     assert told == ["a: loaded conv1.weight, conv1.bias, fc1.weight, fc1.bias"]
 
 
-def test_what_a_plugin_raises_is_said_with_its_name(
+def test_lenetkits_own_errors_are_blamed_on_no_plugin(
     small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(self: Layer, *arguments: Any) -> Any:
         raise ZeroDivisionError("ours")
 
-    monkeypatch.setattr(Linear, "forward", fail)  # lenetkit's own: nobody else is blamed
+    monkeypatch.setattr(Linear, "forward", fail)  # lenetkit's own, so nobody else is blamed
     with pytest.raises(ZeroDivisionError):
         Run.create(small, out="a").train()

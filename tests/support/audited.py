@@ -1,9 +1,9 @@
-"""Reads files under an audit hook and prints, as JSON, what that did beside reading them.
+"""Reads files under an audit hook and prints, as JSON, what else that did.
 
 python tests/support/audited.py KIND PATH [KIND PATH]...
 
-Each file is read twice: the first time what it takes is imported, the second time nothing but the
-file itself may be opened. KIND is model, spec, idx or image.
+Each file is read twice: the first reading imports everything needed, the second may open nothing
+but the file itself. KIND is model, spec, idx or image.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A small model, and files made from it that are no model: each with what must be said of it."""
+"""A small model, and bad files made from it, each with the message that is expected."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ IMAGES = {
 
 
 def write_good(path: Path) -> None:
-    """The model that all others are made from."""
+    """Write the model that all others are made from."""
     file.save(path, Network(plan_text(SPEC, "spec")), IMAGES)
 
 
 @dataclass(frozen=True)
 class Bad:
-    """Changes to the good model, under digests that are right."""
+    """Changes to the good model, with correct digests."""
 
     said: str | tuple[str, ...]
     texts: Mapping[str, str | None] = field(default_factory=dict)
@@ -150,11 +150,11 @@ BAD: dict[str, Bad] = {
     "spec: NUL": Bad("the character U+0000 is not allowed", {"spec": SPEC_TEXT["picture"]}),
     "spec: too large": Bad("is larger than 500,000 characters", {"spec": SPEC + "#" * 500_000}),
 }
-"""Name → a file that is whole, and no model of this lenetkit."""
+"""Name → a file that is intact but not a model that this lenetkit can use."""
 
 
 def raw(header: Any, values: bytes = b"") -> bytes:
-    """A safetensors file of one's own making."""
+    """A handmade safetensors file."""
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return len(text).to_bytes(8, "little") + text + values
 
@@ -191,11 +191,11 @@ RAW: dict[str, bytes] = {
     "text": SPEC.encode(),
     "empty": b"",
 }
-"""Name → bytes that are no safetensors file, or none with a digest."""
+"""Name → bytes that are not a safetensors file, or one without a digest."""
 
 
 def write_all(folder: Path) -> dict[str, Path]:
-    """Every bad file, in a folder; name → path."""
+    """Write every bad file to a folder; name → path."""
     write_good(folder / "good.safetensors")
     tensors, metadata = tensorfile.read(folder / "good.safetensors")
     paths = {}

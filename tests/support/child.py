@@ -1,4 +1,4 @@
-"""A run in a process of its own, with all that it imports loaded beforehand."""
+"""A run in a separate process, with everything that it imports loaded beforehand."""
 
 from __future__ import annotations
 

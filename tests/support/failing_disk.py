@@ -29,7 +29,7 @@ class Disk:
         self._at_fault = at_fault
 
     def operate(self, what: str) -> None:
-        """Count an operation; raise OSError where it is to fail."""
+        """Count an operation; raise OSError if it is to fail."""
         self.operations.append(what)
         if self._failing is None or len(self.operations) < self._failing:
             return
@@ -41,7 +41,7 @@ class Disk:
 
 
 class FailingFile:
-    """A file open for writing, on such a disk."""
+    """A file open for writing on a failing disk."""
 
     def __init__(self, file: Any, disk: Disk) -> None:
         self._file = file
@@ -71,7 +71,7 @@ class FailingFile:
 def failing_disk(
     failing: int | None, code: int = 0, at_fault: Callable[[], None] = lambda: None
 ) -> Iterator[Disk]:
-    """Inside the block, this process writes to such a disk; with None it only counts."""
+    """Inside the block, this process writes to a failing disk; with None it only counts."""
     disk = Disk(failing, code, at_fault)
     real = {name: getattr(os, name) for name in ("open", "write", "fsync", "replace")}
     open_file = io.open

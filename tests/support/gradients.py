@@ -28,5 +28,5 @@ def assert_gradient(
         below = loss()
         values[index] = value
         expected[index] = (above - below) / (2 * _STEP)
-    scale = max(np.abs(expected).max(initial=0), 0.01)  # below that, rounding is all there is
+    scale = max(np.abs(expected).max(initial=0), 0.01)  # anything smaller is rounding
     np.testing.assert_allclose(gradient, expected, rtol=0, atol=1e-6 * scale)

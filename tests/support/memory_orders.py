@@ -1,4 +1,4 @@
-"""Arrays (N, C, H, W) in the orders in memory that kernels meet."""
+"""Arrays (N, C, H, W) in the memory orders that kernels are given."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from lenetkit.operations.memory import BATCH_LAST, CHANNELS_LAST, Order
 
 Array = NDArray[Any]
 ORDERS: list[Order | None] = [None, BATCH_LAST, CHANNELS_LAST]
-"""None: as NumPy makes them."""
+"""None: NumPy's own order."""
 orders = st.sampled_from(ORDERS)
 
 
-def lying(x: Array, order: Order | None) -> Array:
-    """The same values in an order."""
+def in_memory_order(x: Array, order: Order | None) -> Array:
+    """The same values in a memory order."""
     return x.copy() if order is None else order.restore(order.arrange(x).copy())

@@ -1,4 +1,4 @@
-"""Right objects of every kind, small ones: the twins of the wrong ones."""
+"""Small correct plugins of every kind: the counterparts of the wrong ones."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Noise(Layer):
         return in_shape
 
     def factor(self, x: Array, call: Call) -> Array:
-        """What each value is multiplied by."""
+        """The factor of each value."""
         if not call.training:
             return np.ones_like(x)
         return 1 + (self.size * call.rng.normal(size=x.shape)).astype(x.dtype)
@@ -88,7 +88,7 @@ class Noise(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class Center(Layer):
-    """y = x less its mean over the batch; in inference, less the running one."""
+    """y = x minus its mean over the batch; in inference, minus the running mean."""
 
     rate: float = option(0.1, minimum=0, maximum=1, doc="Weight of the newest batch.")
 

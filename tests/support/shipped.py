@@ -1,4 +1,4 @@
-"""The shipped specs, those of the core apart from those that need a plugin."""
+"""The shipped specs: those of the core, and those that need a plugin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run small enough to be repeated a thousand times, and what of it must come out the same."""
+"""A run small enough to be repeated a thousand times, and the parts that must be identical."""
 
 from __future__ import annotations
 
@@ -20,32 +20,21 @@ from lenetkit.network.plan import load_plan
 from lenetkit.runs import lock
 from lenetkit.runs.checkpoint import Checkpoint
 from lenetkit.runs.folder import RunFolder
+from tests.support.specs import small_plan
 
 THOROUGH = bool(os.environ.get("LENETKIT_THOROUGH"))
-"""Whether to prove at length what is otherwise sampled."""
+"""Whether to test in full what is otherwise sampled."""
 
-SPEC = """\
-lenetkit: 1
-name: small
-input: [1, 8, 8]
-layers:
-  conv1: {type: conv2d, out_channels: 2, kernel_size: 3}
-  norm1: batch_norm2d
-  relu1: relu
-  pool1: {type: max_pool2d, kernel_size: 2}
-  drop1: {type: dropout, p: 0.2}
-  fc1: {type: linear, out_features: 3}
-data:
-  type: idx
-  title: stripes
-  validation: 3
-  transforms: [{type: random_affine, degrees: 10}, standardize]
-train: {epochs: 3, batch_size: 5, optimizer: {type: adam, lr: 0.01}, schedule: one_cycle}
-"""
+CHANGES = (
+    "layers.norm1={type: batch_norm2d, after: conv1}",
+    "data.validation=3",
+    "data.transforms=[{type: random_affine, degrees: 10}, standardize]",
+    "train.epochs=3",
+)
 
 
 def write_inputs(folder: Path) -> tuple[Path, Path]:
-    """A spec file and a folder of data; always the same ones."""
+    """Write a spec file and a folder of data, always the same."""
     rng = np.random.default_rng(0)
     data = folder / "data"
     data.mkdir(parents=True, exist_ok=True)
@@ -54,12 +43,12 @@ def write_inputs(folder: Path) -> tuple[Path, Path]:
         write_idx(data / images, rng.integers(0, 256, (count, 8, 8), np.uint8))
         write_idx(data / labels, (np.arange(count) % 3).astype(np.uint8))
     spec = folder / "small.yaml"
-    spec.write_text(SPEC, "utf-8")
+    spec.write_text(small_plan(*CHANGES).to_yaml(), "utf-8")
     return spec, data
 
 
 def outcome(run: Path) -> dict[str, Any]:
-    """What a run left, without its times."""
+    """What a run leaves, except times."""
     folder = RunFolder(run)
     saved = Checkpoint.read(folder.checkpoint)
     result = folder.read_result()
@@ -80,7 +69,7 @@ def outcome(run: Path) -> dict[str, Any]:
 
 
 def expect_readable(run: Path) -> None:
-    """Every file in the folder is whole, or a lock, or bears a temporary name."""
+    """Check that every file in the folder is intact, a lock, or a temporary file."""
     folder = RunFolder(run)
     readers: dict[Path, Callable[[Path], object]] = {
         folder.spec: load_plan,

@@ -1,6 +1,6 @@
 """Transforms and data sets with one mistake each.
 
-`WRONG_…` name for each the check that is meant to catch it.
+The `WRONG_…` tables name the check that is meant to catch each.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ WRONG_TRANSFORMS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Stripes(DataSource):
-    """A small data set, made on the spot: right, and the base of those that are not."""
+    """A small correct data set, made in memory: the base of the wrong ones."""
 
     def load(self, split: Split, place: Place) -> Samples:
         count = 12 if split == "train" else 6

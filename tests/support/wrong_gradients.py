@@ -177,7 +177,7 @@ class SecondPromoted(Affine):
 
 
 class Jumpy(Bend):
-    """Noise of its own, drawn anew in each pass, which no gradient can follow."""
+    """New noise in each pass, not from `call.rng`, which no gradient can follow."""
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
         y, saved = super().forward(params, x, call)

@@ -120,7 +120,7 @@ class KeepsItsInput(Affine):
 
 
 class KeepsItInTheModule(Bend):
-    """Every pass shares what the module keeps."""
+    """All passes share what the module keeps."""
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
         y, saved = super().forward(params, x, call)
@@ -271,7 +271,7 @@ class PicklesAnother(Bend):
 
 
 class NotAtTheTop(Bend):
-    """Named as if it stood inside a function, so that pickle does not find it."""
+    """Named as if defined inside a function, so that pickle does not find it."""
 
 
 NotAtTheTop.__qualname__ = "make.<locals>.NotAtTheTop"

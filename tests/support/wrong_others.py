@@ -1,6 +1,6 @@
 """Losses, optimizers, schedules and initializers with one mistake each.
 
-`WRONG_…` name for each the check that is meant to catch it.
+The `WRONG_…` tables name the check that is meant to catch each.
 """
 
 # ruff: noqa: N818 - these are losses, whose name ends in Error; no exceptions

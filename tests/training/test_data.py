@@ -55,7 +55,7 @@ def refusal(folder: Path, **options: Any) -> str:
     return str(caught.value)
 
 
-# --- where to look --------------------------------------------------------------------------
+# --- places to look --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def refusal(folder: Path, **options: Any) -> str:
         (None, "", None, ["MNIST"], "MNIST"),
     ],
 )
-def test_places_in_order_and_downloads_to_the_last_that_was_named(
+def test_places_are_in_order_and_downloads_go_to_the_last_named(
     monkeypatch: pytest.MonkeyPatch,
     data_dir: str | None,
     environment: str | None,
@@ -108,7 +108,7 @@ def test_first_place_that_has_the_files_is_used(
 # --- the fallback ---------------------------------------------------------------------------
 
 
-def test_fallback_is_used_where_data_is_missing_with_a_warning(tmp_path: Path) -> None:
+def test_fallback_is_used_with_a_warning_if_data_is_missing(tmp_path: Path) -> None:
     reports: list[str] = []
     spec = plan((1, 28, 28), 10, fallback={"type": "synthetic_digits", "train": 20, "test": 10})
     data = load_training_data(spec, tmp_path / "none", reports.append)
@@ -125,7 +125,7 @@ def test_without_a_fallback_missing_data_is_an_error(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-def test_fallback_is_not_used_where_data_is_there(make_idx: MakeIdx) -> None:
+def test_fallback_is_not_used_if_data_is_found(make_idx: MakeIdx) -> None:
     samples, source = load_samples(
         DataSpec(IdxFolder(), DataOptions(fallback=SyntheticDigits(), transforms=())),
         "train",
@@ -142,7 +142,7 @@ def test_damaged_data_is_an_error_despite_a_fallback(make_idx: MakeIdx) -> None:
     assert str(folder / TRAIN_IMAGES) in message
 
 
-def test_the_fallback_never_stands_in_for_one_split_alone(make_idx: MakeIdx) -> None:
+def test_the_fallback_never_replaces_a_single_split(make_idx: MakeIdx) -> None:
     folder = make_idx("mine", size=(28, 28))
     (folder / TEST_IMAGES).unlink()
     message = refusal(
@@ -157,7 +157,7 @@ def test_the_fallback_never_stands_in_for_one_split_alone(make_idx: MakeIdx) -> 
 # --- what does not fit ----------------------------------------------------------------------
 
 
-def test_what_fits_is_loaded(make_idx: MakeIdx) -> None:
+def test_data_that_fits_is_loaded(make_idx: MakeIdx) -> None:
     data = load(make_idx("mine", channels=3, size=(5, 7), classes=4), shape=(3, 5, 7), classes=4)
     assert data.train.images.shape == (12, 3, 5, 7)
     assert data.test.images.shape == (6, 3, 5, 7)
@@ -172,7 +172,7 @@ def test_images_of_another_size_are_refused_with_the_remedy(make_idx: MakeIdx) -
     )
 
 
-def test_message_tells_the_shape_after_the_transforms(make_idx: MakeIdx) -> None:
+def test_message_gives_the_shape_after_the_transforms(make_idx: MakeIdx) -> None:
     transforms = [{"type": "pad", "padding": 2}, "scale"]
     message = refusal(make_idx("mine", size=(6, 6)), transforms=transforms)
     assert "images are 1×6×6, 1×10×10 after the transforms; the spec's input is 1×8×8" in message
@@ -252,7 +252,7 @@ def test_holding_out_everything_is_refused(make_idx: MakeIdx, held_out: int) -> 
     )
 
 
-def test_transforms_are_fitted_to_training_samples_alone(make_idx: MakeIdx) -> None:
+def test_transforms_are_fitted_to_training_samples_only(make_idx: MakeIdx) -> None:
     data = load(make_idx(), transforms=["standardize"], validation=5)
     expected = Standardize().fitted(data.train.images)
     assert expected.mean is not None
@@ -260,7 +260,7 @@ def test_transforms_are_fitted_to_training_samples_alone(make_idx: MakeIdx) -> N
     assert expected != Standardize().fitted(data.test.images)
 
 
-def test_fitted_transforms_end_in_the_plan_and_its_spec(make_idx: MakeIdx) -> None:
+def test_fitted_transforms_are_part_of_the_plan_and_its_spec(make_idx: MakeIdx) -> None:
     before = plan(transforms=["standardize", "one_hot"])
     data = load_training_data(before, make_idx())
     after = with_fitted_transforms(before, data.pipeline)
@@ -272,7 +272,7 @@ def test_fitted_transforms_end_in_the_plan_and_its_spec(make_idx: MakeIdx) -> No
     assert refitted == data.pipeline.transforms[0]
 
 
-def test_plan_without_anything_to_fit_stays_as_it_is(make_idx: MakeIdx) -> None:
+def test_a_plan_with_nothing_to_fit_is_unchanged(make_idx: MakeIdx) -> None:
     before = plan()
     data = load_training_data(before, make_idx())
     assert with_fitted_transforms(before, data.pipeline) == before
@@ -280,7 +280,7 @@ def test_plan_without_anything_to_fit_stays_as_it_is(make_idx: MakeIdx) -> None:
     assert data.pipeline.classes == 3
 
 
-def test_a_folder_that_nothing_reads_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_read_is_named(tmp_path: Path) -> None:
     told: list[str] = []
     spec = DataSpec(SyntheticDigits(), DataOptions(transforms=()))
     place_for(spec, tmp_path, told.append)

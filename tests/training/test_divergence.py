@@ -1,4 +1,4 @@
-"""Numbers that stop being finite are noticed, placed and explained."""
+"""Numbers that stop being finite are noticed, located and explained."""
 
 from __future__ import annotations
 
@@ -21,31 +21,25 @@ from lenetkit.training import loop
 from lenetkit.training.data import TrainingData, load_training_data
 from lenetkit.training.divergence import DivergedError, is_finite, locate, remedy
 from lenetkit.training.loop import StepDone
-
-SPEC = """\
-lenetkit: 1
-name: small
-input: [1, 6, 6]
-layers:
-  conv1: {type: conv2d, out_channels: 2, kernel_size: 3}
-  norm1: batch_norm2d
-  tanh1: tanh
-  drop1: {type: dropout, p: 0.3}
-  fc1: {type: linear, out_features: 3}
-data: {type: idx}
-train: {epochs: 2, batch_size: 5, optimizer: {type: sgd, lr: 0.01}, schedule: one_cycle}
-"""
+from tests.support.specs import small_plan
 
 
 @pytest.fixture
-def network(tmp_path: Path) -> Network:
-    (tmp_path / "small.yaml").write_text(SPEC, "utf-8")
-    return lenetkit.build(tmp_path / "small.yaml")
+def network() -> Network:
+    return Network(
+        small_plan(
+            "layers.norm1={type: batch_norm2d, after: conv1}",
+            "layers.tanh1={type: tanh, after: norm1}",
+            "layers.relu1=null",
+            "layers.pool1=null",
+            "train.optimizer={type: sgd, lr: 0.01}",
+        )
+    )
 
 
 @pytest.fixture
 def data(network: Network, make_idx: Callable[..., Path]) -> TrainingData:
-    return load_training_data(network.plan, make_idx(size=(6, 6)))
+    return load_training_data(network.plan, make_idx())
 
 
 @pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
@@ -64,7 +58,7 @@ def test_values_whose_squares_overflow_are_finite() -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Broken(Tanh):
-    """A layer that gives a value that is not finite, forward or backward."""
+    """A layer that returns a value that is not finite, forward or backward."""
 
     forwards: bool = False
 
@@ -91,7 +85,7 @@ def with_layer(network: Network, layer: Any) -> Network:
 
 
 def message(network: Network, data: TrainingData) -> str:
-    """What stops the training of a network."""
+    """The error that stops the training of a network."""
     with pytest.raises(DivergedError) as caught, np.errstate(all="ignore"):
         list(lenetkit.train(network, data))
     return str(caught.value)
@@ -117,7 +111,7 @@ def test_a_gradient_is_noticed_before_it_is_used(network: Network, data: Trainin
 
 
 @pytest.mark.parametrize(("value", "became"), [(np.inf, "infinite"), (np.nan, "nan")])
-def test_a_gradient_is_said_to_be_what_it_is(
+def test_infinite_and_nan_gradients_are_told_apart(
     network: Network,
     data: TrainingData,
     value: float,
@@ -131,13 +125,13 @@ def test_a_gradient_is_said_to_be_what_it_is(
     )
 
 
-def test_weights_that_a_step_made_infinite_are_named(network: Network, data: TrainingData) -> None:
+def test_infinite_weights_are_named(network: Network, data: TrainingData) -> None:
     network.tensors()["fc1.weight"][0, 0] = np.inf
     said = message(network, data)
     assert "It began in layers.fc1: its weight, by the step before. " in said
 
 
-def test_images_that_are_not_finite_are_the_datas_fault(
+def test_images_that_are_not_finite_are_blamed_on_the_data(
     network: Network, data: TrainingData
 ) -> None:
     images = data.train.images.astype(np.float32)
@@ -158,7 +152,7 @@ def test_a_loss_is_named(network: Network, direction: str, monkeypatch: pytest.M
         return result + np.inf
 
     monkeypatch.setattr(SoftmaxCrossEntropy, direction, infinite)
-    images = np.zeros((2, 1, 6, 6), np.float32)
+    images = np.zeros((2, 1, 8, 8), np.float32)
     where = locate(network, images, np.array([0, 1]), (0,))
     assert (
         where
@@ -169,14 +163,14 @@ def test_a_loss_is_named(network: Network, direction: str, monkeypatch: pytest.M
     )
 
 
-def test_where_nothing_is_found_that_is_said(network: Network) -> None:
-    images = np.zeros((2, 1, 6, 6), np.float32)
+def test_an_unknown_origin_is_reported_as_such(network: Network) -> None:
+    images = np.zeros((2, 1, 8, 8), np.float32)
     where = locate(network, images, np.array([0, 1]), (0,))
     assert where == "no layer that a second pass over the batch could tell"
     assert "--set train.optimizer.lr=0.1" in remedy(where, 1.0)
 
 
-def test_a_learning_rate_of_0_is_not_told_to_be_less() -> None:
+def test_a_learning_rate_of_0_is_not_to_be_reduced() -> None:
     said = remedy("layers.fc1: its output", 0.0)
     assert said == "No step is at fault, as the learning rate is 0: look at that layer's weights"
 

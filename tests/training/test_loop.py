@@ -20,32 +20,18 @@ from lenetkit.optimizers import SecondOrderOptimizer
 from lenetkit.training import loop
 from lenetkit.training.data import TrainingData, load_training_data
 from lenetkit.training.loop import EpochBegun, EpochDone, StepDone
-
-SPEC = """\
-lenetkit: 1
-name: small
-input: [1, 6, 6]
-layers:
-  conv1: {type: conv2d, out_channels: 2, kernel_size: 3}
-  tanh1: tanh
-  drop1: {type: dropout, p: 0.3}
-  fc1: {type: linear, out_features: 3}
-data:
-  type: idx
-  transforms: [{type: random_affine, degrees: 10}, scale]
-train: {epochs: 2, batch_size: 5, optimizer: {type: adam, lr: 0.01}}
-"""
+from tests.support.specs import small_plan
 
 
 @pytest.fixture
-def network(tmp_path: Path) -> Network:
-    (tmp_path / "small.yaml").write_text(SPEC, "utf-8")
-    return lenetkit.build(tmp_path / "small.yaml")
+def network() -> Network:
+    transforms = "[{type: random_affine, degrees: 10}, scale]"
+    return Network(small_plan("layers.pool1=null", f"data.transforms={transforms}"))
 
 
 @pytest.fixture
 def data(network: Network, make_idx: Callable[..., Path]) -> TrainingData:
-    return load_training_data(network.plan, make_idx(size=(6, 6)))
+    return load_training_data(network.plan, make_idx())
 
 
 def test_events_come_in_order(network: Network, data: TrainingData) -> None:
@@ -58,7 +44,7 @@ def test_events_come_in_order(network: Network, data: TrainingData) -> None:
     assert [event.epoch for event in steps] == [1, 1, 1, 2, 2, 2]
 
 
-def test_every_sample_is_seen_once_an_epoch_in_another_order_each(
+def test_each_epoch_sees_every_sample_once_in_a_new_order(
     network: Network, data: TrainingData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Any] = []
@@ -80,7 +66,7 @@ def test_every_sample_is_seen_once_an_epoch_in_another_order_each(
 
 
 @pytest.mark.parametrize("stop", range(6))
-def test_going_on_after_any_step_gives_the_same_bits(
+def test_continuing_after_any_step_gives_the_same_bits(
     network: Network, data: TrainingData, stop: int
 ) -> None:
     settings = network.plan.spec.train
@@ -106,7 +92,7 @@ def test_leaving_the_optimizers_state_out_would_show(network: Network, data: Tra
     assert parts.params.tobytes() != whole.params.tobytes()
 
 
-def test_train_accuracy_is_that_of_the_epochs_last_weights(
+def test_train_accuracy_is_measured_with_the_epochs_last_weights(
     network: Network, data: TrainingData
 ) -> None:
     *_, last = lenetkit.train(network, data)
@@ -126,7 +112,7 @@ class CurvedError(MeanSquaredError, SecondOrderLoss):
 
 @dataclass(frozen=True, kw_only=True)
 class ByCurvature(SecondOrderOptimizer):
-    """Steps divided by the curvature that was measured when the epoch began."""
+    """Steps divided by the curvature measured at the start of the epoch."""
 
     slots: ClassVar[tuple[str, ...]] = ("curvature",)
 
@@ -150,7 +136,7 @@ class ByCurvature(SecondOrderOptimizer):
 
 
 def second_order(network: Network) -> Network:
-    """The same layers as far as they have second derivatives, under a loss that has one."""
+    """The layers that have second derivatives, under a loss that has one."""
     plan = network.plan
     kept = [i for i, p in enumerate(plan.layers) if isinstance(p.layer, SecondOrderLayer)]
     spec = replace(plan.spec, layers=tuple(plan.spec.layers[i] for i in kept), loss=CurvedError())
