@@ -76,7 +76,7 @@ def test_it_gives_what_the_layers_give_alone(
 
 @pytest.mark.parametrize("place", [(0, 0), (0, 1), (1, 0), (1, 1)])
 def test_a_nan_comes_through_wherever_it_is_in_its_window(place: tuple[int, int]) -> None:
-    from lenetkit.layers.base import Call
+    from lenetkit.authoring import Call
 
     layer = ConvReLUPool2d(conv=Conv2d(out_channels=1, kernel_size=1), pool=LARGEST)
     call = Call(operations=NumbaKernels())
