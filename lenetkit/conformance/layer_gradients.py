@@ -129,19 +129,6 @@ def second_backward_keeps_shape_and_dtype(case: LayerCase) -> None:
             expect_finite(found, f"second derivative, {name}, batch of {batch}", cause)
 
 
-GRADIENT_CHECKS = (
-    input_gradient_is_right,
-    parameter_gradients_are_right,
-    inference_gradients_are_right,
-    gradients_are_written,
-    gradients_are_those_without_input_gradient,
-    backward_is_linear,
-    gradients_add_up_over_the_batch,
-    second_backward_is_right,
-    second_backward_keeps_shape_and_dtype,
-)
-
-
 def _skip_without_trainables(case: LayerCase) -> None:
     if not case.grads():
         raise CheckSkipped("the layer has no trainable parameters")

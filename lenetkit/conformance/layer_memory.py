@@ -184,23 +184,6 @@ def layer_holds_no_state(case: LayerCase) -> None:
         unchanged.expect(f"backward in {mode}")
 
 
-MEMORY_CHECKS = (
-    float32_is_kept,
-    float64_is_kept,
-    both_precisions_agree,
-    results_are_finite,
-    input_is_not_written_to,
-    read_only_input_is_accepted,
-    parameters_are_not_written_to,
-    scratch_contents_do_not_matter,
-    used_call_gives_the_results_of_a_fresh_one,
-    memory_order_does_not_matter,
-    interleaved_passes_do_not_mix,
-    evaluation_may_come_between,
-    layer_holds_no_state,
-)
-
-
 def _expect_dtype_kept(case: LayerCase, dtype: Any, cause: str) -> None:
     for training in (True, False):
         mode = "training" if training else "inference"

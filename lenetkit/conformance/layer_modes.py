@@ -136,20 +136,6 @@ def copies_compute_the_same(case: LayerCase) -> None:
         expect_all_same(found, expected, f"a {way} copy", cause=cause)
 
 
-MODE_CHECKS = (
-    same_key_gives_the_same_bits,
-    another_key_gives_another_draw,
-    draws_in_one_pass_differ,
-    a_pass_repeats_its_draws,
-    global_randomness_is_left_alone,
-    inference_is_not_random,
-    modes_agree_without_randomness_and_state,
-    images_do_not_depend_on_their_batch,
-    weights_round_trip,
-    copies_compute_the_same,
-)
-
-
 def _copies(layer: Layer) -> dict[str, Layer]:
     copies = {"deep": copy.deepcopy(layer)}
     try:

@@ -167,21 +167,6 @@ def empty_batch(case: LayerCase) -> None:
             expect_same(call.state[name], values, what, cause="a mean over nothing")
 
 
-SHAPE_CHECKS = (
-    declared_shape_is_a_tuple_of_sizes,
-    output_has_the_declared_shape,
-    input_gradient_has_the_shape_of_the_input,
-    inferred_options_are_options,
-    parameters_are_well_described,
-    parameters_start_at_finite_values,
-    cost_is_counted_in_whole_numbers,
-    plan_accepts_the_layer,
-    bad_input_raises_shape_error,
-    batch_of_one,
-    empty_batch,
-)
-
-
 def _expect_declared_shape(case: LayerCase, batch: int, training: bool) -> None:
     declared = case.planned.output_shape(case.in_shape)
     mode = "training" if training else "inference"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -190,6 +190,3 @@ class LayerCase:
 def _uniform(specs: Mapping[str, ParamSpec], dtype: Any, seed: int) -> Views:
     rng = np.random.default_rng(seed)
     return Views({n: rng.uniform(0.5, 2, s.shape).astype(dtype) for n, s in specs.items()})
-
-
-LayerCheck = Callable[[LayerCase], None]
