@@ -36,10 +36,10 @@ def train(
     data_dir: str | Path | None = None,
     **settings: Any,
 ) -> Iterator[loop.Event]:
-    """Train a network as its spec says; yields an event a step and an epoch.
+    """Train a network as its spec says; yields an event after each step and each epoch.
 
-    `data` or the spec's own data set, looked for in `data_dir` first. `settings` replace those of
-    the spec's `train` section: `epochs`, `batch_size`, `seed`, `optimizer`, `schedule`.
+    Without `data` the spec's own data set is loaded, looked for in `data_dir` first. `settings`
+    override the spec's `train` section: `epochs`, `batch_size`, `seed`, `optimizer`, `schedule`.
     """
     if data is None:
         data = load_training_data(network.plan, Path(data_dir) if data_dir else None)

@@ -19,16 +19,16 @@ def shape_text(shape: Shape) -> str:
 
 
 class Views(dict[str, Array]):
-    """Arrays by name, to be written into: `views["weight"][...] = …`, or `views["weight"] += …`.
+    """Arrays by name, written in place: `views["weight"][...] = …`, or `views["weight"] += …`.
 
-    Putting another array under a name would change nothing that the network knows of, so it raises
+    Assigning another array to a name would leave the network's own unchanged, so it raises
     TypeError.
     """
 
     def __setitem__(self, name: str, value: Array) -> None:
         if self.get(name) is not value:  # `views[name] += …` puts the same array back
             raise TypeError(
-                f"[{name!r}] = … puts an array beside the network's own, where nobody looks; "
+                f"[{name!r}] = … does not reach the network's own array; "
                 f"write into it: [{name!r}][...] = …"
             )
 

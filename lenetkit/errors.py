@@ -1,7 +1,7 @@
-"""What can go wrong, by whose hand, and with which exit status.
+"""What can go wrong, whose fault it is, and with which exit status.
 
-Every message says where, what was found, what was expected and, where there is one, the nearest
-fix. A command prints the message alone, without a traceback, and exits with `exit_status`.
+Every message says where, what was found, what was expected and, if there is one, the likely fix.
+A command prints the message alone, without a traceback, and exits with `exit_status`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ class LenetkitError(Exception):
 
 
 class InputError(LenetkitError):
-    """The user's input (spec, option, file) is wrong; the message says how to mend it."""
+    """The user's input (spec, option, file) is wrong; the message says how to fix it."""
 
     exit_status = 2
 
 
 class OptionError(InputError, ValueError):
-    """An option has a value that its layer, optimizer, … does not take."""
+    """An option has a value that its layer, optimizer, … does not accept."""
 
     def __init__(self, option: str, message: str) -> None:
         super().__init__(f"{option}: {message}" if option else message)
@@ -33,7 +33,7 @@ class OptionError(InputError, ValueError):
 
 
 class ShapeError(InputError, ValueError):
-    """A layer cannot take the shape that reaches it."""
+    """A layer cannot accept its input shape."""
 
 
 class PluginError(InputError):
@@ -45,7 +45,7 @@ class DataError(InputError):
 
 
 class MissingDataError(DataError):
-    """A data set is neither on disk nor to be had; a spec's `fallback` may stand in for it."""
+    """A data set is neither on disk nor can be downloaded; a spec's `fallback` may replace it."""
 
 
 class ImageError(InputError):
@@ -62,15 +62,15 @@ class RunError(InputError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake in a spec: where it stands, which path it concerns, and what to do."""
+    """One mistake in a spec: where it is, which path it concerns, and what to do."""
 
     source: str
-    """The file, or the command-line option, that it stands in."""
+    """The file, or the command-line option, that it is in."""
     path: str
     """Dotted path from the top of the spec, such as `layers.conv1.kernel_size`."""
     message: str
     line: int = 0
-    """Counted from 1, as the column is; 0 where the source has no lines or is wrong as a whole."""
+    """From 1, as is the column; 0 if the source has no lines or is wrong as a whole."""
     column: int = 0
 
     @property
@@ -82,23 +82,23 @@ class Problem:
         return ": ".join(part for part in (self.where, self.path, self.message) if part)
 
 
-MOST_PROBLEMS = 100
-"""Mistakes of a spec that are listed; a file that has more is no spec."""
+MAX_PROBLEMS = 100
+"""Mistakes listed for a spec; a file with more is not a spec."""
 
 
 class Problems(list[Problem]):
-    """Mistakes noted while reading goes on. The one behind the last that is listed ends it."""
+    """Mistakes collected while reading a spec; one more than MAX_PROBLEMS ends the reading."""
 
     def append(self, problem: Problem) -> None:
-        """Note one mistake. Raises SpecError where there are too many."""
-        if len(self) == MOST_PROBLEMS:
-            more = Problem(problem.source, "", f"more than {MOST_PROBLEMS} mistakes; mend these")
+        """Add one mistake. Raises SpecError if there are too many."""
+        if len(self) == MAX_PROBLEMS:
+            more = Problem(problem.source, "", f"more than {MAX_PROBLEMS} mistakes; fix these")
             raise SpecError([*self, replace(more, line=problem.line, column=problem.column)])
         super().append(problem)
 
 
 class SpecError(InputError, ValueError):
-    """A spec is wrong. `problems` holds every mistake found, file by file, in their order there."""
+    """A spec is wrong. `problems` holds every mistake found, by file and line."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         found = list(problems)
@@ -108,23 +108,23 @@ class SpecError(InputError, ValueError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
-_MOST_NAMES = 200
-_LONGEST_NAME = 100
-"""Likeness is worked out among so many names, of so many characters, that it takes no time."""
+_MAX_NAMES = 200
+_MAX_NAME_LENGTH = 100
+"""Names compared, and their length: fuzzy matching must take no noticeable time."""
 
 
 def nearest(found: str, valid: Iterable[str]) -> str | None:
-    """The valid name that is most like what was found; None where none is near."""
+    """The valid name closest to what was found; None if none is close."""
     names = sorted(valid)
     near = [name for name in names if name.casefold() == found.casefold()]
-    if not near and len(found) <= _LONGEST_NAME:
-        short = [name for name in names[:_MOST_NAMES] if len(name) <= _LONGEST_NAME]
+    if not near and len(found) <= _MAX_NAME_LENGTH:
+        short = [name for name in names[:_MAX_NAMES] if len(name) <= _MAX_NAME_LENGTH]
         near = difflib.get_close_matches(found, short, n=1, cutoff=0.6)
     return near[0] if near else None
 
 
 def did_you_mean(found: str, valid: Iterable[str]) -> str:
-    """`; did you mean 'kernel_size'?`, or `; valid: a, b, c` where nothing is near."""
+    """`; did you mean 'kernel_size'?`, or `; valid: a, b, c` if nothing is close."""
     names = sorted(valid)
     near = nearest(found, names)
     if near is not None:
@@ -132,16 +132,16 @@ def did_you_mean(found: str, valid: Iterable[str]) -> str:
     return f"; valid: {shortened(', '.join(names))}" if names else ""
 
 
-_LONGEST_LIST = 500
+_MAX_TEXT = 500
 
 
 def shortened(text: str) -> str:
-    """A text of readable length: its beginning, where it is longer."""
-    return text if len(text) <= _LONGEST_LIST else f"{text[: _LONGEST_LIST - 2]} …"
+    """The text, cut to a readable length."""
+    return text if len(text) <= _MAX_TEXT else f"{text[: _MAX_TEXT - 2]} …"
 
 
 def cause(error: BaseException) -> str:
-    """`KeyError: 'a'`; the type alone where there is no text, or asking for it raises."""
+    """`KeyError: 'a'`; the type alone if there is no message, or `str` raises."""
     try:
         text = str(error)
     except BaseException:
@@ -152,8 +152,8 @@ def cause(error: BaseException) -> str:
 def is_ctrl_c(error: BaseException) -> bool:
     """Whether a user interrupted, rather than someone's code raising what looks like it.
 
-    Python itself turns an interrupt into another error at some places, such as `__set_name__`,
-    which is called while a class is made; the interrupt is then that error's cause.
+    Python itself turns an interrupt into another error in some places, such as `__set_name__`;
+    the interrupt is then that error's cause.
     """
     chain: list[BaseException] = []
     link: BaseException | None = error

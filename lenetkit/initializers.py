@@ -1,4 +1,4 @@
-"""Where parameters start.
+"""Initial values of parameters.
 
 `fan_in` is the number of inputs of a unit and `fan_out` the number of units that an input feeds,
 window size included. Each parameter draws from a generator of its own (see `Network`).

@@ -1,6 +1,6 @@
-"""Losses: how far the outputs are from the labels, and which way is down.
+"""Losses and their gradients.
 
-A loss exists while training. It also knows how to read a network's outputs as probabilities, for
+A loss also knows how to read a network's outputs as probabilities, for
 `evaluate` and `predict`. Targets are class indices (N,) or one row a sample (N, K), such as
 one-hot labels.
 """
@@ -36,7 +36,7 @@ class Loss(Configurable):
 
     @abstractmethod
     def probabilities(self, outputs: Array) -> Array:
-        """The outputs read as class probabilities (N, K); the largest is the answer."""
+        """The outputs read as class probabilities (N, K); the largest is the prediction."""
 
 
 class SecondOrderLoss(Loss):
@@ -90,13 +90,12 @@ class MeanSquaredError(Loss):
         return losses, difference
 
     def backward(self, saved: Any) -> Array:
-        difference = saved
-        gradient: Array = difference * difference.dtype.type(2 / max(difference.size, 1))
+        gradient: Array = saved * saved.dtype.type(2 / max(saved.size, 1))
         return gradient
 
     def probabilities(self, outputs: Array) -> Array:
         K = outputs.shape[1]
-        # the same shift for all changes nothing, but beside large values the 1 would be lost
+        # a common shift changes nothing, but the 1 would be lost beside large values
         outputs = outputs - outputs.max(axis=1, keepdims=True, initial=-np.inf)
         descending = -np.sort(-outputs, axis=1)
         excess = (np.cumsum(descending, axis=1) - 1) / np.arange(1, K + 1)

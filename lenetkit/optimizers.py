@@ -53,8 +53,8 @@ class SecondOrderOptimizer(Optimizer):
         """Called before the first step of each epoch; may update `state` in place.
 
         `curvature(n)` is the Gauss–Newton diagonal of the mean loss's second derivative for every
-        parameter, averaged over n training samples drawn at random. Returns figures worth a
-        line in the run's notes, by name.
+        parameter, averaged over n training samples drawn at random. Returns figures for
+        the run's notes, by name.
         """
 
 

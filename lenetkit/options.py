@@ -39,7 +39,7 @@ def option(
     """Declare one option of a `Configurable`.
 
     `minimum` and `maximum` include the bound, `above` and `below` exclude it; for a tuple each
-    element is held to them. `doc` is one sentence, shown to people who write specs.
+    element is checked. `doc` is one sentence, shown to people who write specs.
     """
     bounds = {"minimum": minimum, "maximum": maximum, "above": above, "below": below}
     metadata = {"doc": doc, "bounds": {k: v for k, v in bounds.items() if v is not None}}
@@ -48,7 +48,7 @@ def option(
 
 @dataclass(frozen=True)
 class Option:
-    """What is known of one option: its name, type, default, bounds and documentation."""
+    """One option: its name, type, default, bounds and documentation."""
 
     name: str
     hint: Any
@@ -71,7 +71,7 @@ class Option:
     def convert(self, value: Any) -> Any:
         """The value as the declared type (a list becomes a tuple, an integer a float).
 
-        Raises OptionError, with what was found and expected, for any other value.
+        Raises OptionError for any other value.
         """
         try:
             converted = values.convert(value, self.hint)
@@ -102,7 +102,7 @@ class Configurable(ABC):
     """Base of everything that a spec can name: frozen options and no other state.
 
     Subclasses are frozen, keyword-only dataclasses whose fields are made by `option`.
-    Raises OptionError when an option has a value that its declaration does not take.
+    Raises OptionError if an option has a value that its declaration does not accept.
     """
 
     group: ClassVar[str] = ""
@@ -110,7 +110,7 @@ class Configurable(ABC):
     kind: ClassVar[str] = ""
     """What an object of the group is, in the singular: `layer`, `data set`."""
     expected_failures: ClassVar[Mapping[str, str]] = MappingProxyType({})
-    """Checks of the conformance suite that the class is meant to fail, with the reason."""
+    """Conformance checks that the class is meant to fail, with the reason."""
 
     def __post_init__(self) -> None:
         for opt in options_of(type(self)):
@@ -119,14 +119,14 @@ class Configurable(ABC):
 
     @classmethod
     def examples(cls) -> Sequence[Self]:
-        """Objects that the conformance suite may check the class by.
+        """Objects for the conformance suite to check.
 
-        Only needed where options without a default cannot be guessed from their bounds.
+        Needed only if options without a default cannot be guessed from their bounds.
         """
         return ()
 
     def validate(self) -> None:
-        """Check what concerns several options together; raise OptionError."""
+        """Check options against each other; raise OptionError."""
 
 
 @functools.cache

@@ -14,7 +14,7 @@ from lenetkit.options import Configurable, option
 
 @dataclass(frozen=True)
 class Moment:
-    """Where in a training run a step stands; step and epoch count from 0."""
+    """The position of a step in a training run; step and epoch count from 0."""
 
     step: int
     steps_per_epoch: int
@@ -111,7 +111,7 @@ class Piecewise(Schedule):
                 f"found {len(self.values)}",
             )
         if list(self.boundaries) != sorted(set(self.boundaries)):
-            raise OptionError("boundaries", f"must rise, found {list(self.boundaries)}")
+            raise OptionError("boundaries", f"must be increasing, found {list(self.boundaries)}")
 
     def rate(self, lr: float, at: Moment) -> float:
         return self.values[sum(at.epoch >= boundary for boundary in self.boundaries)]

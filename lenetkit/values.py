@@ -1,4 +1,4 @@
-"""Plain values, of a spec, of JSON or from Python, as the type that a hint declares."""
+"""Converting plain values (from a spec, JSON or Python) to the type that a hint declares."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAMES = {
 
 
 class Mismatch(ValueError):  # noqa: N818
-    """A value is not what its hint declares; the message says where, and what was expected."""
+    """A value does not match its hint; the message says where, and what was expected."""
 
     def __init__(self, where: str, expected: str, found: Any) -> None:
         super().__init__(f"{where}: expected {expected}, found {show(found)}")
@@ -73,7 +73,7 @@ def _is_one(value: Any, hint: Any) -> bool:
 
 
 def _as_float(value: int) -> float:
-    """The nearest float; infinity where there is none."""
+    """The nearest float; infinity if it is too large for one."""
     try:
         return float(value)
     except OverflowError:

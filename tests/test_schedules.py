@@ -137,12 +137,12 @@ def test_moments_know_their_epoch() -> None:
         (
             Piecewise,
             {"boundaries": [5, 2], "values": [0.1, 0.2, 0.3]},
-            "boundaries: must rise, found [5, 2]",
+            "boundaries: must be increasing, found [5, 2]",
         ),
         (
             Piecewise,
             {"boundaries": [2, 2], "values": [0.1, 0.2, 0.3]},
-            "boundaries: must rise, found [2, 2]",
+            "boundaries: must be increasing, found [2, 2]",
         ),
         (
             Piecewise,

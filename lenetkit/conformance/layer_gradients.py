@@ -14,12 +14,10 @@ from lenetkit.conformance.compare import (
     fail,
 )
 from lenetkit.conformance.numeric import expect_gradient, expect_squared_jacobian
-from lenetkit.conformance.passes import BATCH, LayerCase
+from lenetkit.conformance.passes import BATCH, NEAR, LayerCase
 from lenetkit.conformance.report import CheckSkipped
 from lenetkit.layers.base import Params, SecondOrderLayer
 from lenetkit.layers.call import Call
-
-NEAR = 1e-9
 
 
 def input_gradient_is_right(case: LayerCase) -> None:
@@ -40,7 +38,7 @@ def inference_gradients_are_right(case: LayerCase) -> None:
 
 
 def gradients_are_written(case: LayerCase) -> None:
-    """Gradients replace what was in `grads`, they are not added to it."""
+    """Gradients replace what was in `grads`; they are not added to it."""
     _skip_without_trainables(case)
     x = case.x()
     from_nan = case.results(x)
@@ -63,7 +61,7 @@ def gradients_are_those_without_input_gradient(case: LayerCase) -> None:
         {name: expected[name] for name in expected if name != "dx"},
         "without needs_input_grad",
         tolerance=NEAR,
-        cause="backward leaves before it has written all gradients",
+        cause="backward returns before it has written all gradients",
     )
 
 
@@ -99,7 +97,7 @@ def gradients_add_up_over_the_batch(case: LayerCase) -> None:
 
 
 def second_backward_is_right(case: LayerCase) -> None:
-    """`second_backward`, where there is one, agrees with the squares of a numeric Jacobian."""
+    """`second_backward`, if there is one, agrees with the squares of a numeric Jacobian."""
     layer = _second_order(case)
     x, params = case.x(), case.params()
     d2y = np.abs(case.dy(case.output(x).shape)) + 0.1
@@ -115,7 +113,7 @@ def second_backward_is_right(case: LayerCase) -> None:
 
 
 def second_backward_keeps_shape_and_dtype(case: LayerCase) -> None:
-    """`second_backward`, where there is one, keeps shapes and float32, whatever scratch holds."""
+    """`second_backward`, if there is one, keeps shapes and float32, whatever scratch holds."""
     layer = _second_order(case)
     for batch in (0, 1, BATCH):
         x, params = case.x(batch, np.float32), case.params(np.float32)
@@ -127,19 +125,6 @@ def second_backward_keeps_shape_and_dtype(case: LayerCase) -> None:
         cause = "a part that is never written, or scratch memory that is not filled first"
         for name, found in {"d2x": d2x, **d2grads}.items():
             expect_finite(found, f"second derivative, {name}, batch of {batch}", cause)
-
-
-GRADIENT_CHECKS = (
-    input_gradient_is_right,
-    parameter_gradients_are_right,
-    inference_gradients_are_right,
-    gradients_are_written,
-    gradients_are_those_without_input_gradient,
-    backward_is_linear,
-    gradients_add_up_over_the_batch,
-    second_backward_is_right,
-    second_backward_keeps_shape_and_dtype,
-)
 
 
 def _skip_without_trainables(case: LayerCase) -> None:

@@ -1,4 +1,4 @@
-"""Checks of a layer's precision and of what it does to memory: its own, its caller's, scratch."""
+"""Checks of a layer's precision and its use of memory: its own, its caller's, scratch."""
 
 from __future__ import annotations
 
@@ -16,10 +16,8 @@ from lenetkit.conformance.compare import (
     expect_untouched,
     warnings_as_failures,
 )
-from lenetkit.conformance.passes import BATCH, LayerCase
+from lenetkit.conformance.passes import BATCH, NEAR, LayerCase
 from lenetkit.conformance.report import CheckSkipped
-
-NEAR = 1e-9
 
 
 def float32_is_kept(case: LayerCase) -> None:
@@ -79,7 +77,7 @@ def read_only_input_is_accepted(case: LayerCase) -> None:
 
 
 def parameters_are_not_written_to(case: LayerCase) -> None:
-    """Parameters stay as they are; only state may move, and only in training."""
+    """Parameters are not changed; only state may change, and only in training."""
     if not case.specs and not case.state_specs:
         raise CheckSkipped("the layer has neither parameters nor state")
     for training in (True, False):
@@ -112,7 +110,7 @@ def used_call_gives_the_results_of_a_fresh_one(case: LayerCase) -> None:
             fresh = case.results(x, call=case.call(training=training))
             call.state = case.state()
             found = case.results(x, call=call)
-            cause = "something of an earlier batch is kept, perhaps a buffer of its size"
+            cause = "something from an earlier batch is kept, perhaps a buffer of its size"
             expect_all_same(found, fresh, f"batch {turn} of a call", tolerance=NEAR, cause=cause)
 
 
@@ -137,7 +135,7 @@ def memory_order_does_not_matter(case: LayerCase) -> None:
 
 
 def interleaved_passes_do_not_mix(case: LayerCase) -> None:
-    """Two forwards, then their two backwards: each as if it were alone. The layer keeps nothing."""
+    """Two forwards, then their two backwards: each as if run alone. The layer keeps nothing."""
     calls = case.call(), case.call()
     params = case.params(seed=1), case.params(seed=2)
     x = case.x(BATCH, seed=1), case.x(BATCH + 1, seed=2)
@@ -182,23 +180,6 @@ def layer_holds_no_state(case: LayerCase) -> None:
         unchanged.expect(f"forward in {mode}")
         layer.backward(params, saved, case.dy(y.shape), case.grads(), call)
         unchanged.expect(f"backward in {mode}")
-
-
-MEMORY_CHECKS = (
-    float32_is_kept,
-    float64_is_kept,
-    both_precisions_agree,
-    results_are_finite,
-    input_is_not_written_to,
-    read_only_input_is_accepted,
-    parameters_are_not_written_to,
-    scratch_contents_do_not_matter,
-    used_call_gives_the_results_of_a_fresh_one,
-    memory_order_does_not_matter,
-    interleaved_passes_do_not_mix,
-    evaluation_may_come_between,
-    layer_holds_no_state,
-)
 
 
 def _expect_dtype_kept(case: LayerCase, dtype: Any, cause: str) -> None:

@@ -1,28 +1,27 @@
-"""Checks of a layer's randomness, of training against inference, and of weights that are stored."""
+"""Checks of a layer's randomness, of training against inference, and of stored weights."""
 
 from __future__ import annotations
 
 import copy
 import pickle
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from lenetkit.conformance.compare import expect_all_same, expect_same, fail
-from lenetkit.conformance.passes import BATCH, KEY, LayerCase
+from lenetkit.conformance.passes import BATCH, KEY, NEAR, LayerCase
 from lenetkit.conformance.report import CheckSkipped
 from lenetkit.files import tensorfile
 from lenetkit.layers.base import Layer
-
-NEAR = 1e-9
 
 
 def same_key_gives_the_same_bits(case: LayerCase) -> None:
     """The same parameters, input and `rng_key` give the same results, bit for bit."""
     x = case.x(dtype=np.float32)
     first = case.results(x)
-    case.results(case.x(seed=9, dtype=np.float32))  # what comes in between must not matter
+    case.results(case.x(seed=9, dtype=np.float32))  # a pass in between must not matter
     cause = "randomness that does not come from call.rng, such as np.random.normal(…)"
     expect_all_same(case.results(x), first, "the same pass again", cause=cause)
 
@@ -59,7 +58,7 @@ def a_pass_repeats_its_draws(case: LayerCase) -> None:
     call, x = case.call(dtype=np.float32), case.x(dtype=np.float32)
     first = case.results(x, call=call)
     call.state = case.state(np.float32)
-    cause = "a generator is kept from pass to pass; take call.rng anew in each"
+    cause = "a generator is kept from pass to pass; use call.rng in each"
     expect_all_same(case.results(x, call=call), first, "the next pass", cause=cause)
 
 
@@ -114,7 +113,7 @@ def weights_round_trip(case: LayerCase) -> None:
     if not case.specs and not case.state_specs:
         raise CheckSkipped("the layer has neither parameters nor state")
     params, call = case.params(np.float32), case.call(dtype=np.float32)
-    case.planned.forward(params, case.x(dtype=np.float32), call)  # moves the state, if any
+    case.planned.forward(params, case.x(dtype=np.float32), call)  # changes the state, if any
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "weights.safetensors"
         tensorfile.write(path, {**params, **call.state}, {})
@@ -136,24 +135,8 @@ def copies_compute_the_same(case: LayerCase) -> None:
         expect_all_same(found, expected, f"a {way} copy", cause=cause)
 
 
-MODE_CHECKS = (
-    same_key_gives_the_same_bits,
-    another_key_gives_another_draw,
-    draws_in_one_pass_differ,
-    a_pass_repeats_its_draws,
-    global_randomness_is_left_alone,
-    inference_is_not_random,
-    modes_agree_without_randomness_and_state,
-    images_do_not_depend_on_their_batch,
-    weights_round_trip,
-    copies_compute_the_same,
-)
-
-
 def _copies(layer: Layer) -> dict[str, Layer]:
     copies = {"deep": copy.deepcopy(layer)}
-    try:
+    with suppress(Exception):  # pickle_is_equal reports that
         copies["pickled"] = pickle.loads(pickle.dumps(layer))
-    except Exception:  # that it cannot be pickled is the finding of pickle_is_equal
-        return copies
     return copies

@@ -1,4 +1,4 @@
-"""Checks of what a layer declares: shapes, parameters, cost, refusals, small batches."""
+"""Checks of what a layer declares: shapes, parameters, cost, bad input, small batches."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def declared_shape_is_a_tuple_of_sizes(case: LayerCase) -> None:
 
 
 def output_has_the_declared_shape(case: LayerCase) -> None:
-    """What comes out has the shape that `output_shape` declares, in both modes."""
+    """The output has the shape that `output_shape` declares, in both modes."""
     for training in (True, False):
         _expect_declared_shape(case, BATCH, training)
 
@@ -52,7 +52,7 @@ def inferred_options_are_options(case: LayerCase) -> None:
     names = {opt.name for opt in options_of(type(case.thing))}
     for name in case.thing.inferred(case.in_shape):
         if name not in names:
-            raise fail(f"inferred: '{name}' is no option of {type(case.thing).__name__}")
+            raise fail(f"inferred: '{name}' is not an option of {type(case.thing).__name__}")
     planned = case.planned
     for name, value in planned.inferred(case.in_shape).items():
         if getattr(planned, name) != value:
@@ -63,9 +63,9 @@ def inferred_options_are_options(case: LayerCase) -> None:
 
 
 def parameters_are_well_described(case: LayerCase) -> None:
-    """`param_specs` maps plain names to shapes, the same ones every time it is asked."""
+    """`param_specs` maps plain names to shapes, the same ones on every call."""
     if twice := case.specs.keys() & case.state_specs.keys():
-        raise fail(f"'{min(twice)}' is named by param_specs and by state_specs; one is too many")
+        raise fail(f"'{min(twice)}' is in both param_specs and state_specs; expected one of them")
     for name, spec in {**case.specs, **case.state_specs}.items():
         if not isinstance(spec, ParamSpec):
             raise fail(f"param_specs: '{name}' is {type(spec).__name__}, expected a ParamSpec")
@@ -77,11 +77,11 @@ def parameters_are_well_described(case: LayerCase) -> None:
         if spec.shape and min(spec.fans()) < 1:
             raise fail(f"param_specs: fans of {name} are {spec.fans()}, expected at least 1")
     if case.planned.param_specs(case.in_shape) != case.specs:
-        raise fail("param_specs: asked twice for the same shape, it answers differently")
+        raise fail("param_specs: two calls with the same shape differ")
 
 
 def parameters_start_at_finite_values(case: LayerCase) -> None:
-    """Where a parameter has an initializer of its own, it gives finite values of its shape."""
+    """A parameter's own initializer gives finite values of its shape."""
     every = {**case.specs, **case.state_specs}
     own = {name: spec for name, spec in every.items() if spec.init is not None}
     if not own:
@@ -114,13 +114,13 @@ def plan_accepts_the_layer(case: LayerCase) -> None:
 
 
 def bad_input_raises_shape_error(case: LayerCase) -> None:
-    """A shape that cannot come in raises ShapeError; one that is accepted can be computed."""
+    """A shape that the layer cannot accept raises ShapeError; any other can be computed."""
     refused, tried = 0, _other_shapes(case.in_shape)
     for shape in tried:
         try:
             inferred = case.thing.inferred(shape)
             if any(getattr(case.thing, n) not in (None, v) for n, v in inferred.items()):
-                continue  # the plan itself refuses it: an option says otherwise
+                continue  # the plan refuses it: an option contradicts it
             other = LayerCase(case.thing, shape)
             declared = other.planned.output_shape(shape)
         except ShapeError as error:
@@ -131,7 +131,7 @@ def bad_input_raises_shape_error(case: LayerCase) -> None:
             raise fail(
                 f"input {shape_text(shape)}: expected ShapeError or an output shape, found "
                 f"{type(error).__name__}: {error}",
-                "output_shape must look at the shape before it uses it, as expect_image does",
+                "output_shape must check the shape before it uses it, as expect_image does",
             ) from error
         else:
             _expect_computable(other, declared)
@@ -165,21 +165,6 @@ def empty_batch(case: LayerCase) -> None:
         for name, values in before.items():
             what = f"batch of 0: {name}"
             expect_same(call.state[name], values, what, cause="a mean over nothing")
-
-
-SHAPE_CHECKS = (
-    declared_shape_is_a_tuple_of_sizes,
-    output_has_the_declared_shape,
-    input_gradient_has_the_shape_of_the_input,
-    inferred_options_are_options,
-    parameters_are_well_described,
-    parameters_start_at_finite_values,
-    cost_is_counted_in_whole_numbers,
-    plan_accepts_the_layer,
-    bad_input_raises_shape_error,
-    batch_of_one,
-    empty_batch,
-)
 
 
 def _expect_declared_shape(case: LayerCase, batch: int, training: bool) -> None:

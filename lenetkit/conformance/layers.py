@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lenetkit.arrays import Shape
-from lenetkit.conformance.layer_gradients import GRADIENT_CHECKS
-from lenetkit.conformance.layer_memory import MEMORY_CHECKS
-from lenetkit.conformance.layer_modes import MODE_CHECKS
-from lenetkit.conformance.layer_shapes import SHAPE_CHECKS
+from lenetkit.conformance import layer_gradients, layer_memory, layer_modes, layer_shapes
 from lenetkit.conformance.passes import LayerCase
 from lenetkit.conformance.report import NOTHING_EXPECTED, Check, Report
-from lenetkit.conformance.suite import Suite
+from lenetkit.conformance.suite import Suite, promises_in
 from lenetkit.layers.base import Layer
 
-SUITE = Suite(Layer, LayerCase, (*SHAPE_CHECKS, *GRADIENT_CHECKS, *MEMORY_CHECKS, *MODE_CHECKS))
+_MODULES = (layer_shapes, layer_gradients, layer_memory, layer_modes)
+SUITE = Suite(
+    Layer, LayerCase, [promise for module in _MODULES for promise in promises_in(module.__name__)]
+)
 
 
 def layer_checks(layer: Layer, in_shape: Shape, *, name: str | None = None) -> list[Check]:

@@ -1,9 +1,9 @@
-"""A layer under test with all that one pass needs: inputs, parameters, gradients, scratch."""
+"""A layer under test, with inputs, parameters, gradients and scratch."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -18,16 +18,18 @@ from lenetkit.layers.call import Call
 
 KEY = (3,)
 BATCH = 3
+NEAR = 1e-9
+"""Tolerance for results that may differ in rounding alone; see `expect_same`."""
 
 
 @dataclass
 class FilledCall(Call):
-    """Scratch memory that comes filled with one value, whatever was there before."""
+    """A call whose scratch memory is always filled with one value."""
 
     fill: float = 0.0
 
     def scratch(self, name: str, shape: Shape, dtype: Any) -> Array:
-        """The same memory as always, filled."""
+        """As `Call.scratch`, filled."""
         buffer: Any = super().scratch(name, shape, dtype)
         kind = buffer.dtype.kind
         if kind in "fc":
@@ -63,7 +65,7 @@ class RecordingGenerator(np.random.Generator):
 
 @dataclass
 class RecordingCall(Call):
-    """Keeps what the layer drew."""
+    """A call that records what the layer draws."""
 
     recorder: RecordingGenerator | None = None
 
@@ -77,14 +79,14 @@ class RecordingCall(Call):
 
 @dataclass(frozen=True)
 class LayerCase:
-    """A layer with the shape that comes in. `planned` has its inferred options filled in."""
+    """A layer with its input shape. `planned` has its inferred options filled in."""
 
     thing: Layer
     in_shape: Shape
 
     @cached_property
     def planned(self) -> Layer:
-        """The layer as the plan hands it to a network."""
+        """The layer as in a plan."""
         inferred = self.thing.inferred(self.in_shape)
         missing = {n: v for n, v in inferred.items() if getattr(self.thing, n) is None}
         return replace(self.thing, **missing) if missing else self.thing
@@ -119,7 +121,7 @@ class LayerCase:
         return _uniform(self.state_specs, dtype, seed)
 
     def grads(self, dtype: Any = np.float64, fill: float = np.nan) -> Views:
-        """NaN everywhere: what is not written stands out, and so does what is added to."""
+        """Filled with NaN: what is not written, or added to, stands out."""
         return Views({n: np.full(s.shape, fill, dtype) for n, s in self.specs.items()})
 
     def call(
@@ -154,8 +156,7 @@ class LayerCase:
     ) -> dict[str, Array]:
         """Output, input gradient and parameter gradients of one pass by name, as copies.
 
-        `dy` comes from the output's own shape, so that a wrong `output_shape` is no other check's
-        failure.
+        `dy` has the output's actual shape, so that a wrong `output_shape` fails only its own check.
         """
         call = call or self.call(dtype=x.dtype)
         params = self.params(x.dtype) if params is None else params
@@ -190,6 +191,3 @@ class LayerCase:
 def _uniform(specs: Mapping[str, ParamSpec], dtype: Any, seed: int) -> Views:
     rng = np.random.default_rng(seed)
     return Views({n: rng.uniform(0.5, 2, s.shape).astype(dtype) for n, s in specs.items()})
-
-
-LayerCheck = Callable[[LayerCase], None]

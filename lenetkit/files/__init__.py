@@ -1,3 +1,3 @@
-"""Files: written whole or not at all (`atomic`), opened with care (`opening`), and safetensors
+"""Files: written atomically (`atomic`), opened with care (`opening`), and safetensors
 with digests (`tensorfile`).
 """

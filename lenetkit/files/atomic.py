@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Atomic writes: a file is either complete or not there."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _TEMPORARY = re.compile(r"\.lenetkit-([0-9a-f]{8})-([0-9]{1,10})-[0-9]+\.tmp")
-"""Of which host, which process, and which file of that process."""
+"""Host, process, and number of the file in that process."""
 _COUNT = itertools.count()
 _WRITING: set[str] = set()
 """The names of the temporary files that this process is writing."""
 ATTEMPTS = 10 if sys.platform == "win32" else 1
-"""Tries to replace or remove a file: Windows refuses while a scanner reads it."""
+"""Attempts to replace or remove a file: Windows refuses while a virus scanner reads it."""
 PAUSE = 0.05
-"""Seconds between two tries."""
+"""Seconds between attempts."""
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     The data and the folder are flushed to disk, so that after a crash the file is the old one or
     the new one. On an error the temporary file is removed and the old file stays; an OSError that
-    names the temporary file, or none, names `path` instead.
+    names the temporary file, or no file, names `path` instead.
     """
     temporary = path.with_name(f".lenetkit-{_host()}-{os.getpid()}-{next(_COUNT)}.tmp")
     _WRITING.add(temporary.name)
@@ -45,7 +45,7 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
         if (
             isinstance(error, OSError)
-            and error.errno is not None  # else it is not the system's
+            and error.errno is not None  # otherwise not raised by the system
             and error.filename in (None, str(temporary), temporary)
         ):
             error.filename, error.filename2 = str(path), None
@@ -55,18 +55,18 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a whole file at once."""
+    """Write a file atomically."""
     with replacing(path) as temporary:
         temporary.write_bytes(data)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a whole text file at once, in UTF-8 with `\\n` line ends on every system."""
+    """Write a text file atomically, in UTF-8 with `\\n` line endings on every system."""
     write_bytes(path, text.encode("utf-8"))
 
 
 def remove(path: Path) -> None:
-    """Remove a file, where it is there, so that a crash does not bring it back."""
+    """Remove a file, if it exists, so that a crash does not bring it back."""
     try:
         _retry(path.unlink)
         _flush_folder(path.parent)
@@ -78,14 +78,14 @@ def remove(path: Path) -> None:
 
 
 def is_temporary(path: Path) -> bool:
-    """Whether the file bears one of the names that `replacing` gives."""
+    """Whether the file has one of the names that `replacing` gives."""
     return _TEMPORARY.fullmatch(path.name) is not None
 
 
 def remove_leftovers(folder: Path) -> list[Path]:
-    """Remove the temporary files that ended processes of this host left in a folder.
+    """Remove the temporary files that dead processes of this host left in a folder.
 
-    Those of other hosts stay: nothing here can tell whether their processes are running.
+    Those of other hosts stay: their processes may be running.
     """
     removed = []
     for path in sorted(folder.iterdir()):
@@ -116,8 +116,8 @@ def _retry(action: Callable[[], object]) -> None:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Flush a rename. Windows opens no folders and needs no such flush; nor do file systems
-    that refuse to flush one.
+    """Flush a rename. Windows cannot open folders and does not need it; nor do file systems
+    that refuse.
     """
     if sys.platform == "win32":
         return
@@ -136,14 +136,14 @@ def _host() -> str:
 
 
 def _is_running(pid: int) -> bool:
-    """Whether a process of this host has not ended; True where that cannot be told."""
+    """Whether a process of this host is running; True if that is unknown."""
     if sys.platform == "win32":
         import ctypes
 
         kernel, code = ctypes.windll.kernel32, ctypes.c_ulong()
         process = kernel.OpenProcess(0x1000, False, pid)  # PROCESS_QUERY_LIMITED_INFORMATION
         if not process:
-            return bool(kernel.GetLastError() == 5)  # ERROR_ACCESS_DENIED: it is another user's
+            return bool(kernel.GetLastError() == 5)  # ERROR_ACCESS_DENIED: another user's
         kernel.GetExitCodeProcess(process, ctypes.byref(code))
         kernel.CloseHandle(process)
         return code.value == 259  # STILL_ACTIVE

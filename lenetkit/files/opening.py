@@ -1,4 +1,4 @@
-"""Files that the user names: opened only where they are regular, and known by their first bytes."""
+"""Opening files that the user names: only regular ones, and what their first bytes say they are."""
 
 from __future__ import annotations
 
@@ -9,26 +9,23 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-_START = 64
-"""Bytes that suffice for `file_kind`."""
-
 
 class NotRegularError(OSError):
     """A folder, pipe, device, socket or broken link in place of a file; `strerror` says which."""
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a regular file for reading, without ever waiting for somebody to write to it.
+    """Open a regular file for reading, without ever waiting for a writer.
 
-    Raises NotRegularError for anything else, devices being left unopened, and OSError where there
-    is nothing to open.
+    Raises NotRegularError for anything else, without opening devices, and OSError if there is
+    nothing to open.
     """
     try:
         expect_regular(path, _status(path).st_mode)
-        # The path may have come to mean a pipe since: opening must not wait for its other end.
+        # The path may be a pipe by now: opening must not wait for its other end.
         descriptor = os.open(path, os.O_RDONLY | _NO_WAIT)
     except ValueError:  # a NUL in the name
-        raise OSError(errno.EINVAL, "no possible name of a file", str(path)) from None
+        raise OSError(errno.EINVAL, "not a valid file name", str(path)) from None
     try:
         expect_regular(path, os.fstat(descriptor).st_mode)
         return os.fdopen(descriptor, "rb")
@@ -43,7 +40,7 @@ def _status(path: Path) -> os.stat_result:
     except OSError as error:
         lost = isinstance(error, FileNotFoundError) or error.errno == errno.ELOOP
         if lost and path.is_symlink():
-            raise NotRegularError(errno.EINVAL, "is a link that leads nowhere", str(path)) from None
+            raise NotRegularError(errno.EINVAL, "is a broken link", str(path)) from None
         raise
 
 
@@ -61,14 +58,14 @@ _KINDS_OF_NODE = {
 
 
 def expect_regular(path: Path, mode: int) -> None:
-    """Raise NotRegularError unless `mode`, of a file's status, is a regular file's."""
+    """Raise NotRegularError unless `mode` (`st_mode`) is a regular file's."""
     if not stat.S_ISREG(mode):
-        kind = _KINDS_OF_NODE.get(stat.S_IFMT(mode), "is no regular file")
+        kind = _KINDS_OF_NODE.get(stat.S_IFMT(mode), "is not a regular file")
         raise NotRegularError(errno.EINVAL, kind, str(path))
 
 
 def refusal(error: OSError, expected: str) -> str:
-    """Why a file cannot be had, in words, with what was expected: `is a folder; expected …`."""
+    """Why a file cannot be opened, and what was expected: `is a folder; expected …`."""
     if isinstance(error, NotRegularError):
         return f"{error.strerror}; expected {expected}"
     if isinstance(error, FileNotFoundError):
@@ -77,7 +74,7 @@ def refusal(error: OSError, expected: str) -> str:
 
 
 def printable(name: str | Path) -> str:
-    """A name of one line: what cannot be shown, such as a line end, is escaped as in Python."""
+    """A name on one line: unprintable characters are escaped as in Python."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(name))
 
 
@@ -105,17 +102,17 @@ _STARTS = [
     (rb"$", "an empty file"),
 ]
 KNOWN_KINDS = frozenset(kind for _, kind in _STARTS)
-"""What `file_kind` recognizes by more than its looks."""
+"""The kinds that `file_kind` recognizes by a signature."""
 _KINDS = [(re.compile(start, re.IGNORECASE | re.DOTALL), kind) for start, kind in _STARTS]
 
 
 def file_kind(start: bytes) -> str:
-    """What a file seems to be by its first bytes: `a PNG picture`, `a text`, `of no known kind`."""
-    start = start[:_START]
+    """What a file's first bytes say it is: `a PNG picture`, `a text file`, `of an unknown kind`."""
+    start = start[:64]
     for pattern, kind in _KINDS:
         if pattern.match(start):
             return kind
     text = start.decode("utf-8", "ignore")  # the cut may have halved a character
     if len(text.encode()) > len(start) - 4 and all(c.isprintable() or c.isspace() for c in text):
-        return "a text"
-    return f"of no known kind (it starts with {start[:8].hex(' ')})"
+        return "a text file"
+    return f"of an unknown kind (it starts with {start[:8].hex(' ')})"

@@ -1,4 +1,4 @@
-"""Safetensors files with a digest: named arrays and text, whole or refused.
+"""Safetensors files with a digest: named arrays and text.
 
 safetensors itself stores no digest, so a flipped bit would load as another number. Here one
 digest covers the tensors (`digest`) and one everything else (`metadata_digest`).
@@ -40,16 +40,16 @@ def tensor_digest(tensors: Mapping[str, NDArray[Any]]) -> str:
 
 
 def write(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
-    """Write a whole file at once, digests added.
+    """Write a file atomically, digests added.
 
-    Raises ModelFileError for one so large that `read` would refuse it.
+    Raises ModelFileError if it is so large that `read` would refuse it.
     """
     data = pack(tensors, metadata)
     header, size = int.from_bytes(data[:8], "little"), len(data)
     if header > MAX_HEADER or size > MAX_BYTES:
         raise ModelFileError(
             f"{path}: {size:,} bytes with a header of {header:,}; expected at most {MAX_BYTES:,} "
-            f"and {MAX_HEADER:,}, or it could not be read again"
+            f"and {MAX_HEADER:,}, or it could not be read back"
         )
     with replacing(path) as temporary:
         temporary.write_bytes(data)
@@ -67,7 +67,7 @@ def pack(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> by
 def read(path: Path) -> tuple[Tensors, dict[str, str]]:
     """The tensors and the metadata of a file that `write` made.
 
-    Raises ModelFileError where it is missing, damaged or no such file.
+    Raises ModelFileError if it is missing, damaged or another kind of file.
     """
     try:
         with open_regular(path) as file:
@@ -86,14 +86,14 @@ def read(path: Path) -> tuple[Tensors, dict[str, str]]:
 
 
 def _read_header(file: BinaryIO, path: Path) -> dict[str, Any]:
-    """The header, read and compared with the file's size before anything else of it is read."""
+    """The header, read and checked against the file's size before the rest is read."""
     size = file.seek(0, 2)
     if size > MAX_BYTES:
         raise ModelFileError(f"{path}: {size:,} bytes; a model has at most {MAX_BYTES:,}")
     file.seek(0)
     start = file.read(64)
     kind = file_kind(start)
-    if kind == "a text" or kind in KNOWN_KINDS - {"a safetensors file", "an empty file"}:
+    if kind == "a text file" or kind in KNOWN_KINDS - {"a safetensors file", "an empty file"}:
         raise ModelFileError(f"{path}: is {kind}; expected {_EXPECTED}")
     length = int.from_bytes(start[:8], "little")
     if len(start) < 8 or length > size - 8:
@@ -109,7 +109,7 @@ def _read_header(file: BinaryIO, path: Path) -> dict[str, Any]:
         end = max(ends, default=0)
         held = size - 8 - length
         if end != held:
-            raise ValueError(f"the header tells of {end:,} bytes of weights, there are {held:,}")
+            raise ValueError(f"the header declares {end:,} bytes of weights, the file has {held:,}")
     except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise _damaged(path, str(error) or type(error).__name__) from None
     return header
@@ -122,7 +122,7 @@ def _damaged(path: Path, why: str) -> ModelFileError:
 def _check_digests(path: Path, tensors: Tensors, metadata: Mapping[str, str]) -> None:
     if any(name not in metadata for name in _DIGESTS):
         raise ModelFileError(
-            f"{path}: holds no digest, so it is not a model file of lenetkit, or is damaged"
+            f"{path}: holds no digest: it is not a lenetkit model file, or it is damaged"
         )
     if metadata["digest"] != tensor_digest(tensors):
         what = "weights"

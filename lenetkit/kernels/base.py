@@ -1,6 +1,6 @@
-"""Kernel sets: the operations, and how layers are run by them.
+"""Kernel sets: operations, and how they run layers.
 
-A kernel set is a plugin of the group `lenetkit.kernels`. Layers know it as `Operations` alone.
+A kernel set is a plugin of the group `lenetkit.kernels`. Layers see only its `Operations`.
 """
 
 from __future__ import annotations
@@ -22,40 +22,40 @@ class Kernels(Operations, Configurable):
     kind: ClassVar[str] = "kernel set"
 
     def fuse(self, layers: Sequence[Layer]) -> tuple[int, Layer] | None:
-        """(count, a layer that does the work of the first `count` of these layers), where faster.
+        """(count, a layer equivalent to the first `count` of these layers), if that is faster.
 
-        `layers` are those that a network has still to run, never none. The fused layer keeps the
+        `layers` are those that a network has yet to run, at least one. The fused layer keeps the
         contract of all layers, may lack `second_backward`, and gets the parameters of the one
-        layer among the `count` that has any; its randomness is that of the first.
+        layer among the `count` that has any, and the random draws of the first.
         """
         return None
 
     def algorithm(self, layer: Layer, in_shape: tuple[int, ...], batch: int) -> str:
-        """How these kernels compute a layer, one that they fused included, in a few words.
+        """How these kernels compute a layer, fused ones included, for `batch` images of `in_shape`.
 
-        For `batch` images of `in_shape`: what they choose by shape belongs here, for `lenetkit
-        bench` to show. Empty where there is nothing to tell, or the layer is none of theirs.
+        A few words on what they choose by shape, shown by `lenetkit bench`. Empty if there is
+        nothing to say.
         """
         return ""
 
     def versions(self) -> dict[str, str]:
-        """What else computes than lenetkit and NumPy, such as `{"numba": "0.61.0"}`.
+        """The versions of other libraries that compute, such as `{"numba": "0.61.0"}`.
 
-        A run records it, and does not go on with another without a word.
+        A run records them, and is not resumed with others unless that is allowed.
         """
         return {}
 
     def best_threads(self, macs: int) -> int:
-        """How many threads are fastest for a network of `macs` multiply-adds an image."""
+        """How many threads are fastest for a network of `macs` multiply-adds per image."""
         return blas.best_threads(macs)
 
     def limited(self, threads: int) -> AbstractContextManager[None]:
         """Inside the block these kernels, and all matrix products, use at most `threads` threads.
 
-        A kernel set with threads of its own says here how the two share the processors.
+        A kernel set with its own threads decides here how the two share the processors.
         """
         return blas.limited(threads)
 
     def threads(self) -> int:
-        """How many threads a pass uses here and now; with another number, last bits may differ."""
+        """How many threads a pass currently uses; with another number, last bits may differ."""
         return blas.threads()

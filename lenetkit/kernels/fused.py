@@ -1,4 +1,4 @@
-"""Layers that do the work of several: what the NumPy kernels fuse."""
+"""The fused layers of the NumPy kernels."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class PoolSaved(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class ReLUMaxPool2d(Layer):
-    """ReLU, then max pooling, in the other order: y = max(0, max_{u,v} x[n, c, i·s + u, j·s + v]).
+    """ReLU and max pooling, in reverse order: y = max(0, max_{u,v} x[n, c, i·s + u, j·s + v]).
 
-    The largest of the rectified is the rectified largest, and ReLU then runs over the pooled values
-    only. Shapes are those of `max_pool2d`. Outputs and gradients are bit for bit those of the two
-    layers; in a window that holds a NaN, whose output is NaN either way, no value gets a gradient.
+    ReLU and max commute, and ReLU then runs over the pooled values only. Shapes are those of
+    `max_pool2d`. Outputs and gradients are bit for bit those of the two layers; in a
+    window that holds a NaN, whose output is NaN either way, no value gets a gradient.
     """
 
     pool: MaxPool2d = option(doc="The pooling that follows the ReLU.")
@@ -44,9 +44,7 @@ class ReLUMaxPool2d(Layer):
         y = np.maximum(largest, 0, out=call.scratch_like("rectified", largest))
         return y, PoolSaved(saved, y)
 
-    def backward(
-        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
-    ) -> Array | None:
+    def backward(self, params: Params, saved: Any, dy: Array, grads: Params, call: Call) -> Array:
         d_largest = np.multiply(dy, saved.y > 0, out=dy)
         return self.pool.backward(params, saved.pool, d_largest, grads, call)
 
@@ -64,15 +62,15 @@ class ConvSaved(NamedTuple):
 class ConvMaxPool2d(Layer):
     """Convolution, ReLU unless `relu` is False, and max pooling, a few rows at a time.
 
-    The convolution's output is several times the size of anything else. Here its rows are pooled
-    while a core's cache still holds them, and nothing of them is kept but where the largest stood;
-    backward makes the rows of its gradient just before they are used. Gradients are those of the
+    The convolution's output is several times larger than anything else. Here its rows are pooled
+    while they are still in a core's cache, and only the positions of the maxima are kept; backward
+    recreates the rows of its gradient just before they are used. Gradients are those of the
     three layers. The pooling's windows must tile: stride = kernel_size, padding 0.
     """
 
     conv: Conv2d = option(doc="The convolution.")
     pool: MaxPool2d = option(doc="The pooling.")
-    relu: bool = option(True, doc="Whether a ReLU stands between the two.")
+    relu: bool = option(True, doc="Whether there is a ReLU between the two.")
 
     def output_shape(self, in_shape: Shape) -> Shape:
         return self.pool.output_shape(self.conv.output_shape(in_shape))

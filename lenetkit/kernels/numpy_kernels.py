@@ -1,4 +1,4 @@
-"""The kernel set that every installation has: plain NumPy."""
+"""The built-in kernel set: plain NumPy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lenetkit.operations.blocks import Blocks
 from lenetkit.operations.products import Products
 
 _FUSED = (Conv2d, ReLU, MaxPool2d)
-"""The types that `fuse` knows; a subclass may do anything."""
+"""The exact types that `fuse` handles; a subclass may do anything."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class NumpyKernels(Kernels):
     avg_pool2d_backward = staticmethod(pooling.avg_backward)
 
     def fuse(self, layers: Sequence[Layer]) -> tuple[int, Layer] | None:
-        strips = self._computes_as_here()
+        strips = self._inherits_operations()
         match list(itertools.takewhile(lambda layer: type(layer) in _FUSED, layers[:3])):
             case [Conv2d() as conv, ReLU(), MaxPool2d() as pool] if strips and pool.window.tiles:
                 return 3, ConvMaxPool2d(conv=conv, pool=pool)
@@ -59,8 +59,8 @@ class NumpyKernels(Kernels):
                 return "pooled before rectified"
         return ""
 
-    def _computes_as_here(self) -> bool:
-        """Whether a subclass, such as somebody's plugin, has left convolution and pooling alone."""
+    def _inherits_operations(self) -> bool:
+        """Whether a subclass, such as a plugin's, leaves convolution and pooling unchanged."""
         operations = ("conv2d", "conv2d_backward", "max_pool2d", "max_pool2d_backward")
         return all(getattr(type(self), o) is getattr(NumpyKernels, o) for o in operations)
 
@@ -68,7 +68,7 @@ class NumpyKernels(Kernels):
     def limited(self, threads: int) -> Iterator[None]:
         """Large convolutions on `threads` threads, each of their matrix products on one.
 
-        BLAS's own threads wait for each other: a busy machine makes a product ten times slower.
+        BLAS's threads wait for each other: on a busy machine a product is ten times slower.
         """
         with super().limited(1), workers.limited(threads):
             yield

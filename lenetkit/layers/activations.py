@@ -1,4 +1,4 @@
-"""Activations: each is its function, its derivative and its docstring."""
+"""Activations: each states its function and derivative."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class LeakyReLU(Elementwise):
 class Sigmoid(Elementwise):
     """y = 1 / (1 + e^(−x)); dL/dx = dL/dy · y · (1 − y).
 
-    Computed as (1 + tanh(x/2)) / 2, which overflows for no x.
+    Computed as (1 + tanh(x/2)) / 2, which never overflows.
     """
 
     def function(self, x: Array, out: Array) -> Array:

@@ -1,7 +1,7 @@
 """The layer contract: describe and compute, own nothing.
 
-A layer is a frozen set of options. Its parameters, its state, its scratch memory and what its
-backward pass needs from the forward pass are all handed to it, so one layer object can serve many
+A layer is a frozen set of options. Parameters, state, scratch memory and what backward
+needs from forward are all handed to it, so one layer object can serve many
 networks, interleaved forward passes, and float32 and float64 alike. Shapes leave out the batch.
 """
 
@@ -65,7 +65,7 @@ class Layer(Configurable):
     group: ClassVar[str] = "lenetkit.layers"
     kind: ClassVar[str] = "layer"
     trial_shapes: ClassVar[tuple[Shape, ...]] = ()
-    """Input shapes to check the layer with, where it takes neither any image nor any row."""
+    """Input shapes to check the layer with, if it does not accept every image or every row."""
 
     def inferred(self, in_shape: Shape) -> dict[str, int]:
         """The options that the input shape determines, such as `in_channels`.
@@ -76,7 +76,7 @@ class Layer(Configurable):
 
     @abstractmethod
     def output_shape(self, in_shape: Shape) -> Shape:
-        """The shape that comes out. Raises ShapeError for a shape that cannot come in."""
+        """The output shape. Raises ShapeError for an input shape that the layer cannot accept."""
 
     def param_specs(self, in_shape: Shape) -> dict[str, ParamSpec]:
         """The trained parameters by name (`weight`, `bias`, …)."""
@@ -102,7 +102,7 @@ class Layer(Configurable):
 
 
 class SecondOrderLayer(Layer):
-    """A layer that also hands on second derivatives, for optimizers that ask for them."""
+    """A layer that also propagates second derivatives, for optimizers that need them."""
 
     @abstractmethod
     def second_backward(

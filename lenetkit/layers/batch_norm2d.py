@@ -39,11 +39,10 @@ class BatchNorm2d(Layer):
         return expect_image(in_shape)
 
     def param_specs(self, in_shape: Shape) -> dict[str, ParamSpec]:
+        if not self.affine:
+            return {}
         C = (in_shape[0],)
-        specs = {}
-        if self.affine:
-            specs = {"weight": ParamSpec(C, Constant(value=1.0)), "bias": ParamSpec(C, Zeros())}
-        return specs
+        return {"weight": ParamSpec(C, Constant(value=1.0)), "bias": ParamSpec(C, Zeros())}
 
     def state_specs(self, in_shape: Shape) -> dict[str, ParamSpec]:
         C = (in_shape[0],)
@@ -69,9 +68,7 @@ class BatchNorm2d(Layer):
         y = normal * _by_channel(params["weight"]) + _by_channel(params["bias"])
         return y, (normal, scale)
 
-    def backward(
-        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
-    ) -> Array | None:
+    def backward(self, params: Params, saved: Any, dy: Array, grads: Params, call: Call) -> Array:
         normal, scale = saved
         d_weight = (dy * normal).sum(axis=_AXES)
         d_bias = dy.sum(axis=_AXES)
@@ -90,10 +87,10 @@ _AXES = (0, 2, 3)
 
 
 def _values_a_channel(x: Array, call: Call) -> int:
-    """How many values of each channel the whole batch has."""
+    """Values per channel in the whole batch."""
     return call.batch.size(len(x)) * math.prod(x.shape[2:])
 
 
 def _by_channel(values: Array) -> Array:
-    """(C,) as (C, 1, 1), to meet (N, C, H, W)."""
+    """(C,) as (C, 1, 1), to broadcast with (N, C, H, W)."""
     return values[:, None, None]

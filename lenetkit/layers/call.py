@@ -1,4 +1,4 @@
-"""What a layer is handed for one pass."""
+"""What a layer receives for one pass."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from lenetkit.operations.base import Operations
 
 
 class Batch:
-    """The batch that the images of a pass belong to: here they are all of it.
+    """The batch that the images of a pass belong to; here, all of it.
 
-    Training that is split over processes hands layers another one, so that what they draw and what
-    they sum is the same as in one process.
+    Training split over processes passes another one, so that draws and sums are the same as in one
+    process.
     """
 
     rows: slice = slice(None)
-    """Which images of the whole batch these are."""
+    """The images' place in the whole batch."""
 
     def size(self, images: int) -> int:
-        """The number of images in the whole batch, where this pass has `images`."""
+        """The number of images in the whole batch, if this pass has `images`."""
         return images
 
     def sum(self, values: Array) -> Array:
-        """The sum over the whole batch of what was summed over the images of this pass.
+        """A sum over the images of this pass, extended to the whole batch.
 
-        A layer that couples images, such as batch normalization, takes all its sums through here.
+        Layers that couple images, such as batch normalization, pass all their sums through here.
         """
         return values
 
@@ -51,19 +51,19 @@ class Call:
     """The untrained state that `Layer.state_specs` names. Forward may write to it in training."""
     batch: Batch = field(default_factory=Batch)
     rng_key: tuple[int, ...] = (0,)
-    """What the pass's randomness is determined by."""
+    """The seed of the pass's random draws."""
     _rng: np.random.Generator | None = field(default=None, repr=False)
     _buffers: dict[tuple[str, Any], Array] = field(default_factory=dict, repr=False)
 
     def begin(self) -> None:
-        """Start a pass: its draws are those of every pass with the same key."""
+        """Start a pass: passes with the same key draw the same numbers."""
         self._rng = None
 
     @property
     def rng(self) -> np.random.Generator:
-        """The generator for the random draws of this pass; each draw moves it on.
+        """The generator for the random draws of this pass.
 
-        Backward starts it again, so that it may draw what forward drew instead of keeping it.
+        Backward restarts it, so that it can repeat forward's draws instead of keeping them.
         """
         if self._rng is None:
             self._rng = np.random.default_rng(self.rng_key)
@@ -79,11 +79,11 @@ class Call:
 
     @property
     def scratch_bytes(self) -> int:
-        """How much scratch memory has been asked for so far, in bytes."""
+        """The size of all scratch memory so far."""
         return sum(buffer.nbytes for buffer in self._buffers.values())
 
     def scratch(self, name: str, shape: Shape, dtype: Any) -> Array:
-        """An uninitialized array, the same memory each time the name is asked for again."""
+        """An uninitialized array; the same name and dtype reuse the same memory."""
         size = math.prod(shape)
         key = (name, np.dtype(dtype))
         buffer = self._buffers.get(key)

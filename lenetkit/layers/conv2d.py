@@ -17,7 +17,7 @@ from lenetkit.options import option
 
 @dataclass(frozen=True, kw_only=True)
 class Conv2d(SecondOrderLayer):
-    """2-D convolution (a cross-correlation, as everywhere in this field).
+    """2-D convolution (a cross-correlation, as usual in deep learning).
 
     y[n, o, i, j] = bias[o] + Σ_{c,u,v} weight[o, c, u, v] · x[n, c, i·s + u·d − p, j·s + v·d − p]
     with s the stride, d the dilation, p the padding; x is 0 outside the image.
@@ -25,16 +25,15 @@ class Conv2d(SecondOrderLayer):
     Input shape: (N, C, H, W). Output shape: (N, out_channels, OH, OW) with
     OH = ⌊(H + 2·padding − dilation·(kernel_size − 1) − 1) / stride⌋ + 1, and likewise OW.
     Parameters: weight (out_channels, C / groups, kh, kw), bias (out_channels,).
-    Raises ShapeError when the kernel is larger than the padded input or `groups` does not divide C.
+    Raises ShapeError if the kernel is larger than the padded input or `groups` does not divide C.
     Source: LeCun et al. 1998, section II.A.
 
-    Kernel sets may run it fused with the ReLU and the pooling that follow, as NumPy's does in
-    `kernels/fused.py` (`ConvMaxPool2d`): in a network such as LeNet-5 `forward` here is then
-    never called. `Kernels.fuse` decides; `network.workspace(training=True, fused=False)` runs every
-    layer alone.
+    Kernel sets may fuse it with the ReLU and the pooling that follow (`Kernels.fuse`), as NumPy's
+    does in `kernels/fused.py`: in LeNet-5 `forward` here is then never called.
+    `network.workspace(training=True, fused=False)` runs every layer separately.
     """
 
-    out_channels: int = option(minimum=1, doc="Feature maps that come out.")
+    out_channels: int = option(minimum=1, doc="Output feature maps.")
     kernel_size: int | Pair = option(minimum=1, doc="Window size in pixels: one number or [h, w].")
     stride: int | Pair = option(1, minimum=1, doc="Pixels from one window to the next.")
     padding: int | Pair = option(0, minimum=0, doc="Rows and columns of zeros added on each side.")
@@ -45,7 +44,7 @@ class Conv2d(SecondOrderLayer):
         None, doc="Initial weights; default: the spec's `init`."
     )
     bias_init: Initializer = option(Zeros(), doc="Initial biases.")
-    in_channels: int | None = option(None, minimum=1, doc="Feature maps that come in (inferred).")
+    in_channels: int | None = option(None, minimum=1, doc="Input feature maps (inferred).")
 
     def validate(self) -> None:
         if self.out_channels % self.groups:
@@ -109,7 +108,7 @@ class Conv2d(SecondOrderLayer):
             inner, squares, d2y, d2grads["weight"], d2grads.get("bias"), True, scratch
         )
         if d2x is None:
-            raise RuntimeError("the kernels gave no input gradient")
+            raise RuntimeError("the kernels returned no input gradient")
         return d2x
 
     @property

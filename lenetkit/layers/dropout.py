@@ -21,7 +21,7 @@ class Dropout(Layer):
     scaled in training ("inverted") so that inference needs no change.
     """
 
-    p: float = option(0.5, minimum=0, below=1, doc="Probability of a value to be dropped.")
+    p: float = option(0.5, minimum=0, below=1, doc="Probability that a value is dropped.")
 
     def output_shape(self, in_shape: Shape) -> Shape:
         return in_shape
@@ -33,8 +33,5 @@ class Dropout(Layer):
         mask = np.multiply(kept, x.dtype.type(1 / (1 - self.p)), dtype=x.dtype)
         return x * mask, mask
 
-    def backward(
-        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
-    ) -> Array | None:
-        mask = saved
-        return dy if mask is None else np.multiply(dy, mask, out=dy)
+    def backward(self, params: Params, saved: Any, dy: Array, grads: Params, call: Call) -> Array:
+        return dy if saved is None else np.multiply(dy, saved, out=dy)

@@ -24,14 +24,10 @@ class Flatten(SecondOrderLayer):
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
         return x.reshape(len(x), math.prod(x.shape[1:])), x.shape
 
-    def backward(
-        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
-    ) -> Array | None:
-        in_shape = saved
-        return dy.reshape(in_shape)
+    def backward(self, params: Params, saved: Any, dy: Array, grads: Params, call: Call) -> Array:
+        return dy.reshape(saved)
 
     def second_backward(
         self, params: Params, saved: Any, d2y: Array, d2grads: Params, call: Call
     ) -> Array:
-        in_shape = saved
-        return d2y.reshape(in_shape)
+        return d2y.reshape(saved)

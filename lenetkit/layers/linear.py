@@ -17,20 +17,20 @@ from lenetkit.options import option
 
 @dataclass(frozen=True, kw_only=True)
 class Linear(SecondOrderLayer):
-    """y = x · weightᵀ + bias, for x flattened to one row an image in the order C, H, W.
+    """y = x · weightᵀ + bias, for x flattened to one row per image in the order C, H, W.
 
     Input shape: (N, …). Output shape: (N, out_features).
     Parameters: weight (out_features, in_features), bias (out_features,).
     Backward: dW = dyᵀ · x, db = Σ_n dy, dx = dy · weight, in the input's shape.
     """
 
-    out_features: int = option(minimum=1, doc="Values that come out.")
+    out_features: int = option(minimum=1, doc="Output values.")
     bias: bool = option(True, doc="Whether to add a bias.")
     weight_init: Initializer | None = option(
         None, doc="Initial weights; default: the spec's `init`."
     )
     bias_init: Initializer = option(Zeros(), doc="Initial biases.")
-    in_features: int | None = option(None, minimum=1, doc="Values that come in (inferred).")
+    in_features: int | None = option(None, minimum=1, doc="Input values (inferred).")
 
     def inferred(self, in_shape: Shape) -> dict[str, int]:
         return {"in_features": math.prod(in_shape)}
@@ -46,10 +46,7 @@ class Linear(SecondOrderLayer):
 
     def cost(self, in_shape: Shape) -> Cost:
         fan_in = math.prod(in_shape)
-        return Cost(
-            macs=self.out_features * fan_in,
-            connections=self.out_features * (fan_in + self.bias),
-        )
+        return Cost(self.out_features * fan_in, self.out_features * (fan_in + self.bias))
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
         flat = x.reshape(len(x), math.prod(x.shape[1:]))
@@ -63,7 +60,7 @@ class Linear(SecondOrderLayer):
         self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
     ) -> Array | None:
         flat, in_shape = saved
-        outer = np.multiply if len(dy) == 1 else np.matmul  # which is slow for one image
+        outer = np.multiply if len(dy) == 1 else np.matmul  # matmul is slow for one image
         outer(dy.T, flat, out=grads["weight"])
         if self.bias:
             dy.sum(axis=0, out=grads["bias"])

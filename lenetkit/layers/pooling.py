@@ -1,4 +1,4 @@
-"""Pooling: the largest or the mean of each window. Windows may overlap."""
+"""Pooling: the maximum or the mean of each window. Windows may overlap."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lenetkit.options import option
 
 @dataclass(frozen=True, kw_only=True)
 class _Pool2d(Layer):
-    """What both poolings share: the window and the shapes."""
+    """The window and the shapes, which both poolings share."""
 
     kernel_size: int | Pair = option(minimum=1, doc="Window size in pixels: one number or [h, w].")
     stride: int | Pair | None = option(
@@ -60,15 +60,13 @@ class MaxPool2d(_Pool2d):
     Input shape: (N, C, H, W). Output shape: (N, C, OH, OW) with
     OH = ⌊(H + 2·padding − kernel_size) / stride⌋ + 1, and likewise OW. Padding never wins.
     Backward: each gradient goes to the first largest value of its window; where windows overlap,
-    gradients add. Raises ShapeError when the window is larger than the padded input.
+    gradients add. Raises ShapeError if the window is larger than the padded input.
     """
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
         return call.operations.max_pool2d(x, self.window, call.scratch)
 
-    def backward(
-        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
-    ) -> Array | None:
+    def backward(self, params: Params, saved: Any, dy: Array, grads: Params, call: Call) -> Array:
         return call.operations.max_pool2d_backward(saved, dy, call.scratch)
 
 
@@ -78,7 +76,7 @@ class AvgPool2d(_Pool2d, SecondOrderLayer):
 
     Input shape: (N, C, H, W). Output shape: (N, C, OH, OW) as for `max_pool2d`.
     Backward: each gradient is spread evenly over its window; where windows overlap, gradients add.
-    Raises ShapeError when the window is larger than the padded input.
+    Raises ShapeError if the window is larger than the padded input.
     Source: LeCun et al. 1998, section II.B, without the trainable coefficient and bias.
     """
 
@@ -88,9 +86,7 @@ class AvgPool2d(_Pool2d, SecondOrderLayer):
         y, inner = call.operations.avg_pool2d(x, self.window, self.count_include_pad, call.scratch)
         return y, (inner, x.shape[2:])
 
-    def backward(
-        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
-    ) -> Array | None:
+    def backward(self, params: Params, saved: Any, dy: Array, grads: Params, call: Call) -> Array:
         inner, _ = saved
         return call.operations.avg_pool2d_backward(inner, dy, call.scratch)
 
@@ -99,13 +95,13 @@ class AvgPool2d(_Pool2d, SecondOrderLayer):
     ) -> Array:
         inner, size = saved
         pixels: Any = math.prod(self.window.kernel)
-        if not self.count_include_pad:  # then those inside the image, window by window
+        if not self.count_include_pad:  # only those inside the image, window by window
             ones = np.ones((1, 1, *size), d2y.dtype)
             pixels = pixels * call.operations.avg_pool2d(ones, self.window, True, _fresh)[0]
-        d2y /= pixels  # backward does so once; the square wants it twice
+        d2y /= pixels  # backward divides once; the square needs it twice
         return call.operations.avg_pool2d_backward(inner, d2y, call.scratch)
 
 
 def _fresh(name: str, shape: Shape, dtype: Any) -> Array:
-    """Memory of its own, where scratch is still in use."""
+    """New memory, for when scratch is still in use."""
     return np.empty(shape, dtype)

@@ -27,7 +27,7 @@ FORMAT = "1"
 
 
 def save(path: Path, network: Network, metadata: Mapping[str, str]) -> None:
-    """Write a model file; `metadata` holds what is known of data and training."""
+    """Write a model file; `metadata` describes data and training."""
     texts = {**describe(network.plan), **metadata}
     tensorfile.write(path, network.tensors(), texts)
 
@@ -67,21 +67,20 @@ def read_plan(path: Path, metadata: Mapping[str, str], overrides: Sequence[Overr
 def fill(network: Network, tensors: Tensors, path: Path) -> None:
     """Copy weights into the network. Raises ModelFileError with everything that does not fit."""
     wrong = mismatches(network.plan, network.dtype, tensors)
-    if wrong:
-        raise ModelFileError("\n".join([f"{path}: does not fit the network:", *wrong]))
+    expect_none(wrong, f"{path}: does not fit the network")
     for name, view in network.tensors().items():
         view[...] = tensors[name]
 
 
 def mismatches(plan: Plan, dtype: np.dtype[Any], tensors: Tensors) -> list[str]:
-    """What keeps the tensors from being the network's: one line each, empty where all fit."""
+    """Why the tensors do not fit the network, a line each; empty if they fit."""
     own = {f"{p.name}.{name}": spec.shape for p in plan.layers for name, spec in p.tensors.items()}
     missing = [name for name in own if name not in tensors]
     wrong = [f"  {name}: missing" for name in missing]
     for name, values in tensors.items():
         if name not in own:
             near = nearest(name, missing)
-            meant = f"; was '{near}' meant?" if near else ""
+            meant = f"; did you mean '{near}'?" if near else ""
             wrong.append(f"  {show(name)}: not a parameter of this network{meant}")
             continue
         if values.shape != own[name]:
@@ -90,8 +89,14 @@ def mismatches(plan: Plan, dtype: np.dtype[Any], tensors: Tensors) -> list[str]:
         if values.dtype != dtype:
             wrong.append(f"  {name}: expected {dtype}, found {values.dtype}")
         if not _is_finite(values):
-            wrong.append(f"  {name}: holds values that are not finite")
+            wrong.append(f"  {name}: has non-finite values")
     return wrong
+
+
+def expect_none(wrong: Sequence[str], what: str) -> None:
+    """Raise ModelFileError, listing what is wrong, if anything is."""
+    if wrong:
+        raise ModelFileError("\n".join([f"{what}:", *wrong]))
 
 
 def _is_finite(values: NDArray[Any]) -> bool:
@@ -101,8 +106,8 @@ def _is_finite(values: NDArray[Any]) -> bool:
 def load_matching(network: Network, path: Path) -> tuple[list[str], list[str]]:
     """Start from a pre-trained model's weights where name and shape match.
 
-    Returns the names loaded and those left as they were. Raises ModelFileError where the file is
-    no model, nothing matches, or what matches holds values that are not finite.
+    Returns the names loaded and those left as they were. Raises ModelFileError if the file is
+    not a model, nothing matches, or what matches has non-finite values.
     """
     tensors, _ = tensorfile.read(in_run_folder(path))
     own = network.tensors()
@@ -112,13 +117,8 @@ def load_matching(network: Network, path: Path) -> tuple[list[str], list[str]]:
         raise ModelFileError(
             f"{path}: none of its weights match this network; it holds {shortened(there)}"
         )
-    wrong = [
-        f"  {name}: holds values that are not finite"
-        for name in same
-        if not _is_finite(tensors[name])
-    ]
-    if wrong:
-        raise ModelFileError("\n".join([f"{path}: cannot be started from:", *wrong]))
+    wrong = [f"  {name}: has non-finite values" for name in same if not _is_finite(tensors[name])]
+    expect_none(wrong, f"{path}: cannot be used as initial weights")
     for name in same:
         own[name][...] = tensors[name]
     return same, [name for name in own if name not in same]
@@ -127,7 +127,7 @@ def load_matching(network: Network, path: Path) -> tuple[list[str], list[str]]:
 def providers(plan: Plan, catalog: Catalog) -> dict[str, tuple[str, str]]:
     """Type → (distribution, version) of every type that the spec uses.
 
-    Where two distributions provide types of one name, in different groups, the second is written
+    If two distributions provide types of the same name in different groups, the second is written
     as `distribution:type`.
     """
     used: dict[str, tuple[str, str]] = {}

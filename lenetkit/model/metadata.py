@@ -1,4 +1,4 @@
-"""What a model file says beside its weights, and whether that can be believed."""
+"""The metadata of a model file, and its validation."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from lenetkit.training.data import TrainingData
 from lenetkit.values import show
 
 _ABSENT = object()
-_LARGEST_IMAGE = 1 << 28
-"""Values of one image from which on its shape is taken for a mistake."""
+_MAX_IMAGE_SIZE = 1 << 28
+"""An image with a larger side is taken for a mistake."""
 
 
 def provenance(data: TrainingData) -> dict[str, str]:
-    """What a model file tells of the data that a network learns from."""
+    """What a model file records of the training data."""
     samples = data.train
     return {
         "dataset": samples.dataset,
@@ -33,7 +33,7 @@ def provenance(data: TrainingData) -> dict[str, str]:
 
 
 def untrained(plan: Plan) -> dict[str, str]:
-    """What is known of images and classes before there is any data."""
+    """What is known of images and classes before training."""
     pipeline = Pipeline(plan.spec.data.options.transforms, plan.classes)
     shape = pipeline.input_shape(plan.spec.input) if len(plan.spec.input) == 3 else None
     return {
@@ -45,7 +45,7 @@ def untrained(plan: Plan) -> dict[str, str]:
 
 
 def image_problems(metadata: Mapping[str, str], plan: Plan) -> list[str]:
-    """What is wrong with what is said of images and classes: one line each."""
+    """What is wrong with the metadata on images and classes, a line each."""
     wrong = []
     shape, names = _json(metadata, "image_shape"), _json(metadata, "classes")
     if not _is_shape(shape):
@@ -84,19 +84,19 @@ def _json(metadata: Mapping[str, str], key: str) -> Any:
 
 
 def _shown(value: Any) -> str:
-    return "nothing that can be read" if value is _ABSENT else show(value)
+    return "nothing readable" if value is _ABSENT else show(value)
 
 
 def _is_shape(shape: Any) -> bool:
     return (
         isinstance(shape, list)
         and len(shape) == 3
-        and all(type(size) is int and 0 < size <= _LARGEST_IMAGE for size in shape)
+        and all(type(size) is int and 0 < size <= _MAX_IMAGE_SIZE for size in shape)
     )
 
 
 def _unfit(shape: tuple[int, ...], plan: Plan) -> list[str]:
-    """Whether images of that shape are what the network reads."""
+    """Why images of that shape do not fit the network, if they do not."""
     pipeline = Pipeline(plan.spec.data.options.transforms, plan.classes)
     try:
         arrives = pipeline.output_shape(shape)

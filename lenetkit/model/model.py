@@ -1,4 +1,4 @@
-"""A network with what it takes to use it."""
+"""A network with its classes, transforms and metadata."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from lenetkit.training.evaluation import BATCH, Evaluation, evaluate
 
 
 class Model(Network):
-    """A network that knows how images reach it and what its classes are called."""
+    """A network that knows its transforms and the names of its classes."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Model(Network):
     ) -> None:
         super().__init__(plan, seed=seed, dtype=dtype)
         self.metadata = dict(metadata or untrained(plan))
-        """What its file tells beside the weights; see `model.metadata`."""
+        """What its file records besides the weights; see `model.metadata`."""
 
     def learns_from(self, data: TrainingData) -> None:
         """Note the data set, its classes and its images, for `predict` and for the model file."""
@@ -57,7 +57,7 @@ class Model(Network):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """A name for each output, in order; outputs that no label named bear their number."""
+        """A name for each output, in order; outputs without a name get their number."""
         names = json.loads(self.metadata.get("classes", "[]"))[: self.plan.classes]
         return (*names, *map(str, range(len(names), self.plan.classes)))
 
@@ -75,7 +75,7 @@ class Model(Network):
     def probabilities(self, images: NDArray[Any]) -> NDArray[np.float32]:
         """Class probabilities (N, K) for images (N, H, W) or (N, C, H, W), as stored: 0 … 255.
 
-        Raises ValueError for images of another shape than the model was trained on, and for
+        Raises ValueError for images of a shape that the model was not trained on, and for
         floats from 0 to 1: the model scales pixels itself.
         """
         images = self._checked(images)
@@ -102,7 +102,7 @@ class Model(Network):
         return evaluate(self, samples, self.pipeline)
 
     def save(self, path: str | Path) -> None:
-        """Write a model file: weights, spec and what is known of data and training."""
+        """Write a model file: weights, spec and provenance."""
         file.save(Path(path), self, self.metadata)
 
     def _checked(self, images: NDArray[Any]) -> NDArray[Any]:
@@ -126,9 +126,9 @@ class Model(Network):
 def load(path: str | Path, *, kernels: str | None = None) -> Model:
     """The model in a file, or in a run folder. Runs no code from it.
 
-    `kernels` names another kernel set than the one that it was trained with. Raises ModelFileError
-    where the file is missing, damaged, of another format, or does not fit the spec inside it, and
-    PluginError where there is no such kernel set.
+    `kernels` replaces the kernel set that it was trained with. Raises ModelFileError if the file
+    is missing, damaged, of another format, or does not fit the spec inside it, and PluginError if
+    there is no such kernel set.
     """
     overrides = []
     if kernels is not None:
@@ -141,8 +141,7 @@ def load(path: str | Path, *, kernels: str | None = None) -> Model:
         raise ModelFileError(f"{path}: is the checkpoint of a run; expected its model, {meant}")
     plan = file.read_plan(path, metadata, overrides)
     wrong = file.mismatches(plan, np.dtype(np.float32), tensors) + image_problems(metadata, plan)
-    if wrong:
-        raise ModelFileError("\n".join([f"{path}: does not fit the spec inside it:", *wrong]))
-    model = Model(plan, metadata=metadata)  # no sooner: a spec may claim what no file holds
+    file.expect_none(wrong, f"{path}: does not fit the spec inside it")
+    model = Model(plan, metadata=metadata)  # only now: specs may claim any size
     file.fill(model, tensors, path)
     return model

@@ -1,3 +1,3 @@
-"""From a spec to memory: `plan` works out shapes and costs without arrays, `network` allocates
-them and runs the passes, `stage` is one layer with all that a pass hands it.
+"""From a spec to memory: `plan` computes shapes and costs without arrays, `network` allocates
+memory and runs the passes, `stage` runs one layer.
 """

@@ -1,7 +1,7 @@
 """The network: memory for a plan, and the passes through its layers.
 
-All trainable parameters lie in one flat vector and their gradients in another; each layer sees
-named views of them. Untrained state (running means) lies apart.
+All trainable parameters are one flat vector and their gradients another; each layer sees named
+views of them. Untrained state (running means) is separate.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lenetkit.network.stage import Stage
 
 
 class Workspace:
-    """The stages of a pass, with scratch memory and saved state for one stream of batches.
+    """The stages of a pass, with scratch memory and saved values for one stream of batches.
 
     Training and evaluation each have their own, so that neither overwrites the other's.
     """
@@ -39,11 +39,11 @@ class Workspace:
 
 
 MAX_VALUES = 1 << 30
-"""Values in one array; a spec that asks for more is taken for a mistake. 4 GiB in float32."""
+"""Most values in one array; more is taken for a mistake in the spec. 4 GiB in float32."""
 
 
 class Network:
-    """A plan with memory. `params` and `grads` are flat; `tensors()` names every piece."""
+    """A plan with memory. `params` and `grads` are flat; `tensors()` are named views."""
 
     def __init__(self, plan: Plan, *, seed: int = 0, dtype: Any = np.float32) -> None:
         _check_sizes(plan)
@@ -61,7 +61,7 @@ class Network:
         self.initialize(seed)
 
     def _split(self, vector: Array) -> list[Views]:
-        """A flat vector as named views of the parameters, for each layer."""
+        """A flat vector as named views, a mapping per layer."""
         ends = list(
             itertools.accumulate(
                 math.prod(s.shape) for layer in self.plan.layers for s in layer.params.values()
@@ -76,8 +76,8 @@ class Network:
     def initialize(self, seed: int) -> None:
         """Set every parameter to its initial value.
 
-        Each draws from a generator seeded by (seed, its name), so that a layer added to a spec
-        does not change how the others start.
+        Each draws from a generator seeded by (seed, its name), so that adding a layer to a spec
+        does not change the others.
         """
         views = self.tensors()
         for layer in self.plan.layers:
@@ -88,9 +88,9 @@ class Network:
                 views[path][...] = init.sample(rng, spec.shape, *spec.fans())
 
     def workspace(self, *, training: bool, fused: bool = True) -> Workspace:
-        """Memory for passes of one kind.
+        """Memory for training or inference passes.
 
-        The kernels may run neighbouring layers as one, unless `fused` is False.
+        The kernels may fuse neighbouring layers, unless `fused` is False.
         """
         return Workspace(self, training=training, fused=fused)
 
@@ -101,7 +101,7 @@ class Network:
         return x
 
     def backward(self, dy: Array, workspace: Workspace) -> None:
-        """Write dL/dparams into `grads`, for the workspace's last forward."""
+        """Write dL/dparams to `grads`, for the workspace's last forward."""
         for stage in reversed(workspace.stages):
             dy = stage.backward(dy, stage.grads)
 
@@ -144,7 +144,7 @@ class Network:
 
 
 def _stages(network: Network, training: bool, fused: bool) -> Iterator[Stage]:
-    """What runs, in order. Raises PluginError where the kernels fuse what does not go together."""
+    """The stages, in order. Raises PluginError for an invalid fusion."""
     kernels, planned = network.plan.spec.kernels, network.plan.layers
     first = 0
     while first < len(planned):
@@ -180,7 +180,7 @@ def _stages(network: Network, training: bool, fused: bool) -> Iterator[Stage]:
 
 
 def _check_sizes(plan: Plan) -> None:
-    """Raise ShapeError for a network whose arrays no memory holds."""
+    """Raise ShapeError for arrays that are too large."""
     for layer in plan.layers:
         shapes = {"output": layer.out_shape}
         shapes |= {name: spec.shape for name, spec in layer.tensors.items()}

@@ -1,4 +1,4 @@
-"""The plan: every layer's shapes, parameters and cost, worked out without any array."""
+"""The plan: every layer's shapes, parameters and cost, computed without arrays."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from lenetkit.spec.sections import ModelSpec, NamedLayer, bind_model
 
 @dataclass(frozen=True)
 class LayerPlan:
-    """One layer with its shapes (batch excluded), parameters and cost an image."""
+    """One layer with its shapes (batch excluded), parameters and cost per image."""
 
     name: str
     layer: Layer
@@ -43,26 +43,26 @@ class LayerPlan:
         return {**self.params, **self.state}
 
     def count(self, *, trainable_only: bool = False) -> int:
-        """The number of parameters, untrained state included unless told otherwise."""
+        """The number of parameters, with untrained state unless `trainable_only`."""
         specs = self.params if trainable_only else self.tensors
         return sum(math.prod(spec.shape) for spec in specs.values())
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A checked spec with its layers worked out."""
+    """A checked spec with its layers' shapes and costs."""
 
     spec: ModelSpec
     layers: tuple[LayerPlan, ...]
 
     @property
     def out_shape(self) -> Shape:
-        """The shape that leaves the last layer."""
+        """The output shape of the last layer."""
         return self.layers[-1].out_shape
 
     @property
     def classes(self) -> int:
-        """How many classes the network tells apart: the values that leave the last layer."""
+        """The number of classes: the outputs of the last layer."""
         return self.out_shape[0]
 
     @property
@@ -83,10 +83,7 @@ class Plan:
 
 
 def load_plan(source: str | Path, overrides: Sequence[Override] = ()) -> Plan:
-    """Read, check and work out a spec file or shipped spec.
-
-    Raises SpecError with every mistake that it has.
-    """
+    """The plan of a spec file or shipped spec. Raises SpecError with every mistake in it."""
     return plan_tree(read_tree(source, overrides), installed())
 
 
@@ -96,7 +93,7 @@ def plan_text(text: str, name: str, overrides: Sequence[Override] = ()) -> Plan:
 
 
 def plan_tree(tree: Tree, catalog: Catalog) -> Plan:
-    """The plan of a spec's nodes. Raises SpecError with every mistake that it has."""
+    """The plan of a spec's nodes. Raises SpecError with every mistake in it."""
     binder = Binder(catalog)
     draft = bind_model(tree.root, binder)
     noted = {problem.where for problem in tree.problems}
@@ -116,9 +113,9 @@ def plan_tree(tree: Tree, catalog: Catalog) -> Plan:
 
 
 def expect_second_order(plan: Plan, root: MapNode | None = None) -> None:
-    """Raise SpecError where a layer or the loss has no second derivatives.
+    """Raise SpecError if a layer or the loss has no second derivatives.
 
-    `root`, the nodes of the spec, gives the place of the loss.
+    `root`, the nodes of the spec, gives the position of the loss.
     """
     optimizer = type(plan.spec.train.optimizer).__name__
 
@@ -143,9 +140,9 @@ def expect_second_order(plan: Plan, root: MapNode | None = None) -> None:
 def plan_layers(
     in_shape: Shape, layers: Sequence[NamedLayer], catalog: Catalog, *, complete: bool = True
 ) -> tuple[tuple[LayerPlan, ...], list[Problem]]:
-    """Follow the shape through the layers, as far as it gets, and note what does not fit.
+    """Propagate the shape through the layers as far as possible, and collect the problems.
 
-    Unless they are `complete`, more layers follow, and the last shape may be any.
+    Unless they are `complete`, more layers follow, and the last shape is not checked.
     """
     planned: list[LayerPlan] = []
     problems: list[Problem] = []
@@ -165,28 +162,17 @@ def plan_layers(
                 params, state = layer.param_specs(shape), layer.state_specs(shape)
                 cost = layer.cost(shape)
         except ShapeError as error:
-            history = _history(in_shape, planned)
-            message = f"{error}\n    shapes before it: {history}"
+            message = f"{error}\n    shapes before it: {_history(in_shape, planned)}"
             problems.append(named.mark.problem(path, message))
             break
         planned.append(
-            LayerPlan(
-                name=named.name,
-                layer=layer,
-                type=type_name,
-                provider=provider,
-                in_shape=shape,
-                out_shape=out,
-                params=params,
-                state=state,
-                cost=cost,
-            )
+            LayerPlan(named.name, layer, type_name, provider, shape, out, params, state, cost)
         )
         shape = out
     else:
         if complete and len(shape) != 1 and not problems:
             message = (
-                f"the last layer gives {shape_text(shape)}; expected one value a class: "
+                f"the last layer gives {shape_text(shape)}; expected one value per class: "
                 "end with a linear layer, or with flatten"
             )
             problems.append(layers[-1].mark.problem(f"layers.{layers[-1].name}", message))
@@ -194,7 +180,7 @@ def plan_layers(
 
 
 def _with_inferred(layer: Layer, in_shape: Shape) -> tuple[Layer, dict[str, str]]:
-    """The layer with inferred options filled in, and those that were written otherwise."""
+    """The layer with inferred options filled in, and messages on those that contradict them."""
     wrong = {}
     for name, inferred in layer.inferred(in_shape).items():
         written = getattr(layer, name)
@@ -202,8 +188,8 @@ def _with_inferred(layer: Layer, in_shape: Shape) -> tuple[Layer, dict[str, str]
             layer = replace(layer, **{name: inferred})
         elif written != inferred:
             wrong[name] = (
-                f"expected {inferred}, because {shape_text(in_shape)} comes in, "
-                f"found {written}; mend it or leave it out"
+                f"expected {inferred}, as the input is {shape_text(in_shape)}, "
+                f"found {written}; fix it or leave it out"
             )
     return layer, wrong
 
@@ -218,7 +204,7 @@ def _checked(out: Any, culprit: str) -> Shape:
 
 
 def _is_size(value: Any) -> bool:
-    """Whether it is a whole number above 0, NumPy's included."""
+    """Whether it is an integer above 0, NumPy's included."""
     return isinstance(value, SupportsIndex) and not isinstance(value, bool) and int(value) > 0
 
 

@@ -1,4 +1,4 @@
-"""One stage of a pass: a layer with everything it is handed, held to its contract."""
+"""One stage of a pass: a layer with its memory, held to its contract."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from lenetkit.registry.catalog import installed
 
 @dataclass(eq=False)
 class Stage:
-    """One layer of a workspace, or a fused one, with everything it is handed.
+    """One layer of a workspace, possibly fused, with its parameters, gradients and call.
 
-    It stands for `count` layers of the plan, starting at `first`. Whatever a plugin raises in its
-    passes, and results that do not have the planned shape, are PluginErrors that name it.
+    It runs `count` layers of the plan, starting at `first`. What a plugin raises in a pass, and
+    results that do not have the planned shape, become PluginErrors that name it.
     """
 
     layer: Layer
     first: int
     count: int
     name: str
-    """`pool1`; of fused layers `conv1+relu1+pool1`."""
+    """`pool1`, or for fused layers `conv1+relu1+pool1`."""
     in_shape: Shape
     out_shape: Shape
     params: Params
     grads: Params
     call: Call
     kernels: Kernels
-    """Blamed with the layer: they may have fused it, and compute for it."""
+    """They may be to blame too: they fused the layer, or compute for it."""
     saved: Any = None
-    """What the last forward pass left for backward."""
+    """What the last forward saved for backward."""
 
     def __post_init__(self) -> None:
         self._authors: tuple[Configurable, ...] = (self.layer, self.kernels)
@@ -55,9 +55,9 @@ class Stage:
         return y
 
     def backward(self, dy: Array, grads: Params) -> Array:
-        """Write the parameters' gradients into `grads`; returns that of the input (N, *in_shape).
+        """Write the parameters' gradients to `grads`; returns the input's (N, *in_shape).
 
-        A network's first layer may give None in its place: nobody asks for it.
+        The first layer may return None: nobody needs it.
         """
         try:
             self.call.begin()
@@ -70,7 +70,7 @@ class Stage:
         return dx  # type: ignore[return-value]
 
     def second_backward(self, d2y: Array, d2_params: Params) -> Array:
-        """As `backward`, for second derivatives. Raises TypeError where the layer has none."""
+        """As `backward`, for second derivatives. Raises TypeError if the layer has none."""
         if not isinstance(self.layer, SecondOrderLayer):
             kind = type(self.layer).__name__
             raise TypeError(f"layers.{self.name}: {kind} has no second_backward")

@@ -1,7 +1,7 @@
-"""The band matrix of a convolution: its weights, once for each output of a block.
+"""The band matrix of a convolution: its weights, repeated for each output of a block.
 
-(groups, width·maps, inner): a row for each value that a block gives, a column for each value that
-it reads, and a last one for the bias; zero where a pixel lies outside an output's window.
+(groups, width·maps, inner): a row for each value that a block computes, a column for each value
+that it reads, and a last one for the bias; zero where a pixel is outside an output's window.
 """
 
 from __future__ import annotations

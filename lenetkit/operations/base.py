@@ -1,7 +1,7 @@
 """The operations that layers call: convolution and pooling over images.
 
-Arrays are (N, C, H, W) to every caller; the memory order behind that shape is the implementation's
-business.
+Arrays are (N, C, H, W) to every caller; the memory order behind that shape is up to the
+implementation.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Window:
     def output_size(self, height: int, width: int) -> Pair:
         """⌊(size + 2·padding − extent) / stride⌋ + 1, vertically and horizontally.
 
-        Raises ShapeError where not one window fits.
+        Raises ShapeError if no window fits.
         """
         padded, extent = self.padded(height, width), self.extent
         if extent[0] > padded[0] or extent[1] > padded[1]:
@@ -68,7 +68,7 @@ class Window:
 
 
 class Operations(ABC):
-    """What a layer may ask for instead of computing it itself.
+    """The operations that layers call.
 
     Each forward returns its result and what its backward needs. `scratch` hands out memory that
     stays valid until the same layer's next forward. No operation writes to its input; a backward
@@ -98,7 +98,7 @@ class Operations(ABC):
         needs_input_grad: bool,
         scratch: Scratch,
     ) -> Array | None:
-        """Write dL/dweight and, if there was a bias, dL/dbias; return dL/dx where it is needed."""
+        """Write dL/dweight and, if there was a bias, dL/dbias; return dL/dx if it is needed."""
 
     @abstractmethod
     def max_pool2d(self, x: Array, window: Window, scratch: Scratch) -> tuple[Array, Any]:

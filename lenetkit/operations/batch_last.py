@@ -1,10 +1,10 @@
-"""Products over blocks of neighbouring outputs, for few channels: the batch lies innermost.
+"""Products over blocks of neighbouring outputs, for few channels: the batch is the innermost axis.
 
-The plain way, im2col (Chellapilla et al. 2006), copies the window of every output pixel and
+The usual method, im2col (Chellapilla et al. 2006), copies the window of every output pixel and
 multiplies it by the weights, (O × kh·kw·C) · (kh·kw·C × N). With few maps, as in LeNet-5, that
-copies much and multiplies by a matrix too flat to be fast. Here `width` neighbouring outputs of a
+copies a lot and multiplies by a matrix too flat to be fast. Here `width` neighbouring outputs of a
 row share one block of input pixels, `span` wide, and the weights become a band matrix
-(width·O × kh·span·C), zero where a pixel lies outside an output's window: more arithmetic, less
+(width·O × kh·span·C), zero where a pixel is outside an output's window: more arithmetic, less
 copying, better shapes. A width of 1 is im2col.
 """
 
@@ -44,7 +44,7 @@ class BatchLast(Products):
         d_band += _weight_gradient(patches, d_products, scratch)
         if dx is not None:
             depth = self.blocks.depth
-            d_patches = patches[:, :, :, :depth]  # their own values are used up
+            d_patches = patches[:, :, :, :depth]  # their values are no longer needed
             multiply(self.band[:, :, :depth].swapaxes(1, 2), d_products, d_patches)
             _scatter(d_patches, dx, self.blocks)
 
@@ -52,7 +52,7 @@ class BatchLast(Products):
 def _weight_gradient(patches: Array, d_products: Array, scratch: Scratch) -> Array:
     """Σ over all blocks of d_product · patchᵀ, (groups, width·maps, inner)."""
     G, rows, across, inner, N = patches.shape
-    if d_products.shape[3] > N:  # a product a block would give more values than it takes
+    if d_products.shape[3] > N:  # a product per block would write more values than it reads
         return _flat(d_products).swapaxes(1, 2) @ _flat(patches)
     split = in_pieces(d_products, inner * N)
     transposed = split.swapaxes(-1, -2)
@@ -92,7 +92,7 @@ def _gather(padded: Array, blocks: Blocks, strip: slice, scratch: Scratch) -> Ar
 
 
 def _scatter(d_patches: Array, dx: Array, blocks: Blocks) -> None:
-    """Add each block's gradient where its input was read; blocks overlap, so it must add.
+    """Add each block's gradient where its input was read; blocks overlap.
 
     `dx` begins with the first row that the blocks read.
     """
@@ -111,7 +111,7 @@ def _scatter(d_patches: Array, dx: Array, blocks: Blocks) -> None:
 def multiply(matrices: Array, patches: Array, out: Array) -> None:
     """out[g, r, b] = matrices[g] · patches[g, r, b] for every block."""
     inner, N = patches.shape[-2:]
-    if N == 1:  # one product over all blocks, instead of one a block
+    if N == 1:  # one product over all blocks, instead of one per block
         out[...] = (_flat(patches) @ matrices.swapaxes(1, 2)).reshape(out.shape)
     else:
         split = in_pieces(matrices, inner * N)[:, None, None]

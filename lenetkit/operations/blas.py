@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 MAX_THREADS = max(os.cpu_count() or 1, 2)
-"""More threads than there are processors only wait for each other."""
+"""More threads than processors only wait for each other."""
 _WORTH_SHARING = 5_000_000
-"""Multiply-adds an image from which on a second thread saves more than it costs to wake it."""
+"""Multiply-adds per image from which a second thread saves more than waking it costs."""
 
 
 def best_threads(macs: int) -> int:
     """One for small networks such as LeNet-5, whose products are too short to share; else all.
 
-    `macs`: multiply-adds of one image.
+    `macs`: multiply-adds per image.
     """
     return 1 if macs < _WORTH_SHARING else os.cpu_count() or 1
 
@@ -30,7 +30,7 @@ def limited(threads: int) -> Iterator[None]:
 
 
 def threads() -> int:
-    """How many threads matrix products use here and now."""
+    """How many threads matrix products currently use."""
     import threadpoolctl
 
     pools = [p["num_threads"] for p in threadpoolctl.threadpool_info() if p["user_api"] == "blas"]

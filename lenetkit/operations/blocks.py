@@ -1,4 +1,4 @@
-"""How a convolution is cut: into blocks for products, strips for a cache, parts for threads."""
+"""Tiling of a convolution: blocks for products, strips for the cache, parts for threads."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ class Blocks:
 
     @cached_property
     def rows(self) -> int:
-        """Rows of a band matrix: the values that one block of one group gives."""
+        """Rows of a band matrix: the values that one block of one group computes."""
         return self.width * self.maps
 
     def reads(self, rows: slice) -> slice:
-        """The rows of the padded input that some rows of the output are made from."""
+        """The rows of the padded input that some rows of the output depend on."""
         stride = self.window.stride[0]
         return slice(rows.start * stride, (rows.stop - 1) * stride + self.window.extent[0])
 
     def parts(self, batch: int, rows: int, multiple: int) -> list[slice]:
-        """The first rows of the output, cut for threads to share; a `multiple` in all but one."""
+        """The first `rows` of the output, cut for threads; each part but the last a `multiple`."""
         work = rows * self._values(batch) * self.rows
         count = min(max(work // settings.SHARED_FROM, 1), settings.MAX_PARTS)
         return _cut(slice(0, rows), 1 << (count.bit_length() - 1), multiple)
@@ -66,7 +66,7 @@ class Blocks:
         return _cut(part, -(-values // settings.STRIP), multiple)
 
     def columns(self, rows: slice, batch: int) -> list[slice]:
-        """Where one row alone is more than a cache holds, pieces of it; else all of it."""
+        """Pieces of a row, if one row alone exceeds a cache; else all of it."""
         values = (rows.stop - rows.start) * self._values(batch)
         whole = slice(0, self.out[1])
         one_row = rows.stop - rows.start == 1
@@ -78,7 +78,7 @@ class Blocks:
 
 
 def _cut(rows: slice, count: int, multiple: int) -> list[slice]:
-    """`rows` in at most `count` pieces, each but the last of the same `multiple`."""
+    """`rows` in at most `count` pieces, each but the last a `multiple`."""
     step = multiple * -(-(rows.stop - rows.start) // (count * multiple))
     return [slice(r, min(r + step, rows.stop)) for r in range(rows.start, rows.stop, step)]
 
@@ -92,10 +92,10 @@ def plan_blocks(
     bias: bool,
     width: int | None = None,
 ) -> Blocks:
-    """The blocks for images of `size` (H, W): as wide as makes copies and products least work."""
+    """The blocks for images of `size` (H, W), of the width that minimizes copying and products."""
     out = window.output_size(*size)
     maps, channels = weight_shape[0] // groups, weight_shape[1]
-    # A block's outputs must lie at equal distances; several maps of several groups do not.
+    # A block's outputs must be evenly spaced in memory; several maps of several groups are not.
     widest = out[1] if groups == 1 or maps == 1 else 1
     widths = [width] if width else [w for w in range(1, widest + 1) if out[1] % w == 0]
     choices = [Blocks(window, out, channels, maps, groups, width, bias) for width in widths]

@@ -1,7 +1,7 @@
-"""Products over whole windows, for many channels: a pixel's channels lie innermost.
+"""Products over whole windows, for many channels: the channels are the innermost axis.
 
-This is im2col (Chellapilla et al. 2006) as it stands: windows are copied a run of channels at a
-time, and those of some rows of all images make one tall product with the weights.
+This is plain im2col (Chellapilla et al. 2006): windows are copied a run of channels at a time, and
+those of some rows of all images make one tall product with the weights.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lenetkit.operations.products import Products, in_pieces
 class ChannelsLast(Products):
     """One product for some rows, (rows·OW·N × inner) · (inner × maps), or for a piece of a row.
 
-    Its blocks are of one output.
+    Each block is one output.
     """
 
     order: ClassVar[Order] = CHANNELS_LAST
@@ -45,7 +45,7 @@ class ChannelsLast(Products):
             d_band += d_products.swapaxes(1, 2) @ patches
             if dx is not None:
                 depth = self.blocks.depth
-                d_patches = patches[:, :, :depth]  # their own values are used up
+                d_patches = patches[:, :, :depth]  # their values are no longer needed
                 multiply(d_products, self.band[:, :, :depth], d_patches)
                 self._scatter(d_patches, rows, columns, dx)
 
@@ -82,7 +82,7 @@ class ChannelsLast(Products):
         return patches.reshape(blocks.groups, math.prod(counts), blocks.inner)
 
     def _scatter(self, d_patches: Array, rows: slice, columns: slice, dx: Array) -> None:
-        """Add each window's gradient where its input was read; windows overlap, so it must add."""
+        """Add each window's gradient where its input was read; windows overlap."""
         blocks = self.blocks
         kh, (sh, sw), dh = blocks.window.kernel[0], blocks.window.stride, blocks.window.dilation[0]
         R, across = rows.stop - rows.start, columns.stop - columns.start
@@ -98,6 +98,6 @@ class ChannelsLast(Products):
 
 
 def multiply(a: Array, b: Array, out: Array) -> None:
-    """out = a · b of every group, in pieces that are multiplied as fast as can be."""
+    """out = a · b of every group, in pieces of the fastest size."""
     cost = b.shape[1] * b.shape[2]
     np.matmul(in_pieces(a, cost), b[:, None], out=in_pieces(out, cost))

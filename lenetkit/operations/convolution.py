@@ -1,9 +1,9 @@
-"""Convolution as matrix products of the weights and what the windows see.
+"""Convolution as matrix products of weights and windows.
 
-Which products depends on the shapes: `batch_last` for few channels, `channels_last` for many. In
-both the weights are a band matrix, and a bias is one more column of it, met by a one below each
-window's values, so that it costs neither pass a walk over the outputs. Rows of the output are
-computed a few at a time, in strips that a cache holds; threads share parts of them.
+The shapes decide: `batch_last` for few channels, `channels_last` for many. In both the weights are
+a band matrix with the bias as one more column, which multiplies a one appended to each window, so
+that neither pass needs another loop over the outputs. Rows of the output are computed in strips
+that fit in a cache; threads share parts of them.
 """
 
 from __future__ import annotations
@@ -26,11 +26,10 @@ def plan(
 ) -> tuple[type[Products], Blocks]:
     """The products for `batch` images of `size` (H, W), and how they are cut.
 
-    Of channels and images, those that are more lie innermost. Raises ShapeError where not one
-    window fits.
+    The larger of channels and batch is the innermost axis. Raises ShapeError if no window fits.
     """
     channels = weight_shape[1]
-    if channels >= settings.MANY_CHANNELS and channels > batch:
+    if channels >= settings.CHANNELS_LAST_FROM and channels > batch:
         return ChannelsLast, plan_blocks(size, weight_shape, window, groups, bias, width=1)
     return BatchLast, plan_blocks(size, weight_shape, window, groups, bias)
 
@@ -55,7 +54,7 @@ def backward(
     needs_input_grad: bool,
     scratch: Scratch,
 ) -> Array | None:
-    """Write dL/dweight and dL/dbias; return dL/dx (N, C, H, W) where it is needed."""
+    """Write dL/dweight and dL/dbias; return dL/dx (N, C, H, W) if it is needed."""
     ordered = memory.contiguous("dy", saved.order.arrange(dy), scratch)
     return gradients(
         saved, lambda rows, own: ordered[rows], d_weight, d_bias, needs_input_grad, scratch
@@ -65,7 +64,7 @@ def backward(
 def prepare(
     x: Array, weight: Array, bias: Array | None, window: Window, groups: int, scratch: Scratch
 ) -> Products:
-    """The operands of both passes; raises ShapeError where not one window fits."""
+    """The operands of both passes. Raises ShapeError if no window fits."""
     way, blocks = plan(x.shape[2:], weight.shape, window, groups, bias is not None, len(x))
     padded = memory.pad(x, window.padding, 0, way.order, scratch)
     return way(padded, bands.fill(weight, bias, blocks, scratch), blocks)
@@ -78,9 +77,9 @@ def for_strips(
     rows: int | None = None,
     multiple: int = 1,
 ) -> None:
-    """Do `work` on the output's rows, or the first `rows`, a few at a time, a `multiple`.
+    """Call `work` on the output's rows, or the first `rows`, in strips of a `multiple`.
 
-    Threads share it; each brings scratch of its own.
+    Threads share the work, each with its own scratch.
     """
     blocks, N = products.blocks, products.batch
     parts = blocks.parts(N, blocks.out[0] if rows is None else rows, multiple)

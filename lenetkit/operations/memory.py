@@ -1,7 +1,7 @@
 """Memory order and padding, shared by the NumPy kernels.
 
-Behind a view that reads (N, C, H, W), images lie in memory pixel by pixel, of each pixel either the
-channels one after the other, each for the whole batch, or the images, each with all its channels.
+Behind a view (N, C, H, W), pixels are the outer axes in memory; within a pixel the innermost axis
+is either the batch or the channels.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from lenetkit.operations.base import Pair, Scratch
 
 
 class Order(NamedTuple):
-    """An order of (N, C, H, W) in memory."""
+    """A memory order of (N, C, H, W)."""
 
     name: str
     axes: tuple[int, int, int, int]
@@ -24,7 +24,7 @@ class Order(NamedTuple):
         return x.transpose(self.axes)
 
     def restore(self, x: Array) -> Array:
-        """What is in this order as a view (N, C, H, W)."""
+        """An array in this order as a view (N, C, H, W)."""
         return x.transpose(self.inverse)
 
     def pixel(self, channels: int, batch: int) -> Pair:
@@ -33,19 +33,19 @@ class Order(NamedTuple):
 
 
 BATCH_LAST = Order("batch last", (2, 3, 1, 0), (3, 2, 0, 1))
-"""(H, W, C, N): whatever is done to a channel runs over N values, for few channels too."""
+"""(H, W, C, N): operations run over N contiguous values, even with few channels."""
 CHANNELS_LAST = Order("channels last", (2, 3, 0, 1), (2, 3, 0, 1))
-"""(H, W, N, C): for many channels; a pixel's channels are copied and multiplied as one."""
+"""(H, W, N, C): for many channels; a pixel's channels are contiguous."""
 
 
 def order_of(x: Array) -> Order:
-    """The order that (N, C, H, W) has; batch last where it has neither."""
+    """The memory order of x (N, C, H, W); batch last if it has neither."""
     ordered = CHANNELS_LAST.arrange(x).flags.c_contiguous
     return CHANNELS_LAST if ordered and not BATCH_LAST.arrange(x).flags.c_contiguous else BATCH_LAST
 
 
 def contiguous(name: str, x: Array, scratch: Scratch) -> Array:
-    """`x` itself where its memory is contiguous, else a copy in scratch."""
+    """`x` itself if it is contiguous, else a copy in scratch."""
     if x.flags.c_contiguous:
         return x
     copy = scratch(name, x.shape, x.dtype)
@@ -61,7 +61,7 @@ def zeros(name: str, shape: tuple[int, ...], scratch: Scratch, like: Array) -> A
 
 
 def pad(x: Array, padding: Pair, value: float, order: Order, scratch: Scratch) -> Array:
-    """(N, C, H, W) → contiguous (H + 2·ph, W + 2·pw, …) in an order, `value` on the border."""
+    """(N, C, H, W) → contiguous (H + 2·ph, W + 2·pw, …) in `order`, with a border of `value`."""
     x = order.arrange(x)
     ph, pw = padding
     if not (ph or pw):
@@ -77,6 +77,6 @@ def pad(x: Array, padding: Pair, value: float, order: Order, scratch: Scratch) -
 
 
 def unpad(x: Array, padding: Pair, order: Order) -> Array:
-    """The interior of what was padded, as a view (N, C, H, W)."""
+    """The interior of a padded array, as a view (N, C, H, W)."""
     ph, pw = padding
     return order.restore(x[ph : x.shape[0] - ph, pw : x.shape[1] - pw])

@@ -1,8 +1,7 @@
 """Pooling along one axis after the other: first across each row, then down.
 
-The largest of a window is the largest of its rows' largest, and a sum is the sum of its rows'
-sums, so a window of kh·kw pixels costs kh + kw passes instead of kh·kw. A pixel's channels and
-images stay in the order in memory that they came in.
+The maximum of a window is the maximum of its rows' maxima, and likewise for sums, so a window of
+kh·kw pixels costs kh + kw passes instead of kh·kw. The input's memory order is kept.
 """
 
 from __future__ import annotations
@@ -21,10 +20,7 @@ _DOWN, _ACROSS = 0, 1
 
 
 class Masks(NamedTuple):
-    """Where the largest values came from.
-
-    A mask for each place in the window but the last, first across each row, then down.
-    """
+    """Where the maxima came from: a mask for each place in the window but the last."""
 
     across: Any
     """(kw − 1, padded H, OW, …), bool."""
@@ -55,7 +51,7 @@ class AvgSaved(NamedTuple):
 
 
 def _places(window: Window, y: Array, axis: int) -> Iterator[Index]:
-    """For each place in the window along an axis: the pixels there, one for each of y's."""
+    """For each place in the window along an axis: an index of its pixels, one for each output."""
     stride = window.stride[axis]
     for k in range(window.kernel[axis]):
         pixels = slice(k, k + stride * (y.shape[axis] - 1) + 1, stride)
@@ -75,7 +71,7 @@ def max_forward(x: Array, window: Window, scratch: Scratch) -> tuple[Array, MaxS
 
 
 def max_backward(saved: MaxSaved, dy: Array, scratch: Scratch) -> Array:
-    """dL/dx: each gradient goes to the first largest value of its window, row by row."""
+    """dL/dx: each gradient goes to the first maximum of its window, row by row."""
     masks, window, in_size, order = saved
     dy = memory.contiguous("dy", order.arrange(dy), scratch)
     dx = scratch("dx", (*window.padded(*in_size), *dy.shape[2:]), dy.dtype)
@@ -84,14 +80,14 @@ def max_backward(saved: MaxSaved, dy: Array, scratch: Scratch) -> Array:
 
 
 def room_for_masks(height: int, y: Array, window: Window, scratch: Scratch) -> Masks:
-    """Room for the masks of an output (OH, OW, …) from a padded input of this height."""
+    """Scratch for the masks of an output (OH, OW, …) from a padded input of this height."""
     (kh, kw), (_, *rest) = window.kernel, y.shape
     across = scratch("across_wins", (kw - 1, height, *rest), bool)
     return Masks(across, scratch("down_wins", (kh - 1, *y.shape), bool))
 
 
 def largest(x: Array, y: Array, masks: Masks, window: Window, scratch: Scratch) -> None:
-    """Write the largest values of a padded x (H, W, …) to y (OH, OW, …), and their masks."""
+    """Write the maxima of a padded x (H, W, …) to y (OH, OW, …), and their masks."""
     across = scratch("across", (len(x), *y.shape[1:]), x.dtype)
     _fold(np.maximum, x, across, window, _ACROSS)
     _mark(x, across, masks.across, window, _ACROSS)
@@ -100,7 +96,7 @@ def largest(x: Array, y: Array, masks: Masks, window: Window, scratch: Scratch) 
 
 
 def give_to_largest(dy: Array, dx: Array, masks: Masks, window: Window, scratch: Scratch) -> None:
-    """Write dx (H, W, …), padded as x was, from dy (OH, OW, …), which is used up."""
+    """Write dx (H, W, …), padded as x was, from dy (OH, OW, …), which is overwritten."""
     across = scratch("across", (len(dx), *dy.shape[1:]), dy.dtype)
     _give(dy, across, masks.down, window, _DOWN, scratch)
     _give(across, dx, masks.across, window, _ACROSS, scratch)
@@ -153,13 +149,13 @@ def _fold(join: np.ufunc, x: Array, y: Array, window: Window, axis: int) -> None
 
 
 def _mark(x: Array, y: Array, wins: Any, window: Window, axis: int) -> None:
-    """wins[k]: whether the largest stands at place k, for each place but the last."""
+    """wins[k]: whether the maximum is at place k, for each place but the last."""
     for mask, place in zip(wins, _places(window, y, axis), strict=False):
         np.equal(x[place], y, out=mask)
 
 
 def _give(dy: Array, dx: Array, wins: Any, window: Window, axis: int, scratch: Scratch) -> None:
-    """dx: each dy at the first place along the axis that wins. Uses `dy` up."""
+    """dx: each dy at the first winning place along the axis. Overwrites `dy`."""
     *places, last = _places(window, dy, axis)
     kernel, stride = window.kernel[axis], window.stride[axis]
     if kernel > stride:  # windows overlap

@@ -1,4 +1,4 @@
-"""What the passes of a convolution ask of its matrix products, whatever the order in memory."""
+"""The matrix products of a convolution's passes, for any memory order."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Products(ABC):
     @staticmethod
     @abstractmethod
     def describe(blocks: Blocks, batch: int) -> str:
-        """The products' shapes in a few words."""
+        """The products' shapes, in a few words."""
 
     @abstractmethod
     def outputs(self, rows: slice, y: Array, scratch: Scratch) -> None:
@@ -43,16 +43,16 @@ class Products(ABC):
     def gradients(
         self, rows: slice, dy: Array, d_band: Array, dx: Array | None, scratch: Scratch
     ) -> None:
-        """Add what some rows of dy, (rows, OW, …), give to the band's gradient and the input's.
+        """Add the gradients of band and input due to some rows of dy, (rows, OW, …).
 
-        `dx`, where it is needed, begins with the first line that `rows` read.
+        `dx`, if needed, begins with the first input row that `rows` read.
         """
 
 
 def in_pieces(matrices: Array, cost: int) -> Array:
-    """(…, R, K) as (…, pieces, R / pieces, K), pieces that are multiplied as fast as can be.
+    """(…, R, K) as (…, pieces, R / pieces, K), in pieces of the fastest size.
 
-    `cost` is the multiply-adds of a row.
+    `cost` is the multiply-adds per row.
     """
     *before, R, K = matrices.shape
     small, counts = settings.SMALL_PRODUCT, range(1, R // settings.MIN_ROWS + 1)

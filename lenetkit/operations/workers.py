@@ -1,8 +1,8 @@
 """Threads that share the parts of a pass.
 
-NumPy lets go of the interpreter's lock inside products, copies and arithmetic, so two threads that
-each work on a part of a layer run side by side. Parts are cut by shape alone, and what they add up
-is added in their order: the number of threads changes no bit.
+NumPy releases the GIL inside products, copies and arithmetic, so threads that work on parts of a
+layer run in parallel. Parts are cut by shape alone and their sums added up in order: the number of
+threads changes no bit.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from lenetkit.operations.base import Scratch
 
 Work = Callable[[int, int], None]
-"""`work(part, worker)`: does one part, with the memory of one worker."""
+"""`work(part, worker)`: does one part, with one worker's memory."""
 
 
 class _Helper(threading.Thread):
-    """A thread that waits for work. Two locks hand it over, faster than any queue."""
+    """A thread that waits for work, handed over by two locks: faster than a queue."""
 
     def __init__(self) -> None:
         super().__init__(name="lenetkit-kernels", daemon=True)
@@ -36,7 +36,7 @@ class _Helper(threading.Thread):
         self._given.release()
 
     def wait(self) -> BaseException | None:
-        """Wait for the job to end; what it raised."""
+        """Wait for the job to end; returns what it raised."""
         self._done.acquire()
         error, self._error = self._error, None
         return error
@@ -47,7 +47,7 @@ class _Helper(threading.Thread):
             self._given.acquire()
             try:
                 self._job()
-            except BaseException as error:  # for the thread that waits to raise
+            except BaseException as error:  # the waiting thread raises it
                 self._error = error
             self._done.release()
 
@@ -58,9 +58,9 @@ _in_use = threading.Lock()
 
 
 def run(work: Work, parts: int) -> None:
-    """Do all parts, on as many threads as `limited` allows; raises what a part raised."""
+    """Do all parts, on as many threads as `limited` allows. Raises what a part raised."""
     threads = min(_limit, parts)
-    if threads < 2 or not _in_use.acquire(blocking=False):  # another thread's pass has the helpers
+    if threads < 2 or not _in_use.acquire(blocking=False):  # another pass has the helpers
         for part in range(parts):
             work(part, 0)
         return
@@ -70,14 +70,12 @@ def run(work: Work, parts: int) -> None:
         busy = _helpers[: threads - 1]
         for worker, helper in enumerate(busy, 1):
             helper.give(lambda worker=worker: _share(work, worker, parts, threads))  # type: ignore[misc]
-        errors: list[BaseException | None] = []
         try:
             _share(work, 0, parts, threads)
-        finally:  # no part may be at work when its memory is used again
-            errors += [helper.wait() for helper in busy]
-        for error in errors:
-            if error is not None:
-                raise error
+        finally:  # no part may still run when its memory is reused
+            errors = [helper.wait() for helper in busy]
+        for error in filter(None, errors):
+            raise error
     finally:
         _in_use.release()
 
@@ -99,17 +97,17 @@ def limited(threads: int) -> Iterator[None]:
 
 
 def threads() -> int:
-    """How many threads `run` uses here and now."""
+    """How many threads `run` currently uses."""
     return _limit
 
 
 def own(scratch: Scratch, worker: int) -> Scratch:
-    """The same scratch with names that only one worker uses."""
+    """The same scratch under names that only one worker uses."""
     return lambda name, shape, dtype: scratch(f"{name} of worker {worker}", shape, dtype)
 
 
 def _forget_helpers() -> None:
-    """A forked process has this one's memory, but none of its threads."""
+    """A forked process inherits memory, but no threads."""
     global _in_use
     _helpers.clear()
     _in_use = threading.Lock()

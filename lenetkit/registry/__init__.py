@@ -1,3 +1,3 @@
-"""From names to classes: through entry points (`discovery`, `catalog`) or from a file given by
+"""From names to classes, through entry points (`discovery`, `catalog`) or a file given by
 `--plugin` (`plugin_file`); and whose code raised an error (`blame`).
 """

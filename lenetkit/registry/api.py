@@ -1,4 +1,4 @@
-"""The version of the plugin API, and how plugins written for version 1 are recognized."""
+"""The plugin API's version, and how plugins written for version 1 are recognized."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from pathlib import Path
 from lenetkit.errors import cause
 
 API = "2"
-"""The version of the contracts that plugins are written against."""
+"""The version that plugins are written against."""
 API_GROUP = "lenetkit.api"
 """A distribution names the versions it supports as entry points of this group: `2 = "package"`."""
 _MARKS = ("'trainable'", "'Call' object has no attribute 'kernels'")
-"""What errors say when a plugin for API 1 meets API 2."""
+"""Parts of the errors that a plugin for API 1 raises with API 2."""
 
 
 def migration_page() -> Path:
-    """The page that says, line by line, what to change in a plugin for API 1."""
+    """The migration guide for plugins written for API 1."""
     package = Path(__file__).resolve().parents[1]
     inside = package / "docs"
     folder = inside if inside.is_dir() else package.parent / "docs"
@@ -34,7 +34,7 @@ def other_api(supported: set[str]) -> str:
 
 
 def hint_for(error: BaseException) -> str:
-    """Where an error looks like API 1: the page that says what to change; else nothing."""
+    """A pointer to the migration guide if an error looks like API 1; else nothing."""
     moved = isinstance(error, ImportError) and str(error.name).startswith("lenetkit.")
     if moved or any(mark in cause(error) for mark in _MARKS):
         return f"\n  it looks written for plugin API 1; {migration_page()} says what to change"

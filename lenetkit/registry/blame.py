@@ -1,4 +1,4 @@
-"""Whose code raised: a plugin's, which is then named with file and line, or lenetkit's own."""
+"""Whose code raised an error: a plugin's, named with file and line, or lenetkit's own."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def innermost_line(error: BaseException, packages: Container[str]) -> Line | Non
 
 
 def fault(error: BaseException, culprit: str, line: Line | None = None) -> PluginError:
-    """What a plugin raised, said with its name and, where it is known, its line."""
+    """A plugin's error as a PluginError with its name and, if known, its line."""
     what = str(error) if isinstance(error, ContractError) else cause(error)
     place = f" ({line.place})" if line else ""
     return PluginError(f"{culprit}: {what}{place}{hint_for(error)}")
@@ -50,9 +50,9 @@ def fault(error: BaseException, culprit: str, line: Line | None = None) -> Plugi
 
 @contextmanager
 def blaming(culprit: str, *passing: type[Exception]) -> Iterator[None]:
-    """Around code that is a plugin's: whatever it raises is a PluginError that names the culprit.
+    """Run a plugin's code; whatever it raises becomes a PluginError that names the culprit.
 
-    The user's own Ctrl-C, what is a PluginError already, and the types that are `passing` pass.
+    The user's Ctrl-C, PluginErrors and the `passing` types are not converted.
     """
     known: tuple[type[Exception], ...] = (PluginError, *passing)
     try:

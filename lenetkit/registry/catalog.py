@@ -1,7 +1,7 @@
 """Names to classes, through entry points, lazily.
 
-There is one route for everyone: the built-in layers are declared in lenetkit's own pyproject, as
-any plugin declares its own. Listing imports nothing; a class is imported when a spec names it.
+The built-ins are entry points in lenetkit's own pyproject.toml, as in any plugin. Listing imports
+nothing; a class is imported when a spec names it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ KINDS: tuple[type[Configurable], ...] = (
 )
 """The base classes of everything that a plugin can provide."""
 GROUPS = {base.group: base for base in KINDS}
-"""The entry-point groups, each with the base class of what is registered in it."""
+"""Entry-point group → base class."""
 
 
 @dataclass(frozen=True)
@@ -52,19 +52,19 @@ class Provider:
 
 
 BUILTIN = "lenetkit"
-"""The distribution whose names no other can take."""
+"""The distribution whose names no other can override."""
 
 
 @dataclass(frozen=True)
 class Registration:
-    """One registered name: where it points and who registered it."""
+    """One registered name: its target and its provider."""
 
     name: str
     target: str
     provider: Provider
     point: EntryPoint
     unusable: str = ""
-    """Why it cannot be used, where that is known without importing it."""
+    """Why it cannot be used, if that is known without importing it."""
 
     @property
     def qualified(self) -> str:
@@ -91,13 +91,13 @@ class Registry(Generic[T]):
             self.add(entry)
 
     def add(self, entry: Registration) -> None:
-        """Register one name more; a distribution found twice on the path counts once."""
+        """Register a name; a distribution found twice on the path counts once."""
         if entry not in self._entries[entry.name]:
             self._entries[entry.name].append(entry)
 
     @property
     def kind(self) -> str:
-        """What a name of this group stands for: `layer`, `data set`."""
+        """What a name of this group refers to: `layer`, `data set`."""
         return self.base.kind
 
     @property
@@ -142,7 +142,7 @@ class Registry(Generic[T]):
     def get(self, name: str) -> type[T]:
         """The class behind a name, imported once.
 
-        Raises PluginError, naming the distribution, where it does not import or is no `base`.
+        Raises PluginError, naming the distribution, if it cannot be imported or is not a `base`.
         """
         return self.load(self.entry(name))
 
@@ -153,9 +153,9 @@ class Registry(Generic[T]):
         return self._loaded[entry]
 
     def name_of(self, cls: type[Configurable]) -> str:
-        """The name that a class is registered under, qualified where the bare one is another's.
+        """The name that a class is registered under, qualified if the bare one is ambiguous.
 
-        Raises PluginError where there is none.
+        Raises PluginError if there is none.
         """
         target = f"{cls.__module__}:{cls.__qualname__}"
         for entry in self.entries():
@@ -166,7 +166,7 @@ class Registry(Generic[T]):
         )
 
     def _is_plain(self, entry: Registration) -> bool:
-        """Whether the bare name means this registration."""
+        """Whether the bare name refers to this registration."""
         claims = self._entries[entry.name]
         return len(claims) == 1 or entry.provider.distribution == BUILTIN
 
@@ -184,13 +184,13 @@ class Registry(Generic[T]):
         if inspect.isabstract(loaded):
             missing = ", ".join(sorted(loaded.__abstractmethods__))
             raise PluginError(f"{where} is abstract: it does not define {missing}")
-        with blaming(f"{where} has unreadable options"):  # such as a type hint that names nothing
+        with blaming(f"{where} has unreadable options"):  # such as an undefined type hint
             options_of(loaded)
         return loaded
 
 
 class Catalog:
-    """All registries, made from one scan of what is installed."""
+    """All registries, from one scan of the installed distributions."""
 
     def __init__(self, points: Iterable[EntryPoint], unreadable: Sequence[Unreadable] = ()) -> None:
         points = list(points)
@@ -221,13 +221,13 @@ class Catalog:
         return self._entries
 
     def add(self, group: str, entry: Registration) -> None:
-        """Register one name more."""
+        """Register a name."""
         self._entries[group].append(entry)
         if group in self._registries:
             self._registries[group].add(entry)
 
     def identity(self, thing: Configurable) -> tuple[str, Provider | None]:
-        """The registered name and provider of an object; its class's name where it has none."""
+        """An object's registered name and provider; its class's name if it has none."""
         registry = self.registry(base_of(thing))
         try:
             name = registry.name_of(type(thing))
@@ -238,12 +238,12 @@ class Catalog:
     def blame(
         self, error: BaseException, where: str = "", authors: Sequence[Configurable] = ()
     ) -> None:
-        """Raise PluginError where a plugin's code raised this; else return.
+        """Raise PluginError if a plugin's code raised this; else return.
 
         The innermost line of a plugin's code decides: of any plugin, or, in a pass at `where`, of
-        one of its `authors`; where there is no such line, the first author is blamed. Lets pass
-        what lenetkit's own code raised, what is said in words already, the user's Ctrl-C, a lack
-        of memory, and a reader who has gone.
+        one of its `authors`; without such a line, the first author is blamed. Not blamed on
+        plugins: errors of lenetkit's own code, LenetkitErrors, the user's Ctrl-C, MemoryError and
+        BrokenPipeError.
         """
         said = PluginError if authors else (LenetkitError, MemoryError, BrokenPipeError)
         if is_ctrl_c(error) or isinstance(error, said):
@@ -267,7 +267,7 @@ class Catalog:
 
 @contextmanager
 def naming_plugins() -> Iterator[None]:
-    """What the code of any installed plugin raises inside the block, as a PluginError."""
+    """Convert what an installed plugin's code raises inside the block to a PluginError."""
     try:
         yield
     except BaseException as error:
@@ -282,7 +282,7 @@ def installed() -> Catalog:
 
 
 def _no_target(point: EntryPoint) -> str:
-    """Why an entry point leads nowhere; empty if it may lead somewhere."""
+    """Why an entry point is malformed; empty if it is not."""
     if point.pattern.fullmatch(point.value):
         return ""
     return f"points at {show(point.value)}; expected MODULE:CLASS"
@@ -294,5 +294,5 @@ def _provider(point: EntryPoint) -> Provider:
 
 @functools.cache
 def _read_provider(distribution: Distribution) -> Provider:
-    """Reads a file: once for each distribution, not for each of its entry points."""
+    """Reads a file, so cached by distribution."""
     return Provider(distribution.name, distribution.version)

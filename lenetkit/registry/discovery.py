@@ -1,4 +1,4 @@
-"""The entry points of what is installed, one distribution's damage kept from all others."""
+"""The entry points of the installed distributions; a damaged one does not affect the others."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Unreadable:
 
 
 def find_entry_points(groups: Collection[str]) -> tuple[list[EntryPoint], list[Unreadable]]:
-    """The entry points of these groups, and the distributions that have to be left out.
+    """The entry points of these groups, and the distributions that cannot be read.
 
-    Of distributions of one name the first on the path counts. `importlib.metadata.entry_points`
-    would fail as a whole where one of them is damaged.
+    Of distributions with the same name the first on the path counts.
+    `importlib.metadata.entry_points` would fail as a whole if one of them is damaged.
     """
     points: list[EntryPoint] = []
     unreadable = []
@@ -40,7 +40,7 @@ def find_entry_points(groups: Collection[str]) -> tuple[list[EntryPoint], list[U
 
 
 def _is_first(distribution: Distribution) -> bool:
-    """Whether no other of its name stands before it on the path. Raises where it has no name."""
+    """Whether it is the first of its name on the path. Raises ValueError if it has no name."""
     name, version = distribution.name, distribution.version
     if not isinstance(name, str) or not isinstance(version, str):
         raise ValueError("its METADATA names no name and version")
@@ -57,12 +57,12 @@ def _name(distribution: Distribution) -> str:
 
 
 def _complaint(distribution: Distribution, error: Exception) -> str:
-    """The line that is no entry point, where it is one; else what Python says."""
+    """The malformed line, if there is one; else what Python says."""
     try:
         lines = (distribution.read_text("entry_points.txt") or "").splitlines()
     except (OSError, UnicodeDecodeError):
         lines = []
     for number, line in enumerate(map(str.strip, lines), 1):
         if line and not line.startswith(("#", "[")) and "=" not in line:
-            return f"line {number} is no NAME = MODULE:CLASS: {show(line)}"
+            return f"line {number} is not NAME = MODULE:CLASS: {show(line)}"
     return cause(error)

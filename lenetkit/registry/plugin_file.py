@@ -22,10 +22,10 @@ from lenetkit.registry.catalog import GROUPS, Catalog, Provider, Registration
 
 
 def add_file(catalog: Catalog, path: Path) -> list[Registration]:
-    """Run a plugin file and register what its `PLUGINS` names.
+    """Run a plugin file and register the classes in its `PLUGINS`.
 
-    Its provider is the file's name, its version the SHA-256 of its bytes. Raises PluginError
-    where the file cannot be run or does not say what it provides.
+    The provider is the file's name, its version the SHA-256 of its bytes. Raises PluginError if
+    the file cannot be run or does not say what it provides.
     """
     try:
         with open_regular(path) as file:
@@ -68,14 +68,14 @@ def _provided(module: ModuleType, path: Path) -> list[tuple[str, str, str]]:
 
 
 def _run(path: Path, name: str) -> ModuleType:
-    """The file as a module; one that was run before, unchanged, is not run again."""
+    """The file as a module; an unchanged file is not run again."""
     if name in sys.modules:
         return sys.modules[name]
     found = importlib.util.spec_from_file_location(name, path)
     if found is None or found.loader is None:
         raise PluginError(f"{path}: expected a Python file, its name ending in .py")
     module = importlib.util.module_from_spec(found)
-    sys.modules[name] = module  # dataclasses look their module up while the file runs
+    sys.modules[name] = module  # dataclasses look up their module while the file runs
     try:
         with blaming(f"{path}: does not run"):
             found.loader.exec_module(module)

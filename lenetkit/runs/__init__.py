@@ -1,1 +1,1 @@
-"""Runs: a training in a folder of its own, recorded, interruptible and resumed bit for bit."""
+"""Training runs: recorded in a folder, interruptible, and resumed bit for bit."""

@@ -1,7 +1,7 @@
 """Checkpoints: everything a run needs to resume, in one file.
 
-`Progress` counts while the loop runs; a `State` is what of it, and of the run's other files, a
-checkpoint tells; a `Checkpoint` is that with the weights and the optimizer's vectors.
+A `State` is what a checkpoint records of the loop's `Progress` and of the run's other files; a
+`Checkpoint` adds the weights and the optimizer's vectors.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class Best:
     digest: str = ""
     """Of its weights: `tensorfile.tensor_digest`."""
     metrics: str = ""
-    """Its figures, as the model file tells them."""
+    """Its metrics, as the model file has them."""
 
 
 class Change(TypedDict):
-    """What differed when a run was resumed all the same, and at which step."""
+    """What differed when a run was resumed with `allow_different`, and at which step."""
 
     step: int
     differences: list[str]
@@ -48,14 +48,14 @@ class Change(TypedDict):
 
 @dataclass(frozen=True)
 class State:
-    """How far a run got and what its other files hold."""
+    """How far a run got, and what its other files hold."""
 
     step: int = 0
     epoch: int = 0
     epochs: int = 0
-    """The number that it was to do."""
+    """The number requested."""
     seconds: float = 0.0
-    """Training time of the epoch under way."""
+    """Training time of the current epoch."""
     best: Best = Best()
     tables: dict[str, str] = field(default_factory=dict)
     """File name → SHA-256 of the rows so far."""
@@ -67,27 +67,27 @@ class State:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Raises ValueError that names the field, what was expected in it and what was found."""
+        """Raises ValueError, which names the field, what was expected and what was found."""
         state: Self = convert(json.loads(text), cls, "progress")
         if not 0 <= state.best.epoch <= state.epoch <= state.step:
             epochs = f"epoch {state.epoch}, best epoch {state.best.epoch}"
             raise ValueError(f"step {state.step}, {epochs}")
         if not 0 <= state.seconds < math.inf:
             raise Mismatch("progress.seconds", "a time", state.seconds)
-        told = state.environment.get("threads", "")
-        if told and not (told.isdecimal() and len(told) < 9 and int(told) <= _MAX_THREADS):
-            raise Mismatch("progress.environment.threads", f"at most {_MAX_THREADS}", told)
+        found = state.environment.get("threads", "")
+        if found and not (found.isdecimal() and len(found) < 9 and int(found) <= _MAX_THREADS):
+            raise Mismatch("progress.environment.threads", f"at most {_MAX_THREADS}", found)
         return state
 
     @property
     def threads(self) -> int | None:
-        """The number of threads; None where it is not told."""
+        """The number of threads; None if it is not recorded."""
         return int(self.environment.get("threads", "") or 0) or None
 
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A checkpoint as read: nothing of it is in use before `restore`."""
+    """A checkpoint as read; `restore` puts it to use."""
 
     path: Path
     tensors: tensorfile.Tensors
@@ -96,7 +96,7 @@ class Checkpoint:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Raises ModelFileError where the file is missing, damaged or not a checkpoint."""
+        """Raises ModelFileError if the file is missing, damaged or not a checkpoint."""
         if not (path.exists() or path.is_symlink()):
             raise ModelFileError(_missing(path))
         tensors, metadata = tensorfile.read(path)
@@ -119,7 +119,7 @@ class Checkpoint:
     def restore(self, network: Network, progress: Progress) -> None:
         """Set `network` and `progress` to the checkpoint's state.
 
-        Raises ModelFileError where it is not of this network and optimizer.
+        Raises ModelFileError if it belongs to another network or optimizer.
         """
         slots = {n.removeprefix(_SLOT): v for n, v in self.tensors.items() if n.startswith(_SLOT)}
         own = {name: v for name, v in self.tensors.items() if not name.startswith(_SLOT)}
@@ -127,8 +127,8 @@ class Checkpoint:
         if {name: (v.shape, v.dtype) for name, v in slots.items()} != forms:
             found, expected = ", ".join(sorted(slots)) or "none", ", ".join(sorted(forms)) or "none"
             raise ModelFileError(
-                f"{self.path}: its optimizer state ({found}) is not that of the spec's optimizer "
-                f"({expected})"
+                f"{self.path}: its optimizer state ({found}) does not match the spec's "
+                f"optimizer ({expected})"
             )
         file.fill(network, own, self.path)
         for name, values in slots.items():
@@ -148,16 +148,16 @@ def save(
 ) -> None:
     """Write the state of a run.
 
-    Raises DivergedError, and keeps the checkpoint before it, where weights or optimizer state are
-    not finite.
+    Raises DivergedError, and keeps the previous checkpoint, if weights or optimizer state are not
+    finite.
     """
     tensors = dict(network.tensors())
     tensors |= {f"{_SLOT}{name}": values for name, values in progress.slots.items()}
     for name, values in tensors.items():
         if not np.isfinite(values).all():
             raise DivergedError(
-                f"{name} holds values that are not finite after step {progress.step}; training "
-                "stopped, and the checkpoint before it is kept. Usually the learning rate is too "
+                f"{name} has non-finite values after step {progress.step}; training "
+                "stopped, and the previous checkpoint is kept. Usually the learning rate is too "
                 "high: try a tenth of it"
             )
     metadata = {**file.describe(network.plan), **provenance, "progress": json.dumps(asdict(state))}

@@ -1,4 +1,4 @@
-"""What computes a run: whatever, beside spec and data, may change the last bit of its result."""
+"""The software and hardware that, besides spec and data, may change the last bit of a result."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from lenetkit.kernels.base import Kernels
 
 
 def versions(kernels: Kernels) -> dict[str, str]:
-    """lenetkit, NumPy, its BLAS with the processor it computes for, the processor, Python, system.
+    """lenetkit, NumPy, BLAS and the architecture it targets, CPU, Python, platform.
 
-    `cpu` names the sets of instructions that NumPy chooses its own loops by, `platform` the
-    C library too, whose elementary functions round in their own way.
+    `cpu` lists the instruction sets by which NumPy selects its loops; `platform` includes the C
+    library, whose elementary functions round in their own way.
     """
     blas = [p for p in threadpoolctl.threadpool_info() if p["user_api"] == "blas"]
     names = [f"{p['internal_api']} {p['version']} {p.get('architecture', '')}" for p in blas]
@@ -32,7 +32,7 @@ def versions(kernels: Kernels) -> dict[str, str]:
 
 
 def computing(kernels: Kernels) -> dict[str, str]:
-    """The versions, the kernels' own too, and how many threads a pass uses here and now."""
+    """The versions, and how many threads a pass currently uses."""
     return versions(kernels) | {"threads": str(kernels.threads())}
 
 

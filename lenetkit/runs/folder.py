@@ -1,4 +1,4 @@
-"""The run folder: the names of its files, and how its tables are read."""
+"""The run folder: its files, and how they are read."""
 
 from __future__ import annotations
 
@@ -13,29 +13,14 @@ from lenetkit.files import atomic
 from lenetkit.files.opening import open_regular, refusal
 from lenetkit.runs import lock, tables
 
-METRICS = (
-    "epoch",
-    "lr",
-    "train_loss",
-    "train_accuracy",
-    "test_loss",
-    "test_accuracy",
-    "seconds",
-)
+METRICS = ("epoch", "lr", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds")
 STEPS = ("step", "loss")
 PICTURES = ("loss", "accuracy", "confusion_test", "confusion_train", "mistakes")
 RESULT_KEYS = (
-    "name",
-    "dataset",
-    "dataset_digest",
-    "epochs",
-    "steps",
-    "classes",
-    "confusion_test",
-    "confusion_train",
-    "mistakes",
+    *("name", "dataset", "dataset_digest", "epochs", "steps", "classes"),
+    *("confusion_test", "confusion_train", "mistakes"),
 )
-"""What a result must hold so that its run's pictures can be drawn."""
+"""What drawing a run's pictures needs."""
 
 
 class RunFolder:
@@ -53,9 +38,9 @@ class RunFolder:
 
     @classmethod
     def create(cls, name: str, out: Path | None) -> RunFolder:
-        """A new folder: `out`, or the next number in `runs/NAME`. Never one that holds a run.
+        """A new folder: `out`, or the next number in `runs/NAME`. Never one with a run in it.
 
-        Raises RunError where `out` holds anything, or a folder cannot be made.
+        Raises RunError if `out` is not empty, or a folder cannot be created.
         """
         if out is not None:
             folder = cls(out)
@@ -72,13 +57,13 @@ class RunFolder:
             except FileExistsError:
                 number += 1
             except OSError as error:
-                raise RunError(f"{parent}: cannot make a folder: {error.strerror}") from None
+                raise RunError(f"{parent}: cannot create a folder: {error.strerror}") from None
             else:
                 return cls(parent / f"{number:03}")
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
-        """The folder of an earlier run. Raises RunError where there is none."""
+        """The folder of an earlier run. Raises RunError if there is none."""
         folder = cls(path)
         try:
             there = path.is_dir()
@@ -94,8 +79,8 @@ class RunFolder:
         return folder
 
     def expect_unused(self) -> None:
-        """Raise RunError where the folder holds anything but what a killed run leaves before
-        its first checkpoint: its lock and temporary files.
+        """Raise RunError if the folder holds anything but the lock and the temporary files that
+        a run killed before its first checkpoint leaves.
         """
         try:
             names = [path for path in self.path.iterdir() if not _is_leftover(path)]
@@ -111,19 +96,17 @@ class RunFolder:
 
     @contextmanager
     def owned(self, report: Callable[[str], None]) -> Iterator[None]:
-        """Nobody else writes into the folder inside the block; see `lock.locked`.
-
-        What ended processes left half-written is removed.
+        """Lock the folder inside the block (see `lock.locked`), and remove the temporary files that
+        dead processes left.
         """
         with lock.locked(self.path, report):
             atomic.remove_leftovers(self.path)
             yield
 
     def discard_result(self) -> None:
-        """Remove the result and its pictures, which a run that goes on would leave behind it.
+        """Remove the result and its pictures, which become outdated when a run continues.
 
-        All of them can be made again: the result from the checkpoint and the model, the pictures
-        from the result.
+        The result can be recreated from checkpoint and model, the pictures from the result.
         """
         for path in (self.result, *self.pictures.values()):
             atomic.remove(path)
@@ -137,7 +120,7 @@ class RunFolder:
         return tables.read_columns(self.steps, STEPS)
 
     def read_result(self) -> dict[str, Any]:
-        """What `result.json` holds. Raises RunError where the run did not get so far."""
+        """What `result.json` holds. Raises RunError if the run is not finished."""
         try:
             with open_regular(self.result) as file:
                 result: dict[str, Any] = json.loads(file.read())
@@ -160,7 +143,7 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"{folder}: cannot make the folder: {error.strerror}") from None
+        raise RunError(f"{folder}: cannot create the folder: {error.strerror}") from None
 
 
 def _is_leftover(path: Path) -> bool:

@@ -1,7 +1,7 @@
-"""Ctrl-C: what it leaves in order, and where it ends the program there and then.
+"""Ctrl-C: finish the step and save, or exit immediately.
 
-Python raises KeyboardInterrupt between any two lines. lenetkit's own code bears that; many a
-library does not, least of all while it loads.
+Python raises KeyboardInterrupt between any two lines. lenetkit's own code is safe against that;
+many libraries are not, least of all while they load.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ INTERRUPTED = 130
 
 @contextmanager
 def finishing() -> Iterator[list[bool]]:
-    """A list that is no longer empty once Ctrl-C was pressed; pressed again, it interrupts."""
+    """A list that is non-empty once Ctrl-C was pressed; a second press interrupts."""
     pressed: list[bool] = []
 
     def on_press() -> None:
@@ -39,7 +39,7 @@ def finishing() -> Iterator[list[bool]]:
 
 @contextmanager
 def leaving(last_words: Callable[[], str] = lambda: "\ninterrupted") -> Iterator[None]:
-    """Ctrl-C ends the program, after some last words: for what does not bear to be interrupted."""
+    """Ctrl-C prints `last_words` and exits: for code that cannot be interrupted safely."""
 
     def on_press() -> None:
         _say(last_words())
@@ -50,9 +50,8 @@ def leaving(last_words: Callable[[], str] = lambda: "\ninterrupted") -> Iterator
 
 
 def leave() -> NoReturn:
-    """End with the status of an interrupt, and nothing else.
-
-    Not as Python ends otherwise: a library that is half loaded can crash where it clears up.
+    """Exit with the status of an interrupt, skipping Python's shutdown: a library that is half
+    loaded can crash in its cleanup.
     """
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
@@ -62,8 +61,8 @@ def leave() -> NoReturn:
 
 
 def press_again(dropped: UnraisableHookArgs) -> None:
-    """For `sys.unraisablehook`: Ctrl-C that Python dropped, because it fell into the removal of an
-    object, is pressed again a moment later.
+    """For `sys.unraisablehook`: a Ctrl-C that Python dropped because it came inside a finalizer is
+    sent again a moment later.
     """
     if issubclass(dropped.exc_type, KeyboardInterrupt):
         threading.Timer(0.01, _press).start()
@@ -74,14 +73,14 @@ def press_again(dropped: UnraisableHookArgs) -> None:
 def _press() -> None:
     if sys.platform == "win32":
         _thread.interrupt_main()
-    else:  # a signal of the system's, which wakes a thread that sleeps
+    else:  # a real signal wakes a sleeping thread
         signal.pthread_kill(cast(int, threading.main_thread().ident), signal.SIGINT)
 
 
 @contextmanager
 def _calling(on_press: Callable[[], None]) -> Iterator[None]:
-    """Where Ctrl-C was ignored, as in a command that a script put in the background, it stays so;
-    and other threads than the main one have no say in it.
+    """Call `on_press` on Ctrl-C inside the block. An ignored Ctrl-C, as in a background job, stays
+    ignored; threads other than the main one change nothing.
     """
     previous = signal.getsignal(signal.SIGINT)
     ours = threading.current_thread() is threading.main_thread()
@@ -96,5 +95,5 @@ def _calling(on_press: Callable[[], None]) -> Iterator[None]:
 
 
 def _say(words: str) -> None:
-    with suppress(OSError, RuntimeError, ValueError):  # a full disk; a write that was under way
+    with suppress(OSError, RuntimeError, ValueError):  # a full disk, or an interrupted write
         print(words, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""A lock on a folder that ends with its process, however that ends."""
+"""A lock on a folder, released when its process ends, however it ends."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from lenetkit.files.opening import NotRegularError, expect_regular
 
 NAME = "run.lock"
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
-"""Should the path come to mean a pipe or a link between looking and opening; POSIX only."""
+"""In case the path becomes a pipe or a link between check and opening; POSIX only."""
 
 if sys.platform == "win32":
     import msvcrt
 
     _FAR = 1 << 30
-    """Beyond the text, because Windows lets no one read the bytes that are locked."""
+    """Beyond the text, because Windows does not let others read locked bytes."""
 
     def _lock(descriptor: int) -> None:
         os.lseek(descriptor, _FAR, os.SEEK_SET)
@@ -40,10 +40,9 @@ else:
 def locked(folder: Path, report: Callable[[str], None]) -> Iterator[None]:
     """Hold the folder's `run.lock`, which names process, host and start, inside the block.
 
-    The operating system lets go of the lock when its process ends. A file that lies there unlocked
-    was left by a process that was killed: that is reported, and the lock taken over. Raises
-    RunError where another process, or another thread, holds it, and where the folder cannot be
-    locked.
+    The operating system releases the lock when its process ends. An unlocked file was left by a
+    process that was killed: that is reported, and the lock taken over. Raises RunError if another
+    process or thread holds it, or the folder cannot be locked.
     """
     path = folder / NAME
     descriptor = _acquire(path)
@@ -53,9 +52,9 @@ def locked(folder: Path, report: Callable[[str], None]) -> Iterator[None]:
         _sign(path, descriptor)
         yield
     finally:
-        with suppress(OSError):  # an empty file says that its owner let go of it
+        with suppress(OSError):  # an empty file says that it was released
             os.ftruncate(descriptor, 0)
-        if sys.platform != "win32":  # while it is locked, so that nobody locks what is going
+        if sys.platform != "win32":  # while locked, so that nobody locks a file about to vanish
             with suppress(OSError):
                 path.unlink()
         os.close(descriptor)
@@ -90,11 +89,11 @@ def _acquire(path: Path) -> int:
             ) from None
         if _is_still(path, descriptor):
             return descriptor
-        os.close(descriptor)  # its owner removed the file between our opening and locking it
+        os.close(descriptor)  # its owner removed it between our opening and locking
 
 
 def _open(path: Path) -> int:
-    """The file, made where there is none; nothing that a link leads to, and no pipe waited for."""
+    """The file, created if missing; follows no link and waits for no pipe."""
     with suppress(FileNotFoundError):
         expect_regular(path, path.lstat().st_mode)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _NO_WAIT, 0o666)
@@ -129,7 +128,7 @@ def _myself() -> bytes:
 
 
 def _owner(text: bytes) -> str:
-    """`process 123 on HOST (started …)`, as far as the lock's text tells."""
+    """`process 123 on HOST (started …)`, as far as the lock file says."""
     try:
         owner = json.loads(text)
         return f"process {owner['pid']} on {owner['host']} (started {owner['started']})"

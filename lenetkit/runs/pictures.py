@@ -1,4 +1,4 @@
-"""A run's pictures, from what its folder holds."""
+"""A run's pictures, drawn from the files in its folder."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from lenetkit.errors import RunError
 from lenetkit.runs.folder import RunFolder
 
 _DRAWABLE = (1, 3)
-"""Numbers of channels that can be shown: grey and colour."""
+"""Channel counts that can be shown: grey and colour."""
 
 
 def draw(folder: RunFolder, load_test: Callable[[], Samples | None]) -> list[Path]:
     """Draw every picture of a finished run; returns their paths.
 
-    Only the sheet of mistakes needs the test images; where `load_test` gives None, or images of
-    neither one nor three channels, it is left out. Raises RunError where the run is not finished
+    Only the sheet of mistakes needs the test images; it is left out if `load_test` returns None,
+    or images that have neither one nor three channels. Raises RunError if the run is not finished
     or its files are damaged.
     """
     result = folder.read_result()
@@ -89,6 +89,6 @@ def _errors(confusion: list[list[int]]) -> int:
 
 
 def _class_names(result: dict[str, Any], count: int) -> list[str]:
-    """The classes' names, numbers for outputs that no label ever names."""
+    """The classes' names; outputs without a name get their number."""
     names = list(result["classes"])
     return names + [str(i) for i in range(len(names), count)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from types import TracebackType
 from typing import Any, Self
 
 from lenetkit.errors import ModelFileError, RunError
@@ -27,10 +26,10 @@ MAX_MISTAKES = 40
 
 
 class Recorder:
-    """Writes a run's files as its events come, each file whole. A context manager.
+    """Writes a run's files as its events come, each file atomically. A context manager.
 
-    The checkpoint decides: what the other files say beyond it is dropped when the run is resumed,
-    and what they lack can be made again from it.
+    The checkpoint is authoritative: on resume, rows beyond it are dropped, and a missing model is
+    recreated from it.
     """
 
     def __init__(
@@ -42,37 +41,32 @@ class Recorder:
         self.progress = progress
         network.learns_from(data)
         self.state = State()
-        """As of the last checkpoint, but for what was recorded since."""
+        """As of the last checkpoint, plus what was recorded since."""
         columns = METRICS + (VALIDATION_METRICS if data.validation else ())
         self._metrics = Table(folder.metrics, columns)
         self._steps = Table(folder.steps, STEPS)
         self._kept: dict[str, Evaluation] = {}
-        """How good the model in the folder is, on each set."""
+        """The evaluations of the model in the folder, by data set."""
         self._resumed = False
 
     def __enter__(self) -> Self:
         if not self._resumed:
-            self._save_state()  # so that a run can be resumed wherever it ends
+            self._save_state()  # so that the run can be resumed from its first step on
         elif self.progress.epoch < self.network.plan.spec.train.epochs:
-            self.folder.discard_result()  # before any file tells of more than it does
+            self.folder.discard_result()  # before any other file gets ahead of it
         atomic.write_text(self.folder.spec, self.network.plan.to_yaml())
         self._save_tables()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if isinstance(error, DivergedError):  # the losses before it are what one wants to see
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        if isinstance(error, DivergedError):  # the losses that led up to it
             self._save_tables()
 
     def resume(self, saved: Checkpoint, differences: list[str]) -> None:
-        """Set network and progress to a checkpoint, and take over what it tells.
+        """Set network and progress to a checkpoint, and adopt its state.
 
-        `differences`: what is not as it was, all the same. Raises RunError where the tables or the
-        kept model are not those that it tells of.
+        `differences` are permitted ones, to be recorded. Raises RunError if the tables or the kept
+        model do not match the checkpoint.
         """
         saved.restore(self.network, self.progress)
         state, self._resumed = saved.state, True
@@ -86,7 +80,7 @@ class Recorder:
             self._expect_kept_model()
 
     def _expect_kept_model(self) -> None:
-        """The model in the folder is the one that the checkpoint tells of, or will be."""
+        """Expect the checkpoint's best model in the folder; restore it if possible."""
         best = self.state.best
         try:
             if not self.folder.model.exists():
@@ -106,7 +100,7 @@ class Recorder:
             )
 
     def record(self, event: Event) -> None:
-        """Write down one event; after an epoch save everything."""
+        """Record one event; after an epoch save everything."""
         if isinstance(event, StepDone):
             self._steps.add(event.step, f"{event.loss:.9g}")
         elif isinstance(event, EpochBegun):
@@ -137,7 +131,7 @@ class Recorder:
             self._save_model()
 
     def save(self) -> None:
-        """Write the state that the run stands in, and the rows so far."""
+        """Write the current state, and the rows so far."""
         self._save_tables()
         self._save_state()
 
@@ -171,7 +165,7 @@ class Recorder:
         return result
 
     def _evaluate_kept(self) -> dict[str, Evaluation]:
-        """The figures of a model that an earlier part of the run left in the folder."""
+        """Evaluate the model that an earlier part of the run left in the folder."""
         kept = load(self.folder.model)
         sets = {"train": self.data.train, "test": self.data.test}
         if self.data.validation:

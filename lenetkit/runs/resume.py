@@ -1,10 +1,10 @@
-"""Whether a run can be resumed as it began, and what differs where it cannot."""
+"""Whether a run can be resumed, and what differs if it cannot."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,15 +23,15 @@ from lenetkit.training.data import TrainingData
 def resume(recorder: Recorder, saved: Checkpoint, *, allow_different: bool) -> list[str]:
     """Set a recorder, its network and its progress to a checkpoint.
 
-    To be called with the number of threads that will train. Returns what differs from what the
-    run was made with, which `allow_different` permits: spec, data, plugins, versions, processor,
-    threads; more epochs for a finished run are no difference. Raises RunError where something
-    differs without permission, and where the run cannot be resumed at all.
+    Call it with the thread limit of the training in force. Returns what has changed since the run
+    was made, if `allow_different` permits that: spec, data, plugins, versions, processor, threads.
+    More epochs for a finished run do not count. Raises RunError for changes that are not permitted,
+    and if the run cannot be resumed at all.
     """
     plan, folder = recorder.network.plan, recorder.folder.path
     if saved.state.epoch > plan.spec.train.epochs:
         raise RunError(
-            f"{folder}: has done {saved.state.epoch} epochs already; "
+            f"{folder}: has already done {saved.state.epoch} epochs; "
             f"expected --epochs above that, found {plan.spec.train.epochs}"
         )
     found = differences(saved, recorder.network)
@@ -46,7 +46,7 @@ def resume(recorder: Recorder, saved: Checkpoint, *, allow_different: bool) -> l
 
 
 def differences(saved: Checkpoint, network: Model) -> list[str]:
-    """A line for each thing that is not as the checkpoint tells."""
+    """A line for each thing that differs from the checkpoint."""
     now = {**network.metadata, **file.describe(network.plan)}
     found = _spec(saved, network.plan)
     if json.loads(saved.metadata["dataset_digest"]) != json.loads(now["dataset_digest"]):
@@ -61,7 +61,7 @@ def differences(saved: Checkpoint, network: Model) -> list[str]:
 
 
 def _spec(saved: Checkpoint, plan: Plan) -> list[str]:
-    """Where the spec differs."""
+    """The differences in the spec."""
     finished = saved.state.epoch == saved.state.epochs
     if finished and plan.spec.train.epochs > saved.state.epochs:
         train = replace(plan.spec.train, epochs=saved.state.epochs)
@@ -72,7 +72,7 @@ def _spec(saved: Checkpoint, plan: Plan) -> list[str]:
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """What a spec says, by dotted path; a mapping also says in which order."""
+    """A spec's values by dotted path; a mapping adds its order."""
     if isinstance(value, dict):
         yield path, ", ".join(map(str, value))
         inside = value.items()
@@ -88,27 +88,23 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 def _changed(kind: str, before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     return [
         f"{kind}{name}: was {before.get(name, 'absent')}, is {now.get(name, 'absent')}"
-        for name in _both(before, now)
+        for name in dict.fromkeys([*before, *now])
         if before.get(name) != now.get(name)
     ]
 
 
-def _both(before: Iterable[str], now: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys([*before, *now]))
-
-
 def _without_lenetkit(makers: Mapping[str, str]) -> dict[str, str]:
-    """The plugins' versions; lenetkit's own is told with NumPy's."""
+    """The plugins' versions; lenetkit's own is in `environment.versions`."""
     return {name: version for name, version in makers.items() if name != "lenetkit"}
 
 
 def _expect_same_steps(saved: Checkpoint, data: TrainingData, plan: Plan, folder: Path) -> None:
-    """Raise RunError where an epoch has another number of steps: counters would lose meaning."""
+    """Raise RunError if the steps per epoch changed: the counters would lose their meaning."""
     per_epoch = math.ceil(len(data.train) / plan.spec.train.batch_size)
     state: Any = saved.state
     if not state.epoch * per_epoch <= state.step <= (state.epoch + 1) * per_epoch:
         raise RunError(
-            f"{folder}: stands at step {state.step} in epoch {state.epoch + 1}, which is not "
-            f"possible with the {per_epoch} steps an epoch that data and batch_size give now; "
+            f"{folder}: is at step {state.step} of epoch {state.epoch + 1}, which is impossible "
+            f"with the {per_epoch} steps per epoch that data and batch_size now give; "
             f'start from its weights by --init-from "{folder / "model.safetensors"}"'
         )

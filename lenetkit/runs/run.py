@@ -1,4 +1,4 @@
-"""A run: one training in a folder of its own, from Python as from the command line."""
+"""A run: one training in its own folder, from Python or the command line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -34,7 +33,7 @@ from lenetkit.training.data import (
 )
 
 Changes = Mapping[str, Any] | Sequence[Override]
-"""What differs from a spec: `{"train.epochs": 3}`."""
+"""Changes to a spec: `{"train.epochs": 3}`."""
 
 
 def _warn(message: str) -> None:
@@ -57,9 +56,9 @@ class Run:
         self.data = recorder.data
         self.progress = recorder.progress
         self.differences: list[str] = []
-        """What is not as it was when the run was made; empty unless it was resumed so."""
+        """What has changed since the run was made, if it was resumed with `allow_different`."""
         self.result: dict[str, Any] = {}
-        """What `result.json` holds, once the run is finished."""
+        """The contents of `result.json`, once the run is finished."""
         self._recorder = recorder
         self._threads = threads
         self._held = held
@@ -78,9 +77,9 @@ class Run:
     ) -> Self:
         """A run of a spec file or shipped spec in the new or empty folder `out`.
 
-        Without `out`: in the next of `runs/NAME/001, 002, …`. `init_from` is a model file to start
-        from where names and shapes match. Notes and warnings go to `report`. Raises SpecError,
-        DataError, ModelFileError and RunError.
+        Without `out`: in the next of `runs/NAME/001, 002, …`. `init_from` is a model file whose
+        weights are used where names and shapes match. Notes and warnings go to `report`. Raises
+        SpecError, DataError, ModelFileError and RunError.
         """
         plan, data = _prepared(load_plan(spec, overrides(set)), data_dir, report)
         network = Model(plan, seed=plan.spec.train.seed)
@@ -88,7 +87,7 @@ class Run:
             loaded, left = file.load_matching(network, Path(init_from))
             report(f"{init_from}: loaded {', '.join(loaded)}")
             if left:
-                report(f"  not in it, so initialized: {', '.join(left)}")
+                report(f"  not in it, initialized instead: {', '.join(left)}")
         folder = RunFolder.create(plan.spec.name, None if out is None else Path(out))
         with ExitStack() as held:
             held.enter_context(folder.owned(report))
@@ -108,11 +107,11 @@ class Run:
         allow_different: bool = False,
         report: Report = _warn,
     ) -> Self:
-        """The run in a folder, where its last checkpoint left it.
+        """The run in a folder, as of its last checkpoint.
 
-        It must be as it was (spec, data, plugins, versions, processor, threads) unless
+        Spec, data, plugins, versions, processor and threads must be unchanged unless
         `allow_different`; what differs is in `differences`. A finished run may be given more
-        epochs. Raises RunError where it cannot be resumed.
+        epochs. Raises RunError if it cannot be resumed.
         """
         folder = RunFolder.open(Path(path))
         with ExitStack() as held:
@@ -148,10 +147,10 @@ class Run:
         return self.folder.read_metrics()
 
     def events(self) -> Iterator[loop.Event]:
-        """Train: a StepDone a batch, an EpochDone an epoch, each recorded before it comes.
+        """Train, yielding a StepDone per batch and an EpochDone per epoch, each already recorded.
 
-        Leaving the loop saves the run where it stands; at its end the result is written. What a
-        plugin raises is a PluginError that names it.
+        Leaving the loop saves the run; at its end the result is written. Errors from a plugin's
+        code become a PluginError that names it.
         """
         with self, self.network.limited(self._threads), naming_plugins(), self._recorder:
             settings = self.network.plan.spec.train
@@ -168,7 +167,7 @@ class Run:
 
     @staticmethod
     def _next(events: Iterator[loop.Event]) -> loop.Event | None:
-        # An overflow needs no warning of its own: it ends the run with a remedy.
+        # No warning for an overflow: DivergedError reports it, with a remedy.
         with np.errstate(over="ignore", invalid="ignore"):
             return next(events, None)
 
@@ -178,7 +177,7 @@ class Run:
         """Train to the end, draw the pictures, and return the result.
 
         `watch` is called with each event. Ctrl-C finishes the step, saves, and then raises
-        KeyboardInterrupt; pressed again, it interrupts at once.
+        KeyboardInterrupt; a second press interrupts immediately.
         """
         with finishing() as pressed:
             events = self.events()
@@ -199,22 +198,17 @@ class Run:
         return draw(self.folder, lambda: self.data.test)
 
     def close(self) -> None:
-        """Let go of the folder's lock."""
+        """Release the folder's lock."""
         self._held.close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 
 def _prepared(plan: Plan, data_dir: str | Path | None, report: Report) -> tuple[Plan, TrainingData]:
-    """The data, and the plan with what its transforms learned from them."""
+    """The data, and the plan with its transforms fitted to them."""
     data = load_training_data(plan, None if data_dir is None else Path(data_dir), report)
     return with_fitted_transforms(plan, data.pipeline), data

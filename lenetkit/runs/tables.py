@@ -1,4 +1,4 @@
-"""The tables of a run: CSV files that grow in memory and are written whole."""
+"""The tables of a run, as CSV files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lenetkit.values import show
 
 
 class Table:
-    """A CSV file that grows row by row in memory, and is written whole."""
+    """A CSV file that grows in memory and is written atomically."""
 
     def __init__(self, path: Path, columns: Iterable[str]) -> None:
         self.path = path
@@ -22,7 +22,7 @@ class Table:
 
     @property
     def text(self) -> str:
-        """All rows, below the columns' names."""
+        """The header and all rows."""
         return "\n".join(self._lines) + "\n"
 
     @property
@@ -35,16 +35,16 @@ class Table:
         self._lines.append(",".join(map(str, cells)))
 
     def restore(self, count: int, digest: str) -> None:
-        """Take over the file's first `count` rows; those that follow were never accounted for.
+        """Read the file's first `count` rows and drop the rest.
 
-        Raises RunError where they are not the rows that had this digest.
+        Raises RunError if the rows do not have this digest.
         """
         if not count:
             return
         try:
             lines = _read_text(self.path).splitlines()
         except OSError as error:
-            expected = f"the run's first {count:,} rows, without which it cannot go on"
+            expected = f"the run's first {count:,} rows, without which it cannot continue"
             raise RunError(f"{self.path}: {refusal(error, expected)}; put it back") from None
         except UnicodeDecodeError:
             lines = []
@@ -53,7 +53,7 @@ class Table:
         if len(self._lines) != count + 1 or self.digest != digest:
             self._lines = header
             raise RunError(
-                f"{self.path}: is not as the run left it, so the run cannot go on; undo the change"
+                f"{self.path}: is not as the run left it, so it cannot continue; undo the change"
             )
 
     def save(self) -> None:
@@ -62,13 +62,13 @@ class Table:
 
 
 def read_columns(path: Path, names: Iterable[str]) -> dict[str, list[float]]:
-    """The columns of a table of numbers. Raises RunError where one is missing or damaged."""
+    """The columns of a table of numbers. Raises RunError if one is missing or damaged."""
     try:
         rows = [row for row in csv.reader(_read_text(path).splitlines()) if row]
     except OSError as error:
         raise RunError(f"{path}: {refusal(error, 'a table of the run')}") from None
     except UnicodeDecodeError:
-        raise RunError(f"{path}: is damaged: it is no UTF-8 text") from None
+        raise RunError(f"{path}: is damaged: it is not UTF-8 text") from None
     except csv.Error as error:
         raise RunError(f"{path}: is damaged: {error}") from None
     columns = rows.pop(0) if rows else []

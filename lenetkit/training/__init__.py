@@ -1,3 +1,3 @@
-"""Training as a generator of events (`loop`), what it learns from (`data`), how good the network
-is (`evaluation`), and where numbers stopped being finite (`divergence`).
+"""Training as a generator of events (`loop`), its data (`data`), evaluation (`evaluation`), and
+where values became non-finite (`divergence`).
 """

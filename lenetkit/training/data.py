@@ -1,4 +1,4 @@
-"""From a spec's `data` to samples in memory: where to look, the fallback, what does not fit."""
+"""From a spec's `data` to samples in memory: where to look, the fallback, checks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """What a network learns from and is tested on, with the way to the network."""
+    """Training, test and validation samples, with the transforms between them and the network."""
 
     train: Samples
     test: Samples
@@ -36,12 +36,12 @@ class TrainingData:
 
 
 def place_for(data: DataSpec, data_dir: Path | None, report: Report) -> Place:
-    """Where to look: `data_dir`, `$LENETKIT_DATA`, the spec's `data.dir`, `MNIST/` here.
+    """Where to look: `data_dir`, `$LENETKIT_DATA`, the spec's `data.dir`, `./MNIST`.
 
-    Downloads go to the last of the first three that was named, else to `MNIST/`.
+    Downloads go to the last of the first three that is given, else to `MNIST/`.
     """
     if data_dir is not None and not data.source.reads_files:
-        report(f"note: {data_dir} is not looked into: the data set reads no files")
+        report(f"note: {data_dir} is ignored: the data set reads no files")
     environment = os.environ.get("LENETKIT_DATA")
     named = [data_dir] if data_dir else []
     named += [Path(environment)] if environment else []
@@ -51,9 +51,9 @@ def place_for(data: DataSpec, data_dir: Path | None, report: Report) -> Place:
 
 
 def load_samples(data: DataSpec, split: Split, place: Place) -> tuple[Samples, DataSource]:
-    """One split of the spec's data set, or of its fallback, which is reported; and which it was.
+    """One split of the spec's data set, or of its fallback, which is reported; and its source.
 
-    Raises DataError where neither can be had.
+    Raises DataError if neither can be loaded.
     """
     try:
         return data.source.load(split, place), data.source
@@ -68,9 +68,9 @@ def load_samples(data: DataSpec, split: Split, place: Place) -> tuple[Samples, D
 def load_training_data(
     plan: Plan, data_dir: Path | None = None, report: Report = lambda message: None
 ) -> TrainingData:
-    """All that `train` needs, checked against the network.
+    """The data for `train`, checked against the network.
 
-    Raises DataError where data is missing, damaged or does not fit the network.
+    Raises DataError if data is missing, damaged or does not fit the network.
     """
     data = plan.spec.data
     place = place_for(data, data_dir, report)
@@ -100,14 +100,14 @@ def load_training_data(
 
 
 def with_fitted_transforms(plan: Plan, pipeline: Pipeline) -> Plan:
-    """The plan whose spec holds what the transforms learned, so that it needs no data again."""
+    """The plan with fitted transforms in its spec, so that it can be used without the data."""
     options = replace(plan.spec.data.options, transforms=pipeline.transforms)
     data = replace(plan.spec.data, options=options)
     return replace(plan, spec=replace(plan.spec, data=data))
 
 
 def check_fit(plan: Plan, samples: Samples, pipeline: Pipeline, name: str) -> None:
-    """Raise DataError where samples do not suit the network's input or its classes."""
+    """Raise DataError if samples do not fit the network's input or its classes."""
     if not len(samples):
         raise DataError(f"{samples.dataset}: there are no {name} samples")
     stored = samples.images.shape[1:]

@@ -1,4 +1,4 @@
-"""Numbers that stopped being finite: where that began, why as a rule, and what helps."""
+"""Non-finite values: where they began, the usual cause, and the remedy."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from lenetkit.network.network import Network
 
 
 class DivergedError(LenetkitError):
-    """Loss, gradient or weights stopped being finite; going on could only make it worse."""
+    """Loss, gradient or weights are no longer finite, so training stopped."""
 
 
 def is_finite(values: Array) -> bool:
-    """Whether all of a vector is finite, for the price of a dot product where it is."""
+    """Whether all of a vector is finite; if so, at the cost of a dot product."""
     with np.errstate(all="ignore"):
         return bool(np.isfinite(values @ values) or np.isfinite(values).all())
 
@@ -25,21 +25,21 @@ _IMAGES = "the images that reach the network"
 
 
 def remedy(where: str, lr: float) -> str:
-    """What helps against what `locate` found; `lr` is the optimizer's rate."""
+    """A remedy for what `locate` found; `lr` is the optimizer's rate."""
     if where == _IMAGES:
-        return "The data or its transforms are at fault: look at them by `lenetkit data show`"
+        return "The data or its transforms are at fault: inspect them with `lenetkit data show`"
     if not lr:
-        return "No step is at fault, as the learning rate is 0: look at that layer's weights"
+        return "The learning rate is 0, so no step is at fault: check that layer's weights"
     return (
-        "As a rule the learning rate is too high: try a tenth of it, "
+        "Usually the learning rate is too high: try a tenth of it, "
         f"--set train.optimizer.lr={lr / 10:.1g}"
     )
 
 
 def locate(network: Network, images: Array, targets: Any, key: tuple[int, ...]) -> str:
-    """Where a batch's passes first give a value that is not finite.
+    """Where a batch's passes first produce a non-finite value.
 
-    Runs them once more, layer by layer. Untrained state may move.
+    Runs them again, layer by layer. Untrained state may change.
     """
     with np.errstate(all="ignore"):
         if not np.isfinite(images).all():
@@ -50,7 +50,7 @@ def locate(network: Network, images: Array, targets: Any, key: tuple[int, ...]) 
         for stage, planned in zip(workspace.stages, network.plan.layers, strict=True):
             for name in planned.params:
                 if not np.isfinite(stage.params[name]).all():
-                    return f"layers.{stage.name}: its {name}, by the step before"
+                    return f"layers.{stage.name}: its {name}, after the previous step"
             x = stage.forward(x)
             if not np.isfinite(x).all():
                 return f"layers.{stage.name}: its output"
@@ -67,4 +67,4 @@ def locate(network: Network, images: Array, targets: Any, key: tuple[int, ...]) 
             for name, gradient in grads.items():
                 if not np.isfinite(gradient).all():
                     return f"layers.{stage.name}: the gradient of its {name}"
-    return "no layer that a second pass over the batch could tell"
+    return "no layer that a second pass over the batch could identify"

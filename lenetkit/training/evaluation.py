@@ -1,4 +1,4 @@
-"""How good a network is: loss, accuracy, confusion, and what it read wrong."""
+"""Evaluation of a network: loss, accuracy, confusion and mistakes."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from lenetkit.data.source import Samples
 from lenetkit.network.network import Network, Workspace
 
 BATCH = 250
-"""Samples a forward pass: large enough for speed, small enough for little memory."""
+"""Samples per forward pass: large enough for speed, small enough for memory."""
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What a network made of some samples."""
+    """A network's results on some samples."""
 
     loss: float
     """Mean over the samples."""
@@ -35,7 +35,7 @@ class Evaluation:
 
     @property
     def accuracy(self) -> float:
-        """The share read right, 0 … 1."""
+        """The share of correct predictions, 0 … 1."""
         return float(np.trace(self.confusion) / self.n)
 
     @property
@@ -44,15 +44,15 @@ class Evaluation:
         return self.probabilities.argmax(axis=1)
 
     def precision(self) -> NDArray[np.float64]:
-        """For each class: of what was called so, the share that was; NaN where nothing was."""
+        """For each class: the share of its predictions that are right; NaN if there are none."""
         return _share(np.diag(self.confusion), self.confusion.sum(axis=0))
 
     def recall(self) -> NDArray[np.float64]:
-        """For each class: of what was so, the share called so; NaN where nothing was."""
+        """For each class: the share of its samples predicted right; NaN if there are none."""
         return _share(np.diag(self.confusion), self.confusion.sum(axis=1))
 
     def mistakes(self, labels: NDArray[np.int64]) -> NDArray[np.intp]:
-        """The samples read wrong, the surest first."""
+        """The misclassified samples, the most confident first."""
         predicted = self.predicted
         wrong = np.flatnonzero(predicted != labels)
         sureness = self.probabilities[wrong, predicted[wrong]]

@@ -1,7 +1,7 @@
-"""Training as a generator of events. Whoever wants to show, log or save, consumes them.
+"""Training as a generator of events, for display, logging and saving.
 
-Every random draw is determined by (seed, what it is for, step), so a run that goes on from a
-checkpoint draws what it would have drawn without the break.
+Every random draw is seeded by (seed, purpose, step), so a resumed run draws what it would have
+drawn without the interruption.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from lenetkit.training.evaluation import BATCH, Evaluation, evaluate
 
 
 class Draws:
-    """What random numbers are drawn for; each has a stream of its own."""
+    """The purposes of random draws; each has its own stream."""
 
     SHUFFLE = 1
     TRANSFORMS = 2
@@ -40,7 +40,7 @@ class Draws:
 
 @dataclass(frozen=True)
 class EpochBegun:
-    """The optimizer prepared an epoch and has figures to tell."""
+    """The optimizer prepared an epoch and reports figures."""
 
     epoch: int
     notes: dict[str, float]
@@ -48,7 +48,7 @@ class EpochBegun:
 
 @dataclass(frozen=True)
 class StepDone:
-    """One batch was learned from. Steps count from 1, epochs too."""
+    """One training step is done. Steps and epochs count from 1."""
 
     step: int
     epoch: int
@@ -61,17 +61,17 @@ class StepDone:
 
 @dataclass(frozen=True)
 class EpochDone:
-    """One pass over the training set is over, and the network was evaluated."""
+    """One pass over the training set is done, and the network was evaluated."""
 
     epoch: int
     step: int
     lr: float
     train: Evaluation
-    """On the whole training set, without augmentation, with the weights that the epoch ended on."""
+    """On the whole training set, without augmentation, with the weights at the end of the epoch."""
     test: Evaluation
     validation: Evaluation | None
     seconds: float
-    """Time spent training, evaluation left out."""
+    """Training time, without evaluation."""
 
 
 Event: TypeAlias = EpochBegun | StepDone | EpochDone
@@ -79,7 +79,7 @@ Event: TypeAlias = EpochBegun | StepDone | EpochDone
 
 @dataclass
 class Progress:
-    """All of a run's state but the network's own: what a checkpoint must hold."""
+    """A run's state besides the network's own."""
 
     slots: Views
     """The optimizer's state vectors."""
@@ -88,11 +88,11 @@ class Progress:
     epoch: int = 0
     """Epochs done and evaluated."""
     seconds: float = 0.0
-    """Training time of the epoch under way."""
+    """Training time of the current epoch."""
 
 
 def start(network: Network, settings: TrainSpec) -> Progress:
-    """The state of a run that has not begun."""
+    """The state before the first step."""
     names = settings.optimizer.active_slots()
     return Progress(Views({name: np.zeros_like(network.params) for name in names}))
 
@@ -102,9 +102,9 @@ def train(
 ) -> Iterator[Event]:
     """Train `network` from where `progress` stands; both are updated in place.
 
-    Between two events network and progress agree: a checkpoint may be taken, or the loop left. An
-    EpochBegun comes together with its epoch's first StepDone, so not between these two.
-    Raises DivergedError when the loss or its gradient stops being finite, and SpecError for an
+    Between events network and progress agree: a checkpoint may be taken, or the loop left; not
+    between an EpochBegun and its epoch's first StepDone, which come together.
+    Raises DivergedError if the loss or its gradient is not finite, and SpecError for an
     optimizer that needs second derivatives which the network does not have.
     """
     trainer = Trainer(network, data, settings, progress)
@@ -114,7 +114,7 @@ def train(
 
 
 class Trainer:
-    """The two halves of an epoch: its batches, and the evaluation at its end."""
+    """The two parts of an epoch: its batches, and the evaluation at its end."""
 
     def __init__(
         self, network: Network, data: TrainingData, settings: TrainSpec, progress: Progress
@@ -128,7 +128,7 @@ class Trainer:
             expect_second_order(network.plan)
 
     def steps(self) -> Iterator[EpochBegun | StepDone]:
-        """The rest of the epoch that `progress` stands in, batch by batch."""
+        """The remaining batches of the current epoch."""
         progress, epoch, batch_size = self.progress, self.progress.epoch, self.settings.batch_size
         clock = time.perf_counter()
         done = progress.step - epoch * self.steps_per_epoch
@@ -137,21 +137,21 @@ class Trainer:
         for start in range(done * batch_size, len(order), batch_size):
             event = self._step(epoch, order[start : start + batch_size])
             progress.seconds += time.perf_counter() - clock
-            if notes:  # only now: what _begin_epoch did must not be done again after a break
+            if notes:  # only now: a resumed run must not repeat _begin_epoch
                 yield EpochBegun(epoch + 1, notes)
                 notes = {}
             yield event
             clock = time.perf_counter()
 
     def _order(self, epoch: int) -> NDArray[np.intp]:
-        """The rows of the training set in the order of this epoch."""
+        """The training samples' indices in this epoch's order."""
         count = len(self.data.train)
         if not self.settings.shuffle:
             return np.arange(count)
         return self._rng(Draws.SHUFFLE, epoch).permutation(count)
 
     def _step(self, epoch: int, rows: NDArray[np.intp]) -> StepDone:
-        """Learn from one batch."""
+        """Train on one batch."""
         network, progress, pipeline = self.network, self.progress, self.data.pipeline
         loss_function, optimizer = network.plan.spec.loss, self.settings.optimizer
         lr = self._rate(progress.step)
@@ -182,7 +182,7 @@ class Trainer:
         )
 
     def finish_epoch(self) -> EpochDone:
-        """Evaluate the network, whose epoch has no batch left."""
+        """Evaluate the network at the end of an epoch."""
         data, progress = self.data, self.progress
         last = progress.step - 1
         train, test = self._evaluate(data.train), self._evaluate(data.test)
@@ -208,7 +208,7 @@ class Trainer:
         return evaluate(self.network, samples, self.data.pipeline, self._evaluating)
 
     def _begin_epoch(self, epoch: int) -> dict[str, float]:
-        """Let an optimizer that asks for it measure second derivatives."""
+        """Let a second-order optimizer measure second derivatives."""
         optimizer = self.settings.optimizer
         if not isinstance(optimizer, SecondOrderOptimizer):
             return {}
@@ -234,18 +234,15 @@ class Trainer:
     def _rng(self, purpose: int, index: int) -> np.random.Generator:
         return np.random.default_rng([self.settings.seed, purpose, index])
 
-    def _moment(self, step: int) -> Moment:
-        return Moment(step, self.steps_per_epoch, self.settings.epochs)
-
     def _rate(self, step: int) -> float:
-        return self.settings.schedule.rate(self.settings.optimizer.lr, self._moment(step))
+        moment = Moment(step, self.steps_per_epoch, self.settings.epochs)
+        return self.settings.schedule.rate(self.settings.optimizer.lr, moment)
 
     def _diverged(
         self, what: str, images: Array, targets: NDArray[Any], step: int
     ) -> DivergedError:
-        key = (self.settings.seed, Draws.LAYERS, step)
-        where = locate(self.network, images, targets, key)
-        epoch = self._moment(step).epoch + 1
+        where = locate(self.network, images, targets, (self.settings.seed, Draws.LAYERS, step))
+        epoch = step // self.steps_per_epoch + 1
         when = f"step {step + 1} (epoch {epoch}, lr {self._rate(step):.3g})"
         return DivergedError(
             f"{when}: {what}; training stopped.\n  It began in {where}. "

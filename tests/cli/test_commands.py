@@ -222,7 +222,7 @@ def test_init_from_takes_what_matches_and_says_so(call: Call, small: Path) -> No
     )  # fmt: skip
     assert said.status == 0
     assert "loaded conv1.weight, conv1.bias" in said.err
-    assert "not in it, so initialized: fc1.weight, fc1.bias" in said.err
+    assert "not in it, initialized instead: fc1.weight, fc1.bias" in said.err
 
 
 def test_init_from_a_model_that_shares_nothing_is_refused(call: Call, small: Path) -> None:
@@ -437,8 +437,8 @@ BAD = {
     ),
     "wrong in_features": (
         ["summary", "{spec}", "--set", "layers.fc1.in_features=20"],
-        "layers.fc1.in_features: expected 18, because 2×3×3 comes in, found 20; "
-        "mend it or leave it out\n",
+        "layers.fc1.in_features: expected 18, as the input is 2×3×3, found 20; "
+        "fix it or leave it out\n",
     ),
     "missing spec": (["train", "missing.yaml"], "error: missing.yaml: no such spec file"),
     "missing model": (
@@ -530,7 +530,7 @@ def test_resume_to_fewer_epochs_than_done_is_refused(call: Call, small: Path) ->
     call("train", small, "--out", "run", "--quiet")
     said = call("train", "--resume", "run", "--epochs", "1")
     assert said.status == 2
-    assert "run: has done 2 epochs already; expected --epochs above that, found 1" in said.err
+    assert "run: has already done 2 epochs; expected --epochs above that, found 1" in said.err
 
 
 def test_a_damaged_table_prevents_resuming(call: Call, small: Path) -> None:
@@ -539,7 +539,7 @@ def test_a_damaged_table_prevents_resuming(call: Call, small: Path) -> None:
     said = call("train", "--resume", "run", "--epochs", "3")
     assert said.status == 2
     assert (
-        f"{Path('run/metrics.csv')}: is not as the run left it, so the run cannot go on" in said.err
+        f"{Path('run/metrics.csv')}: is not as the run left it, so it cannot continue" in said.err
     )
 
 

@@ -70,7 +70,7 @@ def test_predict_on_a_folder_of_nothing_and_on_a_folder_of_folders(call: Call) -
 def test_predict_names_files_that_are_not_pictures_and_reads_the_rest(call: Call) -> None:
     Path("notes.txt").write_text("hello", "utf-8")
     things = ["notes.txt", os.devnull, "模型 a.safetensors", NAMES[0]]
-    kinds = ["is a text", "is a device", "is a safetensors file"]
+    kinds = ["is a text file", "is a device", "is a safetensors file"]
     if hasattr(os, "mkfifo"):
         os.mkfifo("pipe.png")
         things.append("pipe.png")

@@ -37,7 +37,7 @@ KINDS: dict[str, tuple[Callable[[Path], None], str]] = {
     "pipe": (_pipe, "is a pipe"),
     "folder": (Path.mkdir, "is a folder"),
     "device": (_link(os.devnull), "is a device"),
-    "dangling": (_link("nowhere/at all"), "is a link that leads nowhere"),
+    "dangling": (_link("nowhere/at all"), "is a broken link"),
 }
 FILES = {
     "run.lock": [["train", "--resume", "run"]],
@@ -93,7 +93,7 @@ def test_a_missing_table_is_named_once(call: Call, small: Path) -> None:
     assert (said.status, said.err) == (
         2,
         f"error: {path}: no such file; expected the run's first 2 rows, without which it cannot "
-        "go on; put it back\n",
+        "continue; put it back\n",
     )
     assert call("plot", "run").err == f"error: {path}: no such file; expected a table of the run\n"
 
@@ -106,7 +106,7 @@ def test_a_missing_table_is_named_once(call: Call, small: Path) -> None:
         ("step,loss\n1,2\n2\n", "row 2: expected 2 numbers, found '2'"),
         ("step,loss\n1,2,3\n", "row 1: expected 2 numbers, found '1,2,3'"),
         ("step,loss\n1,much\n", "row 1: expected 2 numbers, found '1,much'"),
-        ("step,loss\n1,\udce9\n", "it is no UTF-8 text"),
+        ("step,loss\n1,\udce9\n", "it is not UTF-8 text"),
     ],
 )
 def test_a_damaged_table_is_described(tmp_path: Path, text: str, found: str) -> None:

@@ -302,8 +302,8 @@ def test_another_number_of_steps_an_epoch_cannot_be_allowed(
     )
     assert said.status == 2
     assert said.err.startswith(
-        "error: run: stands at step 4 in epoch 2, which is not possible with the 1 steps an epoch "
-        "that data and batch_size give now; start from its weights by --init-from "
+        "error: run: is at step 4 of epoch 2, which is impossible with the 1 steps per epoch "
+        "that data and batch_size now give; start from its weights by --init-from "
     )
 
 
@@ -378,7 +378,7 @@ def test_a_table_that_was_changed_is_named(
     steps.write_text(steps.read_text("utf-8").replace("\n2,", "\n2,9"), "utf-8")
     said = call("train", "--resume", "run")
     assert said.status == 2
-    assert f"error: {steps}: is not as the run left it, so the run cannot go on" in said.err
+    assert f"error: {steps}: is not as the run left it, so it cannot continue" in said.err
 
 
 @pytest.mark.parametrize(
@@ -418,7 +418,7 @@ def test_optimizer_state_of_another_type_is_refused(
     said = call("train", "--resume", "run", "--allow-different", *sgd)
     assert said.status == 2
     assert (
-        "optimizer state (mean, square) is not that of the spec's optimizer (velocity)" in said.err
+        "optimizer state (mean, square) does not match the spec's optimizer (velocity)" in said.err
     )
 
 
@@ -484,7 +484,7 @@ def test_weights_that_overflowed_never_replace_a_checkpoint(
     monkeypatch.setattr(loop, "train", interrupted)
     said = call("train", small, "--out", "run", "--quiet")
     assert said.status == 1
-    assert "error: conv1.weight holds values that are not finite after step 5" in said.err
+    assert "error: conv1.weight has non-finite values after step 5" in said.err
     way_on = "lenetkit train --resume run --allow-different"
     assert said.err.endswith(f"\n  run: saved at step 3; resume with: {way_on}\n")
     monkeypatch.setattr(loop, "train", real)

@@ -95,7 +95,7 @@ def test_what_can_be_no_file_is_refused_by_its_name(
             path.symlink_to(f"{IMAGES}{suffix}" if target == IMAGES else target)
     except (AttributeError, OSError):
         pytest.skip("this system, or this user, makes none")
-    found = {"pipe": "a pipe", os.devnull: "a device"}.get(target, "a link that leads nowhere")
+    found = {"pipe": "a pipe", os.devnull: "a device"}.get(target, "a broken link")
     if suffix:
         (folder / IMAGES).unlink()
     with pytest.raises(DataError) as caught:

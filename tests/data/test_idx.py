@@ -173,8 +173,8 @@ def test_empty_files_are_refused(path: Path) -> None:
         (b"<!DOCTYPE html>", "an HTML page"),
         (b"\x89PNG\r\n\x1a\n", "a PNG picture"),
         (b"PK\x03\x04", "a ZIP archive"),
-        (b"\x01\0\x08\x01", "of no known kind (it starts with 01 00 08 01 00 00 00 00)"),
-        (b"\0\x01\x08\x01", "of no known kind (it starts with 00 01 08 01 00 00 00 00)"),
+        (b"\x01\0\x08\x01", "of an unknown kind (it starts with 01 00 08 01 00 00 00 00)"),
+        (b"\0\x01\x08\x01", "of an unknown kind (it starts with 00 01 08 01 00 00 00 00)"),
     ],
 )
 def test_other_kinds_of_file_are_refused(path: Path, content: bytes, kind: str) -> None:

@@ -391,7 +391,7 @@ def test_the_error_names_the_file(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("empty.png", b"", r"empty\.png: is an empty file; expected a PNG, JPEG or similar"),
-        ("text.png", b"hello you", r"text\.png: is a text; expected a PNG, JPEG or similar"),
+        ("text.png", b"hello you", r"text\.png: is a text file; expected a PNG, JPEG or similar"),
         ("photo.heic", b"\0\0\0\x18ftypheic", "is a HEIC photo; .*; save it as JPEG first"),
     ],
 )

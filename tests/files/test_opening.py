@@ -50,7 +50,7 @@ def test_a_link_to_a_file_is_followed(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "dangling").symlink_to("nowhere")
     for name in ("loop", "dangling"):
-        assert why(tmp_path / name) == "is a link that leads nowhere; expected a spec file"
+        assert why(tmp_path / name) == "is a broken link; expected a spec file"
 
 
 def test_refusals_say_what_is_there(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_refusals_say_what_is_there(tmp_path: Path) -> None:
     assert why(Path(os.devnull)) == "is a device; expected a spec file"
     (tmp_path / "file").touch()
     assert why(tmp_path / "file" / "inside").startswith(("cannot be read: ", "no such file"))
-    assert why(Path("a\0b")) == "cannot be read: no possible name of a file"
+    assert why(Path("a\0b")) == "cannot be read: not a valid file name"
 
 
 @needs_pipes
@@ -173,8 +173,8 @@ KINDS: dict[str, Callable[[Path], bytes]] = {
     "a safetensors file": lambda _: safetensors.numpy.save({"w": np.zeros(3)}),
     "UTF-16 text": lambda _: "name: a".encode("utf-16"),
     "an empty file": lambda _: b"",
-    "a text": lambda _: "name: Größe 数\n".encode(),
-    "of no known kind (it starts with 00 01 02 03)": lambda _: bytes(range(4)),
+    "a text file": lambda _: "name: Größe 数\n".encode(),
+    "of an unknown kind (it starts with 00 01 02 03)": lambda _: bytes(range(4)),
 }
 
 
@@ -191,10 +191,10 @@ def test_a_model_file_is_recognized_whatever_its_length_field() -> None:
 
 def test_text_cut_inside_a_character_is_still_text() -> None:
     for before in range(12):
-        assert file_kind(("a" * before + "数字🙂" * 30).encode()) == "a text"
+        assert file_kind(("a" * before + "数字🙂" * 30).encode()) == "a text file"
 
 
 def test_binary_data_is_not_taken_for_text() -> None:
     for byte in (0, 1, 7, 0x1B, 0x7F):
-        assert file_kind(b"plain words" + bytes([byte])).startswith("of no known kind")
-    assert file_kind(bytes(range(128, 192))).startswith("of no known kind")
+        assert file_kind(b"plain words" + bytes([byte])).startswith("of an unknown kind")
+    assert file_kind(bytes(range(128, 192))).startswith("of an unknown kind")

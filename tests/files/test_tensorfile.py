@@ -185,7 +185,7 @@ def test_metadata_without_digests_is_refused(path: Path, metadata: str) -> None:
 
 def test_a_safetensors_file_without_a_digest_is_refused(path: Path) -> None:
     safetensors.numpy.save_file({"w": np.zeros(3)}, path)
-    assert_refused(path, "no digest, so it is not a model file of lenetkit")
+    assert_refused(path, "no digest: it is not a lenetkit model file")
 
 
 @pytest.mark.parametrize(
@@ -194,12 +194,12 @@ def test_a_safetensors_file_without_a_digest_is_refused(path: Path) -> None:
         (b"", r"damaged or not a safetensors file \(it is an empty file\)"),
         (b"\0" * 7, "damaged or not a safetensors file"),
         (b"\0" * 8, "damaged or not a safetensors file"),
-        (b"\xff" * 99, r"not a safetensors file \(it is of no known kind \(it starts with ff ff"),
+        (b"\xff" * 99, r"not a safetensors file \(it is of an unknown kind \(it starts with ff ff"),
         (
             b"PK\x03\x04" * 40,
             "is a ZIP archive; expected a model file, such as runs/NAME/001/model",
         ),
-        (b"name: lenet5\n", "is a text; expected a model file"),
+        (b"name: lenet5\n", "is a text file; expected a model file"),
         (b"\x80\x04\x95\x0b\0\0\0\0\0\0\0}", "is a Python pickle; expected a model file"),
     ],
 )
@@ -227,7 +227,7 @@ def test_bytes_that_the_header_does_not_describe_are_refused_unread(path: Path) 
         file.truncate(1 << 30)
     tracemalloc.start()
     try:
-        assert_refused(path, r"the header tells of [0-9,]+ bytes of weights, there are 1,07")
+        assert_refused(path, r"the header declares [0-9,]+ bytes of weights, the file has 1,07")
         assert tracemalloc.get_traced_memory()[1] < 1 << 20
     finally:
         tracemalloc.stop()
@@ -235,7 +235,7 @@ def test_bytes_that_the_header_does_not_describe_are_refused_unread(path: Path) 
 
 def test_a_file_that_could_not_be_read_back_is_not_written(path: Path) -> None:
     before = path.read_bytes()
-    with pytest.raises(ModelFileError, match="or it could not be read again"):
+    with pytest.raises(ModelFileError, match="or it could not be read back"):
         tensorfile.write(path, {}, {"long": "x" * tensorfile.MAX_HEADER})
     assert path.read_bytes() == before
 

@@ -126,7 +126,7 @@ def test_convolving_and_pooling_in_strips_is_the_same_as_in_sequence(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(settings, "STRIP", draw(st.sampled_from([1, 500, 10**6])))
         patch.setattr(settings, "SHARED_FROM", draw(st.sampled_from([1, 10**9])))
-        patch.setattr(settings, "MANY_CHANNELS", draw(st.sampled_from([1, 10**9])))
+        patch.setattr(settings, "CHANNELS_LAST_FROM", draw(st.sampled_from([1, 10**9])))
         for one, other in zip(passes([fused], x, dy, params), alone, strict=True):
             np.testing.assert_array_equal(one, other)
 

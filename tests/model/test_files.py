@@ -83,7 +83,7 @@ def test_a_checkpoint_is_not_taken_for_a_model(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("spec", "is a text"),
+        ("spec", "is a text file"),
         ("picture", "is a PNG picture"),
         ("folder", "is a folder"),
         ("nothing", "no such file"),
@@ -114,7 +114,7 @@ def test_initial_weights_that_are_not_finite_are_all_listed(tmp_path: Path) -> N
     with pytest.raises(ModelFileError) as caught:
         file.load_matching(Network(plan_text(bad_models.SPEC, "spec")), path)
     assert str(caught.value) == (
-        f"{path}: cannot be started from:\n"
-        "  conv.weight: holds values that are not finite\n"
-        "  fc.bias: holds values that are not finite"
+        f"{path}: cannot be used as initial weights:\n"
+        "  conv.weight: has non-finite values\n"
+        "  fc.bias: has non-finite values"
     )

@@ -150,12 +150,12 @@ def test_wrong_inferred_options_are_reported_for_all_layers() -> None:
         """
     )
     assert found == [
-        "spec.yaml:5:3: layers.conv.in_channels: expected 1, because 1×28×28 comes in, found 2; "
-        "mend it or leave it out",
-        "spec.yaml:6:3: layers.norm.num_features: expected 3, because 3×24×24 comes in, found 4; "
-        "mend it or leave it out",
-        "spec.yaml:7:3: layers.fc.in_features: expected 1728, because 3×24×24 comes in, found 784; "
-        "mend it or leave it out",
+        "spec.yaml:5:3: layers.conv.in_channels: expected 1, as the input is 1×28×28, found 2; "
+        "fix it or leave it out",
+        "spec.yaml:6:3: layers.norm.num_features: expected 3, as the input is 3×24×24, found 4; "
+        "fix it or leave it out",
+        "spec.yaml:7:3: layers.fc.in_features: expected 1728, as the input is 3×24×24, found 784; "
+        "fix it or leave it out",
     ]
 
 
@@ -207,7 +207,7 @@ def test_image_layers_after_a_linear_one(layer: str) -> None:
 
 def test_last_layer_must_be_flat() -> None:
     assert problems("conv: {type: conv2d, out_channels: 10, kernel_size: 28}") == [
-        "spec.yaml:5:3: layers.conv: the last layer gives 10×1×1; expected one value a class: "
+        "spec.yaml:5:3: layers.conv: the last layer gives 10×1×1; expected one value per class: "
         "end with a linear layer, or with flatten"
     ]
 

@@ -179,8 +179,8 @@ def test_damaged_distributions_are_named_and_left_out(damaged: Path) -> None:
     notes = said.stderr.splitlines()
     assert all(note.startswith("note: ") and note.endswith("; left out") for note in notes)
     for name, why in {
-        "garbled": "line 3 is no NAME = MODULE:CLASS: 'this is no entry point'",
-        "aloof": "line 2 is no NAME = MODULE:CLASS: 'not one either'",
+        "garbled": "line 3 is not NAME = MODULE:CLASS: 'this is no entry point'",
+        "aloof": "line 2 is not NAME = MODULE:CLASS: 'not one either'",
         "binary": "UnicodeDecodeError",
         str(damaged): "its METADATA names no name and version",
     }.items():
@@ -204,7 +204,7 @@ def test_an_unknown_name_may_be_in_a_damaged_distribution(damaged: Path) -> None
     said = lenetkit(damaged, ["summary", "lenet5", "--set", "layers.relu1=garbled_layer"])
     assert said.returncode == 2
     assert "no layer is registered as 'garbled_layer'" in said.stderr
-    assert "note: garbled: its entry points cannot be read: line 3 is no NAME" in said.stderr
+    assert "note: garbled: its entry points cannot be read: line 3 is not NAME" in said.stderr
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["summary", "lenet5"], ["spec", "lenet5"]])

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from lenetkit.cli.main import run
-from lenetkit.errors import MOST_PROBLEMS
+from lenetkit.errors import MAX_PROBLEMS
 from tests.support import hostile_specs
 
 EXPECTED = {name: said for name, (_, said) in (hostile_specs.CASES | hostile_specs.chain()).items()}
@@ -38,7 +38,7 @@ def test_it_is_refused_with_a_reason_and_in_little_memory(found: Any, name: str)
     said, memory = found[name]["said"], found[name]["bytes"]
     assert EXPECTED[name] in said
     assert bool(said) == bool(EXPECTED[name])
-    assert len(said.splitlines()) <= 2 * MOST_PROBLEMS  # in reading and in binding
+    assert len(said.splitlines()) <= 2 * MAX_PROBLEMS  # in reading and in binding
     assert len(said) < 100_000
     assert memory < 64 << 20
     for problem in said.splitlines():

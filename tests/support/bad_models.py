@@ -83,13 +83,13 @@ BAD: dict[str, Bad] = {
     "everything at once": Bad(
         (
             "conv.weight: missing",
-            "'conv.weigth': not a parameter of this network; was 'conv.weight' meant?",
+            "'conv.weigth': not a parameter of this network; did you mean 'conv.weight'?",
             "'more': not a parameter of this network",
             "conv.bias: expected 2, found 2×1",
             "fc.weight: expected float32, found float64",
-            "fc.bias: holds values that are not finite",
+            "fc.bias: has non-finite values",
             "image_shape: expected [channels, height, width], found [1, 4]",
-            "classes: expected a list of names, found nothing that can be read",
+            "classes: expected a list of names, found nothing readable",
             "preparation: expected digit or resize, found 'exec'",
         ),
         {"image_shape": "[1, 4]", "classes": None, "preparation": "exec"},
@@ -109,7 +109,7 @@ BAD: dict[str, Bad] = {
         "expected float32, found float16", tensors=_replace("fc.bias", np.zeros(3, "f2"))
     ),
     "infinite": Bad(
-        "fc.bias: holds values that are not finite",
+        "fc.bias: has non-finite values",
         tensors=_replace("fc.bias", np.array([1, np.inf, 1], np.float32)),
     ),
     "no format": Bad("expected model format 1, found none", {"lenetkit": None}),

@@ -43,7 +43,7 @@ def _bomb() -> str:
 
 _CASES: list[tuple[str, str | bytes, str]] = [
     ("alias bomb", _bomb(), "alias *a: not allowed in a spec"),
-    ("anchors", NET + _lines(5000, "k#: &a# 1"), "more than 100 mistakes; mend these"),
+    ("anchors", NET + _lines(5000, "k#: &a# 1"), "more than 100 mistakes; fix these"),
     ("tag", f"{NET}train: !!python/object/apply:os.system [exit]\n", "tag !!python/object"),
     ("tags", NET + _lines(5000, "k#: !x 1"), "more than 100 mistakes"),
     ("equal keys", f"{NET}name: b\n", "duplicate key 'name' (first on line 2)"),

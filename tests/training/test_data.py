@@ -284,6 +284,6 @@ def test_a_folder_that_is_not_read_is_named(tmp_path: Path) -> None:
     told: list[str] = []
     spec = DataSpec(SyntheticDigits(), DataOptions(transforms=()))
     place_for(spec, tmp_path, told.append)
-    assert told == [f"note: {tmp_path} is not looked into: the data set reads no files"]
+    assert told == [f"note: {tmp_path} is ignored: the data set reads no files"]
     place_for(spec, None, told.append)
     assert len(told) == 1

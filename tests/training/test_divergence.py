@@ -94,7 +94,7 @@ def message(network: Network, data: TrainingData) -> str:
 def test_a_layers_output_is_named(network: Network, data: TrainingData) -> None:
     assert message(with_layer(network, Broken(forwards=True)), data) == (
         "step 1 (epoch 1, lr 0.0004): the loss became nan; training stopped.\n"
-        "  It began in layers.tanh1: its output. As a rule the learning rate is too high: "
+        "  It began in layers.tanh1: its output. Usually the learning rate is too high: "
         "try a tenth of it, --set train.optimizer.lr=0.001"
     )
 
@@ -121,14 +121,14 @@ def test_infinite_and_nan_gradients_are_told_apart(
     monkeypatch.setattr(Network, "backward", lambda self, *_: self.grads.fill(value))
     assert message(network, data).startswith(
         f"step 1 (epoch 1, lr 0.0004): the gradient became {became}; training stopped.\n"
-        "  It began in no layer that a second pass over the batch could tell. "
+        "  It began in no layer that a second pass over the batch could identify. "
     )
 
 
 def test_infinite_weights_are_named(network: Network, data: TrainingData) -> None:
     network.tensors()["fc1.weight"][0, 0] = np.inf
     said = message(network, data)
-    assert "It began in layers.fc1: its weight, by the step before. " in said
+    assert "It began in layers.fc1: its weight, after the previous step. " in said
 
 
 def test_images_that_are_not_finite_are_blamed_on_the_data(
@@ -166,13 +166,13 @@ def test_a_loss_is_named(network: Network, direction: str, monkeypatch: pytest.M
 def test_an_unknown_origin_is_reported_as_such(network: Network) -> None:
     images = np.zeros((2, 1, 8, 8), np.float32)
     where = locate(network, images, np.array([0, 1]), (0,))
-    assert where == "no layer that a second pass over the batch could tell"
+    assert where == "no layer that a second pass over the batch could identify"
     assert "--set train.optimizer.lr=0.1" in remedy(where, 1.0)
 
 
 def test_a_learning_rate_of_0_is_not_to_be_reduced() -> None:
     said = remedy("layers.fc1: its output", 0.0)
-    assert said == "No step is at fault, as the learning rate is 0: look at that layer's weights"
+    assert said == "The learning rate is 0, so no step is at fault: check that layer's weights"
 
 
 def test_the_last_step_of_an_epoch_is_noticed_too(network: Network, data: TrainingData) -> None:
