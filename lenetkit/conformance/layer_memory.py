@@ -62,9 +62,9 @@ def input_is_not_written_to(case: LayerCase) -> None:
     for training in (True, False):
         x = case.x()
         before, params, call = x.copy(), case.params(), case.call(training=training)
-        y, saved = case.planned.forward(params, x, call)
+        y, saved = case.forward(params, x, call)
         expect_untouched(x, before, "x", "forward")
-        case.planned.backward(params, saved, case.dy(y.shape), case.grads(), call)
+        case.backward(params, saved, case.dy(y.shape), case.grads(), call)
         expect_untouched(x, before, "x", "backward")
 
 
@@ -84,8 +84,8 @@ def parameters_are_not_written_to(case: LayerCase) -> None:
         params, call = case.params(), case.call(training=training)
         kept = dict(params) if training else {**params, **call.state}
         before = {name: values.copy() for name, values in kept.items()}
-        y, saved = case.planned.forward(params, case.x(), call)
-        case.planned.backward(params, saved, case.dy(y.shape), case.grads(), call)
+        y, saved = case.forward(params, case.x(), call)
+        case.backward(params, saved, case.dy(y.shape), case.grads(), call)
         mode = "a pass in training" if training else "a pass in inference"
         for name, values in kept.items():
             expect_untouched(values, before[name], name, mode)
@@ -139,11 +139,11 @@ def interleaved_passes_do_not_mix(case: LayerCase) -> None:
     calls = case.call(), case.call()
     params = case.params(seed=1), case.params(seed=2)
     x = case.x(BATCH, seed=1), case.x(BATCH + 1, seed=2)
-    forwards = [case.planned.forward(params[i], x[i], calls[i]) for i in range(2)]
+    forwards = [case.forward(params[i], x[i], calls[i]) for i in range(2)]
     outputs = [y.copy() for y, _ in forwards]
     for i in range(2):
         grads, dy = case.grads(), case.dy(outputs[i].shape, seed=i)
-        dx = case.planned.backward(params[i], forwards[i][1], dy.copy(), grads, calls[i])
+        dx = case.backward(params[i], forwards[i][1], dy.copy(), grads, calls[i])
         found = {"y": outputs[i]} | {f"gradient of {n}": g for n, g in grads.items()}
         if dx is not None:
             found["dx"] = dx
@@ -156,11 +156,11 @@ def interleaved_passes_do_not_mix(case: LayerCase) -> None:
 def evaluation_may_come_between(case: LayerCase) -> None:
     """A pass in inference mode between forward and backward of training changes no gradient."""
     x, params, call, grads = case.x(), case.params(), case.call(), case.grads()
-    y, saved = case.planned.forward(params, x, call)
+    y, saved = case.forward(params, x, call)
     dy = case.dy(y.shape)
     found = {"y": y.copy()}
     case.output(case.x(BATCH + 1, seed=5), training=False)
-    dx = case.planned.backward(params, saved, dy.copy(), grads, call)
+    dx = case.backward(params, saved, dy.copy(), grads, call)
     found |= {f"gradient of {n}": g for n, g in grads.items()}
     if dx is not None:
         found["dx"] = dx
@@ -176,9 +176,9 @@ def layer_holds_no_state(case: LayerCase) -> None:
     for training in (True, False):
         mode = "training" if training else "inference"
         call, params = case.call(training=training), case.params()
-        y, saved = layer.forward(params, case.x(), call)
+        y, saved = case.forward(params, case.x(), call)
         unchanged.expect(f"forward in {mode}")
-        layer.backward(params, saved, case.dy(y.shape), case.grads(), call)
+        case.backward(params, saved, case.dy(y.shape), case.grads(), call)
         unchanged.expect(f"backward in {mode}")
 
 

@@ -113,7 +113,7 @@ def weights_round_trip(case: LayerCase) -> None:
     if not case.specs and not case.state_specs:
         raise CheckSkipped("the layer has neither parameters nor state")
     params, call = case.params(np.float32), case.call(dtype=np.float32)
-    case.planned.forward(params, case.x(dtype=np.float32), call)  # changes the state, if any
+    case.forward(params, case.x(dtype=np.float32), call)  # changes the state, if any
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "weights.safetensors"
         tensorfile.write(path, {**params, **call.state}, {})

@@ -170,7 +170,7 @@ def empty_batch(case: LayerCase) -> None:
 def _expect_declared_shape(case: LayerCase, batch: int, training: bool) -> None:
     declared = case.planned.output_shape(case.in_shape)
     mode = "training" if training else "inference"
-    y, _ = case.planned.forward(case.params(), case.x(batch), case.call(training=training))
+    y, _ = case.forward(case.params(), case.x(batch), case.call(training=training))
     cause = f"output_shape({case.in_shape}) declares {declared}, which leaves out the batch"
     expect_shape(y, (batch, *declared), f"y of a batch of {batch} in {mode}", cause)
 

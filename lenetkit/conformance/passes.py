@@ -109,7 +109,7 @@ class LayerCase:
     def draws(self) -> list[Array]:
         """Every array that a forward pass in training draws."""
         call = RecordingCall(NumpyKernels(), training=True, rng_key=KEY, state=self.state())
-        self.planned.forward(self.params(), self.x(), call)
+        self.forward(self.params(), self.x(), call)
         return call.recorder.drawn if call.recorder else []
 
     def params(self, dtype: Any = np.float64, seed: int = 1) -> Views:
@@ -144,6 +144,18 @@ class LayerCase:
         """Gradients of an output of this shape."""
         return np.random.default_rng(seed + 100).normal(size=shape).astype(dtype)
 
+    def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
+        """The layer's forward pass, begun as a network begins it."""
+        call.begin()
+        return self.planned.forward(params, x, call)
+
+    def backward(
+        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
+    ) -> Array | None:
+        """The layer's backward pass, begun as a network begins it: `call.rng` restarts."""
+        call.begin()
+        return self.planned.backward(params, saved, dy, grads, call)
+
     def results(
         self,
         x: Array,
@@ -161,12 +173,10 @@ class LayerCase:
         call = call or self.call(dtype=x.dtype)
         params = self.params(x.dtype) if params is None else params
         grads = self.grads(x.dtype) if grads is None else grads
-        call.begin()
-        y, saved = self.planned.forward(params, x, call)
+        y, saved = self.forward(params, x, call)
         found = {"y": y.copy()}
         gradient = self.dy(y.shape, x.dtype, dy_seed) if dy is None else dy.copy(order="K")
-        call.begin()
-        dx = self.planned.backward(params, saved, gradient, grads, call)
+        dx = self.backward(params, saved, gradient, grads, call)
         if dx is not None:
             found["dx"] = dx.copy()
         return found | {f"gradient of {n}": values.copy() for n, values in grads.items()}
@@ -185,7 +195,7 @@ class LayerCase:
         call = self.call(training=training, key=key, dtype=x.dtype)
         if state is not None:
             call.state = state
-        return self.planned.forward(params, x, call)[0].copy()
+        return self.forward(params, x, call)[0].copy()
 
 
 def _uniform(specs: Mapping[str, ParamSpec], dtype: Any, seed: int) -> Views:

@@ -75,6 +75,7 @@ class Stage:
             kind = type(self.layer).__name__
             raise TypeError(f"layers.{self.name}: {kind} has no second_backward")
         try:
+            self.call.begin()
             d2x = self.layer.second_backward(self.params, self.saved, d2y, d2_params, self.call)
             if self.first:
                 _expect_shape(d2x, (len(d2y), *self.in_shape))

@@ -16,7 +16,7 @@ from lenetkit.optimizers import SGD, Adam
 from lenetkit.options import Configurable
 from lenetkit.schedules import Cosine, Step
 from lenetkit.testing import layer_checks, run_checks
-from tests.support.right_plugins import Affine, Bend, Center, Noise
+from tests.support.right_plugins import Affine, Bend, Center, Noise, RedrawnNoise
 from tests.support.wrong_data import WRONG_DATASETS, WRONG_TRANSFORMS, Stripes
 from tests.support.wrong_gradients import WRONG_GRADIENTS
 from tests.support.wrong_habits import WRONG_HABITS
@@ -50,6 +50,7 @@ BY_NAME = {type(wrong).__name__: wrong for wrong in WRONG}
 RIGHT = [
     Affine(),
     Noise(),
+    RedrawnNoise(),
     Center(),
     Bend(),
     MeanSquaredError(),

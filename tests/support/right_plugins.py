@@ -87,6 +87,19 @@ class Noise(Layer):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RedrawnNoise(Noise):
+    """The same; backward draws the noise again instead of keeping it."""
+
+    def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
+        return x * self.factor(x, call), None
+
+    def backward(
+        self, params: Params, saved: Any, dy: Array, grads: Params, call: Call
+    ) -> Array | None:
+        return np.multiply(dy, self.factor(dy, call), out=dy)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Center(Layer):
     """y = x minus its mean over the batch; in inference, minus the running mean."""
 
