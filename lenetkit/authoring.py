@@ -4,7 +4,7 @@ The modules behind these names may move; this one stays. It is version 2 of the 
 """
 
 from lenetkit.arrays import Array, Shape, shape_text
-from lenetkit.data.folder import IdxFolder
+from lenetkit.data.idx_folder import IdxFolder
 from lenetkit.data.source import DataSource, Place, Preparation, Samples, Split, checked_samples
 from lenetkit.data.transforms import (
     Images,

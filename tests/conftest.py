@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from lenetkit.data.folder import file_names, find_file
 from lenetkit.data.idx import write_idx
+from lenetkit.data.idx_folder import file_names, find_file
 from lenetkit.data.source import SPLITS
 from tests.support.specs import SMALL
 

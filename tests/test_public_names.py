@@ -13,7 +13,7 @@ import pytest
 
 import lenetkit
 from lenetkit import authoring
-from lenetkit.registry.api import API_GROUP
+from lenetkit.registry.api_version import API_GROUP
 from lenetkit.registry.catalog import GROUPS
 
 PACKAGE = Path(lenetkit.__file__).resolve().parent

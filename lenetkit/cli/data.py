@@ -12,7 +12,7 @@ from lenetkit.arrays import shape_text
 from lenetkit.cli.arguments import data_dir_option, json_option, with_plan
 from lenetkit.cli.groups import Group
 from lenetkit.cli.output import print_json, report, table
-from lenetkit.data.folder import file_names, find_file
+from lenetkit.data.idx_folder import file_names, find_file
 from lenetkit.data.source import SPLITS, Samples, Split
 from lenetkit.network.plan import Plan
 from lenetkit.training.data import load_samples, place_for

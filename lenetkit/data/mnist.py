@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lenetkit.data.folder import IdxFolder, file_names, find_file, read_pair, report_elsewhere
 from lenetkit.data.idx import read_header, read_idx
+from lenetkit.data.idx_folder import IdxFolder, file_names, find_file, read_pair, report_elsewhere
 from lenetkit.data.source import DataSource, Place, Preparation, Samples, Split, checked_samples
 from lenetkit.errors import DataError
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from traceback import walk_tb
 
 from lenetkit.errors import PluginError, cause, is_ctrl_c
-from lenetkit.registry.api import hint_for
+from lenetkit.registry.api_version import hint_for
 
 
 class ContractError(RuntimeError):

@@ -24,7 +24,7 @@ from lenetkit.layers.base import Layer
 from lenetkit.losses import Loss
 from lenetkit.optimizers import Optimizer
 from lenetkit.options import Configurable, base_of, options_of
-from lenetkit.registry.api import API, API_GROUP, other_api
+from lenetkit.registry.api_version import API, API_GROUP, other_api
 from lenetkit.registry.blame import blaming, fault, innermost_line, package_of
 from lenetkit.registry.discovery import Unreadable, find_entry_points
 from lenetkit.schedules import Schedule

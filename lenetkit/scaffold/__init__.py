@@ -15,7 +15,7 @@ from string import Template
 from lenetkit._version import __version__
 from lenetkit.errors import InputError
 from lenetkit.files import atomic
-from lenetkit.registry.api import API
+from lenetkit.registry.api_version import API
 
 _NAME = re.compile(r"[a-z]([a-z0-9]|-(?=[a-z0-9]))*")
 _TARGETS = {

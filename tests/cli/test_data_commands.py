@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lenetkit.data import mnist
-from lenetkit.data.folder import file_names
+from lenetkit.data.idx_folder import file_names
 from tests.cli.conftest import Call
 
 MakeIdx = Callable[..., Path]

@@ -12,7 +12,7 @@ from lenetkit import schedules, testing
 from lenetkit.conformance.examples import checks_of
 from lenetkit.conformance.suite import subject_of
 from lenetkit.data.distortions import Elastic, RandomAffine
-from lenetkit.data.folder import IdxFolder
+from lenetkit.data.idx_folder import IdxFolder
 from lenetkit.data.mnist import Mnist
 from lenetkit.data.synthetic import SyntheticDigits
 from lenetkit.data.transforms import OneHot, Pad, Scale, Standardize

@@ -14,7 +14,7 @@ import pytest
 from lenetkit import authoring
 from lenetkit.conformance.examples import examples
 from lenetkit.errors import PluginError
-from lenetkit.registry.api import migration_page
+from lenetkit.registry.api_version import migration_page
 from lenetkit.registry.catalog import Catalog
 from lenetkit.registry.plugin_file import add_file
 

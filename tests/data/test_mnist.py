@@ -14,8 +14,8 @@ import pytest
 
 from lenetkit.data import mnist
 from lenetkit.data.download import DownloadError
-from lenetkit.data.folder import file_names
 from lenetkit.data.idx import read_idx, write_idx
+from lenetkit.data.idx_folder import file_names
 from lenetkit.data.mnist import DIGITS, SHA256, Mnist, fetch
 from lenetkit.data.source import SPLITS, DataSource, Place, Split
 from lenetkit.data.synthetic import SyntheticDigits

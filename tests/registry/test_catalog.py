@@ -16,7 +16,7 @@ from lenetkit.layers.activations import ReLU, Tanh
 from lenetkit.layers.base import Layer
 from lenetkit.losses import Loss
 from lenetkit.network.plan import plan_tree
-from lenetkit.registry.api import API_GROUP, migration_page
+from lenetkit.registry.api_version import API_GROUP, migration_page
 from lenetkit.registry.catalog import GROUPS, Catalog, Provider, Registry, installed
 from lenetkit.registry.plugin_file import add_file
 from lenetkit.spec.merge import parse_text

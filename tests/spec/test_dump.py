@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lenetkit.data.folder import IdxFolder
+from lenetkit.data.idx_folder import IdxFolder
 from lenetkit.network.plan import Plan, load_plan, plan_text
 from lenetkit.spec.nodes import Mark, parse, plain
 from tests.support.shipped import CORE

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lenetkit.data.folder import IdxFolder, file_names
 from lenetkit.data.idx import read_idx, write_idx
+from lenetkit.data.idx_folder import IdxFolder, file_names
 from lenetkit.data.source import Place
 from lenetkit.data.synthetic import SyntheticDigits
 from lenetkit.data.transforms import Scale, Standardize

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from lenetkit.cli import arguments
-from lenetkit.cli.bench.tables import compared, heading, single
+from lenetkit.cli.bench.printing import compared, heading, single
 from lenetkit.cli.output import print_json, report
 from lenetkit.kernels.base import Kernels
 from lenetkit.network.plan import Plan, load_plan

@@ -21,7 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
-from lenetkit.cli.plugins.family import ending, family
+from lenetkit.cli.plugins.process_group import ending, family
 from lenetkit.cli.plugins.registered import Row, load, rows
 from lenetkit.errors import PluginError
 from lenetkit.registry.catalog import BUILTIN, GROUPS, Registration, installed

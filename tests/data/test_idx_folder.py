@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lenetkit.data.folder import IdxFolder, file_names, find_file
 from lenetkit.data.idx import read_idx, write_idx
+from lenetkit.data.idx_folder import IdxFolder, file_names, find_file
 from lenetkit.data.source import SPLITS, Place, Samples
 from lenetkit.errors import DataError, MissingDataError
 
