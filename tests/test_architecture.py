@@ -50,7 +50,7 @@ def test_a_batch_takes_the_documented_path(
     try:
         run = Run.create("lenet5", set={"data.type": "idx"}, data_dir=folder, out="run")
         next(events := run.events())
-        events.close()  # type: ignore[attr-defined]
+        events.close()
     finally:
         sys.setprofile(None)
     assert met == [name for name in way if name in met]

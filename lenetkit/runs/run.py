@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+import weakref
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, Self
 
@@ -46,8 +47,12 @@ class Run:
         run = Run.create("lenet5", out="runs/a", set={"train.epochs": 3})
         result = run.train()
 
-    `create` and `resume` hold the folder's lock until the run has been trained or closed; a run is
-    a context manager, too.
+    A run holds its folder's lock, trains once, and is closed when training ends or is left. As a
+    context manager it also saves and closes when the body raises:
+
+        with Run.resume("runs/a") as run:
+            for event in run.events():
+                ...
     """
 
     def __init__(self, recorder: Recorder, threads: int | None, held: ExitStack) -> None:
@@ -62,6 +67,8 @@ class Run:
         self._recorder = recorder
         self._threads = threads
         self._held = held
+        self._events: Callable[[], Generator[loop.Event] | None] | None = None
+        """Weak, so that a loop that is left ends the generator at once."""
 
     @classmethod
     def create(
@@ -146,13 +153,29 @@ class Run:
         """The columns of `metrics.csv`, a row an epoch; pandas.DataFrame takes them."""
         return self.folder.read_metrics()
 
-    def events(self) -> Iterator[loop.Event]:
+    def events(self) -> Generator[loop.Event]:
         """Train, yielding a StepDone per batch and an EpochDone per epoch, each already recorded.
 
-        Leaving the loop saves the run; at its end the result is written. Errors from a plugin's
-        code become a PluginError that names it.
+        Leaving the loop saves the run; at its end the result is written. A KeyboardInterrupt during
+        a step saves nothing: `train` finishes the step first. Errors from a plugin's code become a
+        PluginError that names it. Raises RunError if the run has been trained or closed.
         """
-        with self, self.network.limited(self._threads), naming_plugins(), self._recorder:
+        if self._events is not None:
+            raise RunError(
+                f"{self.folder.path}: this run has been trained or closed; "
+                f'to continue, Run.resume("{self.folder.path}")'
+            )
+        events = self._recorded()
+        self._events = weakref.ref(events)
+        return events
+
+    def _recorded(self) -> Generator[loop.Event]:
+        with (
+            self._held,
+            self.network.limited(self._threads),
+            naming_plugins(),
+            self._recorder,
+        ):
             settings = self.network.plan.spec.train
             events = loop.train(self.network, self.data, settings, self.progress)
             while (event := self._next(events)) is not None:
@@ -179,13 +202,11 @@ class Run:
         `watch` is called with each event. Ctrl-C finishes the step, saves, and then raises
         KeyboardInterrupt; a second press interrupts immediately.
         """
-        with finishing() as pressed:
-            events = self.events()
+        with finishing() as pressed, closing(self.events()) as events:
             for event in events:
                 if watch is not None:
                     watch(event)
                 if pressed and not isinstance(event, loop.EpochBegun):
-                    events.close()  # type: ignore[attr-defined]
                     raise KeyboardInterrupt(f"interrupted after step {self.progress.step}")
         if pictures:
             self.plot()
@@ -198,7 +219,11 @@ class Run:
         return draw(self.folder, lambda: self.data.test)
 
     def close(self) -> None:
-        """Release the folder's lock."""
+        """Save, if training was left in the middle, and release the folder's lock."""
+        if self._events is None:
+            self._events = lambda: None
+        elif (events := self._events()) is not None:
+            events.close()
         self._held.close()
 
     def __enter__(self) -> Self:

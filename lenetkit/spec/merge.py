@@ -54,11 +54,17 @@ class Override:
 
 
 def overrides(changes: Mapping[str, Any] | Sequence[Override]) -> Sequence[Override]:
-    """Changes from Python, `{"train.epochs": 3}`, as overrides; those that are some stay."""
-    if not isinstance(changes, Mapping):
-        return changes
-    texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in changes.items()}
-    return [Override(k, nodes.parse(text, Mark(f"override {k}"))) for k, text in texts.items()]
+    """Changes from Python, `{"train.epochs": 3}`, as overrides; overrides stay as they are.
+
+    Raises TypeError for anything else.
+    """
+    if isinstance(changes, Mapping):
+        texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in changes.items()}
+        marks = {k: Mark(f"override {k}", folder=Path.cwd(), has_lines=False) for k in texts}
+        return [Override(k, nodes.parse(text, marks[k])) for k, text in texts.items()]
+    if isinstance(changes, str) or not all(isinstance(change, Override) for change in changes):
+        raise TypeError(f'expected changes such as {{"train.epochs": 3}}, found {changes!r}')
+    return changes
 
 
 @dataclass(frozen=True)

@@ -69,8 +69,12 @@ def test_ctrl_c_finishes_the_step_saves_and_interrupts(small: Path) -> None:
             signal.raise_signal(signal.SIGINT)
 
     run = Run.create(small, out="a")
-    with pytest.raises(KeyboardInterrupt, match="interrupted after step 2"):
-        run.train(watch=press)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # it may be ignored
+    try:
+        with pytest.raises(KeyboardInterrupt, match="interrupted after step 2"):
+            run.train(watch=press)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert Run.resume("a").progress.step == 2
 
 
@@ -78,9 +82,37 @@ def test_an_error_in_the_users_loop_saves_too(small: Path) -> None:
     def fail(event: Any) -> None:
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ZeroDivisionError) as kept:  # with its traceback, as notebooks keep it
         Run.create(small, out="a").train(watch=fail)
-    assert Run.resume("a").progress.step == 1
+    with pytest.raises(ZeroDivisionError) as kept_too, Run.resume("a") as run:  # noqa: PT012
+        for _ in run.events():
+            raise ZeroDivisionError
+    assert Run.resume("a").progress.step == 2
+    assert kept.tb
+    assert kept_too.tb
+
+
+def test_a_run_trains_once(small: Path) -> None:
+    """Two generators would share one network, and a closed run no longer has its folder's lock."""
+    run = Run.create(small, out="a")
+    events = run.events()
+    next(events)
+    words = r'a: this run has been trained or closed; to continue, Run.resume\("a"\)'
+    with pytest.raises(RunError, match=words):
+        run.events()
+    assert sum(isinstance(event, EpochDone) for event in events) == 2
+    with pytest.raises(RunError, match=words):
+        run.train()
+    closed = Run.create(small, out="b")
+    closed.close()
+    with pytest.raises(RunError, match="b: this run has been trained or closed"):
+        closed.train()
+
+
+@pytest.mark.parametrize("wrong", ["train.epochs=3", ["train.epochs=3"], [3]])
+def test_changes_of_the_wrong_type_are_refused(small: Path, wrong: Any) -> None:
+    with pytest.raises(TypeError, match=r'expected changes such as {"train.epochs": 3}, found'):
+        Run.create(small, out="a", set=wrong)
 
 
 def test_a_folder_has_one_run_at_a_time(small: Path) -> None:
@@ -96,7 +128,7 @@ def test_a_folder_has_one_run_at_a_time(small: Path) -> None:
 def test_a_closed_run_releases_its_folder(small: Path) -> None:
     with Run.create(small, out="a") as run:
         next(events := run.events())
-        events.close()  # type: ignore[attr-defined]
+        events.close()
     assert Run.resume("a").progress.step == 1
 
 
