@@ -139,7 +139,7 @@ class Checkpoint:
 
 def _missing(path: Path) -> str:
     kept = path.with_name("model.safetensors")
-    remedy = f'start from its weights by --init-from "{kept}"' if kept.is_file() else "start over"
+    remedy = f'start from its weights with --init-from "{kept}"' if kept.is_file() else "start over"
     return f"{path}: no such file; a run cannot be resumed without its checkpoint: {remedy}"
 
 

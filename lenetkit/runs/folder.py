@@ -90,8 +90,8 @@ class RunFolder:
             raise RunError(f"{self.path}: cannot be a run folder: {error.strerror}") from None
         if names:
             raise RunError(
-                f"{self.path}: exists and is not empty; name another folder by --out, "
-                f'or continue its run by --resume "{self.path}"'
+                f"{self.path}: exists and is not empty; choose another folder with --out, "
+                f'or continue its run with --resume "{self.path}"'
             )
 
     @contextmanager
@@ -126,7 +126,7 @@ class RunFolder:
                 result: dict[str, Any] = json.loads(file.read())
         except FileNotFoundError:
             raise RunError(
-                f"{self.path}: the run has no result.json yet; finish it by "
+                f"{self.path}: the run has no result.json yet; finish it with "
                 f"`lenetkit train --resume {self.path}`"
             ) from None
         except OSError as error:

@@ -38,7 +38,7 @@ def resume(recorder: Recorder, saved: Checkpoint, *, allow_different: bool) -> l
     if found and not allow_different:
         raise RunError(
             "\n  ".join([f"{folder}: cannot resume, because these differ:", *found])
-            + "\n  undo that, resume anyway by --allow-different, or start over without --resume"
+            + "\n  undo that, resume anyway with --allow-different, or start over without --resume"
         )
     _expect_same_steps(saved, recorder.data, plan, folder)
     recorder.resume(saved, found)
@@ -106,5 +106,5 @@ def _expect_same_steps(saved: Checkpoint, data: TrainingData, plan: Plan, folder
         raise RunError(
             f"{folder}: is at step {state.step} of epoch {state.epoch + 1}, which is impossible "
             f"with the {per_epoch} steps per epoch that data and batch_size now give; "
-            f'start from its weights by --init-from "{folder / "model.safetensors"}"'
+            f'start from its weights with --init-from "{folder / "model.safetensors"}"'
         )

@@ -117,7 +117,7 @@ def check_fit(plan: Plan, samples: Samples, pipeline: Pipeline, name: str) -> No
         raise DataError(
             f"{samples.dataset}: images are {shape_text(stored)}{through}; the spec's input is "
             f"{shape_text(plan.spec.input)}; set `input` to [{', '.join(map(str, arrives))}], "
-            "or pad the images by a transform"
+            "or pad the images with a transform"
         )
     largest = int(np.max(samples.labels))
     if largest >= plan.classes:

@@ -184,7 +184,7 @@ def test_out_is_never_overwritten(call: Call, small: Path) -> None:
     Path("mine/notes.txt").write_text("keep", "utf-8")
     said = call("train", small, "--out", "mine")
     assert said.status == 2
-    assert "mine: exists and is not empty; name another folder by --out" in said.err
+    assert "mine: exists and is not empty; choose another folder with --out" in said.err
     assert [path.name for path in Path("mine").iterdir()] == ["notes.txt"]
 
 

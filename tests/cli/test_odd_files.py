@@ -124,7 +124,7 @@ def test_a_missing_checkpoint_is_named_with_what_remains(call: Call, small: Path
     missing = f"error: {path}: no such file; a run cannot be resumed without its checkpoint: "
     said = call("train", "--resume", "run")
     assert said.status == 2
-    assert said.err == f'{missing}start from its weights by --init-from "{kept}"\n'
+    assert said.err == f'{missing}start from its weights with --init-from "{kept}"\n'
     assert call("train", small, "--init-from", kept, "--quiet").status == 0
     kept.unlink()
     assert call("train", "--resume", "run").err == f"{missing}start over\n"

@@ -184,7 +184,7 @@ def test_what_differs_is_said_and_refused_and_can_be_allowed(
     assert (said.status, said.out) == (2, "")
     assert said.err == (
         f"error: run: cannot resume, because these differ:\n{lines}"
-        "  undo that, resume anyway by --allow-different, or start over without --resume\n"
+        "  undo that, resume anyway with --allow-different, or start over without --resume\n"
     )
     assert contents("run") == before
     said = call("train", "--resume", "run", *arguments, "--quiet", "--allow-different")
@@ -303,7 +303,7 @@ def test_another_number_of_steps_an_epoch_cannot_be_allowed(
     assert said.status == 2
     assert said.err.startswith(
         "error: run: is at step 4 of epoch 2, which is impossible with the 1 steps per epoch "
-        "that data and batch_size now give; start from its weights by --init-from "
+        "that data and batch_size now give; start from its weights with --init-from "
     )
 
 

@@ -168,7 +168,7 @@ def test_data_that_fits_is_loaded(make_idx: MakeIdx) -> None:
 def test_images_of_another_size_are_refused_with_the_remedy(make_idx: MakeIdx) -> None:
     assert refusal(make_idx("mine", size=(6, 7))) == (
         "mine: images are 1×6×7; the spec's input is 1×8×8; set `input` to [1, 6, 7], "
-        "or pad the images by a transform"
+        "or pad the images with a transform"
     )
 
 
