@@ -17,7 +17,14 @@ from lenetkit.cli.arguments import (
 )
 from lenetkit.cli.output import command_line, report
 from lenetkit.cli.progress import ProgressBar, epoch_line
-from lenetkit.errors import InputError, LenetkitError, ModelFileError, PluginError, cause
+from lenetkit.errors import (
+    InputError,
+    LenetkitError,
+    ModelFileError,
+    PluginError,
+    RunError,
+    cause,
+)
 from lenetkit.runs.checkpoint import Checkpoint
 from lenetkit.runs.folder import RunFolder
 from lenetkit.runs.interrupt import INTERRUPTED, leaving
@@ -122,6 +129,8 @@ def _train(run: Run, quiet: bool, options: Sequence[str]) -> int:
     except PluginError as error:
         saved = _saved(run.folder, [*options, "--allow-different"])
         raise LenetkitError(f"{error}; the run stopped\n  {saved}") from error
+    except RunError as error:
+        raise LenetkitError(f"{error}; the run stopped\n  {_saved(run.folder, options)}") from error
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         why, saved = error.strerror or cause(error), _saved(run.folder, options)

@@ -20,7 +20,8 @@ from PIL import Image
 import lenetkit
 from lenetkit import __version__
 from lenetkit.cli.main import cli
-from lenetkit.runs.folder import METRICS
+from lenetkit.errors import RunError
+from lenetkit.runs.folder import METRICS, RunFolder
 from lenetkit.training import loop
 
 Call = Callable[..., Any]
@@ -589,6 +590,21 @@ def test_an_error_without_a_message_is_named_by_its_type(
     said = call("train", small, "--out", "run", "--quiet")
     assert said.status == 1
     assert said.err.startswith("error: OSError; the run stopped\n  run: saved at step 0; ")
+
+
+def test_a_run_whose_files_cannot_be_read_back_says_what_is_saved(
+    call: Call, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(folder: RunFolder) -> Any:
+        raise RunError("run/metrics.csv: cannot be read: Input/output error")
+
+    monkeypatch.setattr(RunFolder, "read_metrics", fail)
+    said = call("train", small, "--out", "run", "--quiet")
+    assert said.status == 1
+    assert said.err == (
+        "error: run/metrics.csv: cannot be read: Input/output error; the run stopped\n"
+        "  run: saved at step 6; resume with: lenetkit train --resume run\n"
+    )
 
 
 def test_too_little_memory_is_reported(

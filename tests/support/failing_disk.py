@@ -8,6 +8,7 @@ import io
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,6 +85,8 @@ def failing_disk(
 
     def operated(name: str) -> Callable[..., Any]:
         def operate(*arguments: Any, **options: Any) -> Any:
+            if name == "open" and _only_reads(*arguments):
+                return real[name](*arguments, **options)
             disk.operate(f"{name} {arguments[0]}")
             return real[name](*arguments, **options)
 
@@ -95,3 +98,8 @@ def failing_disk(
         for name in real:
             patch.setattr(os, name, operated(name))
         yield disk
+
+
+def _only_reads(path: Any, flags: int, *mode: Any) -> bool:
+    """A folder that is opened may be flushed."""
+    return not flags & (os.O_WRONLY | os.O_RDWR) and not Path(path).is_dir()
