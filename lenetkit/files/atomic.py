@@ -48,7 +48,8 @@ def replacing(path: Path) -> Iterator[Path]:
             and error.errno is not None  # otherwise not raised by the system
             and error.filename in (None, str(temporary), temporary)
         ):
-            error.filename, error.filename2 = str(path), None
+            error.filename = str(path)
+            del error.filename2  # None would be printed
         raise
     finally:
         _WRITING.discard(temporary.name)

@@ -161,6 +161,11 @@ def plan_layers(
                 out = _checked(layer.output_shape(shape), culprit)
                 params, state = layer.param_specs(shape), layer.state_specs(shape)
                 cost = layer.cost(shape)
+            if twice := params.keys() & state.keys():
+                raise PluginError(
+                    f"{culprit}: '{min(twice)}' is in both param_specs and state_specs; "
+                    "expected one of them"
+                )
         except ShapeError as error:
             message = f"{error}\n    shapes before it: {_history(in_shape, planned)}"
             problems.append(named.mark.problem(path, message))

@@ -20,7 +20,7 @@ from lenetkit.network.plan import Plan, load_plan
 from lenetkit.operations.blas import MAX_THREADS
 from lenetkit.registry.catalog import naming_plugins
 from lenetkit.runs.checkpoint import Checkpoint
-from lenetkit.runs.folder import RunFolder
+from lenetkit.runs.folder import METRICS, RunFolder
 from lenetkit.runs.interrupt import finishing
 from lenetkit.runs.recorder import Recorder
 from lenetkit.runs.resume import resume
@@ -151,7 +151,7 @@ class Run:
     @property
     def history(self) -> dict[str, list[float]]:
         """The columns of `metrics.csv`, a row an epoch; pandas.DataFrame takes them."""
-        return self.folder.read_metrics()
+        return self.folder.read_metrics() if self.progress.epoch else {name: [] for name in METRICS}
 
     def events(self) -> Generator[loop.Event]:
         """Train, yielding a StepDone per batch and an EpochDone per epoch, each already recorded.

@@ -117,6 +117,7 @@ def test_errors_name_the_file_and_not_its_temporary_one(
     with pytest.raises(OSError, match=re.escape(str(old))) as caught:
         write()
     assert (caught.value.errno, caught.value.filename) == (code, str(old))
+    assert str(caught.value).endswith(f"{str(old)!r}")
 
 
 def test_errors_about_other_files_keep_their_names(old: Path) -> None:

@@ -243,3 +243,9 @@ def test_a_layers_errors_are_blamed_on_it(method: str, monkeypatch: pytest.Monke
     message = r"^layers\.fc: linear of lenetkit [\d.]+: KeyError: '\(1, 28, 28\)'$"
     with pytest.raises(PluginError, match=message):
         plan("fc: {type: linear, out_features: 3}")
+
+
+def test_a_name_is_a_parameter_or_state_and_not_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Linear, "state_specs", Linear.param_specs)
+    with pytest.raises(PluginError, match="'bias' is in both param_specs and state_specs; expec"):
+        load_plan("lenet5")

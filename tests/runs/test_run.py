@@ -95,6 +95,7 @@ def test_an_error_in_the_users_loop_saves_too(small: Path) -> None:
 def test_a_run_trains_once(small: Path) -> None:
     """Two generators would share one network, and a closed run no longer has its folder's lock."""
     run = Run.create(small, out="a")
+    assert run.history["test_accuracy"] == []
     events = run.events()
     next(events)
     words = r'a: this run has been trained or closed; to continue, Run.resume\("a"\)'
@@ -103,6 +104,7 @@ def test_a_run_trains_once(small: Path) -> None:
     assert sum(isinstance(event, EpochDone) for event in events) == 2
     with pytest.raises(RunError, match=words):
         run.train()
+    assert len(run.history["test_accuracy"]) == 2
     closed = Run.create(small, out="b")
     closed.close()
     with pytest.raises(RunError, match="b: this run has been trained or closed"):
