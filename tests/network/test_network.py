@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from lenetkit.layers.activations import Sigmoid
 from lenetkit.network.network import Network
-from lenetkit.network.plan import plan_text
+from lenetkit.network.plan import load_plan, plan_text
 from lenetkit.registry.blame import ContractError
+from lenetkit.spec.merge import overrides
 from tests.support.gradients import assert_gradient
 
 Array = NDArray[Any]
@@ -214,3 +216,23 @@ def test_a_layer_that_gives_no_gradient_is_named() -> None:
     workspace.stages[4].call.needs_input_grad = False
     with pytest.raises(ContractError, match=r"^gave None; expected an array of shape \(4, 3,"):
         net.backward(np.ones_like(y), workspace)
+
+
+def test_second_backward_draws_what_forward_drew(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Network(load_plan("lenet5-avgpool", overrides({"layers.relu3": "sigmoid"})))
+    drawn = []
+
+    def drawing(method: Any) -> Any:
+        def draw(*arguments: Any) -> Any:
+            drawn.append(arguments[-1].rng.random())
+            return method(*arguments)
+
+        return draw
+
+    for name in ("forward", "second_backward"):
+        monkeypatch.setattr(Sigmoid, name, drawing(getattr(Sigmoid, name)))
+    workspace = network.workspace(training=False, fused=False)
+    outputs = network.forward(np.ones((2, 1, 28, 28), np.float32), workspace)
+    network.second_backward(np.ones_like(outputs), workspace)
+    assert len(drawn) == 2
+    assert drawn[0] == drawn[1]

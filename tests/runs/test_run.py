@@ -85,7 +85,8 @@ def test_an_error_in_the_users_loop_saves_too(small: Path) -> None:
     with pytest.raises(ZeroDivisionError) as kept:  # with its traceback, as notebooks keep it
         Run.create(small, out="a").train(watch=fail)
     with pytest.raises(ZeroDivisionError) as kept_too, Run.resume("a") as run:  # noqa: PT012
-        for _ in run.events():
+        events = run.events()  # still referred to afterwards: leaving the block must end it
+        for _ in events:
             raise ZeroDivisionError
     assert Run.resume("a").progress.step == 2
     assert kept.tb
