@@ -35,22 +35,41 @@ def thinned(ink: Pixels) -> Pixels:
     while changed:
         changed = False
         for step in (0, 1):
-            n, e, s, w = (np.roll(mask, move, axis) for move, axis in ((1, 0), (-1, 1), (-1, 0), (1, 1)))
+            n, e, s, w = (
+                np.roll(mask, move, axis) for move, axis in ((1, 0), (-1, 1), (-1, 0), (1, 1))
+            )
             ne, se, sw, nw = (np.roll(p, move, 1) for p, move in ((n, -1), (s, -1), (s, 1), (n, 1)))
             ring = [n, ne, e, se, s, sw, w, nw]
             rises = sum((a == 0) & (b == 1) for a, b in zip(ring, [*ring[1:], n], strict=True))
             count = sum(ring)
             first, second = (n * e * s, e * s * w) if step == 0 else (n * e * w, n * s * w)
-            gone = (mask == 1) & (count >= 2) & (count <= 6) & (rises == 1) & (first == 0) & (second == 0)
+            gone = (
+                (mask == 1)
+                & (count >= 2)
+                & (count <= 6)
+                & (rises == 1)
+                & (first == 0)
+                & (second == 0)
+            )
             mask[gone] = 0
             changed |= bool(gone.any())
     return mask[1:-1, 1:-1].astype(bool)
 
 
+def holes(ink: Pixels) -> int:
+    """Holes less pieces of a mask whose corners connect (Gray's bit quads)."""
+    m = np.pad(ink, 1).astype(int)
+    quads = m[:-1, :-1] + m[1:, :-1] + m[:-1, 1:] + m[1:, 1:]
+    diagonal = (quads == 2) & (m[:-1, :-1] == m[1:, 1:])
+    ones, threes, across = (int(q.sum()) for q in (quads == 1, quads == 3, diagonal))
+    return -(ones - threes - 2 * across) // 4
+
+
 def strokes_of(digit: Pixels) -> Strokes:
     """The digit (28, 28) as lines between neighbouring points of its centre line."""
     large = np.asarray(Image.fromarray(digit).resize((84, 84), Image.Resampling.BICUBIC))
-    ys, xs = np.nonzero(thinned(large > 110))
+    inks = [large > level for level in (95, 140, 180)]
+    ys, xs = np.nonzero(thinned(max(inks, key=holes)))  # with the loops that a faint rim closes
     points = np.stack([xs, ys], axis=1).astype(float)
     near = np.hypot(*(points[:, None] - points[None]).transpose(2, 0, 1))
     weights = np.exp(-((near / 2.5) ** 2) / 2) * (near < 6)  # smooths the staircase
@@ -60,7 +79,9 @@ def strokes_of(digit: Pixels) -> Strokes:
     return [[tuple(smooth[a]), tuple(smooth[b])] for a, b in zip(one, other, strict=True)]
 
 
-def draw_strokes(ink: Image.Image, strokes: Strokes, at: tuple[float, float], height: float, pen: float) -> None:
+def draw_strokes(
+    ink: Image.Image, strokes: Strokes, at: tuple[float, float], height: float, pen: float
+) -> None:
     """Draw on a mask; `at` is the upper left corner of the digit's box."""
     draw = ImageDraw.Draw(ink)
     for stroke in strokes:
@@ -77,7 +98,13 @@ def wobbly(points: Sequence[tuple[float, float]], rng: Rng, by: float) -> list[t
     line = np.array(points, float)
     along = np.linspace(0, 1, len(line))
     x, y = (np.interp(steps, along, line[:, axis]) for axis in (0, 1))
-    return list(zip(x + by * np.sin(waves[0] * steps + phase[0]), y + by * np.sin(waves[1] * steps + phase[1]), strict=True))
+    return list(
+        zip(
+            x + by * np.sin(waves[0] * steps + phase[0]),
+            y + by * np.sin(waves[1] * steps + phase[1]),
+            strict=True,
+        )
+    )
 
 
 class Page:
@@ -88,7 +115,14 @@ class Page:
         tint = rng.uniform(0.93, 1, 3) * rng.uniform(0.8, 0.97)
         self.colour = np.array(tint * 255)
         self.image = Image.new("RGB", self.size, tuple(int(c) for c in self.colour))
-        inks = [(25, 40, 130), (20, 20, 25), (150, 25, 30), (20, 90, 50), (85, 85, 90), (60, 30, 110)]
+        inks = [
+            (25, 40, 130),
+            (20, 20, 25),
+            (150, 25, 30),
+            (20, 90, 50),
+            (85, 85, 90),
+            (60, 30, 110),
+        ]
         self.ink = inks[rng.integers(len(inks))]
         self.box = (0.0, 0.0, 0.0, 0.0)
         self.pen = 1.0
@@ -98,21 +132,19 @@ class Page:
         alpha = mask.point(lambda level: int(level * strength))
         self.image.paste(tuple(int(c) for c in colour), (0, 0), alpha)
 
-    def write(self, digits: Sequence[Pixels], height: float | None = None, at: tuple[float, float] | None = None) -> None:
-        """Digits side by side, at a random place unless given."""
+    def write(self, digits: Sequence[Pixels]) -> None:
+        """Digits side by side, at a random place."""
         rng, (width, tall) = self.rng, self.size
         bold = rng.random() < 0.25
         drawn = [strokes_of(digit) for digit in digits]
         widths = [max(max(x for s in strokes for x, _ in s), 0.25) for strokes in drawn]
         gap = rng.uniform(0.25, 0.5)
         length = sum(widths) + gap * (len(digits) - 1)
-        height = height or min(rng.uniform(0.18, 0.5) * tall, 0.75 * width / length)
-        self.pen = height * (rng.uniform(0.09, 0.16) if bold else rng.uniform(0.04, 0.09))
-        margin = 0.08 * min(self.size) + self.pen
+        height = min(rng.uniform(0.12, 0.5) * min(self.size), 0.75 * width / length)
+        self.pen = height * (rng.uniform(0.09, 0.14) if bold else rng.uniform(0.04, 0.09))
+        margin = 0.06 * min(self.size) + 0.3 * height + self.pen
         x = rng.uniform(margin, max(margin + 1, width - margin - length * height))
         y = rng.uniform(margin, max(margin + 1, tall - margin - height))
-        if at:
-            x, y = at[0] - length * height / 2, at[1] - height / 2
         self.box = (x, y, x + length * height, y + height)
         mask = Image.new("L", self.size)
         for strokes, broad in zip(drawn, widths, strict=True):
@@ -120,7 +152,13 @@ class Page:
             x += (broad + gap) * height
         self.lay(mask, self.ink, rng.uniform(0.85, 1))
 
-    def line(self, points: Sequence[tuple[float, float]], colour: Sequence[float], pen: float, strength: float = 1) -> None:
+    def line(
+        self,
+        points: Sequence[tuple[float, float]],
+        colour: Sequence[float],
+        pen: float,
+        strength: float = 1,
+    ) -> None:
         """A line through points."""
         mask = Image.new("L", self.size)
         ImageDraw.Draw(mask).line(list(points), fill=255, width=max(1, round(pen)), joint="curve")
@@ -135,7 +173,11 @@ class Page:
         slope = rng.uniform(-0.04, 0.04)
         for y in np.arange(rng.uniform(0, spacing) - 0.1 * tall, 1.1 * tall, spacing):
             self.line([(0, y), (width, y + slope * width)], colour, pen, 0.9)
-        for x in np.arange(rng.uniform(0, spacing) - 0.1 * width, 1.1 * width, spacing) if squared else ():
+        for x in (
+            np.arange(rng.uniform(0, spacing) - 0.1 * width, 1.1 * width, spacing)
+            if squared
+            else ()
+        ):
             self.line([(x, 0), (x - slope * tall, tall)], colour, pen, 0.9)
 
     def frame(self) -> None:
@@ -162,15 +204,26 @@ class Page:
         radius = np.array([x1 - x0, y1 - y0]) * 0.72 + rng.uniform(0.1, 0.3) * (y1 - y0) + self.pen
         turn = np.linspace(0, rng.uniform(6.0, 6.6), 60) + rng.uniform(0, 6)
         wave = 1 + 0.04 * np.sin(3 * turn + rng.uniform(0, 6))
-        x, y = (x0 + x1) / 2 + radius[0] * wave * np.cos(turn), (y0 + y1) / 2 + radius[1] * wave * np.sin(turn)
-        self.line(list(zip(x, y, strict=True)), [self.ink, (190, 30, 30)][rng.integers(2)], self.pen)
+        x, y = (
+            (x0 + x1) / 2 + radius[0] * wave * np.cos(turn),
+            (y0 + y1) / 2 + radius[1] * wave * np.sin(turn),
+        )
+        self.line(
+            list(zip(x, y, strict=True)), [self.ink, (190, 30, 30)][rng.integers(2)], self.pen
+        )
 
 
 def on_table(page: Image.Image, rng: Rng) -> Image.Image:
     """The page in perspective on a table of wood, cloth or stone."""
     width, height = page.size
-    table = np.array([(70, 48, 38), (45, 45, 50), (110, 75, 50), (60, 80, 70)][rng.integers(4)], float)
-    grain = np.asarray(Image.fromarray(rng.normal(0, 1, (max(2, height // 10), 8)).astype(np.float32)).resize((width, height)))
+    table = np.array(
+        [(70, 48, 38), (45, 45, 50), (110, 75, 50), (60, 80, 70)][rng.integers(4)], float
+    )
+    grain = np.asarray(
+        Image.fromarray(rng.normal(0, 1, (max(2, height // 10), 8)).astype(np.float32)).resize(
+            (width, height)
+        )
+    )
     ground = table + 6 * rng.random() * grain[..., None]
     corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], float)
     inset = rng.uniform(0.03, 0.14, (4, 2)) * (width, height) * [(1, 1), (-1, 1), (-1, -1), (1, -1)]
@@ -200,7 +253,9 @@ def edge_point(size: tuple[int, int], rng: Rng, outside: float) -> tuple[float, 
     return (-outside, along * height) if side == 1 else (width + outside, along * height)
 
 
-def blob(size: tuple[int, int], centre: tuple[float, float], radii: tuple[float, float], soft: float) -> Pixels:
+def blob(
+    size: tuple[int, int], centre: tuple[float, float], radii: tuple[float, float], soft: float
+) -> Pixels:
     """An ellipse with a soft edge, 0 to 1."""
     mask = Image.new("L", size)
     (x, y), (a, b) = centre, radii
@@ -208,7 +263,9 @@ def blob(size: tuple[int, int], centre: tuple[float, float], radii: tuple[float,
     return np.asarray(mask.filter(ImageFilter.GaussianBlur(soft)), np.float32)[..., None] / 255
 
 
-def far_from(box: Sequence[float], place: Callable[[], tuple[float, float]], reach: float) -> tuple[float, float]:
+def far_from(
+    box: Sequence[float], place: Callable[[], tuple[float, float]], reach: float
+) -> tuple[float, float]:
     """A place that leaves the box free, if 40 tries find one."""
     for _ in range(40):
         x, y = place()
@@ -279,43 +336,44 @@ def taken(photo: Pixels, rng: Rng) -> Image.Image:
     soft = soft.filter(ImageFilter.GaussianBlur(rng.uniform(0.2, 1.1)))
     noisy = np.asarray(soft, np.float32) + rng.normal(0, rng.uniform(0.5, 5), photo.shape)
     packed = io.BytesIO()
-    Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)).save(packed, "JPEG", quality=int(rng.integers(60, 93)))
+    Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)).save(
+        packed, "JPEG", quality=int(rng.integers(60, 93))
+    )
     return Image.open(packed)
 
 
 KINDS = (
     "control", "dark-table", "hand-shadow", "ruled-paper", "squared-paper", "form-box",
-    "underlined", "circled", "fingertip", "pen-at-edge", "flash", "everything", "several",
+    "underlined", "circled", "fingertip", "pen-at-edge", "flash", "two-of-them", "several",
 )  # fmt: skip
 OVER: dict[str, Callable[[Pixels, Sequence[float], Rng], Pixels]] = {
     "fingertip": finger, "pen-at-edge": pen, "hand-shadow": shadow, "flash": flash,
 }  # fmt: skip
+SIZES = ((550, 410), (720, 540), (640, 640), (600, 900), (1000, 750), (1600, 1200))
 
 
 def take(kind: str, digits: Sequence[Pixels], rng: Rng) -> Image.Image:
     """A photo of a kind with these digits (28, 28) on it."""
-    sizes = [(550, 410), (720, 540), (640, 640), (600, 900), (1000, 750)]
-    size = sizes[rng.integers(len(sizes))]
-    if kind == "several":
-        size = (1000, 540)
-    page = Page(size, rng)
+    size = (1000, 540) if len(digits) > 1 else SIZES[rng.integers(len(SIZES))]
     chosen = {kind}
-    if kind == "everything":
-        chosen = {"dark-table", *rng.choice([k for k in KINDS[2:11]], 2, replace=False)}
+    if kind == "two-of-them":
+        chosen = set(rng.choice(KINDS[1:11], 2, replace=False))
+    page = Page(size, rng)
     if chosen & {"ruled-paper", "squared-paper"}:
         page.rule("squared-paper" in chosen)
     page.write(digits)
-    for name, add in (("form-box", page.frame), ("underlined", page.underline), ("circled", page.circle)):
+    for name, add in (
+        ("form-box", page.frame),
+        ("underlined", page.underline),
+        ("circled", page.circle),
+    ):
         if name in chosen:
-            if name != kind or True:
-                pass
             add()
     sheet, box = page.image, np.array(page.box) / 2
-    if "dark-table" in chosen:
+    if "dark-table" in chosen or rng.random() < 0.1:
         sheet = on_table(sheet, rng)
-        box = np.array([*(0.1 * np.array(size) + 0.8 * box[:2]), *(0.1 * np.array(size) + 0.8 * box[2:])])
-    photo = np.asarray(sheet.resize(size, Image.Resampling.BOX), np.float32)
-    photo = lit(photo, rng)
+        box = 0.1 * np.tile(size, 2) + 0.8 * box
+    photo = lit(np.asarray(sheet.resize(size, Image.Resampling.BOX), np.float32), rng)
     for name, add_over in OVER.items():
         if name in chosen:
             photo = add_over(photo, box.tolist(), rng)
@@ -333,7 +391,9 @@ def write(folder: Path, images: Pixels, labels: Pixels, count: int, seed: int) -
             if many == 1:
                 picks = rng.permutation(np.flatnonzero(labels == number % 10))[:1]
             name = "".join(str(labels[i]) for i in picks)
-            take(kind, [images[i] for i in picks], rng).save(folder / kind / f"{name}-{number}.jpg", quality=92)
+            take(kind, [images[i] for i in picks], rng).save(
+                folder / kind / f"{name}-{number}.jpg", quality=92
+            )
 
 
 def main() -> None:

@@ -17,11 +17,10 @@ import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 
+from lenetkit.data import layout
 from lenetkit.data.images import Floats
+from lenetkit.data.layout import Box
 from lenetkit.errors import ImageError
-
-Box = tuple[float, float, float, float]
-"""Left, top, right, bottom."""
 
 SIDE = 640  # pixels of the longer side; a digit a thirtieth of it has strokes of 2
 REACH = SIDE // 13  # half of the broadest stroke
@@ -34,10 +33,12 @@ MAX_DIGITS = 12
 
 @dataclass(frozen=True)
 class Found:
-    """One digit: its ink alone (H, W), 1 in full strokes, and its box as fractions of the picture."""
+    """One digit."""
 
     ink: Floats
+    """(H, W): its ink alone, 1 in full strokes."""
     box: Box
+    """As fractions of the picture."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +60,7 @@ class _Piece:
         return max(self.w, self.h)
 
     @property
-    def box(self) -> tuple[int, int, int, int]:
+    def box(self) -> Box:
         return self.x, self.y, self.x + self.w, self.y + self.h
 
 
@@ -95,23 +96,23 @@ def _contrast(planes: NDArray[np.uint8]) -> tuple[Floats, bool]:
 
     The largest of the channels: a yellow pen shows only in blue.
     """
-    paper, ground = _closed(planes), 255 - _closed(255 - planes)
+    # Loops are broader than strokes, so a smaller reach tells which of the two is the ink.
     dark, light = (
-        float(np.square(one.astype(np.float32) - other).sum())
-        for one, other in ((paper, planes), (planes, ground))
+        float(np.square(_removed(one, REACH // 2)).sum()) for one in (planes, 255 - planes)
     )
     negative = light > dark and bool(np.median(planes) < 128)
     if negative:
-        planes, paper = 255 - planes, 255 - ground
-    ratio = (paper.astype(np.float32) - planes) / np.maximum(paper, DARKEST)
-    return ratio.max(axis=2), negative
+        planes = 255 - planes
+    strokes = _removed(planes, REACH)
+    return (strokes / np.maximum(strokes + planes, DARKEST)).max(axis=2), negative
 
 
-def _closed(planes: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    kernel = _disc(2 * REACH + 1)
+def _removed(planes: NDArray[np.uint8], reach: int) -> Floats:
+    """What a closing removes: how much darker than the paper is what no such disc fits into."""
+    kernel = _disc(2 * reach + 1)
     broad = cv2.dilate(planes, kernel, borderType=cv2.BORDER_REPLICATE)
-    back = cv2.erode(broad, kernel, borderType=cv2.BORDER_REPLICATE)
-    return np.asarray(back, np.uint8).reshape(planes.shape)
+    paper = cv2.erode(broad, kernel, borderType=cv2.BORDER_REPLICATE).reshape(planes.shape)
+    return np.asarray(paper.astype(np.float32) - planes, np.float32)
 
 
 def _disc(side: int) -> MatLike:
@@ -136,7 +137,8 @@ def _ink_mask(contrast: Floats) -> NDArray[np.uint8]:
 
 def _without_rules(mask: NDArray[np.uint8], faint: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """`mask` without thin straight lines longer than half the picture; strokes across them stay."""
-    thin = faint & ~cv2.dilate(cv2.morphologyEx(faint, cv2.MORPH_OPEN, _disc(15)), _disc(9))
+    broad = cv2.dilate(cv2.morphologyEx(faint, cv2.MORPH_OPEN, _disc(15)), _disc(9))
+    thin = np.where(broad > 0, 0, faint).astype(np.uint8)
     lines = cv2.HoughLinesP(
         thin, 1, math.pi / 360, int(0.3 * SIDE), minLineLength=0.55 * SIDE, maxLineGap=0.03 * SIDE
     )
@@ -149,13 +151,12 @@ def _without_rules(mask: NDArray[np.uint8], faint: NDArray[np.uint8]) -> NDArray
         ends = [tuple(int(c) for c in (x0, y0) + sign * step) for sign in (-1, 1)]
         cv2.line(band, ends[0], ends[1], 1, 5)
     thick = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _disc(5))
-    bare = (mask & ~band) | thick
-    return np.asarray(bare | (cv2.morphologyEx(bare, cv2.MORPH_CLOSE, _disc(9)) & band & mask))
+    bare = np.where((band > 0) & (thick == 0), 0, mask).astype(np.uint8)
+    bridged = (cv2.morphologyEx(bare, cv2.MORPH_CLOSE, _disc(9)) > 0) & (mask > 0)
+    return np.asarray((bare > 0) | bridged, np.uint8)
 
 
-def _pieces(
-    mask: NDArray[np.uint8], contrast: Floats
-) -> tuple[NDArray[np.int32], list[_Piece]]:
+def _pieces(mask: NDArray[np.uint8], contrast: Floats) -> tuple[NDArray[np.int32], list[_Piece]]:
     """The number of each pixel's piece, and the largest pieces."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     found = []
@@ -207,11 +208,9 @@ def _sorted_out(
     return pieces, dropped
 
 
-def _against_dark(
-    piece: _Piece, planes: NDArray[np.uint8], labels: NDArray[np.int32]
-) -> bool:
+def _against_dark(piece: _Piece, planes: NDArray[np.uint8], labels: NDArray[np.int32]) -> bool:
     """Whether the piece has no paper on one side: it is part of something larger."""
-    x0, y0, x1, y1 = piece.box
+    x0, y0, x1, y1 = map(int, piece.box)
     near = slice(max(0, y0 - 6), y1 + 6), slice(max(0, x0 - 6), x1 + 6)
     own = (labels[near] == piece.number).astype(np.uint8)
     ring = (cv2.dilate(own, _disc(11)) > 0) & (cv2.dilate(own, _disc(7)) == 0)
@@ -219,18 +218,19 @@ def _against_dark(
     if not ring.any():
         return False
     gray = planes[near].min(axis=2)
-    ink = float(np.median(gray[own > 0]))
-    paper = float(np.quantile(gray[ring], 0.9))
-    return float(np.mean(gray[ring] < ink + 0.35 * (paper - ink))) > 0.15
+    # Compared with the ink and the paper next to it, as a shadow may lie on one part of the stroke.
+    ink = cv2.erode(np.where(own > 0, gray, 255).astype(np.uint8), _disc(15)).astype(np.float32)
+    paper = cv2.dilate(gray, _disc(15)).astype(np.float32)
+    return float(np.mean((gray < ink + 0.35 * (paper - ink))[ring])) > 0.15
 
 
 def _encloses(piece: _Piece, hull: MatLike, other: _Piece) -> bool:
-    """Whether `other` lies inside `piece`, and is too large to be a part of it."""
-    if other is piece or other.h < 0.3 * piece.h:
+    """Whether `other` lies inside the convex hull of `piece`, and is too large to belong to it."""
+    if not layout.encloses(piece.box, other.box):
         return False
     x0, y0, x1, y1 = other.box
-    corners = [(x, y) for x in (x0, x1) for y in (y0, y1)]
-    return all(cv2.pointPolygonTest(hull, (float(x), float(y)), False) > 0 for x, y in corners)
+    corners = [(float(x), float(y)) for x in (x0, x1) for y in (y0, y1)]
+    return all(cv2.pointPolygonTest(hull, corner, False) > 0 for corner in corners)
 
 
 def _is_box(piece: _Piece) -> bool:
@@ -252,22 +252,17 @@ def _is_straight(piece: _Piece) -> bool:
 
 
 def _underlines(piece: _Piece, others: Group) -> bool:
-    """Whether it is a line below most of the others' ink."""
-    if not others or not _is_straight(piece) or piece.w < 2.5 * piece.h:
+    if not others or not layout.underlines(piece.box, _box(others)):
         return False
-    left, top, right, bottom = _box(others)
-    below = piece.y + piece.h / 2 > top + 0.75 * (bottom - top)
-    return below and piece.w > 0.4 * min(right - left, bottom - top)
+    gap = min(_gap(piece, other) for other in others)
+    return gap > max(piece.thickness, 0.04 * layout.size(_box(others))[1])
 
 
 # From pieces to digits
 
 
-def _box(pieces: Group) -> tuple[int, int, int, int]:
-    corners = np.array([piece.box for piece in pieces])
-    left, top = corners[:, :2].min(axis=0)
-    right, bottom = corners[:, 2:].max(axis=0)
-    return int(left), int(top), int(right), int(bottom)
+def _box(pieces: Group) -> Box:
+    return layout.around([piece.box for piece in pieces])
 
 
 def _grouped(pieces: Group) -> list[Group]:
@@ -282,12 +277,8 @@ def _grouped(pieces: Group) -> list[Group]:
 
 
 def _is_one_digit(one: Group, other: Group) -> bool:
-    a, b = _box(one), _box(other)
-    heights = a[3] - a[1], b[3] - b[1]
-    overlap = min(a[2], b[2]) - max(a[0], b[0])
     gap = min(_gap(p, q) for p in one for q in other)
-    above = overlap > 0.3 * min(a[2] - a[0], b[2] - b[0]) and gap < 0.35 * max(heights)
-    return above or (min(heights) < 0.6 * max(heights) and gap < 0.3 * max(heights))
+    return layout.is_one_digit(_box(one), _box(other), gap)
 
 
 def _gap(one: _Piece, other: _Piece) -> float:
@@ -301,28 +292,19 @@ def _judge(groups: list[Group], dropped: dict[str, Group]) -> None:
     if not groups:
         cut = any(p.length > 0.1 * SIDE and p.thickness < REACH / 2 for p in dropped["edge"])
         raise ImageError(
-            "no digit: the ink touches the edge of the picture; leave some paper round the digit"
+            "the ink touches the edge of the picture; leave some paper round the digit"
             if cut
-            else "no digit: nothing but lines, frames or specks; expected a picture of a digit"
+            else "nothing but lines, frames or specks; expected a picture of a digit"
         )
-    boxes = np.array([_box(group) for group in groups], float)
-    left, top, right, bottom = boxes.T
-    heights, widths = bottom - top, right - left
     if len(groups) > MAX_DIGITS:
         raise ImageError(f"{len(groups)} separate marks; expected at most {MAX_DIGITS} digits")
-    if np.any(widths > 2.5 * heights):
-        raise ImageError("a mark much broader than tall; expected a picture of a digit")
-    middle = (top + bottom) / 2
-    in_row = np.abs(middle - np.median(middle)) < 0.5 * heights.max()
-    if np.any(heights < 0.45 * heights.max()) or not in_row.all():
-        raise ImageError(
-            f"{len(groups)} marks that are not a row of digits of one size; "
-            "photograph the digit without what is round it"
-        )
+    problem = layout.row_problem([_box(group) for group in groups])
+    if problem:
+        raise ImageError(problem)
 
 
 def _found(group: Group, labels: NDArray[np.int32], contrast: Floats) -> Found:
-    left, top, right, bottom = _box(group)
+    left, top, right, bottom = map(int, _box(group))
     height, width = labels.shape
     own = np.isin(labels, [piece.number for piece in group])
     full = float(np.quantile(contrast[own], 0.6))

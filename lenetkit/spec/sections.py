@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lenetkit.data.source import DataSource
+from lenetkit.data.source import DataSource, Preparation
 from lenetkit.data.transforms import Transform
 from lenetkit.errors import OptionError
 from lenetkit.initializers import Initializer
@@ -51,6 +51,11 @@ class DataOptions(Configurable):
     dir: str | None = option(None, doc="Folder of the files, relative to the spec.")
     validation: int = option(
         0, minimum=0, doc="Training samples held out (the last ones) to choose the best epoch by."
+    )
+    preparation: Preparation | None = option(
+        None,
+        doc="How `predict` prepares pictures: `digit` finds, scales and centres digits as MNIST's, "
+        "`resize` takes the whole picture; default: `digit` if the training images are as MNIST's.",
     )
     transforms: tuple[Transform, ...] = option(doc="What is done to the images, in order.")
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from lenetkit.arrays import shape_text
 from lenetkit.data.pipeline import Pipeline
+from lenetkit.data.preparation import suited
 from lenetkit.data.source import DataSource, Place, Preparation, Samples, Split
 from lenetkit.errors import DataError, MissingDataError
 from lenetkit.network.plan import Plan
@@ -96,7 +97,8 @@ def load_training_data(
         train = train.take(slice(None, len(train) - held_out))
     fitted = tuple(t.fitted(train.images) for t in data.options.transforms)
     pipeline = Pipeline(fitted, plan.classes)
-    return TrainingData(train, test, validation, pipeline, source.preparation)
+    preparation = data.options.preparation or source.preparation or suited(train.images)
+    return TrainingData(train, test, validation, pipeline, preparation)
 
 
 def with_fitted_transforms(plan: Plan, pipeline: Pipeline) -> Plan:
