@@ -86,7 +86,7 @@ def find_digits(image: Floats, size: tuple[int, int] = (28, 28)) -> list[Prepare
 
 
 def _is_blank(image: Floats) -> bool:
-    return float(np.ptp(image)) < MIN_CONTRAST
+    return float(np.ptp(image, axis=(1, 2)).max()) < MIN_CONTRAST
 
 
 def _place(ink: Floats) -> Box:

@@ -301,11 +301,22 @@ def _doubt(found: Ink, marks: list[_Piece], kept: list[_Piece]) -> str:
     if found.opposite > MAX_OPPOSITE:
         return "some marks are darker than the paper and some lighter"
     mass = sum(piece.mass for piece in kept)
-    if any(piece.mass > 0.15 * mass for piece in marks if piece not in kept):
+    if any(piece.mass > 0.05 * mass for piece in marks if piece not in kept):
         return "there is more ink beside the digit"
     if not all(_fit(one.place, two.place) for one in kept for two in kept if one is not two):
         return "there are several marks, perhaps a frame, a line or another digit"
-    return ""
+    if _is_empty_frame(found.levels > EDGE, box):
+        return "there is an empty frame"
+    return layout.row_problem([box]) or ""
+
+
+def _is_empty_frame(mask: Mask, box: layout.Box) -> bool:
+    """Whether nearly all ink in a box lies along its sides."""
+    left, top, right, bottom = map(int, box)
+    inside = mask[top:bottom, left:right]
+    rim = max(2, round(0.08 * max(inside.shape)))
+    core = inside[rim:-rim, rim:-rim]
+    return min(inside.shape) > 5 * rim and float(core.sum()) < 0.05 * float(inside.sum())
 
 
 def _fit(one: layout.Box, other: layout.Box) -> bool:

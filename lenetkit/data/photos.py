@@ -109,10 +109,15 @@ def _contrast(planes: NDArray[np.uint8]) -> tuple[Floats, bool]:
 
 def _removed(planes: NDArray[np.uint8], reach: int) -> Floats:
     """What a closing removes: how much darker than the paper is what no such disc fits into."""
-    kernel = _disc(2 * reach + 1)
-    broad = cv2.dilate(planes, kernel, borderType=cv2.BORDER_REPLICATE)
-    paper = cv2.erode(broad, kernel, borderType=cv2.BORDER_REPLICATE).reshape(planes.shape)
-    return np.asarray(paper.astype(np.float32) - planes, np.float32)
+    # An octagon, as a square and then a diamond: a real disc would take 30 times as long.
+    diamond = round(0.586 * reach)
+    square = np.ones((2 * (reach - diamond) + 1,) * 2, np.uint8)
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    paper: MatLike = planes
+    for spread in (cv2.dilate, cv2.erode):
+        paper = spread(paper, square, borderType=cv2.BORDER_REPLICATE)
+        paper = spread(paper, cross, iterations=diamond, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(paper.reshape(planes.shape).astype(np.float32) - planes, np.float32)
 
 
 def _disc(side: int) -> MatLike:

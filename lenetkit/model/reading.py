@@ -74,7 +74,7 @@ def _whole(model: Model, path: Path) -> list[Prepared]:
     """The whole picture, resized."""
     picture = read_picture(path)
     with naming(path):
-        if np.ptp(picture.pixels) < MIN_RANGE:
+        if np.ptp(picture.pixels, axis=(1, 2)).max() < MIN_RANGE:
             raise ImageError("every pixel is the same; expected a picture that shows something")
         image = resize(picture.pixels, model.image_shape)
     return [Prepared(image[None], (0.0, 0.0, float(picture.width), float(picture.height)))]
