@@ -66,7 +66,7 @@ def info(plan: Plan, data_dir: Path | None, as_json: bool) -> None:
     for split, samples in splits.items():
         images = shape_text(samples.images.shape[1:])
         click.echo(f"{samples.dataset}, {split}: {len(samples):,} images of {images}")
-        click.echo(f"  digest {samples.digest}")
+        click.echo(f"  digest {samples.digest[:16]}…")
         for name in file_names(split):
             if path := find_file(name, place.folders):
                 click.echo(f"  {path}")

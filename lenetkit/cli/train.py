@@ -16,7 +16,7 @@ from lenetkit.cli.arguments import (
     threads_option,
 )
 from lenetkit.cli.output import command_line, report
-from lenetkit.cli.progress import ProgressBar, epoch_line
+from lenetkit.cli.progress import EpochTable, ProgressBar
 from lenetkit.errors import (
     InputError,
     LenetkitError,
@@ -30,6 +30,7 @@ from lenetkit.runs.folder import RunFolder
 from lenetkit.runs.interrupt import INTERRUPTED, leaving
 from lenetkit.runs.run import Run
 from lenetkit.spec.merge import Override
+from lenetkit.text import percent
 from lenetkit.training.divergence import DivergedError
 
 
@@ -171,7 +172,7 @@ def _opening(run: Run) -> str:
     return (
         f"{plan.spec.name}: {plan.count():,} parameters → {run.folder.path}\n"
         f"{data.train.dataset}: {len(data.train):,} training{held_out} + {len(data.test):,} test "
-        f"images\n{epoch_line()}"
+        f"images\n{EpochTable.of(run).heading}"
     )
 
 
@@ -179,6 +180,6 @@ def _closing(result: dict[str, Any], folder: RunFolder) -> str:
     kept = f" (epoch {result['model_epoch']})" if result["model_epoch"] != result["epochs"] else ""
     return (
         f"{result['name']} on {result['dataset']}{kept}: "
-        f"test {result['test_accuracy']:.2%}, train {result['train_accuracy']:.2%}, "
-        f"{result['seconds']:.1f} s of training\n{folder.model}"
+        f"test {percent(result['test_accuracy'])}, train {percent(result['train_accuracy'])}, "
+        f"{result['seconds']:.1f} s\n{folder.model}"
     )

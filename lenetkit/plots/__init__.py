@@ -3,6 +3,7 @@
 This package imports matplotlib, which is slow, so import it only where a figure is made.
 """
 
+from lenetkit.plots import backend  # noqa: F401  # before anything imports matplotlib
 from lenetkit.plots.accuracy import accuracy_figure
 from lenetkit.plots.confusion import confusion_figure
 from lenetkit.plots.fonts import missing_characters

@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike
 from lenetkit.plots.chart import Floats, chart, finite_points
 from lenetkit.plots.fonts import BASE_FAMILY
 from lenetkit.plots.page import BLUE, GREEN, MUTED, VERMILION, Page, styled
-from lenetkit.plots.percent import STRETCHED_TICKS, axis_range, percent, stretch, unstretch
+from lenetkit.plots.percent import STRETCHED_TICKS, axis_range, stretch, unstretch
+from lenetkit.text import percent
 
 _LOOKS = {  # colour, marker and line all differ, so that a grey print is readable too
     "train": (BLUE, "o", "--"),
@@ -108,7 +109,7 @@ def _write_finals(axes: Axes, lines: _Lines) -> None:
     heights = spread([float(y) for _, y in ends], _LABEL_GAP)
     for (name, (_, percents)), end, height in zip(lines.items(), ends, heights, strict=True):
         axes.annotate(
-            f"{name} {percent(float(percents[-1]) / 100, 2)} %",
+            f"{name} {percent(float(percents[-1]) / 100, 2, ' %')}",
             xy=(float(end[0]), float(end[1])),
             xytext=(1.045, height),
             xycoords="axes fraction",

@@ -11,12 +11,6 @@ _STRETCH_OFFSET = 0.1  # percentage points; keeps 100 % at a finite position
 STRETCHED_TICKS = (0, 50, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9, 100)
 
 
-def percent(fraction: float, decimals: int) -> str:
-    """`fraction` (0 to 1) in percent, rounded, but 100 only if nothing at all is missing."""
-    almost = 100 - 10**-decimals
-    return f"{min(100 * fraction, almost) if fraction < 1 else 100:.{decimals}f}"
-
-
 class AxisRange(NamedTuple):
     """Limits of an accuracy axis in percent, and whether it is stretched towards 100 %."""
 
