@@ -95,6 +95,8 @@ def show(plan: Plan, data_dir: Path | None, split: str, seed: int, out: Path) ->
     place = place_for(plan.spec.data, data_dir, report)
     samples, _ = load_samples(plan.spec.data, cast(Split, split), place)
     picked = np.random.default_rng(seed).permutation(len(samples))[: plots.MAX_SAMPLES]
+    if advice := plots.font_advice(samples.dataset, *samples.classes):
+        report(advice)
     figure = plots.samples_figure(
         samples.images[picked],
         samples.labels[picked],

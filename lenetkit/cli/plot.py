@@ -28,7 +28,7 @@ def command(run: Path, data_dir: Path | None) -> None:
     """
     folder = RunFolder.open(run)
     with leaving():
-        for path in draw(folder, lambda: _test_samples(folder, data_dir)):
+        for path in draw(folder, lambda: _test_samples(folder, data_dir), report):
             click.echo(path)
 
 

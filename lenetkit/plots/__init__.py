@@ -6,7 +6,7 @@ This package imports matplotlib, which is slow, so import it only where a figure
 from lenetkit.plots import backend  # noqa: F401  # before anything imports matplotlib
 from lenetkit.plots.accuracy import accuracy_figure
 from lenetkit.plots.confusion import confusion_figure
-from lenetkit.plots.fonts import missing_characters
+from lenetkit.plots.fonts import font_advice
 from lenetkit.plots.loss import loss_figure
 from lenetkit.plots.page import DPI, FORMATS, save_figure
 from lenetkit.plots.sheets import MAX_MISTAKES, MAX_SAMPLES, mistakes_figure, samples_figure
@@ -18,8 +18,8 @@ __all__ = [
     "MAX_SAMPLES",
     "accuracy_figure",
     "confusion_figure",
+    "font_advice",
     "loss_figure",
-    "missing_characters",
     "mistakes_figure",
     "samples_figure",
     "save_figure",

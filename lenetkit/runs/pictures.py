@@ -17,9 +17,12 @@ _DRAWABLE = (1, 3)
 """Channel counts that can be shown: grey and colour."""
 
 
-def draw(folder: RunFolder, load_test: Callable[[], Samples | None]) -> list[Path]:
+def draw(
+    folder: RunFolder, load_test: Callable[[], Samples | None], report: Callable[[str], None]
+) -> list[Path]:
     """Draw every picture of a finished run; returns their paths.
 
+    `report` is told, once, which characters no installed font has.
     Only the sheet of mistakes needs the test images; it is left out if `load_test` returns None,
     or images that have neither one nor three channels. Raises RunError if the run is not finished
     or its files are damaged.
@@ -28,6 +31,8 @@ def draw(folder: RunFolder, load_test: Callable[[], Samples | None]) -> list[Pat
     test = load_test()
     try:
         labels = {"title": result["name"], "dataset": result["dataset"]}
+        if advice := plots.font_advice(*labels.values(), *result["classes"]):
+            report(advice)
         drawn = [*_curves(folder, result, labels), *_confusions(folder, result, labels)]
         if test is not None and test.images.shape[1] in _DRAWABLE:
             drawn.append(_mistakes(folder, result, labels, test))

@@ -212,11 +212,11 @@ class Run:
             self.plot()
         return self.result
 
-    def plot(self) -> list[Path]:
-        """Draw the finished run's pictures; returns their paths."""
+    def plot(self, *, report: Report = _warn) -> list[Path]:
+        """Draw the finished run's pictures; returns their paths. Warnings go to `report`."""
         from lenetkit.runs.pictures import draw  # Matplotlib takes a while to import
 
-        return draw(self.folder, lambda: self.data.test)
+        return draw(self.folder, lambda: self.data.test, report)
 
     def close(self) -> None:
         """Save, if training was left in the middle, and release the folder's lock."""
