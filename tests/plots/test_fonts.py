@@ -30,7 +30,8 @@ def write_font(path: Path, characters: str = HAN, family: str = FAMILY) -> Path:
     for corner in ((100, 800), (900, 800), (900, 0)):
         pen.lineTo(corner)
     pen.closePath()
-    names = [".notdef", *(f"uni{ord(character):04X}" for character in characters)]
+    glyphs = {ord(character): f"uni{ord(character):04X}" for character in characters}
+    names = [".notdef", *glyphs.values()]
     builder = FontBuilder(1000, isTTF=True)
     builder.setupGlyphOrder(names)
     builder.setupCharacterMap(
@@ -111,7 +112,7 @@ def test_what_the_chinese_font_lacks_is_a_placeholder() -> None:
 def test_each_script_comes_from_a_family_that_has_it(
     script: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    family = f"Lenetkit Test {script}"
+    family = f"Lenetkit Test {ord(script[0])}"
     font_manager.fontManager.addfont(write_font(tmp_path / "more.ttf", script, family))
     with caplog.at_level(logging.WARNING):
         texts = draw(f"{HAN} {script} lenet5")
