@@ -8,6 +8,7 @@ from lenetkit.plots.accuracy import accuracy_figure
 from lenetkit.plots.confusion import confusion_figure
 from lenetkit.plots.fonts import font_advice
 from lenetkit.plots.loss import loss_figure
+from lenetkit.plots.loss_epochs import loss_epochs_figure
 from lenetkit.plots.page import DPI, FORMATS, save_figure
 from lenetkit.plots.sheets import MAX_MISTAKES, MAX_SAMPLES, mistakes_figure, samples_figure
 
@@ -19,6 +20,7 @@ __all__ = [
     "accuracy_figure",
     "confusion_figure",
     "font_advice",
+    "loss_epochs_figure",
     "loss_figure",
     "mistakes_figure",
     "samples_figure",

@@ -191,6 +191,8 @@ class Recorder:
         result["distributions"] = file.distributions(file.describe(self.network.plan))
         if self.state.changes:
             result["changes"] = self.state.changes
+        if self.state.differs:
+            result["differs"] = self.state.differs
         result["params"] = self.network.plan.count()
         result["classes"] = list(self.data.train.classes)
         if self.state.notes:

@@ -6,6 +6,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,6 +25,7 @@ from lenetkit.runs.folder import METRICS, RunFolder
 from lenetkit.runs.interrupt import finishing
 from lenetkit.runs.recorder import Recorder
 from lenetkit.runs.resume import resume
+from lenetkit.spec.changes import changes
 from lenetkit.spec.merge import Override, overrides
 from lenetkit.training import loop
 from lenetkit.training.data import (
@@ -88,7 +90,8 @@ class Run:
         weights are used where names and shapes match. Notes and warnings go to `report`. Raises
         SpecError, DataError, ModelFileError and RunError.
         """
-        plan, data = _prepared(load_plan(spec, overrides(set)), data_dir, report)
+        planned = load_plan(spec, changed := overrides(set))
+        plan, data = _prepared(planned, data_dir, report)
         network = Model(plan, seed=plan.spec.train.seed)
         if init_from is not None:
             loaded, left = file.load_matching(network, Path(init_from))
@@ -100,6 +103,7 @@ class Run:
             held.enter_context(folder.owned(report))
             folder.expect_unused()
             recorder = Recorder(folder, network, data, loop.start(network, plan.spec.train))
+            recorder.state = replace(recorder.state, differs=changes(spec, changed))
             return cls(recorder, threads, held.pop_all())
 
     @classmethod
@@ -139,6 +143,9 @@ class Run:
             threads = threads or (saved.state.threads and min(saved.state.threads, MAX_THREADS))
             with network.limited(threads):
                 differences = resume(recorder, saved, allow_different=allow_different)
+            if (epochs := plan.spec.train.epochs) != saved.state.epochs:
+                differs = {**saved.state.differs, "train.epochs": f"{epochs}"}
+                recorder.state = replace(recorder.state, differs=differs)
             run = cls(recorder, threads, held.pop_all())
             run.differences = differences
             return run
