@@ -50,10 +50,10 @@ def test_titles_say_what_differs_and_follow_a_resumed_run(tmp_path: Path) -> Non
     changed = {"train.optimizer.lr": 0.02, "train.epochs": 1}
     with Run.create(spec, out=tmp_path / "run", set=changed, data_dir=data) as run:
         result = run.train(pictures=False)
-    assert title(result["name"], result["differs"]) == "small: lr 0.02, epochs 1"
+    assert title(result["name"], result["differs"]) == "small: epochs 1, lr 0.02"
     with Run.resume(tmp_path / "run", set={"train.epochs": 2}, data_dir=data) as run:
         result = run.train(pictures=False)
-    assert title(result["name"], result["differs"]) == "small: lr 0.02, epochs 2"
+    assert title(result["name"], result["differs"]) == "small: epochs 2, lr 0.02"
     (path, *_) = draw(run.folder, lambda: None, fail, kind="svg")
     assert path.name == "loss.svg"
 
