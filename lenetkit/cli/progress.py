@@ -18,6 +18,9 @@ from lenetkit.training.loop import EpochBegun, EpochDone, Event, StepDone
 
 _REFRESH = 0.1
 """Seconds between two drawings of the bar."""
+_WIDE = "{percentage:3.0f}% {bar:8} {desc} {remaining} left"
+_NARROW = "{percentage:3.0f}% {desc}"
+_WIDE_COLUMNS = 58
 _DROPPED = ("last lr", "seconds", "loss")
 """Columns of the table of epochs that a narrow terminal does without, the first one first."""
 
@@ -37,7 +40,7 @@ class ProgressBar:
             disable=quiet or sys.stderr is None or not sys.stderr.isatty(),
             leave=False,
             mininterval=_REFRESH,
-            bar_format="{percentage:3.0f}% {bar:8} {desc} {remaining} left",
+            bar_format=_WIDE if columns(sys.stderr) >= _WIDE_COLUMNS else _NARROW,
             dynamic_ncols=True,
         )
         self._loss = math.nan
