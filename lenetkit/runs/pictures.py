@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from lenetkit import plots
 from lenetkit.data.source import Samples
 from lenetkit.errors import RunError
 from lenetkit.runs.folder import RunFolder
 from lenetkit.spec.changes import title
+
+if TYPE_CHECKING:  # plots imports matplotlib, whatever its settings
+    from matplotlib.figure import Figure
 
 _DRAWABLE = (1, 3)
 """Channel counts that can be shown: grey and colour."""
