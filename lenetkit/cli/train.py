@@ -119,7 +119,7 @@ def _train(run: Run, quiet: bool, options: Sequence[str]) -> int:
         with ProgressBar(run, quiet) as bar:
             result = run.train(watch=bar.show, pictures=False)
         with leaving(lambda: f"\nstopped immediately; {_saved(run.folder, options)}"):
-            run.plot(report=report)
+            run.plot()
     except KeyboardInterrupt as error:
         said = str(error) or "stopped immediately"
         report(f"\n{said}; {_saved(run.folder, options)}")

@@ -9,7 +9,7 @@ from lenetkit.plots.confusion import confusion_figure
 from lenetkit.plots.fonts import font_advice
 from lenetkit.plots.loss import loss_figure
 from lenetkit.plots.loss_epochs import loss_epochs_figure
-from lenetkit.plots.page import DPI, FORMATS, save_figure
+from lenetkit.plots.page import DPI, FORMATS, Figure, save_figure
 from lenetkit.plots.sheets import MAX_MISTAKES, MAX_SAMPLES, mistakes_figure, samples_figure
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "FORMATS",
     "MAX_MISTAKES",
     "MAX_SAMPLES",
+    "Figure",
     "accuracy_figure",
     "confusion_figure",
     "font_advice",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +13,6 @@ from lenetkit.data.source import Samples
 from lenetkit.errors import RunError
 from lenetkit.runs.folder import RunFolder
 from lenetkit.spec.changes import title
-
-if TYPE_CHECKING:  # plots imports matplotlib, whatever its settings
-    from matplotlib.figure import Figure
 
 _DRAWABLE = (1, 3)
 """Channel counts that can be shown: grey and colour."""
@@ -65,7 +62,7 @@ def draw(
 
 def _curves(
     folder: RunFolder, result: dict[str, Any], labels: dict[str, str], accuracy_from: float
-) -> dict[str, Figure]:
+) -> dict[str, plots.Figure]:
     steps, metrics = folder.read_steps(), folder.read_metrics()
 
     def measured(what: str) -> dict[str, Any]:
@@ -84,7 +81,7 @@ def _curves(
     }
 
 
-def _confusions(result: dict[str, Any], labels: dict[str, str]) -> dict[str, Figure]:
+def _confusions(result: dict[str, Any], labels: dict[str, str]) -> dict[str, plots.Figure]:
     drawn = {}
     for split, samples in (("test", "test set"), ("train", "training set")):
         counts = np.asarray(result[f"confusion_{split}"])
@@ -94,7 +91,7 @@ def _confusions(result: dict[str, Any], labels: dict[str, str]) -> dict[str, Fig
     return drawn
 
 
-def _mistakes(result: dict[str, Any], labels: dict[str, str], test: Samples) -> Figure:
+def _mistakes(result: dict[str, Any], labels: dict[str, str], test: Samples) -> plots.Figure:
     wrong = result["mistakes"]
     index = [mistake["index"] for mistake in wrong]
     return plots.mistakes_figure(

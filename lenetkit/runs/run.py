@@ -57,7 +57,13 @@ class Run:
                 ...
     """
 
-    def __init__(self, recorder: Recorder, threads: int | None, held: ExitStack) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        threads: int | None,
+        held: ExitStack,
+        report: Report = _warn,
+    ) -> None:
         self.network: Model = recorder.network
         self.folder = recorder.folder
         self.data = recorder.data
@@ -69,6 +75,7 @@ class Run:
         self._recorder = recorder
         self._threads = threads
         self._held = held
+        self._report = report
         self._events: Callable[[], Generator[loop.Event] | None] | None = None
         """Weak, so that a loop that is left ends the generator at once."""
 
@@ -104,7 +111,7 @@ class Run:
             folder.expect_unused()
             recorder = Recorder(folder, network, data, loop.start(network, plan.spec.train))
             recorder.state = replace(recorder.state, differs=changes(spec, changed))
-            return cls(recorder, threads, held.pop_all())
+            return cls(recorder, threads, held.pop_all(), report)
 
     @classmethod
     def resume(
@@ -146,7 +153,7 @@ class Run:
             if (epochs := plan.spec.train.epochs) != saved.state.epochs:
                 differs = {**saved.state.differs, "train.epochs": f"{epochs}"}
                 recorder.state = replace(recorder.state, differs=differs)
-            run = cls(recorder, threads, held.pop_all())
+            run = cls(recorder, threads, held.pop_all(), report)
             run.differences = differences
             return run
 
@@ -219,11 +226,11 @@ class Run:
             self.plot()
         return self.result
 
-    def plot(self, *, report: Report = _warn) -> list[Path]:
-        """Draw the finished run's pictures; returns their paths. Warnings go to `report`."""
+    def plot(self) -> list[Path]:
+        """Draw the finished run's pictures; returns their paths."""
         from lenetkit.runs.pictures import draw  # Matplotlib takes a while to import
 
-        return draw(self.folder, lambda: self.data.test, report)
+        return draw(self.folder, lambda: self.data.test, self._report)
 
     def close(self) -> None:
         """Save, if training was left in the middle, and release the folder's lock."""

@@ -68,7 +68,7 @@ def test_a_run_killed_at_any_moment_resumes_to_the_same_result(
     for trial in range(TRIALS):
         pictures = trial % 8 == 7
         folder = Path(f"{trial}")
-        monkeypatch.setattr(Run, "plot", draw if pictures else lambda run, **options: [])
+        monkeypatch.setattr(Run, "plot", draw if pictures else lambda run: [])
         arguments = ["train", str(spec), "--out", str(folder), "--quiet"]
         for again in (False, True):
             moment = rng.uniform(0, lasts[pictures])

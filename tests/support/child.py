@@ -26,7 +26,7 @@ def started(arguments: list[str], *, pictures: bool) -> BaseProcess:
 
 def _run(arguments: list[str], pictures: bool) -> None:
     if not pictures:
-        Run.plot = lambda self, **options: []  # type: ignore[method-assign]
+        Run.plot = lambda self: []  # type: ignore[method-assign]
     with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123
         sys.stdout = sys.stderr = nowhere
         status = run(arguments)
