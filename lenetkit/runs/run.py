@@ -98,6 +98,7 @@ class Run:
         SpecError, DataError, ModelFileError and RunError.
         """
         planned = load_plan(spec, changed := overrides(set))
+        differs = changes(spec, changed)
         plan, data = _prepared(planned, data_dir, report)
         network = Model(plan, seed=plan.spec.train.seed)
         if init_from is not None:
@@ -110,7 +111,7 @@ class Run:
             held.enter_context(folder.owned(report))
             folder.expect_unused()
             recorder = Recorder(folder, network, data, loop.start(network, plan.spec.train))
-            recorder.state = replace(recorder.state, differs=changes(spec, changed))
+            recorder.state = replace(recorder.state, differs=differs)
             return cls(recorder, threads, held.pop_all(), report)
 
     @classmethod
