@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from typing import Any
 
 MAX_THREADS = max(os.cpu_count() or 1, 2)
 """More threads than processors only wait for each other."""
@@ -20,18 +21,20 @@ def best_threads(macs: int) -> int:
     return 1 if macs < _WORTH_SHARING else os.cpu_count() or 1
 
 
-@contextmanager
-def limited(threads: int) -> Iterator[None]:
+def limited(threads: int) -> AbstractContextManager[object]:
     """Matrix products use `threads` threads inside the block."""
-    import threadpoolctl  # not needed for a plan
-
-    with threadpoolctl.threadpool_limits(threads, user_api="blas"):
-        yield
+    return _controller().limit(limits=threads, user_api="blas")  # type: ignore[no-any-return]
 
 
 def threads() -> int:
     """How many threads matrix products currently use."""
-    import threadpoolctl
-
-    pools = [p["num_threads"] for p in threadpoolctl.threadpool_info() if p["user_api"] == "blas"]
+    pools = [p["num_threads"] for p in _controller().info() if p["user_api"] == "blas"]
     return max(pools, default=1)
+
+
+@functools.cache
+def _controller() -> Any:
+    """Of NumPy's libraries. Looking for them takes 30 times as long as setting a number."""
+    import threadpoolctl  # not needed for a plan
+
+    return threadpoolctl.ThreadpoolController()

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import warnings
 import weakref
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, Self
-
-import numpy as np
 
 from lenetkit.errors import RunError, SpecError
 from lenetkit.files import atomic
@@ -165,20 +163,14 @@ class Run:
                 f"{self.folder.path}: this run has been trained or closed; "
                 f'to continue, Run.resume("{self.folder.path}")'
             )
-        events = self._recorded()
+        events = loop.computed(self._recorded(), self.network, self._threads)
         self._events = weakref.ref(events)
         return events
 
     def _recorded(self) -> Generator[loop.Event]:
-        with (
-            self._held,
-            self.network.limited(self._threads),
-            naming_plugins(),
-            self._recorder,
-        ):
+        with self._held, naming_plugins(), self._recorder:
             settings = self.network.plan.spec.train
-            events = loop.train(self.network, self.data, settings, self.progress)
-            while (event := self._next(events)) is not None:
+            for event in loop.train(self.network, self.data, settings, self.progress):
                 self._recorder.record(event)
                 try:
                     yield event
@@ -187,12 +179,6 @@ class Run:
                         self._recorder.save()
                     raise
             self.result = self._recorder.finish()
-
-    @staticmethod
-    def _next(events: Iterator[loop.Event]) -> loop.Event | None:
-        # No warning for an overflow: DivergedError reports it, with a remedy.
-        with np.errstate(over="ignore", invalid="ignore"):
-            return next(events, None)
 
     def train(
         self, *, watch: Callable[[loop.Event], None] | None = None, pictures: bool = True

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -99,7 +99,7 @@ def start(network: Network, settings: TrainSpec) -> Progress:
 
 def train(
     network: Network, data: TrainingData, settings: TrainSpec, progress: Progress
-) -> Iterator[Event]:
+) -> Generator[Event]:
     """Train `network` from where `progress` stands; both are updated in place.
 
     Between events network and progress agree: a checkpoint may be taken, or the loop left; not
@@ -107,10 +107,36 @@ def train(
     Raises DivergedError if the loss or its gradient is not finite, and SpecError for an
     optimizer that needs second derivatives which the network does not have.
     """
+    return computed(_epochs(network, data, settings, progress), network)
+
+
+def _epochs(
+    network: Network, data: TrainingData, settings: TrainSpec, progress: Progress
+) -> Generator[Event]:
     trainer = Trainer(network, data, settings, progress)
     while progress.epoch < settings.epochs:
         yield from trainer.steps()
         yield trainer.finish_epoch()
+
+
+def computed(
+    events: Generator[Event], network: Network, threads: int | None = None
+) -> Generator[Event]:
+    """The same events, each computed on `threads` threads, or on as many as are fastest.
+
+    Overflows do not warn: DivergedError reports them. Neither setting reaches the code that takes
+    the events.
+    """
+    try:
+        while True:
+            with network.limited(threads), np.errstate(over="ignore", invalid="ignore"):
+                event = next(events, None)
+            if event is None:
+                return
+            yield event
+    finally:
+        with network.limited(threads):
+            events.close()
 
 
 class Trainer:
@@ -124,6 +150,7 @@ class Trainer:
         self.steps_per_epoch = math.ceil(len(data.train) / settings.batch_size)
         self._training = network.workspace(training=True)
         self._evaluating = network.workspace(training=False)
+        self._scratch = np.empty_like(network.grads)
         if isinstance(settings.optimizer, SecondOrderOptimizer):
             expect_second_order(network.plan)
 
@@ -171,7 +198,8 @@ class Trainer:
             became = "nan" if np.isnan(network.grads).any() else "infinite"
             raise self._diverged(f"the gradient became {became}", images, targets, progress.step)
         progress.step += 1
-        optimizer.step(network.params, network.grads, progress.slots, lr, progress.step)
+        np.copyto(self._scratch, network.grads)  # the optimizer may write to it
+        optimizer.step(network.params, self._scratch, progress.slots, lr, progress.step)
         return StepDone(
             step=progress.step,
             epoch=epoch + 1,
