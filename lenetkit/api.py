@@ -18,12 +18,15 @@ from lenetkit.training.data import TrainingData, load_training_data
 
 
 def build(
-    spec: str | Path, overrides: Mapping[str, Any] | None = None, *, dtype: Any = np.float32
+    spec: str | Path | Mapping[str, Any],
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    dtype: Any = np.float32,
 ) -> Model:
-    """The network of a spec file or shipped spec, with its initial weights.
+    """The network of a spec file, shipped spec or dict, with its initial weights.
 
-    `overrides` are as on the command line: `{"train.optimizer.lr": 0.01, "layers.relu1": "tanh"}`.
-    Raises SpecError with every mistake in the spec.
+    `overrides` are as after `--set`, `{"train.optimizer.lr": 0.01, "layers.relu1": "tanh"}`, and
+    may hold objects, `{"layers.relu1": Tanh()}`. Raises SpecError with every mistake in the spec.
     """
     plan = load_plan(spec, as_overrides(overrides or {}))
     return Model(plan, seed=plan.spec.train.seed, dtype=dtype)

@@ -8,6 +8,7 @@ networks, interleaved forward passes, and float32 and float64 alike. Shapes leav
 from __future__ import annotations
 
 import math
+import operator
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,6 +37,9 @@ class ParamSpec:
     """Inputs of a unit; 0 derives it from the shape, (out, in, …) as PyTorch does."""
     fan_out: int = 0
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", tuple(map(operator.index, self.shape)))
+
     def fans(self) -> tuple[int, int]:
         """(fan_in, fan_out)."""
         window = math.prod(self.shape[2:])
@@ -52,6 +56,10 @@ class Cost:
     """Multiply-adds with a weight."""
     connections: int = 0
     """As LeCun et al. (1998), section II.B, count them: each unit's inputs, plus one for a bias."""
+
+    def __post_init__(self) -> None:
+        for name in ("macs", "connections"):  # NumPy's integers cannot be written as JSON
+            object.__setattr__(self, name, operator.index(getattr(self, name)))
 
 
 class Layer(Configurable):

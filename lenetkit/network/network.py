@@ -120,7 +120,7 @@ class Network:
         for layer in self.plan.layers:
             for name, spec in layer.tensors.items():
                 path = f"{layer.name}.{name}"
-                rng = np.random.default_rng([seed, zlib.crc32(path.encode())])
+                rng = np.random.default_rng([int(seed), zlib.crc32(path.encode())])
                 init = spec.init or self.plan.spec.init
                 views[path][...] = init.sample(rng, spec.shape, *spec.fans())
 

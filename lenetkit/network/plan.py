@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, SupportsIndex
@@ -82,8 +82,8 @@ class Plan:
         return to_yaml(self.spec, installed())
 
 
-def load_plan(source: str | Path, overrides: Sequence[Override] = ()) -> Plan:
-    """The plan of a spec file or shipped spec. Raises SpecError with every mistake in it."""
+def load_plan(source: str | Path | Mapping[str, Any], overrides: Sequence[Override] = ()) -> Plan:
+    """The plan of a spec file, shipped spec or dict. Raises SpecError with every mistake in it."""
     return plan_tree(read_tree(source, overrides), installed())
 
 

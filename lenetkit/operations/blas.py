@@ -21,9 +21,9 @@ def best_threads(macs: int) -> int:
     return 1 if macs < _WORTH_SHARING else os.cpu_count() or 1
 
 
-def limited(threads: int) -> AbstractContextManager[object]:
+def limited(threads: int) -> AbstractContextManager[None]:
     """Matrix products use `threads` threads inside the block."""
-    return _controller().limit(limits=threads, user_api="blas")  # type: ignore[no-any-return]
+    return _controller().limit(limits=threads, user_api="blas")
 
 
 def threads() -> int:

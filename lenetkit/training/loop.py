@@ -240,9 +240,10 @@ class Trainer:
         optimizer = self.settings.optimizer
         if not isinstance(optimizer, SecondOrderOptimizer):
             return {}
-        return optimizer.begin_epoch(
+        notes = optimizer.begin_epoch(
             self.progress.slots, lambda count: self._curvature(epoch, count)
         )
+        return {name: float(figure) for name, figure in notes.items()}
 
     def _curvature(self, epoch: int, count: int) -> Array:
         """The mean second derivatives of `count` training samples drawn for this epoch."""
@@ -264,7 +265,7 @@ class Trainer:
 
     def _rate(self, step: int) -> float:
         moment = Moment(step, self.steps_per_epoch, self.settings.epochs)
-        return self.settings.schedule.rate(self.settings.optimizer.lr, moment)
+        return float(self.settings.schedule.rate(self.settings.optimizer.lr, moment))
 
     def _diverged(
         self, what: str, images: Array, targets: NDArray[Any], step: int
