@@ -98,6 +98,13 @@ class Layer(Configurable):
         """Multiply-adds and connections for one image."""
         return Cost()
 
+    def least_batch(self, in_shape: Shape) -> int:
+        """The fewest images of a training batch that the layer learns from.
+
+        Training with smaller batches is refused. Only the last batch of an epoch may have fewer.
+        """
+        return 1
+
     @abstractmethod
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
         """The output `y` for a batch `x`, and whatever `backward` needs of this pass."""

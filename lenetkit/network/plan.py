@@ -137,6 +137,21 @@ def expect_second_order(plan: Plan, root: MapNode | None = None) -> None:
         raise SpecError(problems)
 
 
+def expect_batches(plan: Plan, images: int) -> None:
+    """Raise SpecError if a layer cannot learn from batches of that many images."""
+    problems = []
+    for named, planned in zip(plan.spec.layers, plan.layers, strict=True):
+        least = planned.layer.least_batch(planned.in_shape)
+        if images < least:
+            message = (
+                f"{planned.type} on {shape_text(planned.in_shape)} needs training batches of "
+                f"{least} images or more, found {images}; set train.batch_size to {least} or more"
+            )
+            problems.append(named.mark.problem(f"layers.{named.name}", message))
+    if problems:
+        raise SpecError(problems)
+
+
 def plan_layers(
     in_shape: Shape, layers: Sequence[NamedLayer], catalog: Catalog, *, complete: bool = True
 ) -> tuple[tuple[LayerPlan, ...], list[Problem]]:

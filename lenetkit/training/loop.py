@@ -20,7 +20,7 @@ from lenetkit.arrays import Array, Views, slices
 from lenetkit.data.source import Samples
 from lenetkit.losses import SecondOrderLoss
 from lenetkit.network.network import Network
-from lenetkit.network.plan import expect_second_order
+from lenetkit.network.plan import expect_batches, expect_second_order
 from lenetkit.optimizers import SecondOrderOptimizer
 from lenetkit.schedules import Moment
 from lenetkit.spec.sections import TrainSpec
@@ -104,8 +104,9 @@ def train(
 
     Between events network and progress agree: a checkpoint may be taken, or the loop left; not
     between an EpochBegun and its epoch's first StepDone, which come together.
-    Raises DivergedError if the loss or its gradient is not finite, and SpecError for an
-    optimizer that needs second derivatives which the network does not have.
+    Raises DivergedError if the loss or its gradient is not finite, and SpecError for batches that
+    are too small for a layer, or an optimizer that needs second derivatives which the network does
+    not have.
     """
     return computed(_epochs(network, data, settings, progress), network)
 
@@ -151,6 +152,7 @@ class Trainer:
         self._training = network.workspace(training=True)
         self._evaluating = network.workspace(training=False)
         self._scratch = np.empty_like(network.grads)
+        expect_batches(network.plan, min(settings.batch_size, len(data.train)))
         if isinstance(settings.optimizer, SecondOrderOptimizer):
             expect_second_order(network.plan)
 
