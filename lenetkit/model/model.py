@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lenetkit.data.given import PixelRange, as_images, as_labels
 from lenetkit.data.pipeline import Pipeline
 from lenetkit.data.source import Preparation, Samples
-from lenetkit.errors import ModelFileError
+from lenetkit.errors import ArrayError, ModelFileError
 from lenetkit.files import tensorfile
 from lenetkit.kernels.base import Kernels
 from lenetkit.model import file
@@ -22,7 +22,9 @@ from lenetkit.network.network import Network
 from lenetkit.network.plan import Plan
 from lenetkit.registry.catalog import installed
 from lenetkit.spec.merge import Override
-from lenetkit.training.data import TrainingData, with_fitted_transforms
+from lenetkit.training import loop
+from lenetkit.training.calls import with_settings
+from lenetkit.training.data import TrainingData, load_training_data, with_fitted_transforms
 from lenetkit.training.evaluation import Evaluation, evaluate, probabilities
 
 
@@ -40,6 +42,8 @@ class Model(Network):
         super().__init__(plan, seed=seed, dtype=dtype)
         self.metadata = dict(metadata or untrained(plan))
         """What its file records besides the weights; see `model.metadata`."""
+        self.history: list[dict[str, float]] = []
+        """A row for each epoch of `fit`, with the columns of a run's `metrics.csv`."""
 
     def learns_from(self, data: TrainingData) -> None:
         """Note the data set, its classes, its images and what the transforms learned of them.
@@ -51,6 +55,53 @@ class Model(Network):
             self.pixels.expect(data.train.images, f"{data.train.dataset}: training images")
         self.metadata = provenance(data)
         self.plan = with_fitted_transforms(self.plan, data.pipeline)
+
+    def fit(
+        self,
+        images: Any = None,
+        labels: Any = None,
+        *,
+        test: tuple[Any, Any] | None = None,
+        data_dir: str | Path | None = None,
+        **settings: Any,
+    ) -> Self:
+        """Train to the end, from the weights as they are; returns the network.
+
+        The network learns from `images` (see `probabilities` for their form) and their class
+        numbers `labels`, and is evaluated on those of `test`, if given, after each epoch. Without
+        images it learns from the spec's own data set, looked for in `data_dir` first. Each epoch
+        adds a row to `history`. `settings` override the spec's `train` section: `epochs`,
+        `batch_size`, `seed`, `shuffle`, `optimizer`, `schedule`.
+
+        Raises ArrayError, a ValueError, for arrays that do not fit the network, and TypeError for
+        any other setting.
+        """
+        how = with_settings(self.plan, "fit", settings)
+        if images is not None:
+            data = self._own_data(images, labels, test)
+        elif labels is not None or test is not None:
+            raise TypeError("fit() expected images with these labels, found none")
+        else:
+            data = load_training_data(self.plan, Path(data_dir) if data_dir else None)
+        self.learns_from(data)
+        for event in loop.train(self, data, how, loop.start(self, how)):
+            if isinstance(event, loop.EpochDone):
+                self.history.append({**event.figures(), "epoch": len(self.history) + 1})
+        return self
+
+    def _own_data(self, images: Any, labels: Any, test: tuple[Any, Any] | None) -> TrainingData:
+        """Arrays as training data; without `test`, the test set is empty."""
+        train, held_out = self._samples(images, labels), self._samples(*(test or ([], [])))
+        if not len(train):
+            raise ArrayError("fit() expected at least one image, found none")
+        fitted = tuple(t.fitted(train.images) for t in self.pipeline.transforms)
+        pipeline = Pipeline(fitted, self.plan.classes)
+        return TrainingData(train, held_out, None, pipeline, self.preparation)
+
+    def _samples(self, images: Any, labels: Any) -> Samples:
+        images = as_images(images, self.image_shape)
+        numbers = as_labels(labels, len(images), self.plan.classes)
+        return Samples(images, numbers, "arrays", self.classes)
 
     @property
     def pipeline(self) -> Pipeline:
@@ -106,9 +157,7 @@ class Model(Network):
 
         Raises ArrayError, a ValueError, for labels that are not one class number per image.
         """
-        images = self._judged(images)
-        numbers = as_labels(labels, len(images), self.plan.classes)
-        return evaluate(self, Samples(images, numbers, "arrays", self.classes), self.pipeline)
+        return evaluate(self, self._samples(self._judged(images), labels), self.pipeline)
 
     def _judged(self, images: Any) -> NDArray[Any]:
         """Images as (N, C, H, W)."""

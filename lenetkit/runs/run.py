@@ -24,6 +24,7 @@ from lenetkit.runs.recorder import Recorder
 from lenetkit.runs.resume import resume
 from lenetkit.spec.merge import Override, overrides
 from lenetkit.training import loop
+from lenetkit.training.calls import Events
 from lenetkit.training.data import (
     Report,
     TrainingData,
@@ -163,7 +164,8 @@ class Run:
                 f"{self.folder.path}: this run has been trained or closed; "
                 f'to continue, Run.resume("{self.folder.path}")'
             )
-        events = loop.computed(self._recorded(), self.network, self._threads)
+        computed = loop.computed(self._recorded(), self.network, self._threads)
+        events = Events(computed, "loop over run.events(), or call run.train()")
         self._events = weakref.ref(events)
         return events
 

@@ -73,6 +73,15 @@ class EpochDone:
     seconds: float
     """Training time, without evaluation."""
 
+    def figures(self) -> dict[str, float]:
+        """`epoch`, `lr`, loss and accuracy of each set that has samples, `seconds`."""
+        parts = {"train": self.train, "test": self.test, "validation": self.validation}
+        row: dict[str, float] = {"epoch": self.epoch, "lr": self.lr}
+        for name, part in parts.items():
+            if part and part.n:
+                row |= {f"{name}_loss": part.loss, f"{name}_accuracy": part.accuracy}
+        return row | {"seconds": self.seconds}
+
 
 Event: TypeAlias = EpochBegun | StepDone | EpochDone
 
