@@ -7,6 +7,8 @@ import os
 from contextlib import AbstractContextManager
 from typing import Any
 
+from lenetkit.operations.limits import Limit
+
 MAX_THREADS = max(os.cpu_count() or 1, 2)
 """More threads than processors only wait for each other."""
 _WORTH_SHARING = 5_000_000
@@ -23,18 +25,30 @@ def best_threads(macs: int) -> int:
 
 def limited(threads: int) -> AbstractContextManager[None]:
     """Matrix products use `threads` threads inside the block."""
-    return _controller().limit(limits=threads, user_api="blas")
+    return _LIMIT.at([threads] * len(_libraries()))
 
 
 def threads() -> int:
     """How many threads matrix products currently use."""
-    pools = [p["num_threads"] for p in _controller().info() if p["user_api"] == "blas"]
-    return max(pools, default=1)
+    return max(_numbers(), default=1)
 
 
 @functools.cache
-def _controller() -> Any:
-    """Of NumPy's libraries. Looking for them takes 30 times as long as setting a number."""
+def _libraries() -> list[Any]:
+    """NumPy's. Looking for them takes 30 times as long as setting their numbers."""
     import threadpoolctl  # not needed for a plan
 
-    return threadpoolctl.ThreadpoolController()
+    found = threadpoolctl.ThreadpoolController().select(user_api="blas")
+    return list(found.lib_controllers)
+
+
+def _numbers() -> list[int]:
+    return [library.num_threads for library in _libraries()]
+
+
+def _set(numbers: list[int]) -> None:
+    for library, number in zip(_libraries(), numbers, strict=True):
+        library.set_num_threads(number)
+
+
+_LIMIT = Limit(_numbers, _set)

@@ -69,6 +69,11 @@ class Run:
         self._events: Callable[[], Generator[loop.Event] | None] | None = None
         """Weak, so that a loop that is left ends the generator at once."""
 
+    def __repr__(self) -> str:
+        spec = self.network.plan.spec
+        done = f"{self.progress.epoch} of {spec.train.epochs} epochs"
+        return f"<Run {spec.name} in {self.folder.path}: {done}>"
+
     @classmethod
     def create(
         cls,

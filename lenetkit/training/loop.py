@@ -86,7 +86,7 @@ class EpochDone:
 Event: TypeAlias = EpochBegun | StepDone | EpochDone
 
 
-@dataclass
+@dataclass(repr=False)
 class Progress:
     """A run's state besides the network's own."""
 
@@ -98,6 +98,9 @@ class Progress:
     """Epochs done and evaluated."""
     seconds: float = 0.0
     """Training time of the current epoch."""
+
+    def __repr__(self) -> str:
+        return f"<Progress: {self.step} steps, {self.epoch} epochs>"
 
 
 def start(network: Network, settings: TrainSpec) -> Progress:

@@ -210,3 +210,12 @@ def test_fit_refuses_arrays_that_do_not_fit(network: Model, images: Array, label
     with pytest.raises(ArrayError, match=r"^arrays: training images: expected pixels .* infinite$"):
         network.fit(np.where(images > 200, np.nan, images), labels)
     assert network.history == []
+
+
+def test_a_run_says_what_it_is(small: Path, tmp_path: Path) -> None:
+    run = lenetkit.Run.create(small, out=tmp_path / "run")
+    assert repr(run) == f"<Run small in {tmp_path / 'run'}: 0 of 2 epochs>"
+    assert repr(run.progress) == "<Progress: 0 steps, 0 epochs>"
+    run.train(pictures=False)
+    assert repr(run.progress) == "<Progress: 6 steps, 2 epochs>"
+    assert repr(run).endswith(": 2 of 2 epochs>")
