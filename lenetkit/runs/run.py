@@ -228,6 +228,7 @@ class Run:
 
 def _prepared(plan: Plan, data_dir: str | Path | None, report: Report) -> tuple[Plan, TrainingData]:
     """The data, and the plan with its transforms fitted to them."""
+    plan.to_yaml()  # types that are not registered cannot be recorded
     expect_batches(plan, plan.spec.train.batch_size)
     data = load_training_data(plan, None if data_dir is None else Path(data_dir), report)
     return with_fitted_transforms(plan, data.pipeline), data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
+import weakref
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -26,7 +27,7 @@ class Events(Generator[Event, None, None]):
 
     def __init__(self, events: Generator[Event], advice: str) -> None:
         self._events = events
-        self._advice = advice
+        weakref.finalize(self, _expect_begun, events, advice)
 
     def send(self, value: None) -> Event:
         """The next event."""
@@ -36,10 +37,11 @@ class Events(Generator[Event, None, None]):
         """Raise an error where the training stands."""
         return self._events.throw(*error)
 
-    def __del__(self) -> None:
-        if inspect.getgeneratorstate(self._events) == inspect.GEN_CREATED:
-            message = f"nothing was trained, because no event was taken; {self._advice}"
-            warnings.warn(message, RuntimeWarning, stacklevel=2)
+
+def _expect_begun(events: Generator[Event], advice: str) -> None:
+    if inspect.getgeneratorstate(events) == inspect.GEN_CREATED:
+        message = f"nothing was trained, because no event was taken; {advice}"
+        warnings.warn(message, RuntimeWarning, stacklevel=3)
 
 
 def with_settings(plan: Plan, call: str, settings: Mapping[str, Any]) -> TrainSpec:
