@@ -8,7 +8,6 @@ networks, interleaved forward passes, and float32 and float64 alike. Shapes leav
 from __future__ import annotations
 
 import math
-import operator
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from lenetkit.errors import ShapeError
 from lenetkit.initializers import Initializer
 from lenetkit.layers.call import Call
 from lenetkit.options import Configurable
+from lenetkit.values import plain
 
 Params = Mapping[str, Array]
 
@@ -38,7 +38,7 @@ class ParamSpec:
     fan_out: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", tuple(map(operator.index, self.shape)))
+        object.__setattr__(self, "shape", tuple(map(plain, self.shape)))
 
     def fans(self) -> tuple[int, int]:
         """(fan_in, fan_out)."""
@@ -59,7 +59,7 @@ class Cost:
 
     def __post_init__(self) -> None:
         for name in ("macs", "connections"):  # NumPy's integers cannot be written as JSON
-            object.__setattr__(self, name, operator.index(getattr(self, name)))
+            object.__setattr__(self, name, plain(getattr(self, name)))
 
 
 class Layer(Configurable):

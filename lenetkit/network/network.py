@@ -59,8 +59,8 @@ MAX_VALUES = 1 << 30
 class Network:
     """A plan with memory. `params` and `grads` are flat; `tensors()` are named views.
 
-    A copy, whether by `copy.deepcopy` or by `pickle`, shares no memory with the original and trains
-    to the same bits.
+    A deep copy, or one sent to another process, shares no memory with the original and trains to
+    the same bits.
     """
 
     def __init__(self, plan: Plan, *, seed: int = 0, dtype: Any = np.float32) -> None:
