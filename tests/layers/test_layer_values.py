@@ -154,12 +154,21 @@ def test_batch_norm_in_inference_uses_running_statistics_and_keeps_them() -> Non
         np.testing.assert_array_equal(params[name], values)
 
 
-def test_batch_norm_of_one_value_is_its_bias() -> None:
+def test_batch_norm_of_one_value_a_channel_uses_running_statistics_and_keeps_them() -> None:
     params = batch_norm_params(2)
+    before = {name: values.copy() for name, values in params.items()}
     x, training = RNG.normal(size=(1, 2, 1, 1)), call(training=True, state=params)
-    y, _ = BatchNorm2d().forward(params, x, training)
-    np.testing.assert_array_equal(y[0, :, 0, 0], params["bias"])
-    assert np.isfinite(params["running_var"]).all()
+    y, _ = BatchNorm2d(momentum=1).forward(params, x, training)
+    np.testing.assert_array_equal(y, output(BatchNorm2d(), x, **before))
+    for name, values in before.items():
+        np.testing.assert_array_equal(params[name], values, err_msg=name)
+
+
+def test_batch_norm_of_one_image_with_more_values_moves_running_statistics() -> None:
+    params, x = batch_norm_params(2), RNG.normal(size=(1, 2, 1, 2))
+    BatchNorm2d(momentum=1).forward(params, x, call(training=True, state=params))
+    np.testing.assert_allclose(params["running_mean"], x.mean(axis=(0, 2, 3)))
+    np.testing.assert_allclose(params["running_var"], x.var(axis=(0, 2, 3), ddof=1))
 
 
 def test_batch_norm_trains_only_weight_and_bias() -> None:
