@@ -46,6 +46,13 @@ def test_activations_follow_their_formulas() -> None:
     np.testing.assert_allclose(output(Tanh(), x), np.sinh(x) / np.cosh(x))
 
 
+def test_sigmoid_keeps_small_values() -> None:
+    x = np.linspace(-87.3, 20, 100_001, dtype=np.float32)
+    np.testing.assert_allclose(output(Sigmoid(), x), 1 / (1 + np.exp(-x.astype(float))), rtol=1e-6)
+    x64 = np.linspace(-708, 40, 100_001)
+    np.testing.assert_allclose(output(Sigmoid(), x64), np.exp(-np.logaddexp(0, -x64)), rtol=1e-12)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
     ("layer", "ends"), [(ReLU(), [0, 1e4]), (Sigmoid(), [0, 1]), (Tanh(), [-1, 1])], ids=repr
