@@ -61,7 +61,14 @@ def _as_map(value: Any) -> dict[str, Any]:
 def _text(value: Any) -> str:
     if isinstance(value, list) and any(isinstance(item, (dict, str)) for item in value):
         return " + ".join(str(_as_map(item).get("type")) for item in value)
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=_live).strip('"')
+
+
+def _live(thing: object) -> str:
+    """An object that a program laid over the spec."""
+    return type(thing).__name__
 
 
 def title(name: str, changed: Changes) -> str:

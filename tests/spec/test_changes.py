@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from lenetkit.layers.activations import Tanh
 from lenetkit.spec.changes import changes, title
-from lenetkit.spec.merge import Override
+from lenetkit.spec.merge import Override, overrides
 
 
 def titled(source: str | Path, *sets: str) -> str:
@@ -52,3 +53,8 @@ def test_a_spec_is_compared_with_the_one_that_it_extends(tmp_path: Path) -> None
 def test_a_title_names_a_few_changes_and_counts_the_others() -> None:
     changed: dict[str, str | None] = {f"layers.conv{i}.out_channels": f"{i}" for i in range(12)}
     assert title("a", changed).endswith("conv4 out channels 4, and 7 more")
+
+
+def test_an_object_that_a_program_lays_over_a_spec_is_named_by_its_class() -> None:
+    changed = overrides({"layers.relu1": Tanh()})
+    assert title("lenet5", changes("lenet5", changed)) == "lenet5: relu1 Tanh"
