@@ -337,15 +337,21 @@ class ScaleShift(PReLU):
 
 @layer
 class BatchNorm(ScaleShift):
-    """Batch normalization in both modes by the batch's own statistics (a batch is never alone)."""
-
-    axes: int = option(0, minimum=0, doc="Unused.")
+    """Batch normalization of images."""
 
     def output_shape(self, in_shape):
         return image(in_shape)
 
+    def state_specs(self, in_shape):
+        shape = (in_shape[0],)
+        return {"mean": ParamSpec(shape, Zeros()), "var": ParamSpec(shape, Constant(value=1.0))}
+
     def forward(self, params, x, call):
-        mean, var = x.mean(axis=(0, 2, 3), keepdims=True), x.var(axis=(0, 2, 3), keepdims=True)
+        mean, var = (self.by_channel(call.state[n], x)[None] for n in ("mean", "var"))
+        if call.training and len(x):
+            mean, var = x.mean(axis=(0, 2, 3), keepdims=True), x.var(axis=(0, 2, 3), keepdims=True)
+            for name, new in (("mean", mean), ("var", var)):
+                call.state[name][...] += 0.1 * (new.reshape(-1) - call.state[name])
         inv = 1 / np.sqrt(var + 1e-5)
         normal = (x - mean) * inv
         gamma, beta = (self.by_channel(params[n], x) for n in ("gamma", "beta"))
@@ -356,6 +362,8 @@ class BatchNorm(ScaleShift):
         grads["gamma"][...] = (dy * normal).sum(axis=(0, 2, 3))
         grads["beta"][...] = dy.sum(axis=(0, 2, 3))
         d = dy * self.by_channel(params["gamma"], dy)
+        if not call.training or not len(dy):
+            return inv * d
         mean = d.mean(axis=(0, 2, 3), keepdims=True)
         along = (d * normal).mean(axis=(0, 2, 3), keepdims=True)
         return inv * (d - mean - normal * along)
