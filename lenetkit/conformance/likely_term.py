@@ -390,6 +390,14 @@ def _other_parameters(trial: Trial) -> Iterator[str]:
                 yield said.format(name=name)
 
 
+def _missing_factor(trial: Trial) -> Iterator[str]:
+    for name, values in trial.params.items():
+        if name != trial.target and np.ptp(trial.jacobian) > 0:
+            params = {**trial.params, name: np.ones_like(values)}
+            if trial.is_gradient_of(params=params):
+                yield f"the factor {name} is missing"
+
+
 def _changed(values: Array) -> Iterator[tuple[str, Array]]:
     axes = tuple(range(values.ndim))
     if values.ndim >= 3:
@@ -407,7 +415,6 @@ def _changed(values: Array) -> Iterator[tuple[str, Array]]:
         yield f"{{name}} is used backwards along axis {axis}", np.flip(values, axis)
         yield f"{{name}} is shifted by one along axis {axis}", np.roll(values, 1, axis)
         yield f"{{name}} is shifted by one along axis {axis}", np.roll(values, -1, axis)
-    yield "the factor {name} is missing", np.ones_like(values)
     yield "{name} is squared: a factor {name} is there twice", values**2
     yield "the factor {name} is divided by instead of multiplied with", 1 / values
     yield "the part that {name} contributes is missing", np.zeros_like(values)
@@ -584,6 +591,7 @@ def _other_options(trial: Trial) -> Iterator[str]:
 
 EXPLANATIONS = (
     _not_written,
+    _missing_factor,
     _elementwise,
     _scale,
     _some_images,
