@@ -60,8 +60,9 @@ def how_to_check(cls: type[Configurable]) -> str:
     unknown = [opt for opt in options_of(cls) if opt.required]
     needed = ", ".join(f"{opt.name} ({opt.expected})" for opt in unknown)
     arguments = ", ".join(f"{opt.name}=…" for opt in unknown)
+    why = f"needs {needed}, which cannot be guessed" if needed else "has no examples"
     return (
-        f"{cls.__name__} needs {needed}, which cannot be guessed; write objects to check into it:\n"
+        f"{cls.__name__} {why}; write objects to check into it:\n"
         "    @classmethod\n"
         "    def examples(cls):\n"
         f"        return [cls({arguments})]"

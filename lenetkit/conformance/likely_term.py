@@ -178,7 +178,7 @@ def _texts(explanation: Callable[[Trial], Iterator[str]], trial: Trial) -> list[
     texts: list[str] = []
     with contextlib.suppress(Exception):  # one that does not apply to these shapes
         for text in explanation(trial):
-            texts.append(text)  # noqa: PERF402 - an exception keeps those before it
+            texts.append(text)
     return texts
 
 
@@ -452,7 +452,10 @@ def _elementwise(trial: Trial) -> Iterator[str]:
             if trial.gives(np.where(x > 0, high, low) * np.abs(dy)):
                 yield "the absolute value of dy is used"
             ratio = found / dy
-            if np.isclose(ratio, low, atol=1e-5).sum() + np.isclose(ratio, high, atol=1e-5).sum() == n:
+            if (
+                np.isclose(ratio, low, atol=1e-5).sum() + np.isclose(ratio, high, atol=1e-5).sum()
+                == n
+            ):
                 yield "the mask is another than that of the forward pass: save it there, or draw it again"
     for said, place in (("the output, y, instead of the input, x", y), ("dy instead of x", dy)):
         if trial.is_gradient_of(x=place, dy=dy):

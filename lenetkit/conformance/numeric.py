@@ -107,6 +107,7 @@ def expect_gradient(
             f"of them{where(index)}: the left and right slopes differ, however small the step",
             "the forward pass is not continuous, or its randomness does not come from call.rng",
         )
+
     # a smaller step has more rounding
     def cause() -> str:
         return explain() or likely_cause(analytic, numeric, what, batch)

@@ -126,7 +126,9 @@ def sigmoid_half(self, params, y, dy, grads, call):
     return dy * y
 
 
-@mutation(FIRST_HALF, right.Tanh, IMAGE, r"derivative.*(at|of) the (input|x)|\bx\b.*instead of.*\by\b")
+@mutation(
+    FIRST_HALF, right.Tanh, IMAGE, r"derivative.*(at|of) the (input|x)|\bx\b.*instead of.*\by\b"
+)
 def tanh_from_input(self, params, saved, dy, grads, call):
     """tanh: 1 − x² for 1 − y²."""
     return dy * (1 - saved[0] ** 2)

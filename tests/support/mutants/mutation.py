@@ -21,7 +21,7 @@ class Mutant:
 
 
 def mutation(into, right, in_shape, named, **options):
-    """Decorates a `backward(self, params, saved, dy, grads, call)`; its docstring tells the mistake."""
+    """Decorates a backward pass, whose docstring tells the mistake."""
 
     def decorate(backward):
         name = "".join(word.title() for word in backward.__name__.split("_"))

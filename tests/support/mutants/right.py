@@ -115,7 +115,11 @@ class ConvIm2col(ConvLoops):
         for u in range(k):
             for v in range(k):
                 rows = slice(u * d, u * d + s * (OH - 1) + 1, s)
-                yield u, v, (slice(None), slice(None), rows, slice(v * d, v * d + s * (OW - 1) + 1, s))
+                yield (
+                    u,
+                    v,
+                    (slice(None), slice(None), rows, slice(v * d, v * d + s * (OW - 1) + 1, s)),
+                )
 
     def im2col(self, xp, OH, OW):
         col = np.empty((len(xp), xp.shape[1], self.size, self.size, OH, OW), xp.dtype)
@@ -139,7 +143,9 @@ class ConvIm2col(ConvLoops):
         col, shape = saved
         grads["weight"][...] = np.einsum("noij,ncuvij->ocuv", dy, col)
         grads["bias"][...] = dy.sum(axis=(0, 2, 3))
-        return self.unpadded(self.col2im(np.einsum("noij,ocuv->ncuvij", dy, params["weight"]), shape))
+        return self.unpadded(
+            self.col2im(np.einsum("noij,ocuv->ncuvij", dy, params["weight"]), shape)
+        )
 
 
 @layer
