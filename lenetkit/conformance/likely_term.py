@@ -227,7 +227,7 @@ def _scale(trial: Trial) -> Iterator[str]:
             yield f"multiplied by {name} too often, or never divided by it"
         if value not in (0, 1) and math.isclose(factor, 1 / value, rel_tol=1e-4):
             if name.startswith("N,"):
-                yield "averaged over the batch; sum over it, because the loss already takes the mean"
+                yield "averaged over the batch; sum over it: the loss already takes the mean"
             else:
                 yield f"divided by {name} too often, or never multiplied by it: a mean for a sum"
     for option, value in _numbers(trial):
@@ -255,6 +255,7 @@ def _sizes(trial: Trial) -> Iterator[tuple[str, float]]:
     if trial.y.ndim == 4 == trial.x.ndim:
         touched = np.count_nonzero(trial.jacobian, axis=0).max() if trial.target == "dx" else 0
         yield "the window's size", float(touched)
+    yield "the number of outputs for each input", trial.y.size / max(trial.x.size, 1)
     yield "the number of outputs", math.prod(trial.y.shape[1:])
     yield "the number of inputs", math.prod(trial.x.shape[1:])
 
@@ -284,7 +285,7 @@ def _some_images(trial: Trial) -> Iterator[str]:
             kept = trial.right.copy()
             kept[image:] = 0
             if trial.gives(kept):
-                yield f"it is right for the first images of the batch only, and 0 from image {image} on"
+                yield f"it is right for the first images of the batch, and 0 from image {image} on"
 
 
 def _some_positions(trial: Trial) -> Iterator[str]:
@@ -305,7 +306,8 @@ def _some_positions(trial: Trial) -> Iterator[str]:
             if trial.gives(trial.shaped(one)):
                 yield f"it is not summed over the {said}: only the {name} position counts"
     for image, index in itertools.product((0, -1), (0, -1)):
-        one = trial.parts[(slice(None), image, slice(None), *[index] * len(others))].sum(axis=1)
+        place: Any = (slice(None), image, slice(None), *[index] * len(others))
+        one = trial.parts[place].sum(axis=1)
         if trial.gives(trial.shaped(one)):
             yield "it is that of one position of one image, not summed over batch, height and width"
 
@@ -353,7 +355,12 @@ def _another_parameter(trial: Trial) -> Iterator[str]:
         if trial.target not in ("dx", name):
             other = replace(trial, target=name)
             if other.values.shape == trial.found.shape and trial.gives(other.right):
-                yield f"it is the gradient of {name}: the two are swapped"
+                if np.allclose(trial.all_found[other.key], trial.right, rtol=1e-4, atol=1e-6):
+                    yield f"it is the gradient of {name}: the two are swapped"
+                yield (
+                    f"it is the gradient of {name} instead: what {trial.target} is multiplied with "
+                    "in forward (the input x, say) is missing"
+                )
 
 
 def _one_window(trial: Trial) -> Iterator[str]:
@@ -434,14 +441,14 @@ def _elementwise(trial: Trial) -> Iterator[str]:
     dead = np.abs(derivative) < 1e-7
     if trial.gives(dy):
         if dead.any():
-            yield "the mask is missing: dy passes where the output does not follow x; use dy · (x > 0)"
+            yield "the mask is missing: dy passes where y does not follow x; use dy · (x > 0)"
         yield "the layer's own derivative is missing: dy is passed on unchanged"
     if trial.gives(derivative):
         yield "dy is missing: backward returns the derivative alone; multiply by dy"
     if constant:
         top = np.where(x > 0, dy, 0)
         if trial.gives(top):
-            yield "the derivative for x ≤ 0 is missing: 0 stands for the slope there (a ReLU's mask)"
+            yield "the slope for x ≤ 0 is missing: the mask is a ReLU's, 0 there"
         flat = sorted(set(np.round(derivative.ravel(), 5)))
         if len(flat) == 2:
             low, high = flat
@@ -456,7 +463,7 @@ def _elementwise(trial: Trial) -> Iterator[str]:
                 np.isclose(ratio, low, atol=1e-5).sum() + np.isclose(ratio, high, atol=1e-5).sum()
                 == n
             ):
-                yield "the mask is another than that of the forward pass: save it there, or draw it again"
+                yield "the mask is not that of the forward pass: save it there, or draw it again"
     for said, place in (("the output, y, instead of the input, x", y), ("dy instead of x", dy)):
         if trial.is_gradient_of(x=place, dy=dy):
             yield f"the derivative is evaluated at {said}"
@@ -464,7 +471,7 @@ def _elementwise(trial: Trial) -> Iterator[str]:
     if all(fit is not None for fit in fitted):
         guess = np.where(x > 0, *[np.polyval(fit, x) for fit in fitted if fit is not None])
         if trial.gives(guess * dy):
-            yield "the derivative's formula needs y, the output, and was given the input: x instead of y"
+            yield "the derivative's formula needs the output and was given the input: x instead of y"
     for said, factor in _factors(x, y, derivative):
         if trial.gives(trial.right * factor):
             yield f"a factor {said} is there once too often"
@@ -472,7 +479,7 @@ def _elementwise(trial: Trial) -> Iterator[str]:
             yield f"a factor {said} is missing"
 
 
-def _fit(x: Array, y: Array, derivative: Array, side: Array) -> Array | None:
+def _fit(x: Array, y: Array, derivative: Array, side: Any) -> Array | None:
     """The derivative on one side of 0 as a cubic of y, if it is one."""
     if side.sum() < 6 or not np.isfinite(y).all() or not np.ptp(y[side]) > 1e-6:
         return None
@@ -496,6 +503,11 @@ def _skip(trial: Trial) -> Iterator[str]:
     """A sum of two branches of which one is forgotten."""
     if trial.target != "dx" or trial.dy.shape != trial.x.shape:
         return
+    if trial.gives(trial.dy):
+        yield (
+            "only dy is passed on: the rest of the derivative is missing (the inner branch's, if "
+            "there is a skip path)"
+        )
     if trial.gives(trial.right - trial.dy):
         yield "the gradient of the skip (residual) path is missing: add dy, dx + dy"
     if trial.gives(trial.right + trial.dy):
@@ -554,7 +566,7 @@ def _broadcast(trial: Trial) -> Iterator[str]:
                 ("averaged", right.mean(axis=over, keepdims=True)),
             ):
                 if found.size > 1 and trial.gives(np.broadcast_to(value, found.shape)):
-                    yield f"{how} over {said}, so that every entry is the same sum: sum over fewer axes"
+                    yield f"{how} over {said}: every entry is the same sum; sum over fewer axes"
 
 
 def _other_upstream(trial: Trial) -> Iterator[str]:
@@ -592,6 +604,20 @@ def _other_options(trial: Trial) -> Iterator[str]:
                     yield f"{option.name} is ignored, or is taken for {other}, in the backward pass"
 
 
+def _largest(trial: Trial) -> Iterator[str]:
+    """Max pooling: each output follows one input alone."""
+    if trial.target != "dx":
+        return
+    links = np.round(trial.jacobian.reshape(trial.x.size, -1), 6)
+    one_each = np.isin(links, (0, 1)).all() and (links.sum(axis=0) == 1).all()
+    elsewhere = trial.found[trial.right == 0]
+    if one_each and trial.x.size > trial.y.size and (elsewhere != 0).any():
+        yield (
+            "values that are not the largest of their window get a gradient: the mask, x == the "
+            "window's maximum, is missing or wrong"
+        )
+
+
 EXPLANATIONS = (
     _not_written,
     _missing_factor,
@@ -610,4 +636,5 @@ EXPLANATIONS = (
     _broadcast,
     _other_upstream,
     _one_window,
+    _largest,
 )

@@ -71,7 +71,7 @@ class Composite(Layer):
         dx: Array | None = dy.copy(order="K")
         for part, one in zip(reversed(saved[0]), reversed(saved[1]), strict=True):
             own, own_grads = within(params, part.name), within(grads, part.name)
-            dx = part.layer.backward(own, one, dx, own_grads, call.inner(part.name))  # type: ignore[arg-type]
+            dx = part.layer.backward(own, one, dx, own_grads, call.inner(part.name))
         return dx
 
 

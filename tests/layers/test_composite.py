@@ -41,7 +41,8 @@ class Residual(Composite):
         return x + y, saved
 
     def backward(self, params: Params, saved: Any, dy: Array, grads: Params, call: Call) -> Any:
-        return dy + super().backward(params, saved, dy, grads, call)
+        through: Any = super().backward(params, saved, dy, grads, call)
+        return dy + through
 
 
 BLOCK = Residual(body=(BatchNorm2d(), ReLU(), Dropout(p=0.2), CONV))
