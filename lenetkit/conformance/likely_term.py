@@ -471,7 +471,7 @@ def _elementwise(trial: Trial) -> Iterator[str]:
     if all(fit is not None for fit in fitted):
         guess = np.where(x > 0, *[np.polyval(fit, x) for fit in fitted if fit is not None])
         if trial.gives(guess * dy):
-            yield "the derivative's formula needs the output and was given the input: x instead of y"
+            yield "the derivative's formula needs the output and was given x: x instead of y"
     for said, factor in _factors(x, y, derivative):
         if trial.gives(trial.right * factor):
             yield f"a factor {said} is there once too often"
