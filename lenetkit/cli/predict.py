@@ -15,6 +15,7 @@ from lenetkit.data.images import find_images
 from lenetkit.errors import ImageError
 from lenetkit.files.opening import printable
 from lenetkit.model import model
+from lenetkit.text import percent
 
 if TYPE_CHECKING:
     from lenetkit.model.reading import Reading
@@ -94,6 +95,6 @@ def _table(readings: Sequence[Reading], classes: Sequence[str]) -> str:
             continue
         row = digit.probabilities
         second = int(np.argsort(-row, kind="stable")[1]) if len(row) > 1 else 0
-        other = f"{classes[second]} ({row[second]:.1%})"
-        lines.append((printable(reading.path), reading.label, f"{row.max():.1%}", other))
+        other = f"{classes[second]} ({percent(row[second], 1)})"
+        lines.append((printable(reading.path), reading.label, percent(row.max(), 1), other))
     return table(lines, ("image", "label", "probability", "next"), ("probability",))

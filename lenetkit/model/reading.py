@@ -84,7 +84,7 @@ def _digits(model: Model, prepared: list[Prepared]) -> tuple[Digit, ...]:
     digits = []
     for one in prepared:
         images = one.images.reshape(-1, *model.image_shape)
-        mean = model.probabilities(images).mean(axis=0)
+        mean = model.read(images).mean(axis=0)
         digits.append(Digit(model.classes[int(mean.argmax())], mean, one.box, images[0]))
     return tuple(digits)
 

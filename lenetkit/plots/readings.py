@@ -14,7 +14,7 @@ from lenetkit.errors import ImageError
 from lenetkit.model.reading import Digit, Reading
 from lenetkit.plots.fonts import Typeface
 from lenetkit.plots.page import FAINT, GREEN, INK, MUTED, VERMILION, Page, styled
-from lenetkit.plots.percent import percent
+from lenetkit.text import percent
 
 MAX_PICTURES = 40
 _COLUMNS = 4
@@ -57,7 +57,7 @@ def readings_figure(readings: Sequence[Reading], *, dataset: str) -> Figure:
 def _answer(reading: Reading) -> str:
     if reading.reason:
         return "refused: " + reading.reason.removeprefix(f"{reading.path}: ")
-    chances = " · ".join(f"{percent(float(d.probabilities.max()), 1)} %" for d in reading.digits)
+    chances = " · ".join(percent(float(d.probabilities.max()), 1) for d in reading.digits)
     return f"{reading.label}: {chances}"
 
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import warnings
 import weakref
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
-
-import numpy as np
 
 from lenetkit.errors import RunError, SpecError
 from lenetkit.files import atomic
 from lenetkit.model import file
 from lenetkit.model.metadata import missing_providers
 from lenetkit.model.model import Model
-from lenetkit.network.plan import Plan, load_plan
+from lenetkit.network.plan import Plan, expect_batches, load_plan
 from lenetkit.operations.blas import MAX_THREADS
 from lenetkit.registry.catalog import naming_plugins
 from lenetkit.runs.checkpoint import Checkpoint
@@ -24,8 +23,10 @@ from lenetkit.runs.folder import METRICS, RunFolder
 from lenetkit.runs.interrupt import finishing
 from lenetkit.runs.recorder import Recorder
 from lenetkit.runs.resume import resume
+from lenetkit.spec.changes import changes
 from lenetkit.spec.merge import Override, overrides
 from lenetkit.training import loop
+from lenetkit.training.calls import Events
 from lenetkit.training.data import (
     Report,
     TrainingData,
@@ -55,7 +56,13 @@ class Run:
                 ...
     """
 
-    def __init__(self, recorder: Recorder, threads: int | None, held: ExitStack) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        threads: int | None,
+        held: ExitStack,
+        report: Report = _warn,
+    ) -> None:
         self.network: Model = recorder.network
         self.folder = recorder.folder
         self.data = recorder.data
@@ -67,8 +74,14 @@ class Run:
         self._recorder = recorder
         self._threads = threads
         self._held = held
+        self._report = report
         self._events: Callable[[], Generator[loop.Event] | None] | None = None
         """Weak, so that a loop that is left ends the generator at once."""
+
+    def __repr__(self) -> str:
+        spec = self.network.plan.spec
+        done = f"{self.progress.epoch} of {spec.train.epochs} epochs"
+        return f"<Run {spec.name} in {self.folder.path}: {done}>"
 
     @classmethod
     def create(
@@ -88,7 +101,9 @@ class Run:
         weights are used where names and shapes match. Notes and warnings go to `report`. Raises
         SpecError, DataError, ModelFileError and RunError.
         """
-        plan, data = _prepared(load_plan(spec, overrides(set)), data_dir, report)
+        planned = load_plan(spec, changed := overrides(set))
+        differs = changes(spec, changed)
+        plan, data = _prepared(planned, data_dir, report)
         network = Model(plan, seed=plan.spec.train.seed)
         if init_from is not None:
             loaded, left = file.load_matching(network, Path(init_from))
@@ -100,7 +115,8 @@ class Run:
             held.enter_context(folder.owned(report))
             folder.expect_unused()
             recorder = Recorder(folder, network, data, loop.start(network, plan.spec.train))
-            return cls(recorder, threads, held.pop_all())
+            recorder.state = replace(recorder.state, differs=differs)
+            return cls(recorder, threads, held.pop_all(), report)
 
     @classmethod
     def resume(
@@ -139,7 +155,10 @@ class Run:
             threads = threads or (saved.state.threads and min(saved.state.threads, MAX_THREADS))
             with network.limited(threads):
                 differences = resume(recorder, saved, allow_different=allow_different)
-            run = cls(recorder, threads, held.pop_all())
+            if (epochs := plan.spec.train.epochs) != saved.state.epochs:
+                differs = {**saved.state.differs, "train.epochs": f"{epochs}"}
+                recorder.state = replace(recorder.state, differs=differs)
+            run = cls(recorder, threads, held.pop_all(), report)
             run.differences = differences
             return run
 
@@ -165,20 +184,15 @@ class Run:
                 f"{self.folder.path}: this run has been trained or closed; "
                 f'to continue, Run.resume("{self.folder.path}")'
             )
-        events = self._recorded()
+        computed = loop.computed(self._recorded(), self.network, self._threads)
+        events = Events(computed, "loop over run.events(), or call run.train()")
         self._events = weakref.ref(events)
         return events
 
     def _recorded(self) -> Generator[loop.Event]:
-        with (
-            self._held,
-            self.network.limited(self._threads),
-            naming_plugins(),
-            self._recorder,
-        ):
+        with self._held, naming_plugins(), self._recorder:
             settings = self.network.plan.spec.train
-            events = loop.train(self.network, self.data, settings, self.progress)
-            while (event := self._next(events)) is not None:
+            for event in loop.train(self.network, self.data, settings, self.progress):
                 self._recorder.record(event)
                 try:
                     yield event
@@ -187,12 +201,6 @@ class Run:
                         self._recorder.save()
                     raise
             self.result = self._recorder.finish()
-
-    @staticmethod
-    def _next(events: Iterator[loop.Event]) -> loop.Event | None:
-        # No warning for an overflow: DivergedError reports it, with a remedy.
-        with np.errstate(over="ignore", invalid="ignore"):
-            return next(events, None)
 
     def train(
         self, *, watch: Callable[[loop.Event], None] | None = None, pictures: bool = True
@@ -216,7 +224,7 @@ class Run:
         """Draw the finished run's pictures; returns their paths."""
         from lenetkit.runs.pictures import draw  # Matplotlib takes a while to import
 
-        return draw(self.folder, lambda: self.data.test)
+        return draw(self.folder, lambda: self.data.test, self._report)
 
     def close(self) -> None:
         """Save, if training was left in the middle, and release the folder's lock."""
@@ -235,5 +243,7 @@ class Run:
 
 def _prepared(plan: Plan, data_dir: str | Path | None, report: Report) -> tuple[Plan, TrainingData]:
     """The data, and the plan with its transforms fitted to them."""
+    plan.to_yaml()  # types that are not registered cannot be recorded
+    expect_batches(plan, plan.spec.train.batch_size)
     data = load_training_data(plan, None if data_dir is None else Path(data_dir), report)
     return with_fitted_transforms(plan, data.pipeline), data
