@@ -94,7 +94,7 @@ def _judged(path: Path, digits: tuple[Digit, ...]) -> Reading:
     doubtful = [
         f"{digit.label} at only {digit.probabilities.max():.0%}"
         for digit in digits
-        if digit.probabilities.max() < MIN_PROBABILITY
+        if round(float(digit.probabilities.max()), 2) < MIN_PROBABILITY
     ]
     reason = f"{printable(path)}: not certain what it shows: {', '.join(doubtful)}"
     return Reading(path, digits, reason if doubtful else "")
