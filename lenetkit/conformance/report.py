@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 import unittest
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -168,12 +169,17 @@ def run_checks(
 
 
 def run_check(check: Check, expected: str | None = None) -> Result:
-    """Run one check. `expected` is the reason why it fails, if it should."""
+    """Run one check. `expected` is the reason why it fails, if it should.
+
+    Warnings fail the checks that look for them, and no others, whatever Python's filters say.
+    """
     outcome: Outcome = "passed" if expected is None else "unexpected pass"
     message = "" if expected is None else f"expected to fail: {expected}"
     line, raised = None, ""
     try:
-        check()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            check()
     except unittest.SkipTest as skip:
         outcome, message = "skipped", str(skip)
     except BaseException as error:  # the object under test may raise anything: that fails too
