@@ -47,11 +47,14 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 def _register(context: click.Context, option: click.Parameter, paths: tuple[Path, ...]) -> None:
     if not paths:
         return
-    from lenetkit.registry.catalog import installed
+    from lenetkit.registry.catalog import GROUPS, installed
     from lenetkit.registry.plugin_file import add_file
 
-    for path in paths:
-        add_file(installed(), path)
+    for path in dict.fromkeys(paths):
+        for entry in add_file(installed(), path):
+            registry = installed().registry(GROUPS[entry.point.group])
+            if rivals := registry.rivals(entry):
+                click.echo(f"warning: {path}: {rivals} to use this file's", err=True)
     context.meta[PLUGIN_FILES] = paths
 
 

@@ -165,6 +165,18 @@ class Registry(Generic[T]):
             f"{cls.__qualname__} is not registered in {self.group}; declare it as an entry point"
         )
 
+    def rivals(self, entry: Registration) -> str:
+        """What the bare name means instead of this registration, and what to write; else empty."""
+        others = [
+            other.provider.distribution
+            for other in self._entries[entry.name]
+            if other.provider != entry.provider
+        ]
+        if not others or entry.provider.distribution == BUILTIN:
+            return ""
+        whose = "the built-in" if BUILTIN in others else f"{' and '.join(others)} too"
+        return f"'{entry.name}' is {whose}: write '{entry.qualified}'"
+
     def _is_plain(self, entry: Registration) -> bool:
         """Whether the bare name refers to this registration."""
         claims = self._entries[entry.name]
