@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from lenetkit.errors import OptionError, PluginError, Problems, cause, did_you_mean, nearest
+from lenetkit.layers.base import Layer
 from lenetkit.options import Configurable, Option, is_list, options_of, plugin_base
 from lenetkit.registry.catalog import Catalog
 from lenetkit.spec.nodes import ListNode, MapNode, Mark, Node, ScalarNode, is_null, plain
@@ -52,7 +53,8 @@ class Binder:
             self.problem(type_node.mark, path, str(error))
             return None
         entries = node.entries if isinstance(node, MapNode) else {}
-        options = MapNode(entries, type_node.mark)  # the type asks for missing options
+        kept = node.replaced if isinstance(node, MapNode) and base is Layer else {}
+        options = MapNode(entries, type_node.mark, kept)  # the type asks for missing options
         return self.options(cls, options, path, type_node.value, also={"type", *also})
 
     def options(
@@ -83,6 +85,8 @@ class Binder:
         values = {}
         for name, opt in known.items():
             child = node.get(name)
+            if child is None and opt.required and name in node.replaced:
+                child = node.replaced[name].node  # the old layer's kernel_size, say
             if child is not None and not is_null(child):
                 values[name] = self.value(opt, child, f"{path}.{name}" if path else name)
             elif opt.required:

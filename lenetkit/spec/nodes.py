@@ -8,8 +8,8 @@ refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias, TypeGuard
 
@@ -85,6 +85,8 @@ class MapNode:
 
     entries: dict[str, Entry]
     mark: Mark
+    replaced: Mapping[str, Entry] = field(default_factory=dict)
+    """The entries that it lost when its `type` changed."""
 
     def get(self, key: str) -> Node | None:
         """The value of a key; None if there is no such key."""

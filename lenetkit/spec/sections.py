@@ -219,7 +219,8 @@ def _bind_data(tree: MapNode, binder: Binder) -> DataSpec | None:
     if not isinstance(section, MapNode):
         section = MapNode({"type": Entry(section.mark, section)} if section else {}, tree.mark)
     common = {opt.name for opt in options_of(DataOptions)}
-    shared = {key: entry for key, entry in section.entries.items() if key in common}
+    known = {**section.replaced, **section.entries}  # they outlast a change of type
+    shared = {key: entry for key, entry in known.items() if key in common}
     source = binder.plugin(DataSource, section, "data", also=common)
     node = _with_defaults(MapNode(shared, section.mark), ("transforms",))
     options = binder.options(DataOptions, _absolute(node, binder), "data", "data")
