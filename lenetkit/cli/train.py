@@ -9,10 +9,11 @@ from typing import Any
 import click
 
 from lenetkit.cli.arguments import (
+    SHORT,
     data_dir_option,
     kernels_option,
     plugin_option,
-    set_option,
+    set_options,
     threads_option,
 )
 from lenetkit.cli.output import command_line, report
@@ -35,8 +36,7 @@ from lenetkit.training.divergence import DivergedError
 
 @click.command(name="train", epilog="Example: lenetkit train specs/lenet5.yaml --epochs 3")
 @click.argument("spec", metavar="SPEC", required=False)
-@click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training set.")
-@set_option
+@set_options(*SHORT)
 @plugin_option
 @data_dir_option
 @click.option(
@@ -45,7 +45,6 @@ from lenetkit.training.divergence import DivergedError
     metavar="DIR",
     help="The run folder; must be new or empty.  [default: runs/NAME/001, 002, …]",
 )
-@click.option("--seed", type=click.IntRange(min=0), help="Seed of every random draw.")
 @click.option(
     "--init-from",
     type=click.Path(path_type=Path),
@@ -68,11 +67,9 @@ from lenetkit.training.divergence import DivergedError
 @click.option("--quiet", is_flag=True, help="No progress; warnings and the result only.")
 def command(
     spec: str | None,
-    epochs: int | None,
-    changes: tuple[str, ...],
+    changes: Sequence[Override],
     data_dir: Path | None,
     out: Path | None,
-    seed: int | None,
     init_from: Path | None,
     resume: Path | None,
     allow_different: bool,
@@ -85,14 +82,9 @@ def command(
     The folder holds the model, a checkpoint, the metrics and the pictures. SPEC is a YAML file or
     the bare name of a shipped spec.
     """
-    short = {"--seed": ("train.seed", seed), "--kernels": ("kernels", kernels)}
-    short["--epochs"] = ("train.epochs", epochs)
-    changed = [Override.from_text(text) for text in changes]
-    changed += [
-        Override.from_option(name, path, value)
-        for name, (path, value) in short.items()
-        if value is not None
-    ]
+    changed = list(changes)
+    if kernels is not None:
+        changed.append(Override.from_option("--kernels", "kernels", kernels))
     shared: dict[str, Any] = {"set": changed, "data_dir": data_dir, "threads": threads}
     if resume is not None:
         _refuse_with_resume({"--out": out, "--init-from": init_from})

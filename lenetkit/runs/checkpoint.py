@@ -46,6 +46,15 @@ class Change(TypedDict):
     differences: list[str]
 
 
+class Part(TypedDict):
+    """An earlier part of a run, which was trained as another spec said."""
+
+    steps: int
+    """The steps done when it ended."""
+    spec: str
+    """Its spec, as YAML."""
+
+
 @dataclass(frozen=True)
 class State:
     """How far a run got, and what its other files hold."""
@@ -64,19 +73,24 @@ class State:
     environment: dict[str, str] = field(default_factory=dict)
     """`environment.versions`, and `threads`."""
     changes: list[Change] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+    """The parts before the one whose spec the checkpoint names."""
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Raises ValueError, which names the field, what was expected and what was found."""
-        state: Self = convert(json.loads(text), cls, "progress")
+        found = json.loads(text)
+        if isinstance(found, dict):
+            found = {"parts": [], **found}  # which 0.1.0 did not record
+        state: Self = convert(found, cls, "progress")
         if not 0 <= state.best.epoch <= state.epoch <= state.step:
             epochs = f"epoch {state.epoch}, best epoch {state.best.epoch}"
             raise ValueError(f"step {state.step}, {epochs}")
         if not 0 <= state.seconds < math.inf:
             raise Mismatch("progress.seconds", "a time", state.seconds)
-        found = state.environment.get("threads", "")
-        if found and not (found.isdecimal() and len(found) < 9 and int(found) <= _MAX_THREADS):
-            raise Mismatch("progress.environment.threads", f"at most {_MAX_THREADS}", found)
+        count = state.environment.get("threads", "")
+        if count and not (count.isdecimal() and len(count) < 9 and int(count) <= _MAX_THREADS):
+            raise Mismatch("progress.environment.threads", f"at most {_MAX_THREADS}", count)
         return state
 
     @property

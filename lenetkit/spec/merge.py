@@ -235,7 +235,7 @@ def _remembering(old: Node, new: Node) -> Node:
 
 def _changes_type(old: Node, new: Node) -> bool:
     old_type, new_type = _as_map(old).get("type"), _as_map(new).get("type")
-    return bool(old_type and new_type) and plain(old_type) != plain(new_type)
+    return old_type is not None and new_type is not None and plain(old_type) != plain(new_type)
 
 
 def _as_map(node: Node) -> MapNode:

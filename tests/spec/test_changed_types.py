@@ -1,5 +1,4 @@
-"""A type that changes drops what belonged to the old one, in files, on the command line and in Python
-alike."""
+"""A type that changes drops what belonged to the old one: in files, by options, in Python."""
 
 from __future__ import annotations
 
