@@ -47,7 +47,6 @@ TYPES: dict[str, dict[str, str]] = {
         "warmupcosinedecayschedule",
         "piecewise": "multistep multisteplr piecewiseconstant piecewiseconstantdecay "
         "piecewiseconstantschedule",
-        "reduce_on_plateau": "reducelronplateau plateau",
     },
     "initializer": {
         "he_normal": "he kaiming kaimingnormal msra heinit kaiminginit variancescaling",
@@ -114,7 +113,7 @@ OPTIONS: dict[str, str] = {
     "data": "dataset datasets",
     "input": "inputshape inputsize imageshape imagesize shape inputdim",
     "kernels": "backend engine",
-    "dir": "path root datadir folder directory datapath dataset_dir",
+    "dir": "path root datadir folder directory datapath datasetdir",
     "validation": "valsplit validationsplit valsize validationsize validationfraction val holdout",
     "transforms": "transform preprocessing augmentation augment preprocess augmentations",
     "step_size": "decaysteps every",
@@ -136,7 +135,7 @@ OPTIONS: dict[str, str] = {
     "quiet": "silent q noprogress",
     "threads": "nthreads numthreads cores ncores",
     "json": "asjson",
-    "data_dir": "data datapath dataset root dir",
+    "data_dir": "data datapath root dir",
 }
 """Our option, key or command-line option → what others call it."""
 

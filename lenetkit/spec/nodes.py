@@ -281,7 +281,8 @@ class _Reader:
             if key == "<<":
                 self.problem(key_node.mark, "merge keys (<<) are not allowed; use `extends`")
             elif not isinstance(key, str):
-                point = "; a decimal number has a point" if isinstance(key, int) else ""
+                halves = {type(plain(e.node)) for e in [*entries.values()][-1:]} | {type(key)}
+                point = "; a decimal number has a point" if halves == {int} and entries else ""
                 self.problem(key_node.mark, f"expected a name as key, found {show(key)}{point}")
             elif key in entries:
                 line = entries[key].mark.line
