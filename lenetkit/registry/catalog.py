@@ -128,7 +128,8 @@ class Registry(Generic[T]):
         ]
         found = [e for e in found if e.provider.distribution == BUILTIN] or found
         if not found:
-            if known := provider_of(self.kind, name):
+            known = provider_of(self.kind, bare)
+            if known and known[0] not in {each.distribution for each in self.unreadable}:
                 distribution, called = known
                 raise NotInstalledError(self.kind, called, distribution)
             near = type_hint(self.kind, name, self.names())

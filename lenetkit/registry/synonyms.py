@@ -104,8 +104,7 @@ OPTIONS: dict[str, str] = {
     "batch_size": "batch bs minibatch minibatchsize trainbatchsize batches b",
     "seed": "randomseed randomstate rngseed rng s",
     "optimizer": "optim optimiser solver opt",
-    "schedule": "scheduler lrscheduler lrschedule learningrateschedule lrdecay learningratedecay "
-    "decay",
+    "schedule": "scheduler lrscheduler lrschedule learningrateschedule lrdecay learningratedecay",
     "loss": "criterion objective lossfunction lossfn cost",
     "init": "initializer weightinit initialization kernelinitializer initializers",
     "layers": "model network architecture net modules sequential backbone",
@@ -149,6 +148,7 @@ OPTION_NOTES: dict[str, str] = {
         "dropout dropoutrate dropoutprob"
     ),
     "batch_norm2d is a layer of its own": "batchnorm batchnormalization bn usebatchnorm",
+    "weight_decay shrinks the weights; train.schedule lowers the learning rate": "decay",
     _NO_GPU: "device gpu gpus cuda accelerator tpu mps nogpu usecuda",
     _WORKERS: "workers numworkers nworkers jobs njobs pinmemory j",
     _NO_PATIENCE: "patience earlystopping earlystop callbacks",
@@ -248,11 +248,16 @@ def _same(name: str, valid: Iterable[str]) -> list[str]:
     return [each for each in sorted(valid) if plain(each) == plain(name) != ""]
 
 
+def type_meant(kind: str, found: str, valid: Collection[str]) -> str | None:
+    """The valid type that is also called so; None if there is none."""
+    known = [name for name in _called(TYPES.get(kind, {}), found) if name in valid]
+    return next(iter([*_same(found, valid), *known]), None)
+
+
 def type_hint(kind: str, found: str, valid: Collection[str]) -> str:
     """What a type that is not registered may mean, to append to a message."""
-    known = [name for name in _called(TYPES.get(kind, {}), found) if name in valid]
-    if near := [*_same(found, valid), *known]:
-        return f"; did you mean '{near[0]}'?"
+    if meant := type_meant(kind, found, valid):
+        return f"; did you mean '{meant}'?"
     notes = _called(TYPE_NOTES.get(kind, {}), found)
     return f"; {notes[0]}" if notes else did_you_mean(found, valid)
 

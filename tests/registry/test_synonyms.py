@@ -175,6 +175,7 @@ def test_keys_at_the_wrong_place_name_the_right_one(key: str, place: str) -> Non
         (("layers.conv1.padding=same",), "'same' is padding: 2 here, with stride 1"),
         (("layers.conv1.padding=valid",), "'valid' is padding: 0"),
         (("layers.conv1.padding=same", "layers.conv1.kernel_size=4"), "an even kernel_size, 4"),
+        (("train.optimizer.decay=0.1",), "weight_decay shrinks the weights; train.schedule lowers"),
         (("train.device=cuda",), "lenetkit computes on the CPU"),
     ],
 )

@@ -94,7 +94,8 @@ class Bench:
 
 
 def digest(folder: RunFolder, *, model: bool = True) -> str:
-    """A digest of all that a run leaves except seconds, earlier specs, and the model file if `model` is false."""
+    """A digest of all that a run leaves except seconds, the specs of earlier parts, and the model
+    file if `model` is false."""
     saved = Checkpoint.read(folder.checkpoint)
     total = hashlib.sha256()
     for name in sorted(saved.tensors):
