@@ -104,3 +104,13 @@ def test_what_is_suggested_can_be_set(call: Call) -> None:
     for change in ("train.optimizer.momentum=0.9", "loss=mean_squared_error", "data.validation=3"):
         said = call("spec", "lenet5", "--optimizer", "sgd", "--set", change)
         assert said.status == 0, said.err
+
+
+def test_a_rate_that_the_schedule_does_not_use_is_said(call: Call, small: Path) -> None:
+    own = "train.schedule={type: piecewise, boundaries: [1], values: [0.1, 0.01]}"
+    said = call("train", small, "--lr", "0.5", "--set", own, "--quiet")
+    assert said.status == 0
+    assert said.err == (
+        "warning: --lr 0.5: has no effect, because the schedule piecewise sets the rates\n"
+    )
+    assert call("train", small, "--lr", "0.5", "--quiet").err == ""
