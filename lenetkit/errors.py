@@ -60,6 +60,10 @@ class DataError(InputError):
     """A data set is missing, damaged or of the wrong shape."""
 
 
+class ArrayError(DataError, ValueError):
+    """An array of images or labels is not what the network takes."""
+
+
 class MissingDataError(DataError):
     """A data set is neither on disk nor can be downloaded; a spec's `fallback` may replace it."""
 

@@ -64,6 +64,7 @@ def command(
             )
         report(f"note: the model was trained on {trained.dataset}, not on {samples.dataset}")
     check_fit(trained.plan, samples, trained.pipeline, split)
+    trained.pixels.expect(samples.images, f"{samples.dataset}: {split} images")
     with trained.limited(threads), np.errstate(over="ignore", invalid="ignore"):
         result = evaluate(trained, samples, trained.pipeline)
     if as_json:

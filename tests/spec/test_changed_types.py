@@ -151,6 +151,11 @@ def test_the_same_type_again_changes_nothing(base: Path, text: str) -> None:
     assert changed(base, text) == load_plan(base)
 
 
+def test_a_layers_type_that_is_no_name_is_refused(base: Path) -> None:
+    with pytest.raises(SpecError, match="expected the name of a layer, found 3"):
+        changed(base, "layers.relu1.type=3")
+
+
 def test_schedules(base: Path) -> None:
     assert changed(base, "train.schedule.type=cosine").spec.train.schedule == Cosine()
     plan = changed(base, "train.schedule.step_size=3", "train.schedule.type=step")
