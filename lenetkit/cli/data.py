@@ -66,7 +66,7 @@ def info(plan: Plan, data_dir: Path | None, as_json: bool) -> None:
     for split, samples in splits.items():
         images = shape_text(samples.images.shape[1:])
         click.echo(f"{samples.dataset}, {split}: {len(samples):,} images of {images}")
-        click.echo(f"  digest {samples.digest}")
+        click.echo(f"  digest {samples.digest[:16]}…")
         for name in file_names(split):
             if path := find_file(name, place.folders):
                 click.echo(f"  {path}")
@@ -95,6 +95,8 @@ def show(plan: Plan, data_dir: Path | None, split: str, seed: int, out: Path) ->
     place = place_for(plan.spec.data, data_dir, report)
     samples, _ = load_samples(plan.spec.data, cast(Split, split), place)
     picked = np.random.default_rng(seed).permutation(len(samples))[: plots.MAX_SAMPLES]
+    if advice := plots.font_advice(samples.dataset, *samples.classes):
+        report(advice)
     figure = plots.samples_figure(
         samples.images[picked],
         samples.labels[picked],

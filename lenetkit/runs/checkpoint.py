@@ -75,13 +75,15 @@ class State:
     changes: list[Change] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
     """The parts before the one whose spec the checkpoint names."""
+    differs: dict[str, str | None] = field(default_factory=dict)
+    """Dotted key → value: how the spec differs from the one that it extends."""
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Raises ValueError, which names the field, what was expected and what was found."""
         found = json.loads(text)
         if isinstance(found, dict):
-            found = {"parts": [], **found}  # which 0.1.0 did not record
+            found = {"parts": [], "differs": {}, **found}  # which 0.1.0 did not record
         state: Self = convert(found, cls, "progress")
         if not 0 <= state.best.epoch <= state.epoch <= state.step:
             epochs = f"epoch {state.epoch}, best epoch {state.best.epoch}"
