@@ -40,6 +40,22 @@ class PluginError(InputError):
     """A registered name cannot be found, loaded or used; the message names its distribution."""
 
 
+class NotInstalledError(PluginError):
+    """A type is in a distribution that is known but not installed."""
+
+    def __init__(self, kind: str, name: str, distribution: str) -> None:
+        super().__init__(
+            f"{kind} '{name}' is in {distribution}, which is not installed: {install(distribution)}"
+        )
+        self.name = name
+        self.distribution = distribution
+
+
+def install(distribution: str) -> str:
+    """How to install a distribution of lenetkit's types."""
+    return f"pip install {distribution} (from a checkout: pip install plugins/{distribution})"
+
+
 class DataError(InputError):
     """A data set is missing, damaged or of the wrong shape."""
 

@@ -117,6 +117,12 @@ class Piecewise(Schedule):
         return self.values[sum(at.epoch >= boundary for boundary in self.boundaries)]
 
 
+def uses_lr(schedule: Schedule) -> bool:
+    """Whether the optimizer's lr makes a difference to a schedule."""
+    moments = [Moment(step, steps_per_epoch=2, epochs=5) for step in range(10)]
+    return any(schedule.rate(1.0, at) != schedule.rate(2.0, at) for at in moments)
+
+
 def anneal(start: float, end: float, share: float) -> float:
     """From `start` (share 0) to `end` (share 1) along half a cosine."""
     return end + (start - end) * (1 + math.cos(math.pi * share)) / 2

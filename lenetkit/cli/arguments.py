@@ -3,28 +3,78 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lenetkit.operations.blas import MAX_THREADS
 
+if TYPE_CHECKING:
+    from lenetkit.spec.merge import Override
+
 PLUGIN_FILES = "lenetkit.plugin_files"
 """The key under which click's context keeps the files given by `--plugin`."""
 
 PATH = click.Path(path_type=Path)
+Command = Callable[..., Any]
 
 spec_argument = click.argument("spec", metavar="SPEC")
 model_argument = click.argument("model_file", metavar="MODEL", type=PATH)
-set_option = click.option(
-    "--set",
-    "changes",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="Change one value of the spec, such as train.optimizer.lr=0.01. Repeatable.",
-)
+SHORT: dict[str, tuple[str, Any, str]] = {
+    "--epochs": ("train.epochs", click.IntRange(min=1), "Passes over the training set."),
+    "--batch-size": ("train.batch_size", click.IntRange(min=1), "Samples a step."),
+    "--optimizer": ("train.optimizer.type", str, "Another optimizer, with its own defaults."),
+    "--lr": ("train.optimizer.lr", float, "The optimizer's learning rate."),
+    "--seed": ("train.seed", click.IntRange(min=0), "Seed of every random draw."),
+    "--name": ("name", str, "The model's name; also names its run folders."),
+}
+"""Options for values of the spec that are changed often: the path, type and help of each."""
+
+
+def set_options(*short: str) -> Callable[[Command], Command]:
+    """`--set` and these of the short options, which the command receives as overrides `changes`.
+
+    The short ones are applied last.
+    """
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def changed(texts: tuple[str, ...], **others: Any) -> Any:
+            from lenetkit.spec.merge import Override
+
+            changes = [Override.from_text(text) for text in texts]
+            for name in short:
+                value = others.pop(_destination(name))
+                if value is not None:
+                    changes.append(Override.from_option(name, SHORT[name][0], value))
+            return command(changes=changes, **others)
+
+        for name in reversed(short):
+            path, kind, text = SHORT[name]
+            changed = click.option(
+                name,
+                _destination(name),
+                type=kind,
+                metavar="TYPE" if "type" in path else None,
+                help=text,
+            )(changed)
+        return click.option(
+            "--set",
+            "texts",
+            metavar="KEY=VALUE",
+            multiple=True,
+            help="Change one value of the spec, such as train.optimizer.eps=1e-7. Repeatable.",
+        )(changed)
+
+    return decorate
+
+
+def _destination(option: str) -> str:
+    return option.removeprefix("--").replace("-", "_")
+
+
 data_dir_option = click.option(
     "--data-dir",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
@@ -47,11 +97,14 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 def _register(context: click.Context, option: click.Parameter, paths: tuple[Path, ...]) -> None:
     if not paths:
         return
-    from lenetkit.registry.catalog import installed
+    from lenetkit.registry.catalog import GROUPS, installed
     from lenetkit.registry.plugin_file import add_file
 
-    for path in paths:
-        add_file(installed(), path)
+    for path in dict.fromkeys(paths):
+        for entry in add_file(installed(), path):
+            registry = installed().registry(GROUPS[entry.point.group])
+            if rivals := registry.rivals(entry):
+                click.echo(f"warning: {path}: {rivals} to use this file's", err=True)
     context.meta[PLUGIN_FILES] = paths
 
 
@@ -66,26 +119,24 @@ plugin_option = click.option(
     help="A Python file whose PLUGINS the spec may name. Repeatable.",
 )
 
-Command = Callable[..., Any]
 
-
-def with_plan(spec: Callable[[Command], Command] = spec_argument) -> Callable[[Command], Command]:
+def with_plan(
+    spec: Callable[[Command], Command] = spec_argument, short: Sequence[str] = ()
+) -> Callable[[Command], Command]:
     """SPEC, `--set` and `--plugin`, which the command receives as `plan`, checked and planned.
 
-    `spec` is the decorator that adds the spec itself.
+    `spec` is the decorator that adds the spec itself; `short` are short options to take.
     """
 
     def decorate(command: Command) -> Command:
         @spec
-        @set_option
+        @set_options(*short)
         @plugin_option
         @functools.wraps(command)
-        def planned(spec: str, changes: tuple[str, ...], **others: Any) -> Any:
+        def planned(spec: str, changes: Sequence[Override], **others: Any) -> Any:
             from lenetkit.network.plan import load_plan
-            from lenetkit.spec.merge import Override
 
-            plan = load_plan(spec, [Override.from_text(text) for text in changes])
-            return command(plan=plan, **others)
+            return command(plan=load_plan(spec, changes), **others)
 
         return planned
 

@@ -136,14 +136,30 @@ def _wrong_call(error: click.ClickException, arguments: list[str]) -> str:
     message = error.format_message().rstrip(".")
     lines = []
     if isinstance(error, click.NoSuchOption):
-        meant = did_you_mean(error.option_name, error.possibilities or ())
-        message = f"no such option '{error.option_name}'{meant}"
+        option = _as_written(error.option_name, arguments)
+        message = f"no such option '{option}'{_meant(option, error)}"
         files = [name for name in arguments if name.startswith("-") and Path(name).exists()]
         lines = [f"  write a file name that starts with - as .{os.sep}{name}" for name in files]
     if isinstance(error, click.UsageError) and error.ctx is not None:
         usage = [error.ctx.command_path, *error.ctx.command.collect_usage_pieces(error.ctx)]
         lines.append(f"  usage: {' '.join(usage)}; options: {error.ctx.command_path} --help")
     return "\n".join([f"error: {message[:1].lower()}{message[1:]}", *lines])
+
+
+def _as_written(option: str, arguments: list[str]) -> str:
+    """An option as the user wrote it: click reads `-lr` as `-l`."""
+    if option in arguments or len(option) != 2:
+        return option
+    return next((word for word in arguments if word.startswith(option)), option).partition("=")[0]
+
+
+def _meant(option: str, error: click.NoSuchOption) -> str:
+    """What an unknown option may mean."""
+    if error.ctx is None or isinstance(error.ctx.command, click.Group):
+        return did_you_mean(option, error.possibilities or ())
+    from lenetkit.cli.unknown import hint  # imports the registry
+
+    return hint(option, error.ctx.command)
 
 
 def _discard_output() -> int:

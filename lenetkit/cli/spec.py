@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from lenetkit.cli.arguments import with_plan
+from lenetkit.cli.arguments import SHORT, with_plan
 from lenetkit.network.plan import Plan
 
 
 @click.command(name="spec", epilog="Example: lenetkit spec lenet5-sigmoid > mine.yaml")
-@with_plan()
+@with_plan(short=tuple(SHORT))
 def command(plan: Plan) -> None:
     """Print a spec with everything resolved, as YAML.
 

@@ -9,10 +9,11 @@ from typing import Any
 import click
 
 from lenetkit.cli.arguments import (
+    SHORT,
     data_dir_option,
     kernels_option,
     plugin_option,
-    set_option,
+    set_options,
     threads_option,
 )
 from lenetkit.cli.output import command_line, paragraphs, report
@@ -25,10 +26,12 @@ from lenetkit.errors import (
     RunError,
     cause,
 )
+from lenetkit.registry.catalog import installed
 from lenetkit.runs.checkpoint import Checkpoint
 from lenetkit.runs.folder import RunFolder
 from lenetkit.runs.interrupt import INTERRUPTED, leaving
 from lenetkit.runs.run import Run
+from lenetkit.schedules import uses_lr
 from lenetkit.spec.merge import Override
 from lenetkit.text import percent
 from lenetkit.training.divergence import DivergedError
@@ -36,8 +39,7 @@ from lenetkit.training.divergence import DivergedError
 
 @click.command(name="train", epilog="Example: lenetkit train specs/lenet5.yaml --epochs 3")
 @click.argument("spec", metavar="SPEC", required=False)
-@click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training set.")
-@set_option
+@set_options(*SHORT)
 @plugin_option
 @data_dir_option
 @click.option(
@@ -46,7 +48,6 @@ from lenetkit.training.divergence import DivergedError
     metavar="DIR",
     help="The run folder; must be new or empty.  [default: runs/NAME/001, 002, …]",
 )
-@click.option("--seed", type=click.IntRange(min=0), help="Seed of every random draw.")
 @click.option(
     "--init-from",
     type=click.Path(path_type=Path),
@@ -69,11 +70,9 @@ from lenetkit.training.divergence import DivergedError
 @click.option("--quiet", is_flag=True, help="No progress; warnings and the result only.")
 def command(
     spec: str | None,
-    epochs: int | None,
-    changes: tuple[str, ...],
+    changes: Sequence[Override],
     data_dir: Path | None,
     out: Path | None,
-    seed: int | None,
     init_from: Path | None,
     resume: Path | None,
     allow_different: bool,
@@ -86,14 +85,9 @@ def command(
     The folder holds the model, a checkpoint, the metrics and the pictures. SPEC is a YAML file or
     the bare name of a shipped spec.
     """
-    short = {"--seed": ("train.seed", seed), "--kernels": ("kernels", kernels)}
-    short["--epochs"] = ("train.epochs", epochs)
-    changed = [Override.from_text(text) for text in changes]
-    changed += [
-        Override.from_option(name, path, value)
-        for name, (path, value) in short.items()
-        if value is not None
-    ]
+    changed = list(changes)
+    if kernels is not None:
+        changed.append(Override.from_option("--kernels", "kernels", kernels))
     shared: dict[str, Any] = {"set": changed, "data_dir": data_dir, "threads": threads}
     if resume is not None:
         _refuse_with_resume({"--out": out, "--init-from": init_from})
@@ -107,6 +101,7 @@ def command(
         raise click.UsageError("missing argument 'SPEC' (or --resume RUN)")
     else:
         run = Run.create(spec, out=out, init_from=init_from, report=report, **shared)
+    _warn_of_unused_rate(run, changed)
     with run:
         return _train(run, quiet, ["--data-dir", str(data_dir)] if data_dir else [])
 
@@ -156,6 +151,14 @@ def _refuse_with_resume(others: dict[str, Any]) -> None:
         raise InputError(
             f"{', '.join(given)}: does not go with --resume, which continues the run as it is"
         )
+
+
+def _warn_of_unused_rate(run: Run, changes: Sequence[Override]) -> None:
+    schedule = run.network.plan.spec.train.schedule
+    said = [c.value.mark.source for c in changes if c.path == "train.optimizer.lr"]
+    if said and not uses_lr(schedule):
+        name, _ = installed().identity(schedule)
+        report(f"warning: {said[-1]}: has no effect, because the schedule {name} sets the rates")
 
 
 def _report_resumed(run: Run) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from lenetkit.conformance.compare import fail
+from lenetkit.conformance.origin import Rung
 from lenetkit.conformance.report import CheckSkipped
 from lenetkit.errors import PluginError, SpecError
 from lenetkit.options import Configurable, base_of, options_of
@@ -101,6 +102,12 @@ COMMON = (
     options_round_trip,
     deepcopy_is_equal,
     pickle_is_equal,
+)
+COMMON_LADDERS = (
+    (
+        Rung(("options_round_trip",), ("options_are_frozen",)),
+        Rung(("pickle_is_equal",), ("deepcopy_is_equal",)),
+    ),
 )
 
 

@@ -35,6 +35,8 @@ def expect_shape(found: Any, expected: tuple[int, ...], what: str, cause: str = 
     """Raises CheckFailed unless `found` is an array of this shape."""
     expect_array(found, what, cause)
     if found.shape != tuple(expected):
+        if found.shape == tuple(expected)[::-1]:
+            cause = "the axes are in reverse order"
         raise fail(f"{what}: expected shape {tuple(expected)}, found {found.shape}", cause)
 
 

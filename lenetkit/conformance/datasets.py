@@ -13,8 +13,9 @@ from unittest import mock
 
 import numpy as np
 
-from lenetkit.conformance.common import Unchanged
+from lenetkit.conformance.common import COMMON_LADDERS, Unchanged
 from lenetkit.conformance.compare import expect_finite, expect_same, expect_shape, fail
+from lenetkit.conformance.origin import Origins, Rung
 from lenetkit.conformance.report import NOTHING_EXPECTED, Check, CheckSkipped, Report
 from lenetkit.conformance.suite import Suite, promises_in
 from lenetkit.data.source import SPLITS, DataSource, Place, Preparation, Samples, Split
@@ -158,7 +159,18 @@ def missing_files_raise_data_error(case: DatasetCase) -> None:
     raise CheckSkipped("the data set needs no files")
 
 
-SUITE = Suite(DataSource, DatasetCase, promises_in(__name__))
+_ORIGINS = Origins(
+    (
+        *COMMON_LADDERS,
+        (
+            Rung(("both_splits_load",)),
+            Rung(("images_are_in_channels_rows_columns",), ("preparation_is_known",)),
+        ),
+    ),
+    {"load": ("both_splits_load", "images_are_in_channels_rows_columns", "labels_are_classes")},
+    keep="return it from `load`",
+)
+SUITE = Suite(DataSource, DatasetCase, promises_in(__name__), _ORIGINS)
 
 
 def dataset_checks(source: DataSource, place: Place, *, name: str | None = None) -> list[Check]:

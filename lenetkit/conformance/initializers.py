@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from lenetkit.arrays import Array, Shape
-from lenetkit.conformance.common import Unchanged
+from lenetkit.conformance.common import COMMON_LADDERS, Unchanged
 from lenetkit.conformance.compare import expect_finite, expect_same, expect_shape, fail
+from lenetkit.conformance.origin import Origins, Rung
 from lenetkit.conformance.report import CheckSkipped
 from lenetkit.conformance.suite import Suite, promises_in
 from lenetkit.initializers import Initializer
@@ -110,5 +111,18 @@ def initializer_holds_no_state(case: InitializerCase) -> None:
     unchanged.expect("sampling")
 
 
-SUITE = Suite(Initializer, InitializerCase, promises_in(__name__))
+_ORIGINS = Origins(
+    (
+        *COMMON_LADDERS,
+        (
+            Rung(("initializer_holds_no_state",)),
+            Rung(("sample_has_the_given_shape",)),
+            Rung(("same_seed_gives_the_same_bits",)),
+            Rung(("samples_own_their_memory",), ("spread_comes_from_the_fans",)),
+        ),
+    ),
+    {"sample": ("sample_has_the_given_shape", "sample_is_floating_point", "sample_is_finite")},
+    keep="compute it from the arguments of `sample`",
+)
+SUITE = Suite(Initializer, InitializerCase, promises_in(__name__), _ORIGINS)
 initializer_checks, check_initializer = SUITE.checks, SUITE.check

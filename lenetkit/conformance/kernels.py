@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from lenetkit.conformance import compare
-from lenetkit.conformance.common import Unchanged
+from lenetkit.conformance.common import COMMON_LADDERS, Unchanged
 from lenetkit.conformance.operation_cases import (
     AVG_POOLINGS,
     CONVOLUTIONS,
@@ -21,6 +21,7 @@ from lenetkit.conformance.operation_cases import (
     OperationCase,
     Results,
 )
+from lenetkit.conformance.origin import Origins, Rung
 from lenetkit.conformance.passes import FilledCall
 from lenetkit.conformance.suite import Suite, promises_in
 from lenetkit.kernels.base import Kernels
@@ -183,7 +184,40 @@ def kernels_hold_no_state(case: KernelsCase) -> None:
     unchanged.expect("a pass")
 
 
-SUITE = Suite(Kernels, KernelsCase, promises_in(__name__))
+_DEFINITIONS = {
+    "conv2d_follows_the_definition": (
+        "conv2d_input_gradient_follows_the_definition",
+        "conv2d_weight_gradients_follow_the_definition",
+    ),
+    "max_pool2d_follows_the_definition": ("max_pool2d_gradient_goes_to_the_first_largest",),
+    "avg_pool2d_follows_the_definition": ("avg_pool2d_gradient_is_spread_evenly",),
+}
+_DERIVED = (
+    "conv2d_without_bias",
+    "conv2d_without_input_gradient",
+    "results_agree_with_the_numpy_kernels",
+    "dtype_and_shape_are_kept",
+    "memory_order_does_not_matter",
+    "scratch_contents_do_not_matter",
+    "scratch_serves_batch_after_batch",
+    "the_same_call_gives_the_same_bits",
+    "empty_batch",
+)
+_ORIGINS = Origins(
+    (
+        *COMMON_LADDERS,
+        *(
+            (
+                Rung(("inputs_are_not_written_to", "kernels_hold_no_state")),
+                Rung((forward,)),
+                Rung(gradients, _DERIVED),
+            )
+            for forward, gradients in _DEFINITIONS.items()
+        ),
+    ),
+    keep="use call.scratch for memory that is needed again",
+)
+SUITE = Suite(Kernels, KernelsCase, promises_in(__name__), _ORIGINS)
 kernel_checks, check_kernels = SUITE.checks, SUITE.check
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from lenetkit.arrays import Shape, shape_text
 from lenetkit.conformance.compare import (
+    expect_array,
     expect_finite,
     expect_same,
     expect_shape,
@@ -28,6 +29,25 @@ from lenetkit.spec.sections import NamedLayer
 def declared_shape_is_a_tuple_of_sizes(case: LayerCase) -> None:
     """`output_shape` gives a tuple of Python integers of at least 1, without the batch."""
     _expect_sizes(case.planned.output_shape(case.in_shape), "output_shape")
+
+
+def passes_return_what_the_contract_says(case: LayerCase) -> None:
+    """`forward` returns an output and what `backward` needs, `backward` an array or None."""
+    for training in (True, False):
+        params, call = case.params(), case.call(training=training)
+        result: object = case.forward(params, case.x(), call)
+        if not isinstance(result, tuple) or len(result) != 2:
+            found = f"{len(result)} values" if isinstance(result, tuple) else type(result).__name__
+            raise fail(
+                f"forward: expected two values, the output and what backward needs, found {found}",
+                "`return y` alone; write `return y, saved`, or `return y, None` if backward needs "
+                "nothing",
+            )
+        y, saved = result
+        expect_array(y, "y", "forward returns the output first, then what backward needs")
+        dx: object = case.backward(params, saved, case.dy(y.shape), case.grads(), call)
+        if dx is not None:
+            expect_array(dx, "dx", "backward returns dL/dx alone; other gradients go into grads")
 
 
 def output_has_the_declared_shape(case: LayerCase) -> None:

@@ -6,14 +6,111 @@ from collections.abc import Mapping
 
 from lenetkit.arrays import Shape
 from lenetkit.conformance import layer_gradients, layer_memory, layer_modes, layer_shapes
+from lenetkit.conformance.common import COMMON_LADDERS
+from lenetkit.conformance.origin import Origins, Rung
 from lenetkit.conformance.passes import LayerCase
 from lenetkit.conformance.report import NOTHING_EXPECTED, Check, Report
 from lenetkit.conformance.suite import Suite, promises_in
 from lenetkit.layers.base import Layer
 
 _MODULES = (layer_shapes, layer_gradients, layer_memory, layer_modes)
+_RUNGS = (
+    Rung(
+        (
+            "declared_shape_is_a_tuple_of_sizes",
+            "inferred_options_are_options",
+            "parameters_are_well_described",
+        ),
+        ("parameters_start_at_finite_values", "plan_accepts_the_layer"),
+    ),
+    Rung(("passes_return_what_the_contract_says",), ("draws_in_one_pass_differ",)),
+    Rung(
+        ("input_is_not_written_to", "parameters_are_not_written_to", "layer_holds_no_state"),
+        ("weights_round_trip",),
+    ),
+    Rung(
+        ("output_has_the_declared_shape", "input_gradient_has_the_shape_of_the_input"),
+        ("bad_input_raises_shape_error",),
+    ),
+    Rung(("global_randomness_is_left_alone", "same_key_gives_the_same_bits")),
+    Rung(
+        ("scratch_contents_do_not_matter",),
+        (
+            "another_key_gives_another_draw",
+            "read_only_input_is_accepted",
+            "copies_compute_the_same",
+        ),
+    ),
+    Rung(("interleaved_passes_do_not_mix",), ("evaluation_may_come_between",)),
+    Rung(("a_pass_repeats_its_draws",)),
+    Rung(("gradients_are_written",)),
+    Rung(("results_are_finite",)),
+    Rung(
+        (
+            "batch_of_one",
+            "float64_is_kept",
+            "inference_is_not_random",
+            "used_call_gives_the_results_of_a_fresh_one",
+        ),
+        (
+            "float32_is_kept",
+            "both_precisions_agree",
+            "memory_order_does_not_matter",
+            "modes_agree_without_randomness_and_state",
+        ),
+    ),
+    Rung(("images_do_not_depend_on_their_batch", "backward_is_linear")),
+    Rung(
+        ("input_gradient_is_right", "parameter_gradients_are_right"),
+        (
+            "inference_gradients_are_right",
+            "gradients_add_up_over_the_batch",
+            "gradients_are_those_without_input_gradient",
+            "second_backward_is_right",
+            "second_backward_keeps_shape_and_dtype",
+            "empty_batch",
+        ),
+    ),
+)
+_ORIGINS = Origins(
+    (*COMMON_LADDERS, _RUNGS),
+    {
+        "output_shape": (
+            "declared_shape_is_a_tuple_of_sizes",
+            "bad_input_raises_shape_error",
+            "output_has_the_declared_shape",
+        ),
+        "inferred": ("inferred_options_are_options",),
+        "param_specs": ("parameters_are_well_described", "parameters_start_at_finite_values"),
+        "cost": ("cost_is_counted_in_whole_numbers",),
+        "backward": (
+            "input_gradient_has_the_shape_of_the_input",
+            "input_gradient_is_right",
+            "parameter_gradients_are_right",
+            "inference_gradients_are_right",
+            "gradients_are_written",
+            "gradients_are_those_without_input_gradient",
+            "gradients_add_up_over_the_batch",
+            "backward_is_linear",
+        ),
+        "second_backward": ("second_backward_is_right", "second_backward_keeps_shape_and_dtype"),
+        "derivative": ("input_gradient_is_right", "inference_gradients_are_right"),
+        "forward": (
+            "passes_return_what_the_contract_says",
+            "input_is_not_written_to",
+            "images_do_not_depend_on_their_batch",
+            "layer_holds_no_state",
+            "same_key_gives_the_same_bits",
+        ),
+        "function": ("input_is_not_written_to", "images_do_not_depend_on_their_batch"),
+    },
+    keep="return it from forward, as in `return y, x`, and backward receives it as `saved`",
+)
 SUITE = Suite(
-    Layer, LayerCase, [promise for module in _MODULES for promise in promises_in(module.__name__)]
+    Layer,
+    LayerCase,
+    [promise for module in _MODULES for promise in promises_in(module.__name__)],
+    _ORIGINS,
 )
 
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from lenetkit.arrays import Array
 from lenetkit.conformance import compare
-from lenetkit.conformance.common import Unchanged
+from lenetkit.conformance.common import COMMON_LADDERS, Unchanged
 from lenetkit.conformance.numeric import expect_gradient, spread
+from lenetkit.conformance.origin import Origins, Rung
 from lenetkit.conformance.suite import Suite, promises_in
 from lenetkit.losses import Loss, Targets
 
@@ -139,9 +140,12 @@ def probabilities_keep_the_largest(case: LossCase) -> None:
 def extreme_outputs_stay_finite(case: LossCase) -> None:
     """Outputs of ±10,000 give finite losses and gradients without a warning."""
     outputs = 1e4 * np.sign(case.outputs(np.float32))
-    with compare.warnings_as_failures("outputs of ±10,000"):
+    cause = (
+        "the exponential of a large number, or the logarithm of a probability of 0; subtract the "
+        "largest output of each row first, as log-sum-exp does"
+    )
+    with compare.warnings_as_failures("outputs of ±10,000", cause):
         for name, values in case.results(outputs, LABELS).items():
-            cause = "the logarithm of a probability of 0; use log-sum-exp"
             compare.expect_finite(values, name, cause)
 
 
@@ -187,7 +191,35 @@ def interleaved_passes_do_not_mix(case: LossCase) -> None:
         compare.expect_same(found, expected, what, cause=cause)
 
 
-SUITE = Suite(Loss, LossCase, promises_in(__name__))
+_ORIGINS = Origins(
+    (
+        *COMMON_LADDERS,
+        (
+            Rung(
+                ("one_loss_per_sample",),
+                (
+                    "empty_batch",
+                    "labels_are_the_same_as_one_hot_rows",
+                    "dtype_is_kept",
+                    "memory_order_does_not_matter",
+                ),
+            ),
+            Rung(("inputs_are_not_written_to",), ("interleaved_passes_do_not_mix",)),
+            Rung(
+                ("gradient_is_right_for_labels",),
+                ("gradient_is_right_for_rows", "samples_do_not_depend_on_their_batch"),
+            ),
+        ),
+        (Rung(("probabilities_are_probabilities",), ("probabilities_keep_the_largest",)),),
+    ),
+    {
+        "backward": ("gradient_is_right_for_labels", "gradient_is_right_for_rows"),
+        "probabilities": ("probabilities_are_probabilities", "probabilities_keep_the_largest"),
+        "forward": ("one_loss_per_sample", "wrong_targets_raise_value_error"),
+    },
+    keep="return it from forward, as in `return losses, saved`, and backward receives it",
+)
+SUITE = Suite(Loss, LossCase, promises_in(__name__), _ORIGINS)
 loss_checks, check_loss = SUITE.checks, SUITE.check
 
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from lenetkit.arrays import Array
 from lenetkit.conformance import compare
-from lenetkit.conformance.common import Unchanged
+from lenetkit.conformance.common import COMMON_LADDERS, Unchanged
+from lenetkit.conformance.origin import Origins, Rung
 from lenetkit.conformance.report import CheckSkipped
 from lenetkit.conformance.suite import Suite, promises_in
 from lenetkit.optimizers import Optimizer, SecondOrderOptimizer
@@ -144,11 +145,12 @@ def zero_gradient_is_accepted(case: OptimizerCase) -> None:
     """Gradients of 0 from the first step on leave everything finite, without a warning."""
     params = case.start()
     state = case.state(params)
-    with compare.warnings_as_failures("gradient 0"):
+    cause = "a division by the root or norm of a gradient that is 0; add a small eps to it"
+    with compare.warnings_as_failures("gradient 0", cause):
         for t in (1, 2):
             case.thing.step(params, np.zeros_like(params), state, RATE, t)
     for name, values in {"parameters": params, **state}.items():
-        compare.expect_finite(values, name, "a division by a norm of 0; add a small eps")
+        compare.expect_finite(values, name, cause)
 
 
 def no_parameters_are_accepted(case: OptimizerCase) -> None:
@@ -177,9 +179,39 @@ def active_slots_are_used(case: OptimizerCase) -> None:
     found = case.fresh(steps=2)
     for name in case.thing.active_slots():
         if not found[name].any():
-            cause = "the slot is not used; leave it out of active_slots"
+            cause = (
+                f"`{name} = …` makes a new array that is forgotten; write state['{name}'][...] = "
+                "…, or leave the slot out of active_slots if it is not used"
+            )
             raise compare.fail(f"state['{name}'] is still 0 after two steps", cause)
 
 
-SUITE = Suite(Optimizer, OptimizerCase, promises_in(__name__))
+_ORIGINS = Origins(
+    (
+        *COMMON_LADDERS,
+        (
+            Rung(("slots_are_named",)),
+            Rung(("parameters_move_in_place",), ("steps_go_downhill", "active_slots_are_used")),
+            Rung(("only_the_slots_hold_state",), ("float32_is_kept",)),
+            Rung(
+                ("steps_are_repeatable",), ("a_resumed_run_is_the_same", "the_given_rate_is_used")
+            ),
+        ),
+    ),
+    {
+        "step": (
+            "parameters_move_in_place",
+            "active_slots_are_used",
+            "only_the_slots_hold_state",
+            "zero_lr_moves_nothing",
+            "the_given_rate_is_used",
+            "steps_go_downhill",
+            "steps_are_repeatable",
+            "float32_is_kept",
+        ),
+        "active_slots": ("slots_are_named",),
+    },
+    keep="keep it in state['name'], named in slots, and write it in place",
+)
+SUITE = Suite(Optimizer, OptimizerCase, promises_in(__name__), _ORIGINS)
 optimizer_checks, check_optimizer = SUITE.checks, SUITE.check

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import traceback
 import unittest
+import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from lenetkit.errors import did_you_mean
+from lenetkit.conformance.origin import Origins, raised_at
+from lenetkit.errors import cause, did_you_mean, is_ctrl_c
+from lenetkit.registry.blame import Line
 
 Outcome = Literal["passed", "failed", "skipped", "expected failure", "unexpected pass"]
 NOTHING_EXPECTED: Mapping[str, str] = MappingProxyType({})
+_CAUSE = "\nlikely cause: "
 
 
 class CheckFailed(AssertionError):  # noqa: N818
@@ -40,6 +44,9 @@ class Check:
     run: Callable[[], None] = field(repr=False, compare=False)
     doc: str = ""
     """The promise, in one sentence or two."""
+    cls: type | None = field(default=None, repr=False, compare=False)
+    """The class under test."""
+    origins: Origins = field(default=Origins(), repr=False, compare=False)
 
     @property
     def id(self) -> str:
@@ -58,6 +65,22 @@ class Result:
     subject: str
     outcome: Outcome
     message: str = ""
+    line: Line | None = None
+    """The line of the plugin that a failure comes from, or the method to look at."""
+    raised: str = ""
+    """What the plugin raised, if it did: the type."""
+    follows: str = ""
+    """The check whose failure explains this one, possibly itself, for another subject."""
+
+    @property
+    def found(self) -> str:
+        """The message without its likely cause."""
+        return self.message.partition(_CAUSE)[0]
+
+    @property
+    def cause(self) -> str:
+        """The likely cause; empty if none is known."""
+        return self.message.partition(_CAUSE)[2]
 
     def __str__(self) -> str:
         text = self.message.replace("\n", "\n      ")
@@ -66,7 +89,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Report:
-    """All results. `str(report)` is a line of counts, then every result other than a pass."""
+    """All results. `str(report)` is a line of counts, then every result other than a pass.
+
+    Failures come first that no other explains; those that follow from them are only counted.
+    """
 
     results: tuple[Result, ...]
 
@@ -110,9 +136,16 @@ class Report:
             f"{self.skipped} skipped, {self.expected_failures} expected to fail, "
             f"{self.unexpected_passes} passed unexpectedly"
         )
-        order: tuple[Outcome, ...] = ("failed", "unexpected pass", "expected failure", "skipped")
+        failures = [str(root) + in_addition(len(others)) for root, others in self.failures()]
+        order: tuple[Outcome, ...] = ("unexpected pass", "expected failure", "skipped")
         shown = [str(result) for outcome in order for result in self.of(outcome)]
-        return "\n  ".join([counts, *shown])
+        return "\n  ".join([counts, *failures, *shown])
+
+    def failures(self) -> list[tuple[Result, list[Result]]]:
+        """Each failure that no other explains, with those that follow from it."""
+        failed = self.of("failed")
+        roots = [result for result in failed if not result.follows]
+        return [(root, [r for r in failed if r.follows == root.name]) for root in roots]
 
 
 def expect_known(expected_failures: Mapping[str, str], checks: Sequence[Check]) -> None:
@@ -132,28 +165,77 @@ def run_checks(
     Raises ValueError for a name that no check has.
     """
     expect_known(expected_failures, checks)
-    return Report(tuple(_run(check, expected_failures.get(check.name)) for check in checks))
+    return Report(explained([run_check(c, expected_failures.get(c.name)) for c in checks], checks))
 
 
-def _run(check: Check, expected: str | None) -> Result:
+def run_check(check: Check, expected: str | None = None) -> Result:
+    """Run one check. `expected` is the reason why it fails, if it should.
+
+    Warnings fail the checks that look for them, and no others, whatever Python's filters say.
+    """
     outcome: Outcome = "passed" if expected is None else "unexpected pass"
     message = "" if expected is None else f"expected to fail: {expected}"
+    line, raised = None, ""
     try:
-        check()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            check()
     except unittest.SkipTest as skip:
         outcome, message = "skipped", str(skip)
-    except Exception as error:  # the object under test may raise anything: that is a failure too
-        if expected is None:
-            outcome, message = "failed", failure_text(error)
-        else:
+    except BaseException as error:  # the object under test may raise anything: that fails too
+        if is_ctrl_c(error):
+            raise
+        if expected is not None:
             outcome, message = "expected failure", expected
-    return Result(check.name, check.subject, outcome, message)
+        else:
+            outcome, message = "failed", _failure_text(error, check)
+            fault = error.__cause__ if isinstance(error, CheckFailed) else error
+            line = raised_at(fault, check.cls)
+            raised = type(fault).__name__ if line else ""
+            line = line or check.origins.method(check.name, check.cls)
+    return Result(check.name, check.subject, outcome, message, line, raised)
 
 
-def failure_text(error: BaseException) -> str:
+def explained(results: Sequence[Result], checks: Sequence[Check]) -> tuple[Result, ...]:
+    """The results with `follows` filled in.
+
+    A failure follows from one that its check presumes not to happen, and from an earlier one of
+    the same check, or raised by the same line.
+    """
+    presumed = {check.name: check.origins.presumed.get(check.name, frozenset()) for check in checks}
+    failed = [result for result in results if result.outcome == "failed"]
+    roots: list[Result] = []
+    found: dict[tuple[str, str], str] = {}
+    for result in sorted(failed, key=lambda result: len(presumed[result.name])):
+        for root in roots:
+            if root.name in presumed[result.name] or _same_fault(root, result):
+                found[result.name, result.subject] = root.name
+                break
+        else:
+            roots.append(result)
+    return tuple(replace(r, follows=found.get((r.name, r.subject), "")) for r in results)
+
+
+def _same_fault(one: Result, other: Result) -> bool:
+    """Whether two failures are of one check, or were raised by the same line."""
+    if one.name == other.name:
+        return True
+    return bool(one.raised) and (one.raised, one.line) == (other.raised, other.line)
+
+
+def in_addition(count: int) -> str:
+    """What follows a failure that explains `count` others."""
+    others = "one more check fails" if count == 1 else f"{count} more checks fail"
+    return f"\n      and {others} for the same reason" if count else ""
+
+
+def _failure_text(error: BaseException, check: Check) -> str:
     """What went wrong; unless a check failed, with the exception's type and where it was raised."""
     if isinstance(error, CheckFailed):
         return str(error)
+    line = raised_at(error, check.cls)
     at = traceback.extract_tb(error.__traceback__)[-1]
-    place = f"{Path(at.filename).name}:{at.lineno}, in {at.name}"
-    return f"raised {type(error).__name__}: {error} ({place})"
+    place = line.place if line else f"{Path(at.filename).name}:{at.lineno}"
+    text = f"raised {cause(error)} ({place}, in {line.function if line else at.name})"
+    advice = check.origins.advice(error)
+    return f"{text}{_CAUSE}{advice}" if advice else text

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from lenetkit.conformance.common import Unchanged
+from lenetkit.conformance.common import COMMON_LADDERS, Unchanged
 from lenetkit.conformance.compare import fail
+from lenetkit.conformance.origin import Origins, Rung
 from lenetkit.conformance.suite import Suite, promises_in
 from lenetkit.schedules import Moment, Schedule
 
@@ -90,7 +91,24 @@ def zero_lr_is_accepted(case: ScheduleCase) -> None:
     _expect_finite_rates(case, "lr 0", "a division by lr", 4, 5, lr=0.0)
 
 
-SUITE = Suite(Schedule, ScheduleCase, promises_in(__name__))
+_ORIGINS = Origins(
+    (
+        *COMMON_LADDERS,
+        (
+            Rung(
+                ("order_of_calls_does_not_matter",),
+                ("schedule_holds_no_state", "a_resumed_run_is_the_same"),
+            ),
+            Rung(
+                ("rates_are_finite_and_not_negative",),
+                ("one_step_has_a_rate", "zero_lr_is_accepted"),
+            ),
+        ),
+    ),
+    {"rate": ("rates_are_finite_and_not_negative", "rates_are_python_floats")},
+    keep="compute the rate from `lr` and `at` alone",
+)
+SUITE = Suite(Schedule, ScheduleCase, promises_in(__name__), _ORIGINS)
 schedule_checks, check_schedule = SUITE.checks, SUITE.check
 
 

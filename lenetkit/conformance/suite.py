@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar, TypeVarTuple
 
 from lenetkit.conformance.common import COMMON
+from lenetkit.conformance.origin import Origins
 from lenetkit.conformance.report import NOTHING_EXPECTED, Check, CheckFailed, Report, run_checks
 from lenetkit.options import Configurable, options_of
 
@@ -20,7 +21,8 @@ class Suite(Generic[Thing, *Context]):
     """The promises of one kind of plugin, followed by those of all kinds.
 
     A promise is a function of a case, `case(thing, *context)`: the plugin, and what it is used on.
-    The function's name is the check's name and its docstring the check's documentation.
+    The function's name is the check's name and its docstring the check's documentation. `origins`
+    says which failures explain which others.
     """
 
     def __init__(
@@ -28,8 +30,9 @@ class Suite(Generic[Thing, *Context]):
         kind: type[Thing],
         case: Callable[[Thing, *Context], Any],
         promises: Iterable[Callable[[Any], None]],
+        origins: Origins,
     ) -> None:
-        self.kind, self.case = kind, case
+        self.kind, self.case, self.origins = kind, case, origins
         self.promises = (*promises, *COMMON)
 
     def checks(self, thing: Thing, *context: *Context, name: str | None = None) -> list[Check]:
@@ -41,7 +44,14 @@ class Suite(Generic[Thing, *Context]):
         expect_kind(thing, self.kind)
         case, subject = self.case(thing, *context), name or subject_of(thing)
         return [
-            Check(f.__name__, subject, functools.partial(f, case), " ".join(str(f.__doc__).split()))
+            Check(
+                f.__name__,
+                subject,
+                functools.partial(f, case),
+                " ".join(str(f.__doc__).split()),
+                type(thing),
+                self.origins,
+            )
             for f in self.promises
         ]
 

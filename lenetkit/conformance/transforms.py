@@ -11,7 +11,8 @@ import numpy as np
 
 from lenetkit.arrays import Shape
 from lenetkit.conformance import compare
-from lenetkit.conformance.common import Unchanged
+from lenetkit.conformance.common import COMMON_LADDERS, Unchanged
+from lenetkit.conformance.origin import Origins, Rung
 from lenetkit.conformance.report import NOTHING_EXPECTED, Check, CheckSkipped, Report
 from lenetkit.conformance.suite import Suite, promises_in
 from lenetkit.data.transforms import Images, Transform
@@ -176,7 +177,25 @@ def transform_holds_no_state(case: TransformCase) -> None:
     unchanged.expect("a batch")
 
 
-SUITE = Suite(Transform, TransformCase, promises_in(__name__))
+_ORIGINS = Origins(
+    (
+        *COMMON_LADDERS,
+        (
+            Rung(
+                ("transform_holds_no_state", "input_is_not_written_to"),
+                ("only_training_is_random", "results_own_their_memory", "fitting_is_final"),
+            ),
+            Rung(("output_has_the_declared_shape",)),
+            Rung(
+                ("same_seed_gives_the_same_bits",),
+                ("memory_order_does_not_matter", "images_do_not_depend_on_their_batch"),
+            ),
+        ),
+    ),
+    {"images": ("output_has_the_declared_shape", "input_is_not_written_to")},
+    keep="let `fitted` return a new object with it, by dataclasses.replace(self, …)",
+)
+SUITE = Suite(Transform, TransformCase, promises_in(__name__), _ORIGINS)
 
 
 def transform_checks(

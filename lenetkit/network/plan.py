@@ -16,6 +16,7 @@ from lenetkit.optimizers import SecondOrderOptimizer
 from lenetkit.options import Configurable
 from lenetkit.registry.blame import blaming
 from lenetkit.registry.catalog import Catalog, Provider, installed
+from lenetkit.registry.synonyms import MAP_SIZE
 from lenetkit.spec.bind import Binder
 from lenetkit.spec.dump import to_yaml
 from lenetkit.spec.merge import Override, Tree, parse_text, read_tree
@@ -98,10 +99,15 @@ def plan_tree(tree: Tree, catalog: Catalog) -> Plan:
     draft = bind_model(tree.root, binder)
     noted = {problem.where for problem in tree.problems}
     problems = [*tree.problems, *(p for p in binder.problems if p.where not in noted)]
+    problems = [*binder.lacking(), *problems]
     planned: tuple[LayerPlan, ...] = ()
     if draft.input is not None and not tree.problems:
         planned, unfit = plan_layers(draft.input, draft.layers, catalog, complete=draft.complete)
-        problems += unfit
+        shape = planned[-1].out_shape if planned else draft.input
+        if not unfit and len(shape) == 3:
+            problems = [_with_map_size(problem, draft.stopped, shape) for problem in problems]
+        swapped = _channels_last(draft.input, tree.root)
+        problems += [swapped] if unfit and swapped else unfit
     if problems or draft.model is None:
         raise SpecError(problems)
     if isinstance(draft.model.train.optimizer, SecondOrderOptimizer):
@@ -110,6 +116,28 @@ def plan_tree(tree: Tree, catalog: Catalog) -> Plan:
         replace(named, layer=p.layer) for named, p in zip(draft.layers, planned, strict=True)
     )
     return Plan(replace(draft.model, layers=layers), planned)
+
+
+def _channels_last(in_shape: Shape, root: MapNode) -> Problem | None:
+    """The mistake of an `input` that has its channels last, if it looks like it."""
+    node = root.get("input")
+    if node is None or len(in_shape) != 3 or not in_shape[2] <= 4 < min(in_shape[:2]):
+        return None
+    height, width, channels = in_shape
+    return node.mark.problem(
+        "input",
+        f"[{height}, {width}, {channels}] is {height} channels of {width}×{channels} pixels, too "
+        "small for these layers; expected [channels, height, width]; did you mean "
+        f"[{channels}, {height}, {width}]?",
+    )
+
+
+def _with_map_size(problem: Problem, layer: str, shape: Shape) -> Problem:
+    """The problem of a layer that speaks of its input's size, with that size."""
+    if problem.path != f"layers.{layer}" or MAP_SIZE not in problem.message:
+        return problem
+    size = shape[1] if shape[1] == shape[2] else list(shape[1:])
+    return replace(problem, message=problem.message.replace(MAP_SIZE, f"{MAP_SIZE}, {size} here"))
 
 
 def expect_second_order(plan: Plan, root: MapNode | None = None) -> None:

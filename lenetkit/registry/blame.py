@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,8 +23,19 @@ class Line:
 
     package: str
     function: str
-    place: str
-    """`FILE.py:LINE`."""
+    file: str
+    """Its full path."""
+    number: int
+
+    @property
+    def place(self) -> str:
+        """`FILE.py:LINE`."""
+        return f"{Path(self.file).name}:{self.number}"
+
+    @property
+    def text(self) -> str:
+        """The line itself; empty if it cannot be read."""
+        return linecache.getline(self.file, self.number).strip()
 
 
 def package_of(module: str) -> str:
@@ -32,12 +44,14 @@ def package_of(module: str) -> str:
 
 
 def innermost_line(error: BaseException, packages: Container[str]) -> Line | None:
-    """The innermost line of code of these packages that an error passed through."""
+    """The innermost line of code of these packages that an error passed through.
+
+    Methods that dataclasses generate are in no file, and do not count.
+    """
     for frame, number in reversed(list(walk_tb(error.__traceback__))):
-        package = package_of(str(frame.f_globals.get("__name__", "")))
-        if package in packages:
-            code = frame.f_code
-            return Line(package, code.co_name, f"{Path(code.co_filename).name}:{number}")
+        package, code = package_of(str(frame.f_globals.get("__name__", ""))), frame.f_code
+        if package in packages and not code.co_filename.startswith("<"):
+            return Line(package, code.co_name, str(Path(code.co_filename).absolute()), number)
     return None
 
 

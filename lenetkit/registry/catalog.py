@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 
 from lenetkit.data.source import DataSource
 from lenetkit.data.transforms import Transform
-from lenetkit.errors import LenetkitError, PluginError, did_you_mean, is_ctrl_c
+from lenetkit.errors import LenetkitError, NotInstalledError, PluginError, is_ctrl_c
 from lenetkit.initializers import Initializer
 from lenetkit.kernels.base import Kernels
 from lenetkit.layers.base import Layer
@@ -27,6 +27,7 @@ from lenetkit.options import Configurable, base_of, options_of
 from lenetkit.registry.api_version import API, API_GROUP, other_api
 from lenetkit.registry.blame import blaming, fault, innermost_line, package_of
 from lenetkit.registry.discovery import Unreadable, find_entry_points
+from lenetkit.registry.synonyms import provider_of, type_hint
 from lenetkit.schedules import Schedule
 from lenetkit.values import show
 
@@ -127,7 +128,11 @@ class Registry(Generic[T]):
         ]
         found = [e for e in found if e.provider.distribution == BUILTIN] or found
         if not found:
-            near = did_you_mean(name, self.names())
+            known = provider_of(self.kind, bare)
+            if known and known[0] not in {each.distribution for each in self.unreadable}:
+                distribution, called = known
+                raise NotInstalledError(self.kind, called, distribution)
+            near = type_hint(self.kind, name, self.names())
             out = "".join(f"\n  note: {each}" for each in self.unreadable)
             raise PluginError(f"no {self.kind} is registered as {show(name)}{near}{out}")
         if len(found) > 1:
@@ -164,6 +169,18 @@ class Registry(Generic[T]):
         raise PluginError(
             f"{cls.__qualname__} is not registered in {self.group}; declare it as an entry point"
         )
+
+    def rivals(self, entry: Registration) -> str:
+        """What the bare name means instead of this registration, and what to write; else empty."""
+        others = [
+            other.provider.distribution
+            for other in self._entries[entry.name]
+            if other.provider != entry.provider
+        ]
+        if not others or entry.provider.distribution == BUILTIN:
+            return ""
+        whose = "the built-in" if BUILTIN in others else f"{' and '.join(others)} too"
+        return f"'{entry.name}' is {whose}: write '{entry.qualified}'"
 
     def _is_plain(self, entry: Registration) -> bool:
         """Whether the bare name refers to this registration."""

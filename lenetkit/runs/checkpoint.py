@@ -46,6 +46,15 @@ class Change(TypedDict):
     differences: list[str]
 
 
+class Part(TypedDict):
+    """An earlier part of a run, which was trained as another spec said."""
+
+    steps: int
+    """The steps done when it ended."""
+    spec: str
+    """Its spec, as YAML."""
+
+
 @dataclass(frozen=True)
 class State:
     """How far a run got, and what its other files hold."""
@@ -64,24 +73,26 @@ class State:
     environment: dict[str, str] = field(default_factory=dict)
     """`environment.versions`, and `threads`."""
     changes: list[Change] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+    """The parts before the one whose spec the checkpoint names."""
     differs: dict[str, str | None] = field(default_factory=dict)
     """Dotted key → value: how the spec differs from the one that it extends."""
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Raises ValueError, which names the field, what was expected and what was found."""
-        values = json.loads(text)
-        if isinstance(values, dict):
-            values.setdefault("differs", {})  # 0.1.0 did not record it
-        state: Self = convert(values, cls, "progress")
+        found = json.loads(text)
+        if isinstance(found, dict):
+            found = {"parts": [], "differs": {}, **found}  # which 0.1.0 did not record
+        state: Self = convert(found, cls, "progress")
         if not 0 <= state.best.epoch <= state.epoch <= state.step:
             epochs = f"epoch {state.epoch}, best epoch {state.best.epoch}"
             raise ValueError(f"step {state.step}, {epochs}")
         if not 0 <= state.seconds < math.inf:
             raise Mismatch("progress.seconds", "a time", state.seconds)
-        found = state.environment.get("threads", "")
-        if found and not (found.isdecimal() and len(found) < 9 and int(found) <= _MAX_THREADS):
-            raise Mismatch("progress.environment.threads", f"at most {_MAX_THREADS}", found)
+        count = state.environment.get("threads", "")
+        if count and not (count.isdecimal() and len(count) < 9 and int(count) <= _MAX_THREADS):
+            raise Mismatch("progress.environment.threads", f"at most {_MAX_THREADS}", count)
         return state
 
     @property

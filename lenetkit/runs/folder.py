@@ -44,6 +44,14 @@ class RunFolder:
         """The files of a run's pictures, by name, in one of `PICTURE_KINDS`."""
         return {name: self.path / f"{name}.{kind}" for name in PICTURES}
 
+    def earlier_spec(self, number: int) -> Path:
+        """The spec of a run's part before the current one, counted from 1."""
+        return self.path / f"spec-{number:03}.yaml"
+
+    def earlier_specs(self) -> list[Path]:
+        """The specs of earlier parts that are there."""
+        return sorted(self.path.glob("spec-[0-9][0-9][0-9].yaml"))
+
     @classmethod
     def create(cls, name: str, out: Path | None) -> RunFolder:
         """A new folder: `out`, or the next number in `runs/NAME`. Never one with a run in it.

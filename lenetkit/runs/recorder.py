@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Self
@@ -55,9 +57,39 @@ class Recorder:
             self._save_state()  # so that the run can be resumed from its first step on
         elif self.progress.epoch < self.network.plan.spec.train.epochs:
             self.folder.discard_result()  # before any other file gets ahead of it
-        atomic.write_text(self.folder.spec, self.network.plan.to_yaml())
+        self._save_specs()
         self._save_tables()
         return self
+
+    def parts(self) -> list[dict[str, Any]]:
+        """Which steps and epochs were trained by which spec file, in order."""
+        per_epoch = math.ceil(len(self.data.train) / self.network.plan.spec.train.batch_size)
+        ends = [part["steps"] for part in self.state.parts]
+        files = [self.folder.earlier_spec(i + 1).name for i in range(len(ends))]
+        bounds = itertools.pairwise([0, *ends, self.progress.step])
+        return [
+            {
+                "steps": [done + 1, end],
+                "epochs": [done // per_epoch + 1, math.ceil(end / per_epoch)],
+                "spec": name,
+            }
+            for (done, end), name in zip(bounds, [*files, self.folder.spec.name], strict=True)
+        ]
+
+    def _save_specs(self) -> None:
+        """The current spec, and before it those of earlier parts, each with its steps."""
+        kept = []
+        for part, row in zip(self.state.parts, self.parts(), strict=False):
+            kept.append(self.folder.path / row["spec"])
+            (first, last), epochs = row["steps"], row["epochs"]
+            text = f"# steps {first} to {last}, in epochs {epochs[0]} to {epochs[1]}\n"
+            atomic.write_text(kept[-1], text + part["spec"])
+        for path in self.folder.earlier_specs():
+            if path not in kept:
+                atomic.remove(path)
+        done = self.state.parts[-1]["steps"] if kept else 0
+        text = f"# from step {done + 1} on; before: {', '.join(p.name for p in kept)}\n"
+        atomic.write_text(self.folder.spec, (text if kept else "") + self.network.plan.to_yaml())
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
         if isinstance(error, DivergedError):  # the losses that led up to it
@@ -74,7 +106,11 @@ class Recorder:
         changes = list(state.changes)
         if differences:
             changes.append({"step": state.step, "differences": differences})
-        self.state = replace(state, changes=changes)
+        parts = list(state.parts)
+        trained = state.step - (parts[-1]["steps"] if parts else 0)
+        if trained and saved.metadata["spec"] != self.network.plan.to_yaml():
+            parts.append({"steps": state.step, "spec": saved.metadata["spec"]})
+        self.state = replace(state, changes=changes, parts=parts)
         for table, count in ((self._metrics, state.epoch), (self._steps, state.step)):
             table.restore(count, state.tables.get(table.path.name, ""))
         if state.best.epoch:
@@ -156,6 +192,8 @@ class Recorder:
 
     def _save_model(self) -> None:
         texts = {**self.network.metadata, "metrics": self.state.best.metrics}
+        if self.state.parts:
+            texts["parts"] = json.dumps(self.state.parts, ensure_ascii=False)
         file.save(self.folder.model, self.network, texts)
 
     def finish(self) -> dict[str, Any]:
@@ -191,6 +229,8 @@ class Recorder:
         result["distributions"] = file.distributions(file.describe(self.network.plan))
         if self.state.changes:
             result["changes"] = self.state.changes
+        if self.state.parts:
+            result["parts"] = self.parts()
         if self.state.differs:
             result["differs"] = self.state.differs
         result["params"] = self.network.plan.count()

@@ -9,15 +9,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lenetkit.errors import RunError
+from lenetkit.errors import RunError, SpecError
 from lenetkit.model import file
 from lenetkit.model.model import Model
-from lenetkit.network.plan import Plan
+from lenetkit.network.plan import Plan, plan_text
+from lenetkit.registry.catalog import installed
 from lenetkit.runs import environment
 from lenetkit.runs.checkpoint import Checkpoint
 from lenetkit.runs.recorder import Recorder
+from lenetkit.schedules import Moment
 from lenetkit.spec.nodes import Mark, parse, plain
 from lenetkit.training.data import TrainingData
+
+_SAMPLED = 10_000
+"""About how many of the steps to come are asked for their learning rate."""
 
 
 def resume(recorder: Recorder, saved: Checkpoint, *, allow_different: bool) -> list[str]:
@@ -60,6 +65,36 @@ def differences(saved: Checkpoint, network: Model) -> list[str]:
     return found + _changed("", saved.state.environment, computing)
 
 
+def rising_rate(saved: Checkpoint, plan: Plan, data: TrainingData) -> str:
+    """What more epochs do to the learning rate, and how to keep it; empty if it does not rise."""
+    state, train = saved.state, plan.spec.train
+    try:
+        before = plan_text(saved.metadata["spec"], "spec").spec.train
+    except SpecError:  # its plugins are gone
+        return ""
+    steps = math.ceil(len(data.train) / train.batch_size)
+    rest = range(state.step, steps * train.epochs)
+    if not state.step or not rest or train.epochs == before.epochs:
+        return ""
+    last = before.schedule.rate(before.optimizer.lr, Moment(state.step - 1, steps, before.epochs))
+    every = max(len(rest) // _SAMPLED, 1)
+    moments = {s: Moment(s, steps, train.epochs) for s in sorted({*rest[::every], rest[-1]})}
+    rates = {s: train.schedule.rate(train.optimizer.lr, at) for s, at in moments.items()}
+    top = max(rates, key=rates.__getitem__)
+    if rates[top] <= 1.01 * last or min(rates.values()) == rates[top]:
+        return ""
+    name, _ = installed().identity(train.schedule)
+    first = rest[0]
+    most = f", at most {rates[top]:.3g} at step {top + 1}" if top != first else ""
+    return (
+        f"the schedule {name} now spans {train.epochs} epochs, not {before.epochs}, so the "
+        f"learning rate rises: it was {last:.3g} at step {state.step}, is {rates[first]:.3g} at "
+        f"step {first + 1}{most}, and {rates[rest[-1]]:.3g} at the end\n"
+        "  to keep it instead: --allow-different --set train.schedule=constant "
+        f"--set train.optimizer.lr={last:.6g} (or a rate between the two)"
+    )
+
+
 def _spec(saved: Checkpoint, plan: Plan) -> list[str]:
     """The differences in the spec."""
     finished = saved.state.epoch == saved.state.epochs
@@ -72,9 +107,12 @@ def _spec(saved: Checkpoint, plan: Plan) -> list[str]:
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """A spec's values by dotted path; a mapping adds its order."""
+    """A spec's values by dotted path; a mapping adds its type, or its order."""
     if isinstance(value, dict):
-        yield path, ", ".join(map(str, value))
+        kind = value.get("type")
+        if isinstance(kind, str):
+            value = {key: item for key, item in value.items() if key != "type"}
+        yield path, kind if isinstance(kind, str) else ", ".join(map(str, value))
         inside = value.items()
     elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
         inside = dict(enumerate(value)).items()

@@ -22,7 +22,7 @@ from lenetkit.runs.checkpoint import Checkpoint
 from lenetkit.runs.folder import METRICS, RunFolder
 from lenetkit.runs.interrupt import finishing
 from lenetkit.runs.recorder import Recorder
-from lenetkit.runs.resume import resume
+from lenetkit.runs.resume import resume, rising_rate
 from lenetkit.spec.changes import changes
 from lenetkit.spec.merge import Override, overrides
 from lenetkit.training import loop
@@ -155,6 +155,8 @@ class Run:
             threads = threads or (saved.state.threads and min(saved.state.threads, MAX_THREADS))
             with network.limited(threads):
                 differences = resume(recorder, saved, allow_different=allow_different)
+            if said := rising_rate(saved, plan, data):
+                report(f"warning: {folder.path}: {said}")
             if (epochs := plan.spec.train.epochs) != saved.state.epochs:
                 differs = {**saved.state.differs, "train.epochs": f"{epochs}"}
                 recorder.state = replace(recorder.state, differs=differs)
@@ -171,6 +173,14 @@ class Run:
     def history(self) -> dict[str, list[float]]:
         """The columns of `metrics.csv`, a row an epoch; pandas.DataFrame takes them."""
         return self.folder.read_metrics() if self.progress.epoch else {name: [] for name in METRICS}
+
+    @property
+    def parts(self) -> list[dict[str, Any]]:
+        """Which `steps` and `epochs` (first and last) were trained by which `spec` file.
+
+        One part, unless the run was resumed with another spec, more epochs included.
+        """
+        return self._recorder.parts()
 
     def events(self) -> Generator[loop.Event]:
         """Train, yielding a StepDone per batch and an EpochDone per epoch, each already recorded.

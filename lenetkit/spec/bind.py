@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, TypeVar
 
-from lenetkit.errors import OptionError, PluginError, Problems, cause, did_you_mean, nearest
+from lenetkit.errors import (
+    NotInstalledError,
+    OptionError,
+    PluginError,
+    Problem,
+    Problems,
+    cause,
+    install,
+    nearest,
+)
+from lenetkit.layers.base import Layer
 from lenetkit.options import Configurable, Option, is_list, options_of, plugin_base
 from lenetkit.registry.catalog import Catalog
+from lenetkit.registry.synonyms import option_hint, option_meant
 from lenetkit.spec.nodes import ListNode, MapNode, Mark, Node, ScalarNode, is_null, plain
 from lenetkit.values import show
 
@@ -26,6 +37,21 @@ class Binder:
 
     catalog: Catalog
     problems: Problems = field(default_factory=Problems)
+    keys: Callable[[], Mapping[str, str]] = dict
+    """Where in a spec a key belongs: `lr` → `train.optimizer.lr`. Called after a mistake only."""
+    _lacking: dict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    def lacking(self) -> list[Problem]:
+        """The distributions that are not installed, each with the types that it would provide."""
+        return [
+            Problem(
+                source,
+                "",
+                f"needs {distribution}, which is not installed: {install(distribution)}\n"
+                f"    it provides {', '.join(dict.fromkeys(types))}",
+            )
+            for (source, distribution), types in self._lacking.items()
+        ]
 
     def problem(self, mark: Mark, path: str, message: str) -> None:
         """Note one mistake."""
@@ -40,7 +66,11 @@ class Binder:
         type_node = node.get("type") if isinstance(node, MapNode) else node
         if type_node is None:
             example = "".join(f", such as {{type: {name}}}" for name in registry.names()[:1])
-            self.problem(node.mark, path, f"expected a `type`{example}")
+            stuck = [
+                key for key in getattr(node, "entries", ()) if key.startswith(("type:", "type："))
+            ]
+            found = f", found the key {show(stuck[0])}" if stuck else ""
+            self.problem(node.mark, path, f"expected a `type`{example}{found}")
             return None
         entries = node.entries if isinstance(node, MapNode) else {}
         if isinstance(type_node, ScalarNode) and isinstance(type_node.value, base):
@@ -55,10 +85,14 @@ class Binder:
             return None
         try:
             cls = registry.get(type_node.value)
+        except NotInstalledError as error:
+            self._lacking[type_node.mark.source, error.distribution].append(error.name)
+            return None
         except PluginError as error:
             self.problem(type_node.mark, path, str(error))
             return None
-        options = MapNode(entries, type_node.mark)  # the type asks for missing options
+        kept = node.replaced if isinstance(node, MapNode) and base is Layer else {}
+        options = MapNode(entries, type_node.mark, kept)  # the type asks for missing options
         return self.options(cls, options, path, type_node.value, also={"type", *also})
 
     def options(
@@ -68,12 +102,10 @@ class Binder:
         path: str,
         noun: str,
         also: Collection[str] = (),
-        elsewhere: Mapping[str, str] = MappingProxyType({}),
     ) -> T | None:
         """An object of `cls` with the options of a mapping; None if any of them is wrong.
 
-        Messages call it `noun`. Keys in `also` are allowed but ignored; `elsewhere` gives the
-        right path of keys that belong elsewhere.
+        Messages call it `noun`. Keys in `also` are allowed but ignored.
         """
         known = {opt.name: opt for opt in options_of(cls)}
         valid = (*known, *also)
@@ -81,16 +113,18 @@ class Binder:
         complete = True
         for key, entry in node.entries.items():
             if key not in known and key not in also:
-                place = elsewhere.get(key)
-                near = f"; did you mean '{place}'?" if place else did_you_mean(key, valid)
+                near = option_hint(key, valid, self.keys())
                 self.problem(entry.mark, path, f"{noun} has no option {show(key)}{near}")
-                meant.add(nearest(key, valid))
+                meant.add(option_meant(key, valid) or nearest(key, valid))
                 complete = False
         values = {}
         for name, opt in known.items():
             child = node.get(name)
+            if child is None and opt.required and name in node.replaced:
+                child = node.replaced[name].node  # the old layer's kernel_size, say
             if child is not None and not is_null(child):
-                values[name] = self.value(opt, child, f"{path}.{name}" if path else name)
+                place = f"{path}.{name}" if path else name
+                values[name] = self.value(opt, child, place, _padding(node, name))
             elif opt.required:
                 complete = False
                 if name not in meant:  # a misspelt name is one mistake, not two
@@ -107,8 +141,8 @@ class Binder:
             self.problem(node.mark, path, f"{noun} rejects these options: {cause(error)}")
         return None
 
-    def value(self, opt: Option, node: Node, path: str) -> Any:
-        """One option's value; `_WRONG` if it is."""
+    def value(self, opt: Option, node: Node, path: str, hint: str = "") -> Any:
+        """One option's value; `_WRONG` if it is, with a hint at what may be meant."""
         base = plugin_base(opt.hint)
         if base is not None and is_list(opt.hint):
             if not isinstance(node, ListNode):
@@ -123,5 +157,22 @@ class Binder:
         try:
             return opt.convert(plain(node))
         except OptionError as error:
-            self.problem(node.mark, path, error.problem)
+            self.problem(node.mark, path, f"{error.problem}{hint}")
             return _WRONG
+
+
+def _padding(options: MapNode, name: str) -> str:
+    """Which number is `padding: same` or `valid`, as a hint; empty if it is written otherwise."""
+    node = options.get(name) if name == "padding" else None
+    word = plain(node) if node else None
+    if word in ("valid", "VALID"):
+        return "; 'valid' is padding: 0"
+    if word not in ("same", "SAME"):
+        return ""
+    kernel, dilation = (options.get(key) for key in ("kernel_size", "dilation"))
+    size, spread = plain(kernel) if kernel else None, plain(dilation) if dilation else 1
+    if type(size) is not int or type(spread) is not int:
+        return "; 'same' is half of kernel_size, rounded down, where kernel_size is odd"
+    if spread * (size - 1) % 2:
+        return f"; no padding keeps the size under an even kernel_size, {size}; use an odd one"
+    return f"; 'same' is padding: {spread * (size - 1) // 2} here, with stride 1"

@@ -2,7 +2,7 @@
 
 Mappings merge, lists and scalars replace, `null` removes. A layer that is given again with a `type`
 is replaced in its place. So is any other mapping whose `type` changes, because the options of one
-type mean nothing to another.
+type mean nothing to another. `--set a.b=c` is `a: {b: c}` in a file that extends the spec.
 """
 
 from __future__ import annotations
@@ -119,9 +119,14 @@ def parse_text(text: str, name: str, overrides: Sequence[Override] = ()) -> Tree
 
 
 def _changed(root: MapNode, overrides: Sequence[Override], problems: Problems) -> Tree:
-    for override in overrides:
+    for override in sorted(overrides, key=_depth):
         root = _apply(root, override, problems)
     return Tree(root, problems)
+
+
+def _depth(override: Override) -> int:
+    """By which a type is set before its options, in whatever order they are given."""
+    return override.path.removesuffix(".type").count(".")
 
 
 def _read_with_bases(path: Path, below: tuple[Path, ...], problems: Problems) -> MapNode:
@@ -170,7 +175,10 @@ def _expect_map(node: Node, problems: Problems) -> MapNode:
 
 def _merge(base: MapNode, change: MapNode, problems: Problems) -> MapNode:
     """A whole spec with another laid over it."""
-    merged = _merge_maps(base, change)
+    entries = dict(change.entries)
+    if data := entries.get("data"):  # in its short form too it keeps what all data sets take
+        entries["data"] = Entry(data.mark, _as_typed(data.node))
+    merged = _merge_maps(base, replace(change, entries=entries))
     layers, changed = base.get("layers"), change.entries.get("layers")
     if changed and isinstance(layers, MapNode):
         node = changed.node
@@ -198,9 +206,10 @@ def _merge_layers(base: MapNode, change: MapNode, problems: Problems) -> MapNode
             if after:
                 message = "`after` is for new layers; this one keeps its place"
                 problems.append(after.mark.problem(path, message))
+            old = layers[name].node
             if isinstance(node, MapNode) and "type" not in node.entries:
-                node = _merge_maps(_as_map(layers[name].node), node)
-            layers[name] = Entry(entry.mark, node)
+                node = _merge_maps(_as_map(old), node)
+            layers[name] = Entry(entry.mark, _remembering(old, node))
         else:
             index = len(layers) if after is None else _index_after(after, layers, path, problems)
             order = list(layers.items())
@@ -221,36 +230,50 @@ def _index_after(after: Node, layers: dict[str, Entry], path: str, problems: Pro
 
 
 def _merge_maps(base: MapNode, change: MapNode) -> MapNode:
-    entries = dict(base.entries)
+    entries, replaced = dict(base.entries), dict(base.replaced)
     for key, entry in change.entries.items():
         old, node = entries.get(key), entry.node
         if old and is_null(node):
             del entries[key]
-        elif old and isinstance(node, MapNode) and not _changes_type(old.node, node):
-            entries[key] = Entry(entry.mark, _merge_maps(_as_map(old.node), node))
+            replaced.pop(key, None)
         else:
-            entries[key] = entry
-    return MapNode(entries, change.mark)
+            entries[key] = Entry(entry.mark, _over(old.node, node)) if old else entry
+    return MapNode(entries, change.mark, replaced)
 
 
-def _changes_type(old: Node, new: MapNode) -> bool:
-    new_type, old_type = new.get("type"), _as_map(old).get("type")
-    if new_type is None:
-        return isinstance(old, ListNode)
-    return (
-        not isinstance(new_type, ScalarNode)
-        or not isinstance(old_type, ScalarNode)
-        or new_type.value != old_type.value
-    )
+def _over(old: Node, new: Node) -> Node:
+    """A value laid over another: mappings of one type merge, anything else replaces."""
+    if isinstance(new, MapNode) and not _changes_type(old, new):
+        return _merge_maps(_as_map(old), new)
+    return _remembering(old, new)
+
+
+def _remembering(old: Node, new: Node) -> Node:
+    """The value that replaces another; with another type, it remembers what it replaces."""
+    if not isinstance(old, MapNode) or not _changes_type(old, new):
+        return new
+    after = _as_typed(new)
+    if not isinstance(after, MapNode):
+        return new
+    return replace(after, replaced={**old.replaced, **old.entries})
+
+
+def _changes_type(old: Node, new: Node) -> bool:
+    old_type, new_type = _as_map(old).get("type"), _as_map(new).get("type")
+    return old_type is not None and new_type is not None and plain(old_type) != plain(new_type)
 
 
 def _as_map(node: Node) -> MapNode:
     """The short form `relu` as `{type: relu}`."""
-    if isinstance(node, MapNode):
-        return node
+    node = _as_typed(node)
+    return node if isinstance(node, MapNode) else MapNode({}, node.mark)
+
+
+def _as_typed(node: Node) -> Node:
+    """The short form `relu` as `{type: relu}`; anything else as it is."""
     if isinstance(node, ScalarNode) and isinstance(node.value, str):
         return MapNode({"type": Entry(node.mark, node)}, node.mark)
-    return MapNode({}, node.mark)
+    return node
 
 
 def _is_path(text: str) -> bool:
@@ -267,37 +290,34 @@ def _apply(tree: MapNode, override: Override, problems: Problems) -> MapNode:
         return tree
     keys = override.path.split(".")
     layers = tree.get("layers")
-    if keys[0] == "layers" and isinstance(layers, MapNode):
-        if len(keys) == 2:
-            change = MapNode({keys[1]: Entry(mark, override.value)}, tree.mark)
-            return _merge(tree, MapNode({"layers": Entry(mark, change)}, tree.mark), problems)
-        if len(keys) > 2 and keys[1] not in layers.entries and keys[2] != "type":
+    if keys[0] == "layers" and len(keys) > 2 and isinstance(layers, MapNode):
+        layer = layers.get(keys[1])
+        if layer is None and keys[2] != "type":
             message = f"no such layer{did_you_mean(keys[1], layers.entries)}"
             problems.append(mark.problem(f"layers.{keys[1]}", message))
             return tree
-    changed = _set(tree, keys, override, problems)
-    return changed if isinstance(changed, MapNode) else tree
+        same = layer and keys[2:] == ["type"] and _as_map(layer).get("type")
+        if same and plain(same) == plain(override.value):
+            return tree  # a file that gives a layer its own type again redefines it
+    change = _at(keys, tree, override, problems)
+    return _merge(tree, change, problems) if isinstance(change, MapNode) else tree
 
 
-def _set(node: Node | None, keys: list[str], override: Override, problems: Problems) -> Node:
+def _at(keys: Sequence[str], old: Node | None, override: Override, problems: Problems) -> Node:
+    """The change that sets the value below `old`, nested as a file would have it."""
     if not keys:
         return override.value
     key, rest = keys[0], keys[1:]
     mark = override.value.mark
-    if isinstance(node, ListNode):
-        items = list(node.items)
+    if isinstance(old, ListNode):
+        items = list(old.items)
         indices = [str(index) for index in range(len(items))]
         if key in indices:
             index = indices.index(key)
-            items[index] = _set(items[index], rest, override, problems)
+            items[index] = _over(items[index], _at(rest, items[index], override, problems))
         else:
             message = f"{show(key)} is not an index into this list of {len(items)}, from 0"
             problems.append(mark.problem(override.path, message))
-        return replace(node, items=tuple(items))
-    mapping = _as_map(node) if node else MapNode({}, mark)
-    entries = dict(mapping.entries)
-    if not rest and is_null(override.value):
-        entries.pop(key, None)
-    else:
-        entries[key] = Entry(mark, _set(mapping.get(key), rest, override, problems))
-    return MapNode(entries, mapping.mark if isinstance(node, MapNode) else mark)
+        return replace(old, items=tuple(items))
+    inside = _at(rest, _as_map(old).get(key) if old else None, override, problems)
+    return MapNode({key: Entry(mark, inside)}, old.mark if isinstance(old, MapNode) else mark)

@@ -8,8 +8,8 @@ refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias, TypeGuard
 
@@ -23,6 +23,37 @@ MAX_BYTES = 100_000
 MAX_VALUES = 10_000
 MAX_DEPTH = 40
 _OTHER_FILES = KNOWN_KINDS - {"UTF-16 text", "an empty file"}
+
+
+_WIDE = {"：": ": ", "，": ",", "、": ",", "；": ";", "［": "[", "］": "]", "｛": "{", "｝": "}"}
+_WIDE |= {"＃": "#", "\u3000": " ", "＂": '"', "＇": "'"}
+_CURLED = {"“": '"', "”": '"', "‘": "'", "’": "'"}
+_NO_SPACE = re.compile(
+    r"(?:expected a mapping, found|has no option|found the key) '([\w-]+):(\S+)'"
+)
+_NO_SPACE_LINE = re.compile(r"(\s*(?:- )?([\w-]+)):([^\s:/\\]\S*)\s*")
+IN_QUOTES = (
+    "in double quotes \\ begins an escape; write the path in single quotes, or with forward slashes"
+)
+
+
+def _wide(text: str) -> str:
+    """Which characters of an East Asian keyboard or a word processor to replace; empty if none."""
+    marks = [
+        f"the full-width '{mark}' by '{plain}'" for mark, plain in _WIDE.items() if mark in text
+    ]
+    marks += [f"the curly {mark} by {plain}" for mark, plain in _CURLED.items() if mark in text]
+    return f"replace {', '.join(marks)}" if marks else ""
+
+
+def _slip(message: str) -> str:
+    """What is wrong with the text that a message quotes, if that can be told."""
+    hint = _wide(message)
+    if not hint and (stuck := _NO_SPACE.search(message)):
+        hint = f"write '{stuck[1]}: {stuck[2]}', with a space after the colon"
+    if not hint:
+        return ""
+    return f" ({hint})" if message.endswith("?") else f"; {hint}"
 
 
 @dataclass(frozen=True)
@@ -47,8 +78,8 @@ class Mark:
         return self.at(len(lines), len(lines[-1]) + 1)
 
     def problem(self, path: str, message: str) -> Problem:
-        """A mistake here."""
-        return Problem(self.source, path, message, self.line, self.column)
+        """A mistake here; a slip of the keyboard that the message quotes is named."""
+        return Problem(self.source, path, message + _slip(message), self.line, self.column)
 
     def error(self, message: str, path: str = "", *, noted: Iterable[Problem] = ()) -> SpecError:
         """A mistake here that ends reading, with those noted before."""
@@ -85,6 +116,8 @@ class MapNode:
 
     entries: dict[str, Entry]
     mark: Mark
+    replaced: Mapping[str, Entry] = field(default_factory=dict)
+    """The entries that it lost when its `type` changed."""
 
     def get(self, key: str) -> Node | None:
         """The value of a key; None if there is no such key."""
@@ -153,10 +186,28 @@ def read(text: str, start: Mark, problems: Problems, *, max_values: int = MAX_VA
         mark = start.after(text[: error.position])
         message = f"the character U+{ord(text[error.position]):04X} is not allowed in a spec"
     except yaml.MarkedYAMLError as error:
-        place = error.problem_mark or error.context_mark
-        mark = reader.mark(place) if place else start
-        message = f"not valid YAML: {_complaint(error)}"
+        mark, message = _diagnosis(error, text, start)
     raise mark.error(message, noted=problems)
+
+
+def _diagnosis(error: yaml.MarkedYAMLError, text: str, start: Mark) -> tuple[Mark, str]:
+    """Where text is not YAML, and why; if possible, at the slip that caused it."""
+    place = error.problem_mark or error.context_mark
+    if place is None:
+        return start, f"not valid YAML: {_complaint(error)}"
+    first = min(place.line - 1, error.context_mark.line if error.context_mark else place.line)
+    lines = text.split("\n")[: place.line + 1]
+    for number, line in enumerate(lines[max(first, 0) :], max(first, 0) + 1):
+        code = line.partition(" #")[0]
+        if _wide(code):
+            at = min(code.find(mark) for mark in (*_WIDE, *_CURLED) if mark in code)
+            return start.at(number, at + 1), f"not valid YAML: found {code[at]}"
+        if stuck := _NO_SPACE_LINE.fullmatch(code):
+            message = (
+                f"not valid YAML: write '{stuck[2]}: {stuck[3]}', with a space after the colon"
+            )
+            return start.at(number, len(stuck[1]) + 1), message
+    return start.at(place.line + 1, place.column + 1), f"not valid YAML: {_complaint(error)}"
 
 
 def _complaint(error: yaml.MarkedYAMLError) -> str:
@@ -166,6 +217,8 @@ def _complaint(error: yaml.MarkedYAMLError) -> str:
         return str(error.context)
     if "'\\t'" in problem:
         return "found a tab; indent with spaces"
+    if "escape" in problem and "double-quoted" in str(error.context):
+        return f"{problem}; {IN_QUOTES}"
     problem = problem.replace("'<stream end>'", "the end of the text")
     if start is None or error.problem_mark is None or start.line == error.problem_mark.line:
         return problem
@@ -228,7 +281,9 @@ class _Reader:
             if key == "<<":
                 self.problem(key_node.mark, "merge keys (<<) are not allowed; use `extends`")
             elif not isinstance(key, str):
-                self.problem(key_node.mark, f"expected a name as key, found {show(key)}")
+                halves = {type(plain(e.node)) for e in [*entries.values()][-1:]} | {type(key)}
+                point = "; a decimal number has a point" if halves == {int} and entries else ""
+                self.problem(key_node.mark, f"expected a name as key, found {show(key)}{point}")
             elif key in entries:
                 line = entries[key].mark.line
                 first = f" (first on line {line})" if line else ""

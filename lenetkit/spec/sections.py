@@ -4,28 +4,43 @@ from __future__ import annotations
 
 import functools
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lenetkit.data.source import DataSource, Preparation
 from lenetkit.data.transforms import Transform
-from lenetkit.errors import OptionError
+from lenetkit.errors import OptionError, PluginError
 from lenetkit.initializers import Initializer
 from lenetkit.kernels.base import Kernels
 from lenetkit.layers.base import Layer
 from lenetkit.losses import Loss
 from lenetkit.optimizers import Optimizer
 from lenetkit.options import Configurable, option, options_of, plugin_base
+from lenetkit.registry.catalog import Catalog
 from lenetkit.schedules import Schedule
 from lenetkit.spec.bind import Binder
-from lenetkit.spec.nodes import Entry, MapNode, Mark, Node, ScalarNode, is_null, parse, plain
+from lenetkit.spec.nodes import (
+    IN_QUOTES,
+    Entry,
+    MapNode,
+    Mark,
+    Node,
+    ScalarNode,
+    is_null,
+    parse,
+    plain,
+)
 from lenetkit.values import show
 
 FORMAT = 1
 MAX_LAYERS = 1000
+SECTIONS = ("layers", "data", "train", "extends")
 _MAX_NAME = 100
 _NAME = re.compile(r"\w[\w.+ -]*")
+_ESCAPED = re.compile(r"[\a\b\t\v\f\x1b]|^[A-Za-z]:[\n\r]")
+r"""What is left of C:\temp or D:\new in double quotes."""
 _LAYER_NAME = re.compile(r"[^\W\d][\w-]*")
 
 
@@ -140,23 +155,38 @@ class Draft:
     """The layers before the first that is wrong."""
     complete: bool = False
     """Whether these are all."""
+    stopped: str = ""
+    """The name of the first that is wrong."""
     model: ModelSpec | None = None
     """None if anything is wrong."""
+
+
+def spec_keys(catalog: Catalog) -> dict[str, str]:
+    """Where in a spec each key belongs: `lr` → `train.optimizer.lr`."""
+    keys: dict[str, str] = {}
+    for path, base in (("train.schedule", Schedule), ("train.optimizer", Optimizer)):
+        registry = catalog.registry(base)
+        for name in registry.names():
+            with suppress(PluginError):
+                keys |= {o.name: f"{path}.{o.name}" for o in options_of(registry.get(name))}
+    keys |= {opt.name: f"data.{opt.name}" for opt in options_of(DataOptions)}
+    keys |= {opt.name: f"train.{opt.name}" for opt in options_of(TrainSpec)}
+    return keys | {name: name for name in (*(o.name for o in options_of(Head)), *SECTIONS)}
 
 
 def bind_model(tree: MapNode, binder: Binder) -> Draft:
     """The spec of a tree of nodes; problems are noted in `binder`."""
     draft = Draft()
-    sections = ("layers", "data", "train", "extends")
-    elsewhere = {opt.name: f"train.{opt.name}" for opt in options_of(TrainSpec)}
-    elsewhere |= {opt.name: f"data.{opt.name}" for opt in options_of(DataOptions)}
+    binder.keys = functools.partial(spec_keys, binder.catalog)
     filled = _with_defaults(tree, ("loss", "init", "kernels"))
-    head = binder.options(Head, filled, "", "a spec", sections, elsewhere)
+    head = binder.options(Head, filled, "", "a spec", SECTIONS)
     draft.input = _check_head(tree, binder)
     if "extends" in tree.entries:
         mark = tree.entries["extends"].mark
         binder.problem(mark, "extends", "only spec files can extend another spec")
     draft.layers, draft.complete = _bind_layers(tree, binder)
+    if isinstance(layers := tree.get("layers"), MapNode) and not draft.complete:
+        draft.stopped = next(iter([*layers.entries][len(draft.layers) :]), "")
     data = _bind_data(tree, binder)
     train = _bind_train(tree, binder)
     if head and draft.complete and data and train and not binder.problems:
@@ -224,7 +254,8 @@ def _bind_data(tree: MapNode, binder: Binder) -> DataSpec | None:
     if not isinstance(section, MapNode):
         section = MapNode({"type": Entry(section.mark, section)} if section else {}, tree.mark)
     common = {opt.name for opt in options_of(DataOptions)}
-    shared = {key: entry for key, entry in section.entries.items() if key in common}
+    known = {**section.replaced, **section.entries}  # they outlast a change of type
+    shared = {key: entry for key, entry in known.items() if key in common}
     source = binder.plugin(DataSource, section, "data", also=common)
     node = _with_defaults(MapNode(shared, section.mark), ("transforms",))
     options = binder.options(DataOptions, _absolute(node, binder), "data", "data")
@@ -268,6 +299,10 @@ def _absolute(node: MapNode, binder: Binder) -> MapNode:
         path = ((mark.folder or Path()) / Path(value).expanduser()).resolve()
     except (OSError, RuntimeError, ValueError):  # a NUL, an unknown user, circular links
         binder.problem(mark, "data.dir", f"expected the path of a folder, found {show(value)}")
+        return node
+    if _ESCAPED.search(value):
+        message = f"expected the path of a folder, found {show(value)}; {IN_QUOTES}"
+        binder.problem(mark, "data.dir", message)
         return node
     return MapNode(
         node.entries | {"dir": Entry(entry.mark, ScalarNode(str(path), mark))}, node.mark

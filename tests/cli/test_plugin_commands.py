@@ -124,3 +124,32 @@ def test_new_never_overwrites_a_folder(call: Call, tmp_path: Path) -> None:
     said = call("plugins", "new", "my-layers", "--out", tmp_path)
     assert said.status == 2
     assert "my-layers: already exists" in said.err
+
+
+FIELD = Path(__file__).parents[1] / "support" / "field" / "plugins"
+
+
+def test_a_file_that_hangs_exits_or_does_not_parse_costs_the_others_nothing(call: Call) -> None:
+    names = ("x01_hang", "x02_osexit", "x09_syntax", "h05_absolute")
+    files = [FIELD / f"{name}.py" for name in names]
+    said = call("plugins", "check", "--timeout", "6", "--json", *files)
+    assert said.status == 1
+    states = {Path(row["path"]).stem: row["state"] for row in said.json}
+    assert states["x01_hang"] == "did not end within 6 s"
+    assert states["x02_osexit"] == "ended the process with status 0"
+    assert "x09_syntax.py: does not run: SyntaxError" in states["x09_syntax"]
+    assert states["h05_absolute"] == "ok"
+
+
+def test_announced_failures_are_not_ok_alone_and_fail_if_strict(call: Call) -> None:
+    said = call("plugins", "check", "--json", FIELD / "x07_expected.py")
+    assert (said.status, said.json[0]["state"]) == (0, "ok but for announced failures")
+    assert call("plugins", "check", "--strict", FIELD / "x07_expected.py").status == 1
+
+
+def test_every_failure_has_its_file_and_line(call: Call) -> None:
+    (row,) = call("plugins", "check", "--json", FIELD / "l12b_self_assign.py").json
+    assert row["failed"] == len(row["failures"])
+    first = row["failures"][0]
+    assert (first["file"], first["line"]) == (str(FIELD / "l12b_self_assign.py"), 18)
+    assert "return it from forward" in first["cause"]

@@ -169,3 +169,24 @@ def test_plugins_that_cannot_be_read_are_the_files_fault(
     said = call("summary", "lenet5", "--plugin", path)
     raised = "SystemExit" if kind == "exit" else "KeyError"
     assert (said.status, said.err) == (2, f"error: {path}: PLUGINS cannot be read: {raised}\n")
+
+
+FIELD = Path(__file__).parents[1] / "support" / "field" / "plugins"
+
+
+@pytest.mark.parametrize(
+    "command", [["summary", "lenet5"], ["spec", "lenet5"], ["plugins", "list"]], ids="-".join
+)
+def test_a_name_that_a_built_in_keeps_is_warned_of(call: Call, command: list[str]) -> None:
+    path = FIELD / "r1_my_relu.py"
+    said = call(*command, "--plugin", path)
+    assert said.status == 0
+    assert said.err == (
+        f"warning: {path}: 'relu' is the built-in: write 'r1_my_relu.py:relu' to use this file's\n"
+    )
+
+
+def test_the_name_to_write_is_the_files_layer(call: Call) -> None:
+    change = ("--set", "layers.relu1=r1_my_relu.py:relu")
+    rows = call("summary", "lenet5", "--plugin", FIELD / "r1_my_relu.py", *change, "--json").json
+    assert rows["layers"][1]["provider"] == "r1_my_relu.py"

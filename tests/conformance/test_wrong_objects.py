@@ -15,7 +15,7 @@ from lenetkit.losses import MeanSquaredError, SoftmaxCrossEntropy
 from lenetkit.optimizers import SGD, Adam
 from lenetkit.options import Configurable
 from lenetkit.schedules import Cosine, Step
-from lenetkit.testing import layer_checks, run_checks
+from lenetkit.testing import Report, layer_checks, run_checks
 from tests.support.right_plugins import Affine, Bend, Center, Noise, RedrawnNoise
 from tests.support.wrong_data import WRONG_DATASETS, WRONG_TRANSFORMS, Stripes
 from tests.support.wrong_gradients import WRONG_GRADIENTS
@@ -29,10 +29,15 @@ from tests.support.wrong_others import (
 )
 
 
+def report(thing: Configurable) -> Report:
+    """What the checks of an object find."""
+    checks = layer_checks(thing, (6,)) if isinstance(thing, Layer) else checks_of(thing, "wrong")
+    return run_checks(checks)
+
+
 def failures(thing: Configurable) -> dict[str, str]:
     """The failed checks of an object by name, with their messages."""
-    checks = layer_checks(thing, (6,)) if isinstance(thing, Layer) else checks_of(thing, "wrong")
-    return {result.name: result.message for result in run_checks(checks).of("failed")}
+    return {result.name: result.message for result in report(thing).of("failed")}
 
 
 WRONG_LAYERS: dict[Any, str] = {**WRONG_GRADIENTS, **WRONG_HABITS}
@@ -75,6 +80,28 @@ RIGHT = [
 )
 def test_a_mistake_is_caught_by_the_check_meant_for_it(wrong: Configurable, meant: str) -> None:
     assert meant in failures(wrong)
+
+
+ANOTHER_CAUSE = {
+    "Affine": "inferred_options_are_options",
+    "Jumpy": "same_key_gives_the_same_bits",
+    "ReplacedGradient": "passes_return_what_the_contract_says",
+    "LearnsInInference": "passes_return_what_the_contract_says",
+    "Averaged": "parameter_gradients_are_right",
+    "OwnCounter": "only_the_slots_hold_state",
+}
+"""Mistakes that a more basic check than the one meant for them explains."""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"), WRONG.items(), ids=[type(wrong).__name__ for wrong in WRONG]
+)
+def test_a_mistake_has_one_cause_and_it_is_the_check_meant_for_it(
+    wrong: Configurable, meant: str
+) -> None:
+    ((cause, others),) = report(wrong).failures()
+    assert cause.name in (meant, ANOTHER_CAUSE.get(type(wrong).__name__))
+    assert 1 + len(others) == len(failures(wrong))
 
 
 @pytest.mark.parametrize("right", RIGHT, ids=lambda right: type(right).__name__)

@@ -94,12 +94,13 @@ class Bench:
 
 
 def digest(folder: RunFolder, *, model: bool = True) -> str:
-    """A digest of all that a run leaves except seconds, and the model file if `model` is false."""
+    """A digest of all that a run leaves except seconds, the specs of earlier parts, and the model
+    file if `model` is false."""
     saved = Checkpoint.read(folder.checkpoint)
     total = hashlib.sha256()
     for name in sorted(saved.tensors):
         total.update(name.encode() + saved.tensors[name].tobytes())
-    state = replace(saved.state, seconds=0.0, tables={})
+    state = replace(saved.state, seconds=0.0, tables={}, parts=[])
     total.update(repr(state).encode())
     total.update(folder.steps.read_bytes())
     metrics = folder.read_metrics()

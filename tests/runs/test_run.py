@@ -140,7 +140,8 @@ def test_differences_are_refused_or_reported(small: Path) -> None:
     Run.create(small, out="a").train(pictures=False)
     with pytest.raises(RunError, match=r"cannot resume.*\n  spec train.seed: was 0, is 1\n"):
         Run.resume("a", set={"train.seed": 1})
-    run = Run.resume("a", set={"train.seed": 1, "train.epochs": 3}, allow_different=True)
+    changes = {"train.seed": 1, "train.epochs": 3}
+    run = Run.resume("a", set=changes, allow_different=True, report=print)
     assert run.differences == ["spec train.seed: was 0, is 1"]
     run.close()
 

@@ -144,9 +144,9 @@ def test_wrong_layer(layer: str, expected: str) -> None:
 
 
 def test_unknown_type_without_a_similar_one_lists_the_valid_ones() -> None:
-    (message,) = problems(HEAD + LAYERS + "kernels: cuda\n")
+    (message,) = problems(HEAD + LAYERS + "kernels: mystery\n")
     said, valid = message.split("; valid: ")
-    assert said == "specs/my.yaml:6:10: kernels: no kernel set is registered as 'cuda'"
+    assert said == "specs/my.yaml:6:10: kernels: no kernel set is registered as 'mystery'"
     assert "numpy" in valid.split(", ")  # and those of whatever plugins are installed
 
 

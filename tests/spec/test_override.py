@@ -44,8 +44,9 @@ def test_a_value_may_hold_equals_signs_and_spaces() -> None:
     assert plan.spec.data.source.title == "a = b"  # type: ignore[attr-defined]
 
 
-def test_a_whole_section_is_replaced() -> None:
-    assert changed("train={epochs: 2}").spec.train.optimizer == Adam()
+def test_a_mapping_merges_as_in_a_file() -> None:
+    train = changed("train={epochs: 2}").spec.train
+    assert (train.epochs, train.optimizer) == (2, Adam(lr=3e-3, weight_decay=0.1))
 
 
 def test_options_of_a_plugin_are_kept() -> None:
@@ -57,9 +58,9 @@ def test_a_short_form_replaces_type_and_options() -> None:
     assert changed("train.optimizer=sgd").spec.train.optimizer == SGD()
 
 
-def test_a_type_alone_keeps_the_options() -> None:
+def test_a_layers_new_type_keeps_what_it_cannot_do_without() -> None:
     plan = changed("layers.pool1.type=avg_pool2d")
-    assert plan.layers[2].layer == AvgPool2d(kernel_size=2, stride=2)
+    assert plan.layers[2].layer == AvgPool2d(kernel_size=2)
     assert names(plan)[2] == "pool1"
 
 

@@ -17,6 +17,11 @@ from tests.support.right_plugins import Affine, Bend, Center, Noise
 Backward = Array | None
 
 
+class ReturnsTheOutputAlone(Bend):
+    def forward(self, params: Params, x: Array, call: Call) -> Any:
+        return super().forward(params, x, call)[0]
+
+
 class Promoted(Bend):
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
         y, saved = super().forward(params, x, call)
@@ -278,6 +283,7 @@ NotAtTheTop.__qualname__ = "make.<locals>.NotAtTheTop"
 
 
 WRONG_HABITS = {
+    ReturnsTheOutputAlone(): "passes_return_what_the_contract_says",
     Promoted(): "float32_is_kept",
     Demoted(): "float64_is_kept",
     RoundedInSingle(): "both_precisions_agree",

@@ -52,7 +52,7 @@ _COUNT = click.IntRange(min=1, max=1_000_000)
     help="Several kernel sets, measured in turn, such as numpy,numba.",
 )
 @arguments.threads_option
-@arguments.set_option
+@arguments.set_options()
 @arguments.plugin_option
 @arguments.json_option
 def command(
@@ -63,7 +63,7 @@ def command(
     kernels: str | None,
     compare: str | None,
     threads: int | None,
-    changes: tuple[str, ...],
+    changes: list[Override],
     as_json: bool,
 ) -> None:
     """Measure where the time of a step goes, layer by layer.
@@ -73,8 +73,7 @@ def command(
     loss, update (the optimizer). Times are medians; a multiply-add counts as two FLOP. Scratch is
     memory that a layer keeps between passes.
     """
-    changed = [Override.from_text(text) for text in changes]
-    plans = [load_plan(spec, [*changed, *chosen]) for chosen in _kernel_choices(kernels, compare)]
+    plans = [load_plan(spec, [*changes, *chosen]) for chosen in _kernel_choices(kernels, compare)]
     sizes = [batch_size or plans[0].spec.train.batch_size]
     if inference and batch_size is None:
         sizes = list(_INFERENCE_BATCHES)

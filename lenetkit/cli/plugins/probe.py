@@ -53,21 +53,13 @@ def states(timeout: float) -> list[tuple[str, Registration, str]]:
     with ThreadPoolExecutor(max_workers=4) as pool:
         for answers in pool.map(lambda rows: _ask(rows, timeout), pending.values()):
             found |= answers
-    return [(*row, found[row] + _rival_claims(row, everything)) for row in everything]
+    return [(*row, found[row] + _rivals(row)) for row in everything]
 
 
-def _rival_claims(row: Row, everything: Sequence[Row]) -> str:
-    """A hint where the bare name means another registration, or is ambiguous; else empty."""
+def _rivals(row: Row) -> str:
     group, entry = row
-    others = [
-        e.provider.distribution
-        for g, e in everything
-        if g == group and e.name == entry.name and e.provider != entry.provider
-    ]
-    if not others or entry.provider.distribution == BUILTIN:
-        return ""
-    whose = "the built-in" if BUILTIN in others else f"{' and '.join(others)} too"
-    return f"; '{entry.name}' is {whose}: write '{entry.qualified}'"
+    rivals = installed().registry(GROUPS[group]).rivals(entry)
+    return f"; {rivals}" if rivals else ""
 
 
 def _state(row: Row) -> str:

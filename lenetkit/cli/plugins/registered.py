@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lenetkit.errors import PluginError, did_you_mean
+from lenetkit.errors import NotInstalledError, PluginError, did_you_mean
 from lenetkit.options import Configurable
 from lenetkit.registry.catalog import GROUPS, Registration, installed
+from lenetkit.registry.synonyms import provider_of, type_meant
 
 Row = tuple[str, Registration]
 
@@ -25,4 +26,10 @@ def load(row: Row) -> type[Configurable]:
 
 def unknown(name: str, valid: Iterable[str]) -> PluginError:
     """The error for a name that is not registered."""
-    return PluginError(f"nothing is registered as '{name}'{did_you_mean(name, valid)}")
+    names = list(valid)
+    for base in GROUPS.values():
+        if known := provider_of(base.kind, name):
+            return NotInstalledError(base.kind, known[1], known[0])
+        if meant := type_meant(base.kind, name, installed().registry(base).names()):
+            return PluginError(f"nothing is registered as '{name}'; did you mean '{meant}'?")
+    return PluginError(f"nothing is registered as '{name}'{did_you_mean(name, names)}")

@@ -1,0 +1,237 @@
+"""The names of other frameworks lead to names that exist."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from lenetkit.cli.train import command
+from lenetkit.errors import NotInstalledError, SpecError
+from lenetkit.network.plan import load_plan, plan_text, plan_tree
+from lenetkit.options import options_of
+from lenetkit.registry.catalog import GROUPS, Catalog, installed
+from lenetkit.registry.discovery import find_entry_points
+from lenetkit.registry.synonyms import (
+    DISTRIBUTIONS,
+    OPTION_NOTES,
+    OPTIONS,
+    TYPE_NOTES,
+    TYPES,
+    option_meant,
+    plain,
+    provider_of,
+    type_hint,
+)
+from lenetkit.spec.merge import Override, parse_text
+from lenetkit.spec.sections import spec_keys
+
+ROOT = Path(__file__).parents[2]
+KINDS = {base.kind: base for base in GROUPS.values()}
+
+
+def names(kind: str) -> set[str]:
+    """The built-in types of a kind."""
+    entries = installed().registry(KINDS[kind]).entries()
+    return {entry.name for entry in entries if entry.provider.distribution == "lenetkit"}
+
+
+def only_built_ins() -> Catalog:
+    """What a plain installation finds."""
+    points, _ = find_entry_points(tuple(GROUPS))
+    return Catalog(point for point in points if point.dist and point.dist.name == "lenetkit")
+
+
+def problem(*changes: str) -> str:
+    """The one problem of the shipped lenet5 with these changes."""
+    with pytest.raises(SpecError) as caught:
+        load_plan("lenet5", [Override.from_text(text) for text in changes])
+    (found,) = caught.value.problems
+    return found.message
+
+
+def test_every_type_that_is_suggested_exists() -> None:
+    for kind, table in TYPES.items():
+        elsewhere = {n for kinds in DISTRIBUTIONS.values() for n in kinds.get(kind, "").split()}
+        assert set(table) <= names(kind) | elsewhere | {"folder"}, kind
+    assert set(TYPE_NOTES) <= set(KINDS)
+
+
+def test_every_option_that_is_suggested_exists() -> None:
+    known = set(spec_keys(installed()))
+    for kind, base in KINDS.items():
+        for name in names(kind):
+            known |= {opt.name for opt in options_of(installed().registry(base).get(name))}
+    known |= {param.name for param in command.params if param.name}
+    classic = {"alpha"}  # of rmsprop in lenetkit-convolutions
+    assert set(OPTIONS) <= known | classic | {"json"}
+
+
+def test_names_are_written_as_they_are_compared() -> None:
+    tables = [*TYPES.values(), OPTIONS, OPTION_NOTES, *TYPE_NOTES.values()]
+    for theirs in (word for table in tables for text in table.values() for word in text.split()):
+        assert theirs == plain(theirs)
+
+
+def test_distributions_provide_what_their_pyproject_says() -> None:
+    found: dict[str, dict[str, set[str]]] = {}
+    for path in sorted(ROOT.glob("plugins/*/pyproject.toml")):
+        project = tomllib.loads(path.read_text("utf-8"))["project"]
+        found[project["name"]] = {
+            GROUPS[group].kind: set(table)
+            for group, table in project["entry-points"].items()
+            if group in GROUPS
+        }
+    said = {
+        name: {kind: set(types.split()) for kind, types in kinds.items()}
+        for name, kinds in DISTRIBUTIONS.items()
+    }
+    assert said == found
+
+
+@pytest.mark.parametrize(
+    ("kind", "theirs", "ours"),
+    [
+        ("layer", "nn.Conv2d", "conv2d"),
+        ("layer", "Conv2D", "conv2d"),
+        ("layer", "tf.keras.layers.MaxPooling2D", "max_pool2d"),
+        ("layer", "AveragePooling2D", "avg_pool2d"),
+        ("layer", "Dense", "linear"),
+        ("layer", "BatchNormalization", "batch_norm2d"),
+        ("layer", "LeakyReLU", "leaky_relu"),
+        ("loss", "CrossEntropyLoss", "softmax_cross_entropy"),
+        ("loss", "nll_loss", "softmax_cross_entropy"),
+        ("loss", "categorical_crossentropy", "softmax_cross_entropy"),
+        ("loss", "mse", "mean_squared_error"),
+        ("loss", "MSELoss", "mean_squared_error"),
+        ("optimizer", "Adam", "adam"),
+        ("optimizer", "torch.optim.SGD", "sgd"),
+        ("schedule", "StepLR", "step"),
+        ("schedule", "CosineAnnealingLR", "cosine"),
+        ("schedule", "OneCycleLR", "one_cycle"),
+        ("initializer", "kaiming", "he_normal"),
+        ("initializer", "kaiming_normal_", "he_normal"),
+        ("initializer", "glorot_uniform", "xavier_uniform"),
+        ("transform", "ToTensor", "scale"),
+    ],
+)
+def test_types_of_other_frameworks(kind: str, theirs: str, ours: str) -> None:
+    assert type_hint(kind, theirs, names(kind)) == f"; did you mean '{ours}'?"
+
+
+def test_a_name_that_is_not_registered_is_not_suggested() -> None:
+    assert "conv2d" not in type_hint("layer", "Conv2D", {"relu", "tanh"})
+
+
+@pytest.mark.parametrize(
+    ("theirs", "valid", "ours"),
+    [
+        ("filters", ("out_channels", "stride"), "out_channels"),
+        ("units", ("out_features", "bias"), "out_features"),
+        ("strides", ("stride",), "stride"),
+        ("pool_size", ("kernel_size",), "kernel_size"),
+        ("rate", ("p",), "p"),
+        ("num_epochs", ("epochs",), "epochs"),
+        ("learning_rate", ("lr",), "lr"),
+        ("lr_decay", ("schedule",), "schedule"),
+        ("beta_1", ("betas",), "betas"),
+        ("hidden_units", ("out_features",), "out_features"),
+        ("batchSize", ("batch_size",), "batch_size"),
+    ],
+)
+def test_options_of_other_frameworks(theirs: str, valid: tuple[str, ...], ours: str) -> None:
+    assert option_meant(theirs, valid) == ours
+
+
+@pytest.mark.parametrize(
+    ("key", "place"),
+    [
+        ("learning_rate", "train.optimizer.lr"),
+        ("optimizer", "train.optimizer"),
+        ("momentum", "train.optimizer.momentum"),
+        ("model", "layers"),
+        ("network", "layers"),
+        ("training", "train"),
+        ("dataset", "data"),
+        ("val_split", "data.validation"),
+        ("criterion", "loss"),
+    ],
+)
+def test_keys_at_the_wrong_place_name_the_right_one(key: str, place: str) -> None:
+    assert problem(f"{key}=3").endswith(f"did you mean '{place}'?")
+
+
+@pytest.mark.parametrize(
+    ("changes", "hint"),
+    [
+        (
+            ("layers.pool2=GlobalAveragePooling2D",),
+            "use avg_pool2d with kernel_size = the map's size, 8 here",
+        ),
+        (("train.optimizer.type=AdamW",), "use adam: its weight_decay is decoupled, as AdamW's"),
+        (("layers.relu1=gelu",), "the nearest is relu or leaky_relu; "),
+        (("layers.conv1.activation=relu",), "an activation is a layer of its own: `relu1: relu`"),
+        (("layers.conv1.padding=same",), "'same' is padding: 2 here, with stride 1"),
+        (("layers.conv1.padding=valid",), "'valid' is padding: 0"),
+        (("layers.conv1.padding=same", "layers.conv1.kernel_size=4"), "an even kernel_size, 4"),
+        (("train.optimizer.decay=0.1",), "weight_decay shrinks the weights; train.schedule lowers"),
+        (("train.device=cuda",), "lenetkit computes on the CPU"),
+    ],
+)
+def test_the_nearest_thing_is_said(changes: tuple[str, ...], hint: str) -> None:
+    assert hint in problem(*changes)
+
+
+def test_channels_last_are_pointed_out_where_they_are_written() -> None:
+    message = "[28, 28, 1] is 28 channels of 28×1 pixels, too small for these layers; "
+    message += "expected [channels, height, width]; did you mean [1, 28, 28]?"
+    assert problem("input=[28, 28, 1]") == message
+
+
+def test_a_distribution_that_is_not_installed_is_named_once() -> None:
+    text = (ROOT / "specs" / "lenet1.yaml").read_text("utf-8")
+    with pytest.raises(SpecError) as caught:
+        plan_tree(parse_text(text, "lenet1.yaml"), only_built_ins())
+    assert str(caught.value) == (
+        "lenet1.yaml: needs lenetkit-classic, which is not installed: pip install lenetkit-classic "
+        "(from a checkout: pip install plugins/lenetkit-classic)\n"
+        "    it provides scaled_tanh, subsample2d, partial_conv2d"
+    )
+
+
+def test_other_commands_name_the_distribution_too() -> None:
+    kernels = only_built_ins().registry(KINDS["kernel set"])
+    with pytest.raises(NotInstalledError, match="pip install lenetkit-numba"):
+        kernels.get("numba")
+    assert provider_of("layer", "SeparableConv2D") == ("lenetkit-convolutions", "separable_conv2d")
+
+
+HEAD = "lenetkit: 1\nname: n\ninput: [1, 28, 28]\nlayers:\n  fc: {type: linear, out_features: 10}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("train:\n  epochs：3\n  seed: 0\n", "f:7:9: not valid YAML: found ：; replace the full-"),
+        ("train:\n  epochs：3\n", "replace the full-width '：' by ': '"),
+        ("train: {epochs: 3，seed: 0}\n", "f:6:18: not valid YAML: found ，; replace"),
+        ("train:\n  epochs:3\n", "write 'epochs: 3', with a space after the colon"),
+        ("train:\n  epochs:3\n  seed: 0\n", "f:7:9: not valid YAML: write 'epochs: 3', with"),
+        ("train: {optimizer: {type:sgd}}\n", "write 'type: sgd', with a space after the colon"),
+        ('data: {type: idx, dir: "C:\\Users\\me"}\n', "single quotes, or with forward slashes"),
+        ('data: {type: idx, dir: "D:\\data"}\n', "single quotes, or with forward slashes"),
+        ('data: {type: idx, dir: "C:\\temp\\new"}\n', "single quotes, or with forward slashes"),
+        ("train:\n\tepochs: 3\n", "found a tab; indent with spaces"),
+        ("train: {optimizer: {type: sgd, lr: 0,1}}\n", "a decimal number has a point"),
+        ("loss: “mse”\n", 'replace the curly “ by ", the curly ” by "'),
+    ],
+)
+def test_slips_of_the_keyboard_are_named(text: str, expected: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        plan_text(HEAD + text, "f")
+    assert expected in str(caught.value)
+
+
+def test_full_width_characters_in_a_title_are_fine() -> None:
+    plan_text(HEAD + "data: {type: idx, title: 数据：手写，一}\n", "f")
