@@ -9,6 +9,8 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+from lenetkit.errors import InputError
+
 
 class NotRegularError(OSError):
     """A folder, pipe, device, socket or broken link in place of a file; `strerror` says which."""
@@ -76,6 +78,23 @@ def refusal(error: OSError, expected: str) -> str:
 def printable(name: str | Path) -> str:
     """A name on one line: unprintable characters are escaped as in Python."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(name))
+
+
+def natural(path: Path) -> tuple[list[tuple[int, str]], str]:
+    """A sorting key that puts `9.png` before `10.png`."""
+    parts = re.split(r"(\d+)", path.name.casefold())
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts], path.name
+
+
+def user_path(path: str | Path) -> Path:
+    """A path that a user wrote, with a leading `~` or `~name` as that user's home folder.
+
+    Raises InputError if there is no such user.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise InputError(f"{path}: no such user; write ./~… for a name that begins so") from None
 
 
 _STARTS = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 import weakref
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -11,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from lenetkit.errors import RunError, SpecError
+from lenetkit.errors import RunError, SpecError, warn
 from lenetkit.files import atomic
 from lenetkit.model import file
 from lenetkit.model.metadata import missing_providers
@@ -35,10 +34,6 @@ from lenetkit.training.data import (
 
 Changes = Mapping[str, Any] | Sequence[Override]
 """Changes to a spec: `{"train.epochs": 3}`."""
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message.removeprefix("warning: "), stacklevel=2)
 
 
 class Run:
@@ -80,7 +75,7 @@ class Run:
         data_dir: str | Path | None = None,
         init_from: str | Path | None = None,
         threads: int | None = None,
-        report: Report = _warn,
+        report: Report = warn,
     ) -> Self:
         """A run of a spec file or shipped spec in the new or empty folder `out`.
 
@@ -112,7 +107,7 @@ class Run:
         data_dir: str | Path | None = None,
         threads: int | None = None,
         allow_different: bool = False,
-        report: Report = _warn,
+        report: Report = warn,
     ) -> Self:
         """The run in a folder, as of its last checkpoint.
 

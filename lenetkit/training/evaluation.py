@@ -27,6 +27,8 @@ class Evaluation:
     """(K, K) counts: rows true, columns predicted."""
     probabilities: NDArray[Any] = field(repr=False)
     """(N, K), float32."""
+    dataset: str = ""
+    """The name of the samples' data set."""
 
     @property
     def n(self) -> int:
@@ -75,7 +77,8 @@ def evaluate(
         probabilities[rows] = loss.probabilities(outputs)
     cells = samples.labels * K + probabilities.argmax(axis=1)
     confusion = np.bincount(cells, minlength=K * K).reshape(K, K)
-    return Evaluation(total / max(len(samples), 1), confusion, probabilities)
+    mean = total / max(len(samples), 1)
+    return Evaluation(mean, confusion, probabilities, samples.dataset)
 
 
 def _share(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:

@@ -109,7 +109,7 @@ def test_transform_of_channels(check: testing.Check) -> None:
 @pytest.mark.parametrize("name", [check.name for check in checks_of(DATASETS[0], "names only")])
 def test_dataset(source: kit.DataSource, name: str, make_idx: Callable[..., Path]) -> None:
     """MNIST's files are not available: small ones under its names stand in."""
-    place = kit.Place((make_idx(),))
+    place = kit.Place(make_idx())
     next(check for check in testing.dataset_checks(source, place) if check.name == name)()
 
 
