@@ -42,7 +42,7 @@ def train(
     override the spec's `train` section: `epochs`, `batch_size`, `seed`, `optimizer`, `schedule`.
     """
     if data is None:
-        data = load_training_data(network.plan, Path(data_dir) if data_dir else None)
+        data = load_training_data(network.plan, data_dir)
     if isinstance(network, Model):
         network.learns_from(data)
     how = replace(network.plan.spec.train, **settings)

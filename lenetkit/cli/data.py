@@ -9,7 +9,7 @@ import click
 import numpy as np
 
 from lenetkit.arrays import shape_text
-from lenetkit.cli.arguments import data_dir_option, json_option, with_plan
+from lenetkit.cli.arguments import UserPath, data_dir_option, json_option, with_plan
 from lenetkit.cli.groups import Group
 from lenetkit.cli.output import print_json, report, table
 from lenetkit.data.source import SPLITS, Samples, Split
@@ -37,7 +37,7 @@ def command() -> None:
 @_with_plan
 @click.option(
     "--data-dir",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=UserPath(file_okay=False),
     metavar="DIR",
     help="Folder to look in and to download to; created if missing.",
 )
@@ -87,7 +87,7 @@ def info(plan: Plan, data_dir: Path | None, as_json: bool) -> None:
 @click.option("--seed", default=0, show_default=True, help="Seed for picking the samples.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=UserPath(dir_okay=False),
     default=Path("samples.png"),
     show_default=True,
     help="The picture to write: .png, .pdf or .svg.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import click
 import numpy as np
@@ -56,7 +56,9 @@ def command(
     plan = trained.plan
     if source is not None:
         other = installed().registry(DataSource).get(source)()
-        options = replace(plan.spec.data.options, fallback=None, dir=None)
+        own: dict[str, Any] = {"fallback": None, "dir": None, "test_share": None}
+        own |= {"limit": None, "validation": 0}
+        options = replace(plan.spec.data.options, **own)
         plan = replace(plan, spec=replace(plan.spec, data=DataSpec(other, options)))
     place = place_for(plan, data_dir, report)
     samples, used = load_samples(plan, cast(Split, split), place)

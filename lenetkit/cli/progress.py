@@ -13,7 +13,7 @@ from lenetkit.training.loop import EpochBegun, EpochDone, Event, StepDone
 
 _REFRESH = 0.1
 """Seconds between two drawings of the bar."""
-_WIDTHS = (5, 9, 10, 9, 10, 9, 8)
+_WIDTHS = (5, 9, 10, 9, 10, 9, 8, 8)
 
 
 class ProgressBar:
@@ -66,12 +66,14 @@ class ProgressBar:
         self._accuracy += 0.02 * (event.accuracy - self._accuracy)
 
 
-def epoch_line(event: EpochDone | None = None) -> str:
-    """One row of the table of epochs, 64 characters; its heading without an event."""
+def epoch_line(event: EpochDone | None = None, *, held_out: bool = False) -> str:
+    """One row of the table of epochs, 64 characters; its heading without an event.
+
+    Its last column, 9 characters more, is the accuracy on held-out samples where there are any.
+    """
     if event is None:
-        return _row(
-            "epoch", "last lr", "train loss", "accuracy", "test loss", "accuracy", "seconds"
-        )
+        heading = ("epoch", "last lr", "train loss", "accuracy", "test loss", "accuracy", "seconds")
+        return _row(*heading, *(["held out"] if held_out else []))
     return _row(
         f"{event.epoch}",
         f"{event.lr:.2e}",
@@ -80,8 +82,9 @@ def epoch_line(event: EpochDone | None = None) -> str:
         f"{event.test.loss:.4f}",
         f"{event.test.accuracy:.2%}",
         f"{event.seconds:.2f}",
+        *([f"{event.validation.accuracy:.2%}"] if event.validation else []),
     )
 
 
 def _row(*cells: str) -> str:
-    return " ".join(f"{cell:>{width}}" for cell, width in zip(cells, _WIDTHS, strict=True))
+    return " ".join(f"{cell:>{width}}" for cell, width in zip(cells, _WIDTHS, strict=False))

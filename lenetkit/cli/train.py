@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from lenetkit.cli.arguments import (
+    PATH,
     data_dir_option,
     kernels_option,
     plugin_option,
@@ -41,20 +42,20 @@ from lenetkit.training.divergence import DivergedError
 @data_dir_option
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="DIR",
     help="The run folder; must be new or empty.  [default: runs/NAME/001, 002, …]",
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of every random draw.")
 @click.option(
     "--init-from",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="MODEL",
     help="Start from a model file's weights, where layer names and shapes match.",
 )
 @click.option(
     "--resume",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="RUN",
     help="Resume an interrupted run, or a finished one with more --epochs; needs no SPEC.",
 )
@@ -171,7 +172,7 @@ def _opening(run: Run) -> str:
     return (
         f"{plan.spec.name}: {plan.count():,} parameters → {run.folder.path}\n"
         f"{data.train.dataset}: {len(data.train):,} training{held_out} + {len(data.test):,} test "
-        f"images\n{epoch_line()}"
+        f"images\n{epoch_line(held_out=data.validation is not None)}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from lenetkit.files.opening import open_regular, refusal
 MAX_DIRECTORY = 16 << 20
 """Bytes of an archive's directory, which `zipfile` reads as a whole."""
 _ENCRYPTED = 1
+_DAMAGED = (BadZipFile, IndexError, KeyError, NotImplementedError, ValueError, struct.error)
+"""What `zipfile` raises for damaged archives."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ def members(archive: Path) -> list[Member]:
     try:
         with _opened(archive) as zipped:
             return [Member(archive, i.filename) for i in zipped.infolist() if not i.is_dir()]
-    except (BadZipFile, OSError, ValueError) as error:
+    except (*_DAMAGED, OSError) as error:
         raise DataError(f"{archive}: {_reason(error)}") from None
 
 
@@ -53,7 +56,7 @@ def open_member(member: Member) -> Iterator[tuple[IO[bytes], int, int]]:
             size = min(info.compress_size, member.archive.stat().st_size)
             with zipped.open(info) as file:
                 yield file, size, info.file_size
-    except (BadZipFile, NotImplementedError) as error:
+    except _DAMAGED as error:
         raise DataError(_reason(error)) from None
 
 

@@ -86,15 +86,19 @@ def natural(path: Path) -> tuple[list[tuple[int, str]], str]:
     return [(int(part), "") if part.isdecimal() else (0, part) for part in parts], path.name
 
 
-def user_path(path: str | Path) -> Path:
-    """A path that a user wrote, with a leading `~` or `~name` as that user's home folder.
+def user_path(path: str | Path, folder: Path = Path()) -> Path:
+    """A path that a user wrote, relative to `folder`, with `~` or `~name` as a home folder.
 
-    Raises InputError if there is no such user.
+    A name that begins so is written `./~name`. Raises InputError if there is no such user.
     """
     try:
-        return Path(path).expanduser()
+        expanded = Path(path).expanduser() if str(path).startswith("~") else Path(path)
     except RuntimeError:
-        raise InputError(f"{path}: no such user; write ./~… for a name that begins so") from None
+        hint = f"for a name that begins so, write ./{path}"
+        raise InputError(f"{path}: no such user; {hint}") from None
+    if str(expanded).startswith("~"):  # absolute, so that it is not expanded again
+        folder = folder.absolute()
+    return folder / expanded
 
 
 _STARTS = [

@@ -12,6 +12,7 @@ import numpy as np
 
 from lenetkit.errors import RunError, SpecError, warn
 from lenetkit.files import atomic
+from lenetkit.files.opening import user_path
 from lenetkit.model import file
 from lenetkit.model.metadata import missing_providers
 from lenetkit.model.model import Model
@@ -86,11 +87,11 @@ class Run:
         plan, data = _prepared(load_plan(spec, overrides(set)), data_dir, report)
         network = Model(plan, seed=plan.spec.train.seed)
         if init_from is not None:
-            loaded, left = file.load_matching(network, Path(init_from))
+            loaded, left = file.load_matching(network, user_path(init_from))
             report(f"{init_from}: loaded {', '.join(loaded)}")
             if left:
                 report(f"  not in it, initialized instead: {', '.join(left)}")
-        folder = RunFolder.create(plan.spec.name, None if out is None else Path(out))
+        folder = RunFolder.create(plan.spec.name, None if out is None else user_path(out))
         with ExitStack() as held:
             held.enter_context(folder.owned(report))
             folder.expect_unused()
@@ -115,7 +116,7 @@ class Run:
         `allow_different`; what differs is in `differences`. A finished run may be given more
         epochs. Raises RunError if it cannot be resumed.
         """
-        folder = RunFolder.open(Path(path))
+        folder = RunFolder.open(user_path(path))
         with ExitStack() as held:
             held.enter_context(folder.owned(report))
             saved = Checkpoint.read(folder.checkpoint)
@@ -230,5 +231,5 @@ class Run:
 
 def _prepared(plan: Plan, data_dir: str | Path | None, report: Report) -> tuple[Plan, TrainingData]:
     """The data, and the plan with its transforms fitted to them."""
-    data = load_training_data(plan, None if data_dir is None else Path(data_dir), report)
+    data = load_training_data(plan, data_dir, report)
     return with_fitted_transforms(plan, data.pipeline), data

@@ -10,7 +10,8 @@ from typing import Any
 
 from lenetkit.data.source import DataSource
 from lenetkit.data.transforms import Transform
-from lenetkit.errors import OptionError
+from lenetkit.errors import InputError, OptionError
+from lenetkit.files.opening import user_path
 from lenetkit.initializers import Initializer
 from lenetkit.kernels.base import Kernels
 from lenetkit.layers.base import Layer
@@ -276,8 +277,13 @@ def _absolute(node: MapNode, binder: Binder) -> MapNode:
     try:
         if "\0" in value:
             raise ValueError
-        path = ((mark.folder or Path()) / Path(value).expanduser()).resolve()
-    except (OSError, RuntimeError, ValueError):  # a NUL, an unknown user, circular links
+        path = user_path(value, mark.folder or Path()).resolve()
+    except (
+        InputError,
+        OSError,
+        RuntimeError,
+        ValueError,
+    ):  # NUL, unknown user, circular links
         binder.problem(mark, "data.dir", f"expected the path of a folder, found {show(value)}")
         return node
     return MapNode(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -63,8 +64,12 @@ def load_samples(plan: Plan, split: Split, place: Place) -> tuple[Samples, DataS
     Training samples are those that training uses: `data.test_share`, `data.limit` and
     `data.validation` are applied. Raises DataError if there are none.
     """
-    if split == "test" and plan.spec.data.options.test_share is None:
-        return _loaded(plan.spec.data, "test", place)
+    data = plan.spec.data
+    if split == "test" and data.options.test_share is None:
+        return _loaded(data, "test", place)
+    if split == "test":
+        with suppress(MissingDataError):  # other data than that of the training may have a test set
+            return data.source.load("test", place), data.source
     sets = _load_sets(plan, place)
     return getattr(sets, split), sets.source
 

@@ -84,7 +84,8 @@ def test_the_first_folder_that_is_named_is_the_one(
 ) -> None:
     if environment is not None:
         monkeypatch.setenv("LENETKIT_DATA", environment)
-    spec = plan(**({"dir": str(tmp_path / data_option)} if data_option else {}))
+    options: dict[str, Any] = {"dir": str(tmp_path / data_option)} if data_option else {}
+    spec = plan(**options)
     place = place_for(spec, Path(data_dir) if data_dir else None, print)
     expected = tmp_path / folder if folder == data_option else Path(folder)
     assert place == Place(expected.resolve() if folder == data_option else expected, named_by,
