@@ -47,7 +47,7 @@ class DataOptions(Configurable):
     """The options of every data set, besides those of its type."""
 
     fallback: DataSource | None = option(
-        None, doc="Used, with a warning, if the data set is neither on disk nor downloadable."
+        None, doc="Used, with a warning, if no folder is named, and no data found or downloadable."
     )
     dir: str | None = option(None, doc="Folder of the files, relative to the spec.")
     validation: int | float = option(

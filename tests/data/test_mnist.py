@@ -165,6 +165,65 @@ class TestMissing:
         assert list(place.folder.iterdir()) == []
 
 
+@pytest.mark.parametrize("inside", [None, [], [".DS_Store", "README.md"]])
+def test_a_new_or_empty_folder_is_downloaded_to(tmp_path: Path, inside: list[str] | None) -> None:
+    folder = tmp_path / "MNIST"
+    for name in inside or ():
+        folder.mkdir(exist_ok=True)
+        (folder / name).touch()
+    reports: list[str] = []
+    with pytest.raises(DownloadError):
+        Mnist().load("train", Place(folder, "--data-dir", report=reports.append))
+    assert reports == [f"downloading train-images-idx3-ubyte.gz to {folder}"]
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "letters", "train-images.txt"])
+def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    reports: list[str] = []
+    with pytest.raises(MissingDataError, match=f"{name}/; expected train-images-idx3-ubyte, "):
+        Mnist().load("train", Place(tmp_path, report=reports.append))
+    assert reports == []
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.mnist
+@pytest.mark.parametrize("other", [False, True])
+def test_missing_files_join_mnists_own_only(
+    mnist_folder: Path, tmp_path: Path, other: bool
+) -> None:
+    name = file_names("train")[1]
+    shutil.copy(next(mnist_folder.glob(f"{name}*")), tmp_path)
+    if other:  # of MNIST's size, but not MNIST's
+        path = tmp_path / f"{TEST_LABELS}.gz"
+        write_idx(path, np.zeros(10_000, np.uint8))
+    reports: list[str] = []
+    with pytest.raises(MissingDataError):
+        Mnist().load("train", Place(tmp_path, report=reports.append))
+    downloading = [f"downloading train-images-idx3-ubyte.gz to {tmp_path}"]
+    assert reports == ([] if other else downloading)
+
+
+@pytest.mark.mnist
+def test_options_of_other_files_are_refused_for_mnists(mnist_folder: Path) -> None:
+    with pytest.raises(DataError, match=r"is MNIST's; leave data.transpose, data.label_offset out"):
+        Mnist(transpose=True, label_offset=1).load("test", Place(mnist_folder))
+
+
+@pytest.mark.mnist
+def test_mnists_files_beside_others_are_mnist(mnist_folder: Path, tmp_path: Path) -> None:
+    for path in mnist_folder.glob("t10k*"):
+        (tmp_path / path.name).symlink_to(path)
+        (tmp_path / f"emnist-digits-{path.name.replace('t10k', 'test')}").symlink_to(path)
+    assert Mnist().load("test", Place(tmp_path)).dataset == "MNIST"
+
+
+def test_files_under_another_prefix_are_another_data_set(tmp_path: Path) -> None:
+    for name, shape in ((TEST_IMAGES, (10_000, 28, 28)), (TEST_LABELS, (10_000,))):
+        write_idx(tmp_path / f"kmnist-{name}", np.zeros(shape, np.uint8))
+    assert Mnist().load("test", Place(tmp_path)).dataset == "kmnist"
+
+
 class TestFetch:
     """From a server on this computer, with the digest of a small file."""
 
