@@ -67,10 +67,12 @@ class Mnist(StoredFiles):
         prefix = own if self.prefix is None else self.prefix
         try:
             return find_pair(place, split, prefix)
-        except MissingDataError:
+        except MissingDataError as error:
             missing = [name for name in file_names(split) if not _present(name, place)]
             if not missing or not (is_free(place) or _holds_only_mnist(place)):
-                raise
+                raise MissingDataError(
+                    f"{error}\n  MNIST is downloaded to a new or empty folder only"
+                ) from None
         for name in missing:
             fetch(name, place)
         return find_pair(place, split, prefix)

@@ -140,8 +140,8 @@ def _loaded(data: DataSpec, split: Split, place: Place) -> tuple[Samples, DataSo
             raise
         if place.named_by and data.source.reads_files:
             raise MissingDataError(
-                f"{error}\n  the fallback does not replace a folder that is named "
-                f"({place.named_by})"
+                f"{error}\n  the spec's fallback is not used, because {place.named_by} names the "
+                "folder"
             ) from None
         place.report(f"warning: {error}\n  the spec's fallback is used instead")
         return fallback.load(split, place), fallback

@@ -125,7 +125,7 @@ def test_the_fallback_does_not_replace_a_folder_that_is_named(
     with pytest.raises(MissingDataError) as caught:
         load_training_data(plan((1, 28, 28), 10, **options), tmp_path if by == "data_dir" else None)
     assert "holds notes.txt; expected train-images-idx3-ubyte, " in str(caught.value)
-    assert "the fallback does not replace a folder that is named" in str(caught.value)
+    assert "the spec's fallback is not used, because " in str(caught.value)
 
 
 # --- the fallback ---------------------------------------------------------------------------
