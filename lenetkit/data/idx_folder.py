@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lenetkit.data.finding import find_pair
+from lenetkit.data.finding import Pair, find_pair
 from lenetkit.data.idx import DataFile
 from lenetkit.data.source import Place, Samples, Split, checked_samples
 from lenetkit.data.stored import StoredFiles
-from lenetkit.errors import DataError
+from lenetkit.errors import DataError, MissingDataError
 from lenetkit.options import option
 
 
@@ -31,11 +31,17 @@ class IdxFolder(StoredFiles):
 
     def load(self, split: Split, place: Place) -> Samples:
         pair = find_pair(place, split, self.prefix)
-        images, labels = self.read_pair(pair)
+        images, labels = self.read_pair(pair, self._training_labels(place, pair))
         title = self.title or pair.prefix or place.folder.resolve().name
         files = (str(pair.images), str(pair.labels))
         classes = self._class_names(labels, pair.labels)
         return checked_samples(images, labels, title, classes, files[0], files)
+
+    def _training_labels(self, place: Place, pair: Pair) -> DataFile | None:
+        try:
+            return find_pair(place, "train", pair.prefix).labels
+        except MissingDataError:
+            return None
 
     def _class_names(self, labels: NDArray[np.int64], file: DataFile) -> tuple[str, ...]:
         largest, offset = int(labels.max(initial=0)), self.label_offset or 0

@@ -54,11 +54,14 @@ class StoredFiles(DataSource):
         names = ("transpose", "label_offset", "label_column", "channels", "byte_order")
         return [name for name in names if getattr(self, name) is not None]
 
-    def read_pair(self, pair: Pair) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    def read_pair(
+        self, pair: Pair, start: DataFile | None = None
+    ) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Images (N, C, H, W) and labels (N,) counted from 0.
 
-        The headers are judged before any values are read. Raises DataError, which names the option
-        that reads the files if there is one.
+        `start` is another file of labels that may hold the first class where these do not, such as
+        the training labels. The headers are judged before any values are read. Raises DataError,
+        which names the option that reads the files if there is one.
         """
         images, labels = self._header(pair.images), self._header(pair.labels)
         self._check_images(pair.images, images, labels)
@@ -71,7 +74,7 @@ class StoredFiles(DataSource):
         self._check_order(pair, images, labels)
         if self.transpose is None and "emnist" in Path(str(pair.images)).name.casefold():
             raise DataError(f"{pair.images}: EMNIST's {orientation.REMEDY}")
-        values = self._labels(pair.labels)
+        values = self._labels(pair.labels, start)
         pixels = self._arranged(read_idx(pair.images, self.byte_order or "big"))
         if self.transpose is None and orientation.is_transposed(pixels, values):
             raise DataError(f"{pair.images}: these digits' {orientation.REMEDY}")
@@ -143,11 +146,14 @@ class StoredFiles(DataSource):
             images = images.transpose(0, 3, 1, 2)
         return np.ascontiguousarray(images.swapaxes(2, 3) if self.transpose else images)
 
-    def _labels(self, file: DataFile) -> NDArray[np.int64]:
-        """The labels, counted from 0."""
+    def _column(self, file: DataFile) -> NDArray[Any]:
+        """The labels as stored, (N,)."""
         stored = read_idx(file, self.byte_order or "big")
-        if stored.ndim == 2:
-            stored = stored[:, self.label_column or 0]
+        return stored[:, self.label_column or 0] if stored.ndim == 2 else stored
+
+    def _labels(self, file: DataFile, start: DataFile | None) -> NDArray[np.int64]:
+        """The labels, counted from 0."""
+        stored = self._column(file)
         low, high = int(stored.min(initial=0)), int(stored.max(initial=0))
         if not 0 <= low <= high < MAX_CLASSES and self.byte_order is None:
             other = stored.byteswap()
@@ -156,8 +162,10 @@ class StoredFiles(DataSource):
                     f"{file}: labels are in the wrong byte order: they go up to {high:,}, in the "
                     f"other order to {other.max():,}; to read them: data.byte_order: little"
                 )
-        if len(stored):
-            self._check_start(file, int(stored.min()), high)
+        if len(stored) and (first := int(stored.min())):
+            if start is not None:
+                first = min(first, int(self._column(start).min(initial=first)))
+            self._check_start(file, first, high)
         labels = stored.astype(np.int64) - (self.label_offset or 0)
         low, high = int(labels.min(initial=0)), int(labels.max(initial=0))
         if low < 0 or high >= MAX_CLASSES:

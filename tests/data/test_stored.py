@@ -94,6 +94,16 @@ def test_labels_that_do_not_start_at_0(make_idx: MakeIdx, first: int) -> None:
         np.testing.assert_array_equal(load(folder, label_offset=0).labels, labels + first)
 
 
+def test_a_small_test_set_may_lack_the_first_class(make_idx: MakeIdx) -> None:
+    folder = make_idx()
+    name = file_names("test")[1]
+    write_idx(folder / name, np.array([1, 2, 2, 1, 1, 2], np.uint8))
+    assert IdxFolder().load("test", Place(folder)).labels.tolist() == [1, 2, 2, 1, 1, 2]
+    (folder / LABELS).unlink()
+    with pytest.raises(DataError, match="labels start at 1 and go up to 2"):
+        IdxFolder().load("test", Place(folder))
+
+
 def test_an_offset_beyond_the_labels_is_refused(make_idx: MakeIdx) -> None:
     assert "expected labels 0 … 99,999, counted from 2, found -2" in refusal(
         make_idx(), label_offset=2
