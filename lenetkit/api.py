@@ -38,7 +38,7 @@ def train(
 ) -> Iterator[loop.Event]:
     """Train a network as its spec says; yields an event after each step and each epoch.
 
-    Without `data` the spec's own data set is loaded, looked for in `data_dir` first. `settings`
+    Without `data` the spec's own data set is loaded, looked for in `data_dir` if given. `settings`
     override the spec's `train` section: `epochs`, `batch_size`, `seed`, `optimizer`, `schedule`.
     """
     if data is None:
