@@ -31,7 +31,7 @@ class IdxFolder(StoredFiles):
 
     def load(self, split: Split, place: Place) -> Samples:
         pair = find_pair(place, split, self.prefix)
-        images, labels = self.read_pair(pair, self._training_labels(place, pair))
+        images, labels = self.read_pair(pair, lambda: self._training_labels(place, pair))
         title = self.title or pair.prefix or place.folder.resolve().name
         files = (str(pair.images), str(pair.labels))
         classes = self._class_names(labels, pair.labels)

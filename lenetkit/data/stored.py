@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -55,12 +56,12 @@ class StoredFiles(DataSource):
         return [name for name in names if getattr(self, name) is not None]
 
     def read_pair(
-        self, pair: Pair, start: DataFile | None = None
+        self, pair: Pair, start: Callable[[], DataFile | None] = lambda: None
     ) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Images (N, C, H, W) and labels (N,) counted from 0.
 
-        `start` is another file of labels that may hold the first class where these do not, such as
-        the training labels. The headers are judged before any values are read. Raises DataError,
+        `start` finds another file of labels that may hold the first class where these do not: the
+        training labels. The headers are judged before any values are read. Raises DataError,
         which names the option that reads the files if there is one.
         """
         images, labels = self._header(pair.images), self._header(pair.labels)
@@ -151,7 +152,7 @@ class StoredFiles(DataSource):
         stored = read_idx(file, self.byte_order or "big")
         return stored[:, self.label_column or 0] if stored.ndim == 2 else stored
 
-    def _labels(self, file: DataFile, start: DataFile | None) -> NDArray[np.int64]:
+    def _labels(self, file: DataFile, start: Callable[[], DataFile | None]) -> NDArray[np.int64]:
         """The labels, counted from 0."""
         stored = self._column(file)
         low, high = int(stored.min(initial=0)), int(stored.max(initial=0))
@@ -163,8 +164,8 @@ class StoredFiles(DataSource):
                     f"other order to {other.max():,}; to read them: data.byte_order: little"
                 )
         if len(stored) and (first := int(stored.min())):
-            if start is not None:
-                first = min(first, int(self._column(start).min(initial=first)))
+            if self.label_offset is None and (beside := start()):
+                first = min(first, int(self._column(beside).min(initial=first)))
             self._check_start(file, first, high)
         labels = stored.astype(np.int64) - (self.label_offset or 0)
         low, high = int(labels.min(initial=0)), int(labels.max(initial=0))
