@@ -17,6 +17,7 @@ from lenetkit._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from lenetkit.api import build as build
+    from lenetkit.api import fit as fit
     from lenetkit.api import train as train
     from lenetkit.model.model import Model as Model
     from lenetkit.model.model import load as load
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "build": "lenetkit.api",
+    "fit": "lenetkit.api",
     "train": "lenetkit.api",
     "Run": "lenetkit.runs.run",
     "Model": "lenetkit.model.model",

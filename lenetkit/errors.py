@@ -46,6 +46,10 @@ class DataError(InputError):
     """A data set is missing, damaged or of the wrong shape."""
 
 
+class ArrayError(DataError, ValueError):
+    """An array of images or labels is not what the network takes."""
+
+
 class MissingDataError(DataError):
     """A data set is neither on disk nor can be downloaded; a spec's `fallback` may replace it."""
 
@@ -66,10 +70,14 @@ class LenetkitWarning(UserWarning):
     """What the command line prints as a warning, to callers from Python."""
 
 
+_NOT_CALLERS = ("lenetkit", "collections", "contextlib")
+"""Packages whose code stands between lenetkit and its callers."""
+
+
 def warn(message: str) -> None:
     """Warn callers from Python, at their own line; a leading `warning: ` is dropped."""
     level, frame = 1, sys._getframe()
-    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == "lenetkit":
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in _NOT_CALLERS:
         level, frame = level + 1, frame.f_back
     warnings.warn(message.removeprefix("warning: "), LenetkitWarning, stacklevel=level)
 

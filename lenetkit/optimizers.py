@@ -37,7 +37,10 @@ class Optimizer(Configurable):
     def step(
         self, params: Array, grads: Array, state: Mapping[str, Array], lr: float, t: int
     ) -> None:
-        """Update `params` and `state` in place. `grads` may be used as scratch; t = 1, 2, …"""
+        """Update `params` and `state` in place; t = 1, 2, …
+
+        `grads` is a copy of the network's gradients, and may be used as scratch.
+        """
 
 
 class SecondOrderOptimizer(Optimizer):

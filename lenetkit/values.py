@@ -32,13 +32,25 @@ class Mismatch(ValueError):  # noqa: N818
         super().__init__(f"{where}: expected {expected}, found {show(found)}")
 
 
+def plain(value: Any) -> Any:
+    """NumPy's scalars, and arrays without an axis, as Python's; anything else as it is.
+
+    Recognized by what they offer, as those of other array libraries are.
+    """
+    is_scalar = getattr(value, "ndim", None) == 0 and callable(getattr(value, "item", None))
+    return value.item() if is_scalar else value
+
+
 def convert(value: Any, hint: Any, where: str = "value") -> Any:
     """`value` as `hint`: a list becomes a tuple, an integer a float, a mapping a dataclass.
+
+    NumPy's scalars count as Python's, and its vectors as lists.
 
     Hints are numbers, strings, Literal, unions, tuples, lists, `dict[str, …]`, plain dataclasses,
     TypedDicts and any other class. Raises Mismatch, whose message begins with the path that
     `where` starts, such as `progress.best.epoch`.
     """
+    value = plain(value)
     parts = alternatives(hint)
     if len(parts) > 1:
         for part in parts:
@@ -82,6 +94,8 @@ def _as_float(value: int) -> float:
 
 def _items(value: Any, hint: Any, where: str) -> Any:
     inner = get_args(hint)
+    if hasattr(value, "tolist"):
+        value = value.tolist()
     if not isinstance(value, list | tuple):
         raise Mismatch(where, describe(hint), value)
     if get_origin(hint) is list:
@@ -108,6 +122,7 @@ def _mapping(value: Any, where: str) -> dict[str, Any]:
 
 def show(value: Any) -> str:
     """A value as a spec would write it, cut to a readable length."""
+    value = plain(value)
     if isinstance(value, str):
         text = f"'{value}'" if value.isprintable() else ascii(value)
     elif value is None or isinstance(value, bool):

@@ -69,6 +69,7 @@ def command(
         )
     same = _compare(trained, samples, split)
     check_fit(plan, samples, trained.pipeline, split)
+    trained.pixels.expect(samples.images, f"{samples.dataset}: {split} images")
     with trained.limited(threads), np.errstate(over="ignore", invalid="ignore"):
         result = evaluate(trained, samples, trained.pipeline)
     if as_json:

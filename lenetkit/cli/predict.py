@@ -42,7 +42,7 @@ def command(model_file: Path, images: tuple[Path, ...], kernels: str | None, as_
             paths.append(path)
         except ImageError as error:
             problems.append(str(error))
-    probabilities = trained.probabilities(np.array(prepared, np.uint8).reshape(-1, *shape))
+    probabilities = trained.read(np.array(prepared, np.uint8).reshape(-1, *shape))
     labels = [trained.classes[i] for i in probabilities.argmax(axis=1)]
     if as_json:
         rows = zip(paths, labels, probabilities.tolist(), strict=True)

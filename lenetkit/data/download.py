@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 from lenetkit.errors import DataError, MissingDataError
 from lenetkit.files.atomic import replacing
@@ -66,9 +67,10 @@ def download(
             if attempt:
                 time.sleep(pause)
             try:
-                with replacing(target) as temporary:
-                    _fetch(url, temporary, max_bytes, progress, stall, total)
-                    verify(temporary)
+                with replacing(target) as file:
+                    _fetch(url, file, max_bytes, progress, stall, total)
+                    file.flush()
+                    verify(Path(file.name))
                 return
             except (OSError, DataError) as error:
                 if isinstance(error, OSError) and _is_valid(target, verify):
@@ -103,16 +105,15 @@ def _is_valid(target: Path, verify: Callable[[Path], None]) -> bool:
 
 
 def _fetch(
-    url: str, target: Path, max_bytes: int, progress: Progress, stall: float, total: float
+    url: str, file: IO[bytes], max_bytes: int, progress: Progress, stall: float, total: float
 ) -> None:
     done, promised = 0, None
-    with target.open("wb") as file:
-        for piece, promised in _pieces(url, stall, total):
-            done += len(piece)
-            if done > max_bytes:
-                raise DataError(f"more than {max_bytes:,} bytes; expected at most that")
-            file.write(piece)
-            progress(done, promised)
+    for piece, promised in _pieces(url, stall, total):
+        done += len(piece)
+        if done > max_bytes:
+            raise DataError(f"more than {max_bytes:,} bytes; expected at most that")
+        file.write(piece)
+        progress(done, promised)
     if promised is not None and done != promised:
         raise DataError(f"the connection ended after {done:,} of {promised:,} bytes")
 

@@ -85,7 +85,7 @@ def write_idx(path: Path, values: NDArray[Any]) -> None:
     if big.str not in codes:
         raise DataError(f"{path}: IDX has no type for {values.dtype}")
     header = bytes((0, 0, codes[big.str], values.ndim)) + np.array(values.shape, ">u4").tobytes()
-    with replacing(path) as temporary, temporary.open("wb") as file:
+    with replacing(path) as file:
         if path.suffix == ".gz":
             file.write(gzip.compress(header + values.astype(big).tobytes(), 6, mtime=0))
         else:

@@ -46,10 +46,20 @@ class Transform(Configurable):
 
 @dataclass(frozen=True, kw_only=True)
 class Scale(Transform):
-    """uint8 0 … 255 to low … high: low + (high − low) · x / 255."""
+    """0 … 255 to low … high: low + (high − low) · x / 255.
+
+    Training images from 0 to 1 are scaled to the same values, by a larger `high`, which the model's
+    spec then has.
+    """
 
     low: float = option(0.0, doc="The value for 0.")
     high: float = option(1.0, doc="The value for 255.")
+
+    def fitted(self, images: Images) -> Self:
+        top = float(images.max(initial=0)) if images.dtype.kind in "buif" else 255.0
+        span = self.high - self.low
+        is_unit = 0 < top <= 1.01 and images.min() >= 0 and abs(span) * top / 255 < 0.1
+        return replace(self, high=self.low + 255 * span) if is_unit else self
 
     def images(self, images: Images, rng: np.random.Generator) -> Images:
         scaled: Images = np.multiply(images, np.float32((self.high - self.low) / 255))

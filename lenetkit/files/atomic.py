@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 _TEMPORARY = re.compile(r"\.lenetkit-([0-9a-f]{8})-([0-9]{1,10})-[0-9]+\.tmp")
 """Host, process, and number of the file in that process."""
@@ -26,18 +27,21 @@ PAUSE = 0.05
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path`, renamed to it when the block ends without an error.
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A temporary file beside `path`, renamed to it when the block ends without an error.
 
     The data and the folder are flushed to disk, so that after a crash the file is the old one or
     the new one. On an error the temporary file is removed and the old file stays; an OSError that
-    names the temporary file, or no file, names `path` instead.
+    names the temporary file, or no file, names `path` instead. The temporary file is created, never
+    an existing one opened, nor one that a link leads to.
     """
-    temporary = path.with_name(f".lenetkit-{_host()}-{os.getpid()}-{next(_COUNT)}.tmp")
+    temporary = _unused(path.parent)
     _WRITING.add(temporary.name)
     try:
-        yield temporary
-        _flush(temporary)
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
         _retry(lambda: temporary.replace(path))
         _flush_folder(path.parent)
     except BaseException as error:
@@ -57,8 +61,8 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file atomically."""
-    with replacing(path) as temporary:
-        temporary.write_bytes(data)
+    with replacing(path) as file:
+        file.write(data)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -99,9 +103,12 @@ def remove_leftovers(folder: Path) -> list[Path]:
     return removed
 
 
-def _flush(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
+def _unused(folder: Path) -> Path:
+    """A name for a temporary file; a process with the same number may have left some."""
+    while True:
+        path = folder / f".lenetkit-{_host()}-{os.getpid()}-{next(_COUNT)}.tmp"
+        if not os.path.lexists(path):
+            return path
 
 
 def _retry(action: Callable[[], object]) -> None:

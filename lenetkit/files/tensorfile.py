@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from lenetkit.errors import ModelFileError
-from lenetkit.files.atomic import replacing
+from lenetkit.files.atomic import write_bytes
 from lenetkit.files.opening import KNOWN_KINDS, file_kind, open_regular, refusal
 
 Tensors = dict[str, NDArray[Any]]
@@ -51,8 +51,7 @@ def write(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str
             f"{path}: {size:,} bytes with a header of {header:,}; expected at most {MAX_BYTES:,} "
             f"and {MAX_HEADER:,}, or it could not be read back"
         )
-    with replacing(path) as temporary:
-        temporary.write_bytes(data)
+    write_bytes(path, data)
 
 
 def pack(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> bytes:

@@ -41,15 +41,15 @@ class LeakyReLU(Elementwise):
 class Sigmoid(Elementwise):
     """y = 1 / (1 + e^(−x)); dL/dx = dL/dy · y · (1 − y).
 
-    Computed as (1 + tanh(x/2)) / 2, which never overflows.
+    Small values keep their relative precision, down to the smallest normal number.
     """
 
     def function(self, x: Array, out: Array) -> Array:
-        np.multiply(x, 0.5, out=out)
-        np.tanh(out, out=out)
+        np.negative(x, out=out)
+        with np.errstate(over="ignore"):  # 1 / (1 + ∞) is the right 0
+            np.exp(out, out=out)
         out += 1
-        out *= 0.5
-        return out
+        return np.reciprocal(out, out=out)
 
     def derivative(self, x: Array, y: Array) -> NDArray[Any]:
         return y * (1 - y)

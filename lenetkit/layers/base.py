@@ -21,6 +21,7 @@ from lenetkit.errors import ShapeError
 from lenetkit.initializers import Initializer
 from lenetkit.layers.call import Call
 from lenetkit.options import Configurable
+from lenetkit.values import plain
 
 Params = Mapping[str, Array]
 
@@ -35,6 +36,9 @@ class ParamSpec:
     fan_in: int = 0
     """Inputs of a unit; 0 derives it from the shape, (out, in, …) as PyTorch does."""
     fan_out: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", tuple(map(plain, self.shape)))
 
     def fans(self) -> tuple[int, int]:
         """(fan_in, fan_out)."""
@@ -52,6 +56,10 @@ class Cost:
     """Multiply-adds with a weight."""
     connections: int = 0
     """As LeCun et al. (1998), section II.B, count them: each unit's inputs, plus one for a bias."""
+
+    def __post_init__(self) -> None:
+        for name in ("macs", "connections"):  # NumPy's integers cannot be written as JSON
+            object.__setattr__(self, name, plain(getattr(self, name)))
 
 
 class Layer(Configurable):
@@ -89,6 +97,13 @@ class Layer(Configurable):
     def cost(self, in_shape: Shape) -> Cost:
         """Multiply-adds and connections for one image."""
         return Cost()
+
+    def least_batch(self, in_shape: Shape) -> int:
+        """The fewest images of a training batch that the layer learns from.
+
+        Training with smaller batches is refused. Only the last batch of an epoch may have fewer.
+        """
+        return 1
 
     @abstractmethod
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:

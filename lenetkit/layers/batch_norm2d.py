@@ -21,7 +21,9 @@ class BatchNorm2d(Layer):
 
     In training, mean and (biased) variance are the batch's, over N, H and W, and the running ones
     move towards them: running ← (1 − momentum) · running + momentum · batch, with the unbiased
-    variance. In inference the running ones are used.
+    variance. In inference the running ones are used. So are they for a training batch with a single
+    value for each channel, such as a last batch of one image with 1×1 maps: one value has no
+    variance, and moves nothing.
 
     Input and output shape: (N, C, H, W). Parameters: weight, bias; state: running_mean,
     running_var, each (C,). Ioffe & Szegedy 2015, algorithms 1 and 2.
@@ -51,12 +53,15 @@ class BatchNorm2d(Layer):
             "running_var": ParamSpec(C, Constant(value=1.0)),
         }
 
+    def least_batch(self, in_shape: Shape) -> int:
+        return 2 if math.prod(in_shape[1:]) == 1 else 1
+
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
         count = _values_a_channel(x, call)
-        if call.training and count:
+        if call.training and count > 1:
             mean: Array = call.batch.sum(x.sum(axis=_AXES)) / count
             var: Array = call.batch.sum(((x - _by_channel(mean)) ** 2).sum(axis=_AXES)) / count
-            unbiased = var * (count / max(count - 1, 1))
+            unbiased = var * (count / (count - 1))
             for name, new in (("running_mean", mean), ("running_var", unbiased)):
                 call.state[name][...] += self.momentum * (new - call.state[name])
         else:
@@ -75,8 +80,9 @@ class BatchNorm2d(Layer):
         if self.affine:
             grads["weight"][...], grads["bias"][...] = d_weight, d_bias
             scale = scale * params["weight"]
-        if call.training:  # mean and variance depend on x too: dx has no part along 1 or normal
-            count = max(_values_a_channel(dy, call), 1)
+        count = _values_a_channel(dy, call)
+        if call.training and count > 1:
+            # Mean and variance depend on x too: dx has no part along 1 or normal.
             mean_dy, mean_dy_normal = (call.batch.sum(s) / count for s in (d_bias, d_weight))
             dy = dy - _by_channel(mean_dy) - normal * _by_channel(mean_dy_normal)
         return dy * _by_channel(scale)

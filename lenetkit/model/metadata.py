@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, get_args
 
@@ -28,6 +29,7 @@ def provenance(data: TrainingData) -> dict[str, str]:
         "dataset_digest": json.dumps(data.digests()),
         "classes": json.dumps(samples.classes, ensure_ascii=False),
         "image_shape": json.dumps(samples.images.shape[1:]),
+        "pixels": json.dumps([data.pixels.low, data.pixels.high]),
         "preparation": data.preparation,
     }
 
@@ -54,6 +56,9 @@ def image_problems(metadata: Mapping[str, str], plan: Plan) -> list[str]:
         wrong += _unfit(tuple(shape), plan)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         wrong.append(f"  classes: expected a list of names, found {_shown(names)}")
+    if not _is_range(_json({"pixels": "[0, 255]", **metadata}, "pixels")):
+        found = metadata["pixels"]
+        wrong.append(f"  pixels: expected two numbers, low and high, found {_shown(found)}")
     preparation, known = metadata.get("preparation", _ABSENT), get_args(Preparation)
     if preparation not in known:
         wrong.append(f"  preparation: expected {' or '.join(known)}, found {_shown(preparation)}")
@@ -92,6 +97,15 @@ def _is_shape(shape: Any) -> bool:
         isinstance(shape, list)
         and len(shape) == 3
         and all(type(size) is int and 0 < size <= _MAX_IMAGE_SIZE for size in shape)
+    )
+
+
+def _is_range(pixels: Any) -> bool:
+    return (
+        isinstance(pixels, list)
+        and len(pixels) == 2
+        and all(type(value) in (int, float) and math.isfinite(value) for value in pixels)
+        and pixels[0] < pixels[1]
     )
 
 

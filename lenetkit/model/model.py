@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lenetkit.arrays import shape_text, slices
+from lenetkit.data.given import PixelRange, as_images, as_labels
 from lenetkit.data.pipeline import Pipeline
 from lenetkit.data.source import Preparation, Samples
-from lenetkit.errors import ModelFileError
+from lenetkit.errors import ArrayError, ModelFileError
 from lenetkit.files import tensorfile
 from lenetkit.files.opening import user_path
 from lenetkit.kernels.base import Kernels
@@ -23,8 +23,10 @@ from lenetkit.network.network import Network
 from lenetkit.network.plan import Plan
 from lenetkit.registry.catalog import installed
 from lenetkit.spec.merge import Override
-from lenetkit.training.data import TrainingData
-from lenetkit.training.evaluation import BATCH, Evaluation, evaluate
+from lenetkit.training import loop
+from lenetkit.training.calls import with_settings
+from lenetkit.training.data import TrainingData, load_training_data, with_fitted_transforms
+from lenetkit.training.evaluation import Evaluation, evaluate, probabilities
 
 
 class Model(Network):
@@ -41,10 +43,66 @@ class Model(Network):
         super().__init__(plan, seed=seed, dtype=dtype)
         self.metadata = dict(metadata or untrained(plan))
         """What its file records besides the weights; see `model.metadata`."""
+        self.history: list[dict[str, float]] = []
+        """A row for each epoch of `fit`, with the columns of a run's `metrics.csv`."""
 
     def learns_from(self, data: TrainingData) -> None:
-        """Note the data set, its classes and its images, for `predict` and for the model file."""
+        """Note the data set, its classes, its images and what the transforms learned of them.
+
+        `predict` and the model file need them. Raises ArrayError for images on another scale than
+        those that it learned from before.
+        """
+        if "pixels" in self.metadata:
+            self.pixels.expect(data.train.images, f"{data.train.dataset}: training images")
         self.metadata = provenance(data)
+        self.plan = with_fitted_transforms(self.plan, data.pipeline)
+
+    def fit(
+        self,
+        images: Any = None,
+        labels: Any = None,
+        *,
+        test: tuple[Any, Any] | None = None,
+        data_dir: str | Path | None = None,
+        **settings: Any,
+    ) -> Self:
+        """Train to the end, from the weights as they are; returns the network.
+
+        The network learns from `images` (see `probabilities` for their form) and their class
+        numbers `labels`, and is evaluated on those of `test`, if given, after each epoch. Without
+        images it learns from the spec's own data set, looked for in `data_dir` first. Each epoch
+        adds a row to `history`. `settings` override the spec's `train` section: `epochs`,
+        `batch_size`, `seed`, `shuffle`, `optimizer`, `schedule`.
+
+        Raises ArrayError, a ValueError, for arrays that do not fit the network, and TypeError for
+        any other setting.
+        """
+        how = with_settings(self.plan, "fit", settings)
+        if images is not None:
+            data = self._own_data(images, labels, test)
+        elif labels is not None or test is not None:
+            raise TypeError("fit() expected images with these labels, found none")
+        else:
+            data = load_training_data(self.plan, data_dir)
+        self.learns_from(data)
+        for event in loop.train(self, data, how, loop.start(self, how)):
+            if isinstance(event, loop.EpochDone):
+                self.history.append({**event.figures(), "epoch": len(self.history) + 1})
+        return self
+
+    def _own_data(self, images: Any, labels: Any, test: tuple[Any, Any] | None) -> TrainingData:
+        """Arrays as training data; without `test`, the test set is empty."""
+        train, held_out = self._samples(images, labels), self._samples(*(test or ([], [])))
+        if not len(train):
+            raise ArrayError("fit() expected at least one image, found none")
+        fitted = tuple(t.fitted(train.images) for t in self.pipeline.transforms)
+        pipeline = Pipeline(fitted, self.plan.classes)
+        return TrainingData(train, held_out, None, pipeline, self.preparation)
+
+    def _samples(self, images: Any, labels: Any) -> Samples:
+        images = as_images(images, self.image_shape)
+        numbers = as_labels(labels, len(images), self.plan.classes)
+        return Samples(images, numbers, "arrays", self.classes)
 
     @property
     def pipeline(self) -> Pipeline:
@@ -73,55 +131,44 @@ class Model(Network):
         """How an image file becomes such an image."""
         return cast(Preparation, self.metadata["preparation"])
 
-    def probabilities(self, images: NDArray[Any]) -> NDArray[np.float32]:
-        """Class probabilities (N, K) for images (N, H, W) or (N, C, H, W), as stored: 0 … 255.
+    @property
+    def pixels(self) -> PixelRange:
+        """The scale of the images that the network takes: that of its training images."""
+        return PixelRange(*json.loads(self.metadata.get("pixels", "[0, 255]")))
 
-        Raises ValueError for images of a shape that the model was not trained on, and for
-        floats from 0 to 1: the model scales pixels itself.
+    def probabilities(self, images: Any) -> NDArray[np.float32]:
+        """Class probabilities (N, K) for images (N, H, W) or (N, C, H, W).
+
+        Their values are on the scale of the training images, `pixels`: 0 … 255, unless the network
+        was trained on another. Images may also be (N, H, W, C) or, if grey, rows (N, H·W). Raises
+        ArrayError, a ValueError, for images of another size or on another scale.
         """
-        images = self._checked(images)
-        result = np.empty((len(images), self.plan.classes), np.float32)
-        workspace = self.workspace(training=False)
-        for rows in slices(len(images), BATCH):
-            outputs = self.forward(self.pipeline.images(images[rows], self.dtype), workspace)
-            result[rows] = self.plan.spec.loss.probabilities(outputs)
-        return result
+        return probabilities(self, self._judged(images), self.pipeline)
 
-    def predict(self, images: NDArray[Any]) -> NDArray[np.intp]:
+    def predict(self, images: Any) -> NDArray[np.intp]:
         """The predicted class (N,) of each image; see `probabilities` for what they may be."""
         return self.probabilities(images).argmax(axis=1)
 
-    def evaluate(self, images: NDArray[Any], labels: NDArray[Any]) -> Evaluation:
-        """Loss, accuracy and confusion on images (see `probabilities`) with their labels (N,)."""
-        images, labels = self._checked(images), np.asarray(labels)
-        if labels.shape != (len(images),) or labels.dtype.kind not in "ui":
-            raise ValueError(
-                f"expected {len(images):,} labels, whole numbers, found {labels.dtype} of shape "
-                f"{labels.shape}"
-            )
-        samples = Samples(images, labels.astype(np.int64), "arrays", self.classes)
-        return evaluate(self, samples, self.pipeline)
+    def read(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Class probabilities (N, K) for prepared picture files (N, C, H, W), from 0 to 255."""
+        return probabilities(self, self.pixels.from_bytes(pictures), self.pipeline)
+
+    def evaluate(self, images: Any, labels: Any) -> Evaluation:
+        """Loss, accuracy and confusion on images (see `probabilities`) with their labels (N,).
+
+        Raises ArrayError, a ValueError, for labels that are not one class number per image.
+        """
+        return evaluate(self, self._samples(self._judged(images), labels), self.pipeline)
+
+    def _judged(self, images: Any) -> NDArray[Any]:
+        """Images as (N, C, H, W)."""
+        batch = as_images(images, self.image_shape)
+        self.pixels.expect(np.asarray(images), "images")
+        return batch
 
     def save(self, path: str | Path) -> None:
         """Write a model file: weights, spec and provenance."""
         file.save(user_path(path), self, self.metadata)
-
-    def _checked(self, images: NDArray[Any]) -> NDArray[Any]:
-        """Images as (N, C, H, W)."""
-        images = np.asarray(images)
-        if images.ndim == 3:
-            images = images[:, None]
-        if images.shape[1:] != self.image_shape:
-            raise ValueError(
-                f"expected images of {shape_text(self.image_shape)}, an array (N, H, W) or "
-                f"(N, C, H, W), found shape {images.shape}; for one image: image[None]"
-            )
-        if images.dtype.kind == "f" and images.size and images.max() <= 1:
-            raise ValueError(
-                f"expected pixels from 0 to 255, as stored, found {images.dtype} values up to "
-                f"{images.max():g}; multiply by 255"
-            )
-        return images
 
 
 def load(path: str | Path, *, kernels: str | None = None) -> Model:

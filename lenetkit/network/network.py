@@ -6,11 +6,13 @@ views of them. Untrained state (running means) is separate.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import zlib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -28,9 +30,18 @@ class Workspace:
     Training and evaluation each have their own, so that neither overwrites the other's.
     """
 
-    def __init__(self, network: Network, *, training: bool, fused: bool) -> None:
-        self.fused = fused
-        self.stages = list(_stages(network, training, fused))
+    def __init__(self, network: Network, training: bool, fused: bool) -> None:
+        self.network, self.training, self.fused = network, training, fused
+        _ = self.stages  # an invalid fusion is an error now
+
+    @functools.cached_property
+    def stages(self) -> list[Stage]:
+        """The layers at work, in order."""
+        return list(_stages(self.network, self.training, self.fused))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the stages: those of a copy work on the copied network."""
+        return {name: value for name, value in vars(self).items() if name != "stages"}
 
     def reseed(self, *key: int) -> None:
         """Give every layer a generator of its own, determined by `key`."""
@@ -38,12 +49,19 @@ class Workspace:
             stage.call.rng_key = (*key, stage.first)
 
 
+_limited = ContextVar("_limited", default=False)
+"""Whether a block of `Network.limited` is open, so that blocks within keep its choice."""
+
 MAX_VALUES = 1 << 30
 """Most values in one array; more is taken for a mistake in the spec. 4 GiB in float32."""
 
 
 class Network:
-    """A plan with memory. `params` and `grads` are flat; `tensors()` are named views."""
+    """A plan with memory. `params` and `grads` are flat; `tensors()` are named views.
+
+    A deep copy, or one sent to another process, shares no memory with the original and trains to
+    the same bits.
+    """
 
     def __init__(self, plan: Plan, *, seed: int = 0, dtype: Any = np.float32) -> None:
         _check_sizes(plan)
@@ -52,13 +70,32 @@ class Network:
         size = plan.count(trainable_only=True)
         self.params = np.zeros(size, dtype)
         self.grads = np.zeros(size, dtype)
-        self._param_views = self._split(self.params)
-        self._grad_views = self._split(self.grads)
         self._state = [
             Views({name: np.zeros(spec.shape, dtype) for name, spec in layer.state.items()})
             for layer in plan.layers
         ]
+        self._view()
         self.initialize(seed)
+
+    def _view(self) -> None:
+        """Make the named views of the flat vectors."""
+        self._param_views = self._split(self.params)
+        self._grad_views = self._split(self.grads)
+
+    def __getstate__(self) -> dict[str, Any]:
+        views = ("_param_views", "_grad_views")  # copied, each would be an array of its own
+        return {name: value for name, value in vars(self).items() if name not in views}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._view()
+
+    def __repr__(self) -> str:
+        spec, count = self.plan.spec, self.plan.count()
+        return (
+            f"<{type(self).__name__} {spec.name}: input {shape_text(spec.input)}, "
+            f"{count:,} parameters, {self.dtype}>"
+        )
 
     def _split(self, vector: Array) -> list[Views]:
         """A flat vector as named views, a mapping per layer."""
@@ -83,7 +120,7 @@ class Network:
         for layer in self.plan.layers:
             for name, spec in layer.tensors.items():
                 path = f"{layer.name}.{name}"
-                rng = np.random.default_rng([seed, zlib.crc32(path.encode())])
+                rng = np.random.default_rng([int(seed), zlib.crc32(path.encode())])
                 init = spec.init or self.plan.spec.init
                 views[path][...] = init.sample(rng, spec.shape, *spec.fans())
 
@@ -92,7 +129,7 @@ class Network:
 
         The kernels may fuse neighbouring layers, unless `fused` is False.
         """
-        return Workspace(self, training=training, fused=fused)
+        return Workspace(self, training, fused)
 
     def forward(self, x: Array, workspace: Workspace) -> Array:
         """The outputs (N, K) for a batch (N, *input). Valid until the workspace's next forward."""
@@ -120,10 +157,23 @@ class Network:
             d2y = stage.second_backward(d2y, views)
         return result
 
-    def limited(self, threads: int | None) -> AbstractContextManager[None]:
-        """Passes inside the block use at most `threads` threads; None: as many as are fastest."""
+    @contextmanager
+    def limited(self, threads: int | None = None) -> Iterator[None]:
+        """Passes inside the block use at most `threads` threads.
+
+        None takes as many as are fastest, or what a block around this one has set.
+        """
+        if threads is None and _limited.get():
+            yield
+            return
         kernels = self.plan.spec.kernels
-        return kernels.limited(threads or kernels.best_threads(self.plan.cost.macs))
+        before = _limited.get()
+        _limited.set(True)
+        try:
+            with kernels.limited(int(threads or kernels.best_threads(self.plan.cost.macs))):
+                yield
+        finally:
+            _limited.set(before)
 
     def tensors(self) -> dict[str, Array]:
         """`LAYER.NAME` → view, trainable and untrained, in the order of the layers."""

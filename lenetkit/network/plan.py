@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, SupportsIndex
@@ -82,8 +82,8 @@ class Plan:
         return to_yaml(self.spec, installed())
 
 
-def load_plan(source: str | Path, overrides: Sequence[Override] = ()) -> Plan:
-    """The plan of a spec file or shipped spec. Raises SpecError with every mistake in it."""
+def load_plan(source: str | Path | Mapping[str, Any], overrides: Sequence[Override] = ()) -> Plan:
+    """The plan of a spec file, shipped spec or dict. Raises SpecError with every mistake in it."""
     return plan_tree(read_tree(source, overrides), installed())
 
 
@@ -133,6 +133,21 @@ def expect_second_order(plan: Plan, root: MapNode | None = None) -> None:
         node = root and root.get("loss")
         mark = node.mark if node else root.mark if root else Mark("train")
         problems.append(lacks(mark, "loss", plan.spec.loss))
+    if problems:
+        raise SpecError(problems)
+
+
+def expect_batches(plan: Plan, images: int) -> None:
+    """Raise SpecError if a layer cannot learn from batches of that many images."""
+    problems = []
+    for named, planned in zip(plan.spec.layers, plan.layers, strict=True):
+        least = planned.layer.least_batch(planned.in_shape)
+        if images < least:
+            message = (
+                f"{planned.type} on {shape_text(planned.in_shape)} needs training batches of "
+                f"{least} images or more, found {images}; set train.batch_size to {least} or more"
+            )
+            problems.append(named.mark.problem(f"layers.{named.name}", message))
     if problems:
         raise SpecError(problems)
 

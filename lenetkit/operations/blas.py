@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from typing import Any
+
+from lenetkit.operations.limits import Limit
 
 MAX_THREADS = max(os.cpu_count() or 1, 2)
 """More threads than processors only wait for each other."""
@@ -20,18 +23,32 @@ def best_threads(macs: int) -> int:
     return 1 if macs < _WORTH_SHARING else os.cpu_count() or 1
 
 
-@contextmanager
-def limited(threads: int) -> Iterator[None]:
+def limited(threads: int) -> AbstractContextManager[None]:
     """Matrix products use `threads` threads inside the block."""
-    import threadpoolctl  # not needed for a plan
-
-    with threadpoolctl.threadpool_limits(threads, user_api="blas"):
-        yield
+    return _LIMIT.at([threads] * len(_libraries()))
 
 
 def threads() -> int:
     """How many threads matrix products currently use."""
-    import threadpoolctl
+    return max(_numbers(), default=1)
 
-    pools = [p["num_threads"] for p in threadpoolctl.threadpool_info() if p["user_api"] == "blas"]
-    return max(pools, default=1)
+
+@functools.cache
+def _libraries() -> list[Any]:
+    """NumPy's. Looking for them takes 30 times as long as setting their numbers."""
+    import threadpoolctl  # not needed for a plan
+
+    found = threadpoolctl.ThreadpoolController().select(user_api="blas")
+    return list(found.lib_controllers)
+
+
+def _numbers() -> list[int]:
+    return [library.num_threads for library in _libraries()]
+
+
+def _set(numbers: list[int]) -> None:
+    for library, number in zip(_libraries(), numbers, strict=True):
+        library.set_num_threads(number)
+
+
+_LIMIT = Limit(_numbers, _set)

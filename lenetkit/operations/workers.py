@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from lenetkit.operations.base import Scratch
+from lenetkit.operations.limits import Limit
 
 Work = Callable[[int, int], None]
 """`work(part, worker)`: does one part, with one worker's memory."""
@@ -85,20 +86,22 @@ def _share(work: Work, worker: int, parts: int, threads: int) -> None:
         work(part, worker)
 
 
-@contextmanager
-def limited(threads: int) -> Iterator[None]:
+def limited(threads: int) -> AbstractContextManager[None]:
     """Inside the block `run` uses at most `threads` threads; outside, one."""
-    global _limit
-    before, _limit = _limit, threads
-    try:
-        yield
-    finally:
-        _limit = before
+    return _LIMIT.at(threads)
 
 
 def threads() -> int:
     """How many threads `run` currently uses."""
     return _limit
+
+
+def _set(threads: int) -> None:
+    global _limit
+    _limit = threads
+
+
+_LIMIT = Limit(threads, _set)
 
 
 def own(scratch: Scratch, worker: int) -> Scratch:

@@ -145,6 +145,6 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> Path:
         wanted = ", ".join(f".{name}" for name in FORMATS)
         raise InputError(f"{target}: cannot save a picture as {target.suffix!r}; use {wanted}")
     target.parent.mkdir(parents=True, exist_ok=True)
-    with styled(), replacing(target) as temporary, temporary.open("wb") as file:
+    with styled(), replacing(target) as file:
         figure.savefig(file, format=kind, dpi=DPI, facecolor="white")
     return target

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, Self
-
-import numpy as np
 
 from lenetkit.errors import RunError, SpecError, warn
 from lenetkit.files import atomic
@@ -16,7 +14,7 @@ from lenetkit.files.opening import user_path
 from lenetkit.model import file
 from lenetkit.model.metadata import missing_providers
 from lenetkit.model.model import Model
-from lenetkit.network.plan import Plan, load_plan
+from lenetkit.network.plan import Plan, expect_batches, load_plan
 from lenetkit.operations.blas import MAX_THREADS
 from lenetkit.registry.catalog import naming_plugins
 from lenetkit.runs.checkpoint import Checkpoint
@@ -26,6 +24,7 @@ from lenetkit.runs.recorder import Recorder
 from lenetkit.runs.resume import resume
 from lenetkit.spec.merge import Override, overrides
 from lenetkit.training import loop
+from lenetkit.training.calls import Events
 from lenetkit.training.data import (
     Report,
     TrainingData,
@@ -65,6 +64,11 @@ class Run:
         self._held = held
         self._events: Callable[[], Generator[loop.Event] | None] | None = None
         """Weak, so that a loop that is left ends the generator at once."""
+
+    def __repr__(self) -> str:
+        spec = self.network.plan.spec
+        done = f"{self.progress.epoch} of {spec.train.epochs} epochs"
+        return f"<Run {spec.name} in {self.folder.path}: {done}>"
 
     @classmethod
     def create(
@@ -161,20 +165,15 @@ class Run:
                 f"{self.folder.path}: this run has been trained or closed; "
                 f'to continue, Run.resume("{self.folder.path}")'
             )
-        events = self._recorded()
+        computed = loop.computed(self._recorded(), self.network, self._threads)
+        events = Events(computed, "loop over run.events(), or call run.train()")
         self._events = weakref.ref(events)
         return events
 
     def _recorded(self) -> Generator[loop.Event]:
-        with (
-            self._held,
-            self.network.limited(self._threads),
-            naming_plugins(),
-            self._recorder,
-        ):
+        with self._held, naming_plugins(), self._recorder:
             settings = self.network.plan.spec.train
-            events = loop.train(self.network, self.data, settings, self.progress)
-            while (event := self._next(events)) is not None:
+            for event in loop.train(self.network, self.data, settings, self.progress):
                 self._recorder.record(event)
                 try:
                     yield event
@@ -183,12 +182,6 @@ class Run:
                         self._recorder.save()
                     raise
             self.result = self._recorder.finish()
-
-    @staticmethod
-    def _next(events: Iterator[loop.Event]) -> loop.Event | None:
-        # No warning for an overflow: DivergedError reports it, with a remedy.
-        with np.errstate(over="ignore", invalid="ignore"):
-            return next(events, None)
 
     def train(
         self, *, watch: Callable[[loop.Event], None] | None = None, pictures: bool = True
@@ -231,5 +224,7 @@ class Run:
 
 def _prepared(plan: Plan, data_dir: str | Path | None, report: Report) -> tuple[Plan, TrainingData]:
     """The data, and the plan with its transforms fitted to them."""
+    plan.to_yaml()  # types that are not registered cannot be recorded
+    expect_batches(plan, plan.spec.train.batch_size)
     data = load_training_data(plan, data_dir, report)
     return with_fitted_transforms(plan, data.pipeline), data

@@ -34,7 +34,7 @@ class Binder:
     def plugin(self, base: type[T], node: Node, path: str, also: Collection[str] = ()) -> T | None:
         """An object from `TYPE` or `{type: TYPE, option: value}`; None if anything is wrong.
 
-        Keys in `also` are allowed but ignored.
+        Keys in `also` are allowed but ignored. From Python, TYPE may be the object itself.
         """
         registry = self.catalog.registry(base)
         type_node = node.get("type") if isinstance(node, MapNode) else node
@@ -42,6 +42,13 @@ class Binder:
             example = "".join(f", such as {{type: {name}}}" for name in registry.names()[:1])
             self.problem(node.mark, path, f"expected a `type`{example}")
             return None
+        entries = node.entries if isinstance(node, MapNode) else {}
+        if isinstance(type_node, ScalarNode) and isinstance(type_node.value, base):
+            if extra := entries.keys() - {"type", *also}:
+                message = f"the {base.kind} is an object, so it takes no '{min(extra)}' from here"
+                self.problem(node.mark, path, message)
+                return None
+            return type_node.value
         if not isinstance(type_node, ScalarNode) or not isinstance(type_node.value, str):
             message = f"expected the name of {registry.a_kind}, found {show(plain(type_node))}"
             self.problem(type_node.mark, path, message)
@@ -51,7 +58,6 @@ class Binder:
         except PluginError as error:
             self.problem(type_node.mark, path, str(error))
             return None
-        entries = node.entries if isinstance(node, MapNode) else {}
         options = MapNode(entries, type_node.mark)  # the type asks for missing options
         return self.options(cls, options, path, type_node.value, also={"type", *also})
 

@@ -7,12 +7,13 @@ type mean nothing to another.
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from lenetkit import values
 from lenetkit.errors import Problems, SpecError, did_you_mean
 from lenetkit.spec import nodes
 from lenetkit.spec.nodes import Entry, ListNode, MapNode, Mark, Node, ScalarNode, is_null, plain
@@ -56,15 +57,32 @@ class Override:
 def overrides(changes: Mapping[str, Any] | Sequence[Override]) -> Sequence[Override]:
     """Changes from Python, `{"train.epochs": 3}`, as overrides; overrides stay as they are.
 
-    Raises TypeError for anything else.
+    A string is read as after `--set`; mappings, lists and numbers may be NumPy's, and whatever a
+    spec can name may be the object itself: `{"layers.relu1": Swish()}`. Raises TypeError for
+    anything but a mapping or overrides.
     """
     if isinstance(changes, Mapping):
-        texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in changes.items()}
-        marks = {k: Mark(f"override {k}", folder=Path.cwd(), has_lines=False) for k in texts}
-        return [Override(k, nodes.parse(text, marks[k])) for k, text in texts.items()]
+        marks = {k: Mark(f"override {k}", folder=Path.cwd(), has_lines=False) for k in changes}
+        return [
+            Override(k, nodes.parse(v, marks[k]) if isinstance(v, str) else node_of(v, marks[k]))
+            for k, v in changes.items()
+        ]
     if isinstance(changes, str) or not all(isinstance(change, Override) for change in changes):
         raise TypeError(f'expected changes such as {{"train.epochs": 3}}, found {changes!r}')
     return changes
+
+
+def node_of(value: Any, mark: Mark) -> Node:
+    """A value from Python as a node. Objects that are not plain values are kept as they are."""
+    value = values.plain(value)
+    if isinstance(value, Mapping):
+        entries = {str(key): Entry(mark, node_of(item, mark)) for key, item in value.items()}
+        return MapNode(entries, mark)
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return ListNode(tuple(node_of(item, mark) for item in value), mark)
+    return ScalarNode(os.fspath(value) if isinstance(value, Path) else value, mark)
 
 
 @dataclass(frozen=True)
@@ -75,12 +93,15 @@ class Tree:
     problems: Problems
 
 
-def read_tree(source: str | Path, overrides: Sequence[Override] = ()) -> Tree:
-    """The nodes of a spec file or shipped spec, with `extends` and overrides applied.
+def read_tree(source: str | Path | Mapping[str, Any], overrides: Sequence[Override] = ()) -> Tree:
+    """The nodes of a spec file, shipped spec or dict, with `extends` and overrides applied.
 
     Raises SpecError if reading cannot continue, as when a file is missing.
     """
     problems = Problems()
+    if isinstance(source, Mapping):
+        own = _expect_map(node_of(source, Mark("the spec", folder=Path.cwd())), problems)
+        return _changed(_on_bases(own, (), problems), overrides, problems)
     return _changed(_read_with_bases(find_spec(source), (), problems), overrides, problems)
 
 
@@ -105,12 +126,16 @@ def _changed(root: MapNode, overrides: Sequence[Override], problems: Problems) -
 
 def _read_with_bases(path: Path, below: tuple[Path, ...], problems: Problems) -> MapNode:
     tree = _expect_map(nodes.read_file(path, problems), problems)
+    return _on_bases(tree, (*below, path.resolve()), problems)
+
+
+def _on_bases(tree: MapNode, chain: tuple[Path, ...], problems: Problems) -> MapNode:
+    """A spec laid over what it extends; `chain` is the files that led here, itself included."""
     own = dict(tree.entries)
     entry = own.pop("extends", None)
     if entry is None:
         return tree
-    base_path = _base_path(entry.node, (*below, path.resolve()), problems)
-    base = _read_with_bases(base_path, (*below, path.resolve()), problems)
+    base = _read_with_bases(_base_path(entry.node, chain, problems), chain, problems)
     return _merge(base, MapNode(own, tree.mark), problems)
 
 

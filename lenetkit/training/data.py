@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from lenetkit.arrays import shape_text
+from lenetkit.data.given import PixelRange
 from lenetkit.data.pipeline import Pipeline
 from lenetkit.data.source import DataSource, Place, Preparation, Samples, Split
 from lenetkit.errors import DataError, MissingDataError, shortened, warn_only
@@ -24,13 +26,30 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """Training, test and validation samples, with the transforms between them and the network."""
+    """Training, test and validation samples, with the transforms between them and the network.
+
+    Raises ArrayError if their images are not all on one scale, or not on one that suits the
+    transforms.
+    """
 
     train: Samples
     test: Samples
     validation: Samples | None
     pipeline: Pipeline
     preparation: Preparation
+
+    def __post_init__(self) -> None:
+        _ = self.pixels
+
+    @functools.cached_property
+    def pixels(self) -> PixelRange:
+        """The scale of all images, which the network then takes."""
+        parts = {"test": self.test, "validation": self.validation or self.test}
+        dataset = self.train.dataset
+        found = PixelRange.of(self.train.images, self.pipeline, f"{dataset}: training images")
+        for name, samples in parts.items():
+            found.expect(samples.images, f"{samples.dataset}: {name} images")
+        return found
 
     def digests(self) -> dict[str, str]:
         """The digest of each set, by its name."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lenetkit.arrays import slices
+from lenetkit.arrays import Array, slices
 from lenetkit.data.pipeline import Pipeline
 from lenetkit.data.source import Samples
 from lenetkit.network.network import Network, Workspace
@@ -17,18 +18,22 @@ BATCH = 250
 """Samples per forward pass: large enough for speed, small enough for memory."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """A network's results on some samples."""
 
     loss: float
     """Mean over the samples."""
-    confusion: NDArray[np.int64] = field(repr=False)
+    confusion: NDArray[np.int64]
     """(K, K) counts: rows true, columns predicted."""
-    probabilities: NDArray[Any] = field(repr=False)
+    probabilities: NDArray[Any]
     """(N, K), float32."""
     dataset: str = ""
     """The name of the samples' data set."""
+
+    def __repr__(self) -> str:
+        figures = f"accuracy {self.accuracy:.2%}, loss {self.loss:.4f}"
+        return f"<Evaluation of {self.n:,} samples: {figures}>"
 
     @property
     def n(self) -> int:
@@ -38,7 +43,7 @@ class Evaluation:
     @property
     def accuracy(self) -> float:
         """The share of correct predictions, 0 … 1."""
-        return float(np.trace(self.confusion) / self.n)
+        return float(np.trace(self.confusion) / self.n) if self.n else np.nan
 
     @property
     def predicted(self) -> NDArray[np.intp]:
@@ -64,21 +69,47 @@ class Evaluation:
 def evaluate(
     network: Network, samples: Samples, pipeline: Pipeline, workspace: Workspace | None = None
 ) -> Evaluation:
-    """Run all samples through the network in inference mode."""
-    workspace = workspace or network.workspace(training=False)
+    """Run all samples through the network in inference mode.
+
+    Of no samples, loss and accuracy are NaN.
+    """
     loss = network.plan.spec.loss
     K = network.plan.classes
     probabilities = np.empty((len(samples), K), np.float32)
     total = 0.0
-    for rows in slices(len(samples), BATCH):
-        outputs = network.forward(pipeline.images(samples.images[rows], network.dtype), workspace)
+    for rows, outputs in _passes(network, samples.images, pipeline, workspace):
         losses, _ = loss.forward(outputs, pipeline.labels(samples.labels[rows]))
         total += float(losses.sum(dtype=np.float64))
         probabilities[rows] = loss.probabilities(outputs)
     cells = samples.labels * K + probabilities.argmax(axis=1)
     confusion = np.bincount(cells, minlength=K * K).reshape(K, K)
-    mean = total / max(len(samples), 1)
+    mean = total / len(samples) if len(samples) else np.nan
     return Evaluation(mean, confusion, probabilities, samples.dataset)
+
+
+def probabilities(
+    network: Network, images: NDArray[Any], pipeline: Pipeline
+) -> NDArray[np.float32]:
+    """The class probabilities (N, K) of images (N, C, H, W) as the data set stores them."""
+    result = np.empty((len(images), network.plan.classes), np.float32)
+    for rows, outputs in _passes(network, images, pipeline):
+        result[rows] = network.plan.spec.loss.probabilities(outputs)
+    return result
+
+
+def _passes(
+    network: Network,
+    images: NDArray[Any],
+    pipeline: Pipeline,
+    workspace: Workspace | None = None,
+) -> Iterator[tuple[slice, Array]]:
+    """Rows of the images, and the network's outputs for them; BATCH images at a time."""
+    workspace = workspace or network.workspace(training=False)
+    for rows in slices(len(images), BATCH):
+        with network.limited():
+            batch = pipeline.images(images[rows], network.dtype)
+            outputs = network.forward(batch, workspace)
+        yield rows, outputs
 
 
 def _share(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -20,7 +20,7 @@ from lenetkit.arrays import Array, Views, slices
 from lenetkit.data.source import Samples
 from lenetkit.losses import SecondOrderLoss
 from lenetkit.network.network import Network
-from lenetkit.network.plan import expect_second_order
+from lenetkit.network.plan import expect_batches, expect_second_order
 from lenetkit.optimizers import SecondOrderOptimizer
 from lenetkit.schedules import Moment
 from lenetkit.spec.sections import TrainSpec
@@ -71,11 +71,20 @@ class EpochDone:
     dataset: str = ""
     """The name of the data set."""
 
+    def figures(self) -> dict[str, float]:
+        """`epoch`, `lr`, loss and accuracy of each set that has samples, `seconds`."""
+        parts = {"train": self.train, "test": self.test, "validation": self.validation}
+        row: dict[str, float] = {"epoch": self.epoch, "lr": self.lr}
+        for name, part in parts.items():
+            if part and part.n:
+                row |= {f"{name}_loss": part.loss, f"{name}_accuracy": part.accuracy}
+        return row | {"seconds": self.seconds}
+
 
 Event: TypeAlias = EpochBegun | StepDone | EpochDone
 
 
-@dataclass
+@dataclass(repr=False)
 class Progress:
     """A run's state besides the network's own."""
 
@@ -88,6 +97,9 @@ class Progress:
     seconds: float = 0.0
     """Training time of the current epoch."""
 
+    def __repr__(self) -> str:
+        return f"<Progress: {self.step} steps, {self.epoch} epochs>"
+
 
 def start(network: Network, settings: TrainSpec) -> Progress:
     """The state before the first step."""
@@ -97,18 +109,45 @@ def start(network: Network, settings: TrainSpec) -> Progress:
 
 def train(
     network: Network, data: TrainingData, settings: TrainSpec, progress: Progress
-) -> Iterator[Event]:
+) -> Generator[Event]:
     """Train `network` from where `progress` stands; both are updated in place.
 
     Between events network and progress agree: a checkpoint may be taken, or the loop left; not
     between an EpochBegun and its epoch's first StepDone, which come together.
-    Raises DivergedError if the loss or its gradient is not finite, and SpecError for an
-    optimizer that needs second derivatives which the network does not have.
+    Raises DivergedError if the loss or its gradient is not finite, and SpecError for batches that
+    are too small for a layer, or an optimizer that needs second derivatives which the network does
+    not have.
     """
+    return computed(_epochs(network, data, settings, progress), network)
+
+
+def _epochs(
+    network: Network, data: TrainingData, settings: TrainSpec, progress: Progress
+) -> Generator[Event]:
     trainer = Trainer(network, data, settings, progress)
     while progress.epoch < settings.epochs:
         yield from trainer.steps()
         yield trainer.finish_epoch()
+
+
+def computed(
+    events: Generator[Event], network: Network, threads: int | None = None
+) -> Generator[Event]:
+    """The same events, each computed on `threads` threads, or on as many as are fastest.
+
+    Overflows do not warn: DivergedError reports them. Neither setting reaches the code that takes
+    the events.
+    """
+    try:
+        while True:
+            with network.limited(threads), np.errstate(over="ignore", invalid="ignore"):
+                event = next(events, None)
+            if event is None:
+                return
+            yield event
+    finally:
+        with network.limited(threads):
+            events.close()
 
 
 class Trainer:
@@ -122,6 +161,8 @@ class Trainer:
         self.steps_per_epoch = math.ceil(len(data.train) / settings.batch_size)
         self._training = network.workspace(training=True)
         self._evaluating = network.workspace(training=False)
+        self._scratch = np.empty_like(network.grads)
+        expect_batches(network.plan, min(settings.batch_size, len(data.train)))
         if isinstance(settings.optimizer, SecondOrderOptimizer):
             expect_second_order(network.plan)
 
@@ -169,7 +210,8 @@ class Trainer:
             became = "nan" if np.isnan(network.grads).any() else "infinite"
             raise self._diverged(f"the gradient became {became}", images, targets, progress.step)
         progress.step += 1
-        optimizer.step(network.params, network.grads, progress.slots, lr, progress.step)
+        np.copyto(self._scratch, network.grads)  # the optimizer may write to it
+        optimizer.step(network.params, self._scratch, progress.slots, lr, progress.step)
         return StepDone(
             step=progress.step,
             epoch=epoch + 1,
@@ -212,9 +254,10 @@ class Trainer:
         optimizer = self.settings.optimizer
         if not isinstance(optimizer, SecondOrderOptimizer):
             return {}
-        return optimizer.begin_epoch(
+        notes = optimizer.begin_epoch(
             self.progress.slots, lambda count: self._curvature(epoch, count)
         )
+        return {name: float(figure) for name, figure in notes.items()}
 
     def _curvature(self, epoch: int, count: int) -> Array:
         """The mean second derivatives of `count` training samples drawn for this epoch."""
@@ -236,7 +279,7 @@ class Trainer:
 
     def _rate(self, step: int) -> float:
         moment = Moment(step, self.steps_per_epoch, self.settings.epochs)
-        return self.settings.schedule.rate(self.settings.optimizer.lr, moment)
+        return float(self.settings.schedule.rate(self.settings.optimizer.lr, moment))
 
     def _diverged(
         self, what: str, images: Array, targets: NDArray[Any], step: int

@@ -27,14 +27,14 @@ def old(tmp_path: Path) -> Path:
 
 
 def fail_in_the_middle(path: Path, error: type[BaseException]) -> None:
-    with atomic.replacing(path) as temporary:
-        temporary.write_bytes(b"half of")
+    with atomic.replacing(path) as file:
+        file.write(b"half of")
         raise error
 
 
 def test_new_content_replaces_the_old(old: Path) -> None:
-    with atomic.replacing(old) as temporary:
-        temporary.write_bytes(b"new")
+    with atomic.replacing(old) as file:
+        file.write(b"new")
         assert old.read_bytes() == b"old"
     assert old.read_bytes() == b"new"
     assert list(old.parent.iterdir()) == [old]
@@ -58,10 +58,10 @@ def test_a_file_that_cannot_be_removed_is_named(old: Path, monkeypatch: pytest.M
 
 
 def test_the_temporary_file_is_beside_its_target(old: Path) -> None:
-    with atomic.replacing(old) as temporary:
-        temporary.write_bytes(b"new")
-    assert temporary.parent == old.parent
-    assert temporary != old
+    with atomic.replacing(old) as file:
+        file.write(b"new")
+    assert Path(file.name).parent == old.parent
+    assert Path(file.name) != old
 
 
 @pytest.mark.parametrize("error", [ValueError, OSError, KeyboardInterrupt, SystemExit])
@@ -80,23 +80,32 @@ def test_error_without_an_old_file_leaves_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_block_that_writes_nothing_leaves_the_old_file(old: Path) -> None:
-    with pytest.raises(FileNotFoundError), atomic.replacing(old):
-        pass
-    assert old.read_bytes() == b"old"
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
+def test_a_planted_link_is_not_followed(old: Path) -> None:
+    """Not even under the name that comes next, in a folder where others may write."""
+    with atomic.replacing(old) as file:
+        name = Path(file.name).name
+    parts = name.removesuffix(".tmp").split("-")
+    victim = old.with_name("victim")
+    victim.write_bytes(b"precious")
+    for number in range(int(parts[3]) + 1, int(parts[3]) + 4):
+        old.with_name("-".join([*parts[:3], f"{number}.tmp"])).symlink_to(victim)
+    atomic.write_bytes(old, b"new")
+    assert victim.read_bytes() == b"precious"
+    assert (old.read_bytes(), old.is_symlink()) == (b"new", False)
 
 
-@pytest.mark.parametrize("name", ["replace", "open"])
+@pytest.mark.parametrize(("module", "name"), [(Path, "replace"), (os, "fsync")])
 def test_failing_rename_or_flush_leaves_the_old_file_and_nothing_else(
-    old: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    old: Path, monkeypatch: pytest.MonkeyPatch, module: object, name: str
 ) -> None:
-    def fail(self: Path, *args: Any) -> None:
+    def fail(*args: Any) -> None:
         raise PermissionError(13, "Permission denied")
 
     def write() -> None:
-        with atomic.replacing(old) as temporary:
-            temporary.write_bytes(b"new")
-            monkeypatch.setattr(Path, name, fail)
+        with atomic.replacing(old) as file:
+            file.write(b"new")
+            monkeypatch.setattr(module, name, fail)
 
     with pytest.raises(PermissionError):
         write()
@@ -112,7 +121,7 @@ def test_errors_name_the_file_and_not_its_temporary_one(
 ) -> None:
     def write() -> None:
         with atomic.replacing(old) as temporary:
-            raise OSError(code, os.strerror(code), str(temporary) if name else None)
+            raise OSError(code, os.strerror(code), temporary.name if name else None)
 
     with pytest.raises(OSError, match=re.escape(str(old))) as caught:
         write()
@@ -178,7 +187,7 @@ def test_a_file_system_that_cannot_flush_folders_is_accepted(
 def test_temporary_names_are_unique_to_process_and_thread(old: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from lenetkit.files.atomic import replacing\n"
-        "with replacing(Path(sys.argv[1])) as t: print(t.name); t.touch()"
+        "with replacing(Path(sys.argv[1])) as t: print(Path(t.name).name)"
     )
     ran = subprocess.run(
         [sys.executable, "-c", code, str(old)], capture_output=True, text=True, check=True
@@ -187,9 +196,8 @@ def test_temporary_names_are_unique_to_process_and_thread(old: Path) -> None:
 
     def write() -> None:
         with atomic.replacing(old) as temporary:
-            names.append(temporary.name)
+            names.append(Path(temporary.name).name)
             meet.wait()
-            temporary.touch()
 
     meet = threading.Barrier(5)
     writers = [threading.Thread(target=write) for _ in range(5)]
@@ -211,7 +219,7 @@ def leave_temporary(path: Path) -> None:
     """Leave what a process killed while writing `path` leaves behind."""
     code = (
         "import os, sys; from pathlib import Path; from lenetkit.files.atomic import replacing\n"
-        "with replacing(Path(sys.argv[1])) as t:\n    t.write_bytes(b'half of'); os._exit(9)"
+        "with replacing(Path(sys.argv[1])) as t:\n    t.write(b'half of'); os._exit(9)"
     )
     subprocess.run([sys.executable, "-c", code, str(path)], check=False)
 
@@ -235,7 +243,7 @@ def test_only_leftovers_of_ended_processes_on_this_host_are_removed(old: Path) -
         for path in kept:
             path.touch()
         with atomic.replacing(old) as mine:
-            mine.write_bytes(b"new")
+            mine.write(b"new")
             assert atomic.remove_leftovers(old.parent) == [left]
         running.communicate()
     assert sorted(old.parent.iterdir()) == sorted([old, *kept])
@@ -276,7 +284,7 @@ def test_killed_writer_leaves_the_old_file(old: Path) -> None:
     code = (
         "import os, sys; from pathlib import Path; from lenetkit.files.atomic import replacing\n"
         "with replacing(Path(sys.argv[1])) as temporary:\n"
-        "    temporary.write_bytes(b'half of'); os._exit(9)"
+        "    temporary.write(b'half of'); os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", code, str(old)], check=False).returncode == 9
     assert old.read_bytes() == b"old"

@@ -166,3 +166,9 @@ def test_batch_norm2d(
 ) -> None:
     layer = BatchNorm2d(affine=affine, eps=0.1)
     check(layer, in_shape, batch, seed, training=training)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("batch", [1, 2])
+def test_batch_norm2d_of_single_values(training: bool, batch: int) -> None:
+    check(BatchNorm2d(eps=0.1), (3, 1, 1), batch, 0, training=training)

@@ -11,7 +11,8 @@ import pytest
 
 import lenetkit
 from lenetkit import EpochDone, Run, StepDone
-from lenetkit.errors import RunError, SpecError
+from lenetkit.errors import PluginError, RunError, SpecError
+from lenetkit.layers.activations import ReLU
 from lenetkit.layers.base import Layer
 from lenetkit.layers.linear import Linear
 
@@ -168,3 +169,13 @@ def test_lenetkits_own_errors_are_blamed_on_no_plugin(
     monkeypatch.setattr(Linear, "forward", fail)  # lenetkit's own, so nobody else is blamed
     with pytest.raises(ZeroDivisionError):
         Run.create(small, out="a").train()
+
+
+class Unregistered(ReLU):
+    """A layer that no spec can name."""
+
+
+def test_what_cannot_be_recorded_is_refused_before_the_folder_is_made(small: Path) -> None:
+    with pytest.raises(PluginError, match=r"^Unregistered is not registered in lenetkit\.layers; "):
+        Run.create(small, out="a", set={"layers.relu1": Unregistered()})
+    assert not Path("a").exists()

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import lenetkit
 from lenetkit.arrays import Array
+from lenetkit.data.pipeline import Pipeline
+from lenetkit.data.transforms import Scale
 from lenetkit.layers.activations import Tanh
 from lenetkit.layers.base import Params
 from lenetkit.layers.call import Call
@@ -131,12 +134,23 @@ def test_infinite_weights_are_named(network: Network, data: TrainingData) -> Non
     assert "It began in layers.fc1: its weight, after the previous step. " in said
 
 
+@dataclass(frozen=True, kw_only=True)
+class Spoiling(Scale):
+    """A transform that spoils an image in training."""
+
+    training_only: ClassVar[bool] = True
+
+    def images(self, images: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
+        spoiled = super().images(images, rng)
+        spoiled[0] = np.nan
+        return spoiled
+
+
 def test_images_that_are_not_finite_are_blamed_on_the_data(
     network: Network, data: TrainingData
 ) -> None:
-    images = data.train.images.astype(np.float32)
-    images[3] = np.nan
-    said = message(network, replace(data, train=replace(data.train, images=images)))
+    pipeline = Pipeline((*data.pipeline.transforms, Spoiling(high=255.0)), 3)
+    said = message(network, replace(data, pipeline=pipeline))
     assert "It began in the images that reach the network. The data or its transforms" in said
     assert "learning rate" not in said
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,13 +14,16 @@ import pytest
 from numpy.typing import NDArray
 
 import lenetkit
+from lenetkit.kernels.numpy_kernels import NumpyKernels
 from lenetkit.layers.base import SecondOrderLayer
 from lenetkit.losses import MeanSquaredError, SecondOrderLoss
 from lenetkit.network.network import Network
 from lenetkit.network.plan import Plan
-from lenetkit.optimizers import SecondOrderOptimizer
+from lenetkit.operations import blas
+from lenetkit.optimizers import SGD, Adam, Optimizer, SecondOrderOptimizer
 from lenetkit.training import loop
 from lenetkit.training.data import TrainingData, load_training_data
+from lenetkit.training.divergence import DivergedError
 from lenetkit.training.loop import EpochBegun, EpochDone, StepDone
 from tests.support.specs import small_plan
 
@@ -152,3 +157,96 @@ def test_an_optimizer_may_measure_curvature_before_each_epoch(
     assert [event.epoch for event in begun] == [1, 2]
     assert all(event.notes["largest curvature"] > 0 for event in begun)
     assert [type(event) for event in events[:2]] == [EpochBegun, StepDone]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overwriting(Optimizer):
+    """Uses the gradients that it is given as scratch."""
+
+    def step(
+        self,
+        params: NDArray[Any],
+        grads: NDArray[Any],
+        state: Mapping[str, NDArray[Any]],
+        lr: float,
+        t: int,
+    ) -> None:
+        grads *= lr
+        params -= grads
+        grads[:] = np.nan
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        Overwriting(lr=0.1),
+        Adam(lr=0.1, weight_decay=0.1),
+        SGD(lr=0.1, weight_decay=0.1),
+        SGD(lr=0.1, momentum=0.9, nesterov=True),
+    ],
+    ids=lambda optimizer: type(optimizer).__name__,
+)
+def test_gradients_after_a_step_are_those_of_the_step(
+    network: Network, data: TrainingData, optimizer: Optimizer
+) -> None:
+    untouched = Network(network.plan)
+    for _ in zip(range(1), lenetkit.train(untouched, data, optimizer=SGD(lr=0.0)), strict=False):
+        pass
+    assert isinstance(next(iter(lenetkit.train(network, data, optimizer=optimizer))), StepDone)
+    assert network.params.tobytes() != untouched.params.tobytes()
+    assert any(gradient.any() for gradient in network.gradients().values())
+    for name, gradient in untouched.gradients().items():
+        np.testing.assert_array_equal(network.gradients()[name], gradient, err_msg=name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counting(SGD):
+    """Notes how many threads each step uses."""
+
+    seen: ClassVar[list[int]] = []
+
+    def step(self, *arguments: Any) -> None:
+        self.seen.append(blas.threads())
+        super().step(*arguments)
+
+
+def test_training_limits_the_threads_of_its_steps_alone(
+    network: Network, data: TrainingData
+) -> None:
+    Counting.seen.clear()
+    with blas.limited(2):
+        many = blas.threads()
+        events = lenetkit.train(network, data, optimizer=Counting(lr=0.1))
+        for _ in events:
+            assert blas.threads() == many  # the user's own products keep their threads
+        abandoned = lenetkit.train(network, data, optimizer=Counting(lr=0.1))
+        next(abandoned)
+        assert blas.threads() == many
+        del abandoned
+        assert blas.threads() == many
+    assert set(Counting.seen) == {1}
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one processor")
+def test_a_block_of_limited_decides(network: Network, data: TrainingData) -> None:
+    Counting.seen.clear()
+    plain = replace(network.plan.spec, kernels=Plain())
+    network = Network(Plan(plain, network.plan.layers))
+    with network.limited(2):
+        list(lenetkit.train(network, data, optimizer=Counting(lr=0.1)))
+    assert set(Counting.seen) == {2}
+
+
+class Plain(NumpyKernels):
+    """Leaves the threads to BLAS."""
+
+    def limited(self, threads: int) -> Any:
+        return blas.limited(threads)
+
+
+def test_overflow_in_a_step_warns_nobody(network: Network, data: TrainingData) -> None:
+    network.params *= 1e38
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(DivergedError):
+            list(lenetkit.train(network, data))

@@ -1,0 +1,186 @@
+"""Arrays from a user's program: whether images are on the scale that a network takes, and whether
+images and labels have a shape that can only mean one thing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenetkit.arrays import Shape, shape_text
+from lenetkit.data.pipeline import Pipeline
+from lenetkit.errors import ArrayError
+
+_DARK = 0.01
+"""Images whose values all lie below this part of the scale are on another scale, or blank."""
+_BEYOND = 0.01
+"""How far beyond a known scale rounding may take a value, as a part of the scale."""
+_UNLIKE = 0.5
+"""The same for a scale that is known from the training images alone."""
+_DIM = 0.1
+"""Training images that use less of their scale, all together, are on another."""
+
+
+@dataclass(frozen=True)
+class PixelRange:
+    """The values that the images of a network may have."""
+
+    low: float = 0.0
+    high: float = 255.0
+
+    @classmethod
+    def of(cls, images: NDArray[Any], pipeline: Pipeline, what: str) -> Self:
+        """The range of training images: 0 … 255, 0 … 1, or as found.
+
+        Images that are not on 0 … 255 must still reach the network on a scale of about 1, or
+        standardized; transforms that expect 0 … 255 would make them nearly constant. Raises
+        ArrayError, in which the images are called `what`.
+        """
+        low, high = _extremes(images, what, cls())
+        full = cls()
+        if (low >= 0 and _DIM * full.high < high <= full.high * (1 + _BEYOND)) or low == high == 0:
+            return full
+        if (images.dtype == np.int8 and low < 0) or not _suits(_arriving(images, pipeline)):
+            raise full._refusal(images, what, low, high)
+        unit = low >= 0 and _DIM < high <= 1 + _BEYOND
+        return cls(0.0, 1.0) if unit else cls(low, high)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is a scale in common use, not what some images happened to span."""
+        return self.low == 0 and self.high in (1, 255)
+
+    def expect(self, images: NDArray[Any], what: str) -> None:
+        """Raise ArrayError if images are on another scale. Blank ones, all 0, are on any.
+
+        An array whose largest value is at most a hundredth of the scale's is refused, although it
+        could hold nothing but nearly black images: far more likely it was divided by 255.
+        """
+        low, high = _extremes(images, what, self)
+        slack = (self.high - self.low) * (_BEYOND if self.is_known else _UNLIKE)
+        largest = max(abs(self.low), abs(self.high))
+        dark = max(abs(low), abs(high)) <= _DARK * largest and (low, high) != (0, 0)
+        negative = self.is_known and low < -_BEYOND * abs(high)
+        if dark or negative or low < self.low - slack or high > self.high + slack:
+            raise self._refusal(images, what, low, high)
+
+    def from_bytes(self, pictures: NDArray[np.uint8]) -> NDArray[Any]:
+        """Pictures from 0 to 255 on this scale."""
+        if self == PixelRange():
+            return pictures
+        return pictures * np.float32((self.high - self.low) / 255) + np.float32(self.low)
+
+    def _refusal(self, images: NDArray[Any], what: str, low: float, high: float) -> ArrayError:
+        found = f"{images.dtype} values from {low:.5g} to {high:.5g}, shape {images.shape}"
+        return ArrayError(
+            f"{what}: expected pixels from {self}, found {found}; "
+            f"{self._fix(images.dtype, low, high)}"
+        )
+
+    def _fix(self, dtype: np.dtype[Any], low: float, high: float) -> str:
+        if not self.is_known:
+            return "prepare them as the training images were"
+        times = f" and multiply by {self.high:g}" if self.high > 1 else ""
+        if dtype == np.int8:
+            return "pixels above 127 have wrapped: images.view('uint8')"
+        if low < 0 and max(-low, high) <= 1 + _BEYOND:
+            return f"for -1 … 1: (images + 1) * {self.high / 2:g}"
+        if low < 0:
+            return f"if they were standardized, undo that (images * std + mean){times}"
+        if high <= 1 + _BEYOND:
+            return f"multiply by {self.high:g}"
+        if high <= self.high:
+            return f"multiply by {self.high / high:.4g}, if {high:g} is white"
+        white = next((w for w in (255, 1023, 4095, 65535) if high <= w * (1 + _BEYOND)), high)
+        return f"divide by {white / self.high:.4g}"
+
+    def __str__(self) -> str:
+        where = "stored" if self == PixelRange() else "in training"
+        return f"{self.low:.5g} to {self.high:.5g}, as {where}"
+
+
+def as_images(images: Any, shape: Shape) -> NDArray[Any]:
+    """Images as (N, *shape), from any layout that can mean nothing else.
+
+    For `shape` (C, H, W) that is (N, C, H, W) or (N, H, W, C), and for C = 1 also (N, H, W) or
+    (N, H·W), in rows. Raises ArrayError for any other.
+    """
+    try:
+        images = np.asarray(images)
+    except ValueError:
+        raise ArrayError(f"expected images of one size, {shape_text(shape)}") from None
+    C, H, W = shape
+    if not images.size and (images.ndim == 1 or len(images) == 0):
+        return np.zeros((0, *shape), np.uint8)
+    grey = ((H, W), (H * W,)) if C == 1 else ()
+    if images.shape[1:] in ((C, H, W), *grey):
+        return images.reshape(-1, C, H, W)
+    if images.shape[1:] == (H, W, C):
+        return np.moveaxis(images, -1, 1)
+    layout = f"(N, {H}, {W}) or (N, 1, {H}, {W})" if C == 1 else f"(N, {C}, {H}, {W})"
+    one = images.shape in ((C, H, W), (H, W, C), *grey)
+    raise ArrayError(
+        f"expected images of {shape_text(shape)}, an array {layout}, found shape {images.shape}"
+        + ("; for one image: image[None]" if one else "")
+    )
+
+
+def as_labels(labels: Any, count: int, classes: int) -> NDArray[np.int64]:
+    """Labels as class numbers (count,), from whole numbers of any type, or a column of them.
+
+    Raises ArrayError for any other number of labels, and for labels that are no class.
+    """
+    labels = np.asarray(labels)
+    if labels.shape == (count, 1):
+        labels = labels[:, 0]
+    if not labels.size and not count:
+        return np.zeros(0, np.int64)
+    whole = labels.dtype.kind in "ui" or (
+        labels.dtype.kind == "f" and np.array_equal(labels, np.rint(labels))
+    )
+    if labels.shape != (count,) or not whole:
+        rows = labels.shape == (count, classes) and labels.dtype.kind in "buif"
+        hint = "; for one-hot rows: labels.argmax(axis=1)" if rows else ""
+        raise ArrayError(
+            f"expected {count:,} labels, whole numbers, found {labels.dtype} of shape "
+            f"{labels.shape}{hint}"
+        )
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= classes:
+        hint = "; they start at 1: labels - 1" if (low, high) == (1, classes) else ""
+        raise ArrayError(f"expected labels from 0 to {classes - 1}, found {low} to {high}{hint}")
+    return labels.astype(np.int64)
+
+
+def _extremes(images: NDArray[Any], what: str, expected: PixelRange) -> tuple[float, float]:
+    """The smallest and the largest value. Raises ArrayError for what is not real and finite."""
+    if images.dtype.kind not in "buif":
+        found = f"dtype {images.dtype}, shape {images.shape}"
+        raise ArrayError(f"{what}: expected pixels from {expected}, found {found}")
+    if not images.size:
+        return 0.0, 0.0
+    low, high = float(images.min()), float(images.max())
+    if not np.isfinite([low, high]).all():
+        bad = np.count_nonzero(~np.isfinite(images))
+        raise ArrayError(
+            f"{what}: expected pixels from {expected}, found {images.dtype} of shape "
+            f"{images.shape} with {bad:,} values that are nan or infinite"
+        )
+    return low, high
+
+
+def _arriving(images: NDArray[Any], pipeline: Pipeline) -> NDArray[np.float64]:
+    """What reaches the network of some of the images, the darkest and the brightest among them."""
+    rows = [*range(0, len(images), max(len(images) // 500, 1))]
+    pixels = images[0].size
+    rows += [int(images.argmin()) // pixels, int(images.argmax()) // pixels]
+    return pipeline.images(images[rows], np.float64)
+
+
+def _suits(values: NDArray[np.float64]) -> bool:
+    """Whether values span about 1, or are standardized."""
+    spread = float(np.ptp(values))
+    return _DIM <= spread <= 2.5 or (abs(values.mean()) <= 0.5 and 0.5 <= values.std() <= 2)

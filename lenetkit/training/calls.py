@@ -1,0 +1,71 @@
+"""What the calls that train have in common: their settings, and events that must be taken."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+import weakref
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from lenetkit.errors import SpecError, did_you_mean
+from lenetkit.network.plan import Plan
+from lenetkit.options import Configurable, options_of
+from lenetkit.registry.catalog import installed
+from lenetkit.spec.bind import Binder
+from lenetkit.spec.merge import overrides
+from lenetkit.spec.sections import TrainSpec
+from lenetkit.training.loop import Event
+
+
+class Events(Generator[Event, None, None]):
+    """The events of a training, computed as they are taken.
+
+    Warns if it is dropped before the first one is, because then nothing was trained.
+    """
+
+    def __init__(self, events: Generator[Event], advice: str) -> None:
+        self._events = events
+        weakref.finalize(self, _expect_begun, events, advice)
+
+    def send(self, value: None) -> Event:
+        """The next event."""
+        return self._events.send(value)
+
+    def throw(self, *error: Any) -> Event:
+        """Raise an error where the training stands."""
+        return self._events.throw(*error)
+
+
+def _expect_begun(events: Generator[Event], advice: str) -> None:
+    if inspect.getgeneratorstate(events) == inspect.GEN_CREATED:
+        message = f"nothing was trained, because no event was taken; {advice}"
+        warnings.warn(message, RuntimeWarning, stacklevel=3)
+
+
+def with_settings(plan: Plan, call: str, settings: Mapping[str, Any]) -> TrainSpec:
+    """The spec's `train` with some of its options changed; values are as in a spec, or objects.
+
+    Raises TypeError for names that are none of its options, and SpecError for wrong values.
+    """
+    known = {opt.name: opt for opt in options_of(TrainSpec)}
+    if unknown := [name for name in settings if name not in known]:
+        raise TypeError(f"{call}() has no setting '{unknown[0]}'{_meant(unknown[0], known, plan)}")
+    binder = Binder(installed())
+    values = {
+        change.path: binder.value(known[change.path], change.value, change.path)
+        for change in overrides(settings)
+    }
+    if binder.problems:
+        raise SpecError(replace(p, source=f"{call}()") for p in binder.problems)
+    return replace(plan.spec.train, **values)
+
+
+def _meant(name: str, known: Iterable[str], plan: Plan) -> str:
+    for part in ("optimizer", "schedule"):
+        thing: Configurable = getattr(plan.spec.train, part)
+        if name in [opt.name for opt in options_of(type(thing))]:
+            type_name, _ = installed().identity(thing)
+            return f"; it belongs to the {part}: {part}={{'type': '{type_name}', '{name}': …}}"
+    return did_you_mean(name, known)
