@@ -49,6 +49,7 @@ from lenetkit.layers.base import (
 )
 from lenetkit.layers.batch_norm2d import BatchNorm2d
 from lenetkit.layers.call import Batch, Call
+from lenetkit.layers.composite import Composite
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.dropout import Dropout
 from lenetkit.layers.flatten import Flatten
@@ -70,7 +71,8 @@ from lenetkit.values import show
 
 # fmt: off
 __all__ = [
-    "SGD", "Adam", "Array", "AvgPool2d", "Batch", "BatchNorm2d", "Call", "Constant", "Conv2d",
+    "SGD", "Adam", "Array", "AvgPool2d", "Batch", "BatchNorm2d", "Call", "Composite",
+    "Constant", "Conv2d",
     "Cosine", "Cost", "DataError", "DataSource", "Dropout", "Elementwise", "Flatten", "HeNormal",
     "HeUniform", "IdxFolder", "Images", "Initializer", "Kernels", "Labels", "Layer", "LeakyReLU",
     "LenetkitError", "Linear", "Loss", "MaxPool2d", "MeanSquaredError", "MissingDataError",

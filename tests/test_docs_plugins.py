@@ -26,7 +26,8 @@ def commands() -> list[list[str]]:
 
 def write_files(folder: Path) -> None:
     """The page's plugin and its tests."""
-    for name, source in zip(("elu.py", "test_elu.py", "layers.py"), blocks("python"), strict=True):
+    names = ("elu.py", "test_elu.py", "layers.py", "residual.py")
+    for name, source in zip(names, blocks("python"), strict=True):
         (folder / name).write_text(source, "utf-8")
 
 

@@ -70,7 +70,7 @@ def info(plan: Plan, data_dir: Path | None, as_json: bool) -> None:
     for split, samples in splits.items():
         images = shape_text(samples.images.shape[1:])
         click.echo(f"{samples.dataset}, {split}: {len(samples):,} images of {images}")
-        click.echo(f"  digest {samples.digest}")
+        click.echo(f"  digest {samples.digest[:16]}…")
         for name in samples.files:
             click.echo(f"  {printable(name)}")
     counts = [facts[split]["counts"] for split in SPLITS]
@@ -98,6 +98,8 @@ def show(plan: Plan, data_dir: Path | None, split: str, seed: int, out: Path) ->
 
     samples, _ = load_samples(plan, cast(Split, split), place_for(plan, data_dir, report))
     picked = np.random.default_rng(seed).permutation(len(samples))[: plots.MAX_SAMPLES]
+    if advice := plots.font_advice(samples.dataset, *samples.classes):
+        report(advice)
     figure = plots.samples_figure(
         samples.images[picked],
         samples.labels[picked],

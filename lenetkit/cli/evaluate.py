@@ -11,13 +11,14 @@ import click
 import numpy as np
 
 from lenetkit.cli import arguments
-from lenetkit.cli.output import print_json, report, table
+from lenetkit.cli.output import paragraphs, print_json, report, table
 from lenetkit.data.source import SPLITS, DataSource, Samples, Split
 from lenetkit.errors import MissingDataError
 from lenetkit.files.opening import printable
 from lenetkit.model import model
 from lenetkit.registry.catalog import installed
 from lenetkit.spec.sections import DataSpec
+from lenetkit.text import number, percent
 from lenetkit.training.data import check_fit, load_samples, place_for
 from lenetkit.training.evaluation import Evaluation, evaluate
 
@@ -107,15 +108,17 @@ def _compare(trained: model.Model, samples: Samples, split: str) -> bool:
 
 
 def _print_tables(trained: model.Model, samples: Samples, split: str, result: Evaluation) -> None:
-    click.echo(
+    heading = (
         f"{trained.plan.spec.name} on {samples.dataset}, {split} set: "
-        f"accuracy {result.accuracy:.2%}, loss {result.loss:.4f}, {result.n:,} samples\n"
+        f"accuracy {percent(result.accuracy)}, loss {number(result.loss, '.4f')}, "
+        f"{result.n:,} samples"
     )
+    click.echo(f"{paragraphs(heading)}\n")
     names = trained.classes
     figures = zip(names, result.precision(), result.recall(), strict=True)
-    rows = [(name, f"{p:.2%}", f"{r:.2%}") for name, p, r in figures]
+    rows = [(name, percent(p), percent(r)) for name, p, r in figures]
     right = ("precision", "recall")
     click.echo(table(rows, ("class", *right), right))
-    click.echo("\nConfusion (rows true, columns predicted):\n")
+    click.echo(f"\n{paragraphs('Confusion (rows true, columns predicted):')}\n")
     counts = [[name, *row] for name, row in zip(names, result.confusion.tolist(), strict=True)]
     click.echo(table(counts, ("", *names), names))

@@ -13,7 +13,8 @@ from click.exceptions import NoArgsIsHelpError
 
 from lenetkit._version import __version__
 from lenetkit.cli.groups import LazyGroup
-from lenetkit.cli.streams import named, unfailing
+from lenetkit.cli.streams import PLAIN, named, unfailing
+from lenetkit.cli.surroundings import settle
 from lenetkit.errors import LenetkitError, SpecError, cause, did_you_mean, is_ctrl_c
 from lenetkit.files.opening import printable
 from lenetkit.runs.interrupt import INTERRUPTED, leave
@@ -51,9 +52,10 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run a command and exit with its status."""
+    settle()
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:  # unencodable characters are escaped
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        if stream is not None:
+            stream.reconfigure(errors=PLAIN)  # type: ignore[union-attr]
     if sys.stdout is not None:
         sys.stdout = named(sys.stdout, "standard output")
     if sys.stderr is not None:

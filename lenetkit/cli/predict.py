@@ -14,6 +14,7 @@ from lenetkit.data.images import find_images, load_resized
 from lenetkit.errors import ImageError
 from lenetkit.files.opening import printable
 from lenetkit.model import model
+from lenetkit.text import percent
 
 
 @click.command(
@@ -51,8 +52,8 @@ def command(model_file: Path, images: tuple[Path, ...], kernels: str | None, as_
         lines = []
         for path, label, row in zip(paths, labels, probabilities, strict=True):
             second = int(np.argsort(-row, kind="stable")[1]) if len(row) > 1 else 0
-            other = f"{trained.classes[second]} ({row[second]:.1%})"
-            lines.append((printable(path), label, f"{row.max():.1%}", other))
+            other = f"{trained.classes[second]} ({percent(row[second], 1)})"
+            lines.append((printable(path), label, percent(row.max(), 1), other))
         click.echo(table(lines, ("image", "label", "probability", "next"), ("probability",)))
     if problems:  # last, so that one bad picture does not cost the other answers
         raise ImageError("\nerror: ".join(problems))

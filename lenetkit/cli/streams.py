@@ -1,10 +1,45 @@
-"""Standard output whose errors name it, and standard error that never fails."""
+"""Standard output whose errors name it, standard error that never fails, and characters that an
+encoding lacks.
+"""
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, TextIO, cast
+
+PLAIN = "lenetkit.plain"
+"""Error handler of streams: what an encoding lacks is written with ASCII, or escaped."""
+_SPELLINGS = {
+    "→": "->",
+    "–": "-",
+    "…": "...",
+    "×": "x",
+    "·": "*",
+    "≥": ">=",
+    "≤": "<=",
+    "±": "+/-",
+    "−": "-",
+    "⌊": "floor(",
+    "⌋": ")",
+    "Σ": "sum",
+}
+
+
+def _plain(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    spelling = _SPELLINGS.get(error.object[error.start])
+    if spelling is None:
+        one = UnicodeEncodeError(
+            error.encoding, error.object, error.start, error.start + 1, error.reason
+        )
+        return codecs.backslashreplace_errors(one)
+    return spelling, error.start + 1
+
+
+codecs.register_error(PLAIN, _plain)
 
 
 class _Guarded:

@@ -30,9 +30,7 @@ def command(plan: Plan, as_json: bool) -> None:
     click.echo(f"{plan.spec.name}: input {shape_text(plan.spec.input)}\n")
     numbers = (plan.count(), plan.cost.macs, plan.cost.connections)
     total = ("total", "", "", "", *(f"{number:,}" for number in numbers))
-    lines = table([*map(_row, plan.layers), total], _HEADERS, _RIGHT).splitlines()
-    lines.insert(-1, lines[1])
-    click.echo("\n".join(lines))
+    click.echo(table([*map(_row, plan.layers)], _HEADERS, _RIGHT, total))
     untrained = plan.count() - plan.count(trainable_only=True)
     if untrained:
         click.echo(f"\n{untrained:,} of the parameters are not trained.")

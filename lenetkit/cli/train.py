@@ -16,8 +16,8 @@ from lenetkit.cli.arguments import (
     set_option,
     threads_option,
 )
-from lenetkit.cli.output import command_line, report
-from lenetkit.cli.progress import ProgressBar, epoch_line
+from lenetkit.cli.output import command_line, paragraphs, report
+from lenetkit.cli.progress import EpochTable, ProgressBar
 from lenetkit.errors import (
     InputError,
     LenetkitError,
@@ -31,6 +31,7 @@ from lenetkit.runs.folder import RunFolder
 from lenetkit.runs.interrupt import INTERRUPTED, leaving
 from lenetkit.runs.run import Run
 from lenetkit.spec.merge import Override
+from lenetkit.text import percent
 from lenetkit.training.divergence import DivergedError
 
 
@@ -169,17 +170,21 @@ def _report_resumed(run: Run) -> None:
 def _opening(run: Run) -> str:
     plan, data = run.network.plan, run.data
     held_out = f" + {len(data.validation):,} held out" if data.validation else ""
+    samples = (
+        f"{data.train.dataset}: {len(data.train):,} training{held_out} + {len(data.test):,} test "
+        "images"
+    )
     return (
         f"{plan.spec.name}: {plan.count():,} parameters → {run.folder.path}\n"
-        f"{data.train.dataset}: {len(data.train):,} training{held_out} + {len(data.test):,} test "
-        f"images\n{epoch_line(held_out=data.validation is not None)}"
+        f"{paragraphs(samples)}\n{EpochTable.of(run).heading}"
     )
 
 
 def _closing(result: dict[str, Any], folder: RunFolder) -> str:
     kept = f" (epoch {result['model_epoch']})" if result["model_epoch"] != result["epochs"] else ""
-    return (
+    figures = (
         f"{result['name']} on {result['dataset']}{kept}: "
-        f"test {result['test_accuracy']:.2%}, train {result['train_accuracy']:.2%}, "
-        f"{result['seconds']:.1f} s of training\n{folder.model}"
+        f"test {percent(result['test_accuracy'])}, train {percent(result['train_accuracy'])}, "
+        f"{result['seconds']:.1f} s"
     )
+    return f"{paragraphs(figures)}\n{folder.model}"

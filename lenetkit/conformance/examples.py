@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, get_args, get_origin
 
-from lenetkit.arrays import Shape
+from lenetkit.arrays import Shape, shape_text
 from lenetkit.conformance import initializers, kernels, losses, optimizers, schedules
 from lenetkit.conformance.datasets import dataset_checks
 from lenetkit.conformance.layers import layer_checks
@@ -15,6 +15,8 @@ from lenetkit.conformance.transforms import transform_checks
 from lenetkit.data.source import DataSource, Place
 from lenetkit.data.transforms import Transform
 from lenetkit.errors import OptionError, ShapeError
+from lenetkit.initializers import Normal
+from lenetkit.layers.activations import ReLU
 from lenetkit.layers.base import Layer
 from lenetkit.options import Configurable, Option, options_of
 
@@ -44,6 +46,27 @@ def examples(cls: type[Configurable]) -> Sequence[Configurable]:
         with contextlib.suppress(OptionError):
             return [cls(**values)]
     return []
+
+
+def how_to_check(cls: type[Configurable]) -> str:
+    """What to write in a class for which there are no checks."""
+    given = examples(cls)
+    if given:
+        shapes = " nor ".join(map(shape_text, SHAPES))
+        return (
+            f"{cls.__name__} takes neither {shapes}: name input shapes that it takes, "
+            "trial_shapes = ((C, H, W),)"
+        )
+    unknown = [opt for opt in options_of(cls) if opt.required]
+    needed = ", ".join(f"{opt.name} ({opt.expected})" for opt in unknown)
+    arguments = ", ".join(f"{opt.name}=…" for opt in unknown)
+    why = f"needs {needed}, which cannot be guessed" if needed else "has no examples"
+    return (
+        f"{cls.__name__} {why}; write objects to check into it:\n"
+        "    @classmethod\n"
+        "    def examples(cls):\n"
+        f"        return [cls({arguments})]"
+    )
 
 
 def checks_of(example: Configurable, name: str) -> list[Check]:
@@ -90,6 +113,8 @@ def _candidates(hint: Any, low: float) -> Sequence[Any]:
         return [*((value,) * length for value in values), tuple(values[:length])]
     if arguments:  # a union
         return [value for part in arguments for value in _candidates(part, low)]
+    if isinstance(hint, type) and issubclass(hint, Configurable):
+        return [thing for thing in (ReLU(), Normal()) if isinstance(thing, hint)]
     if hint is int:
         return [2, 3, int(low), int(low) + 1]
     if hint is float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from lenetkit.arrays import Array
@@ -13,6 +15,7 @@ from lenetkit.conformance.compare import (
     expect_shape,
     fail,
 )
+from lenetkit.conformance.likely_term import likely_term
 from lenetkit.conformance.numeric import expect_gradient, expect_squared_jacobian
 from lenetkit.conformance.passes import BATCH, NEAR, LayerCase
 from lenetkit.conformance.report import CheckSkipped
@@ -142,7 +145,8 @@ def _expect_input_gradient(case: LayerCase, *, training: bool) -> None:
         return case.output(x, training=training, params=params)
 
     what = "dx" if training else "dx in inference"
-    expect_gradient(found["dx"], forward, x, case.dy(found["y"].shape), what, BATCH)
+    dy, explain = case.dy(found["y"].shape), partial(likely_term, case, "dx", training=training)
+    expect_gradient(found["dx"], forward, x, dy, what, BATCH, explain)
 
 
 def _expect_parameter_gradients(case: LayerCase, *, training: bool) -> None:
@@ -156,7 +160,8 @@ def _expect_parameter_gradients(case: LayerCase, *, training: bool) -> None:
     for name in case.grads():
         what = f"gradient of {name}" + ("" if training else " in inference")
         gradient, dy = found[f"gradient of {name}"], case.dy(found["y"].shape)
-        expect_gradient(gradient, forward, params[name], dy, what, BATCH)
+        explain = partial(likely_term, case, name, training=training)
+        expect_gradient(gradient, forward, params[name], dy, what, BATCH, explain)
 
 
 def _second_order(case: LayerCase) -> SecondOrderLayer:

@@ -17,6 +17,7 @@ from lenetkit.conformance.report import CheckFailed, CheckSkipped
 from lenetkit.errors import ShapeError
 from lenetkit.initializers import Initializer
 from lenetkit.layers.base import Cost, ParamSpec
+from lenetkit.layers.composite import Composite
 from lenetkit.network.plan import plan_layers
 from lenetkit.options import options_of
 from lenetkit.registry.catalog import installed
@@ -69,7 +70,8 @@ def parameters_are_well_described(case: LayerCase) -> None:
     for name, spec in {**case.specs, **case.state_specs}.items():
         if not isinstance(spec, ParamSpec):
             raise fail(f"param_specs: '{name}' is {type(spec).__name__}, expected a ParamSpec")
-        if not name.isidentifier():
+        inner = isinstance(case.planned, Composite)
+        if not all(map(str.isidentifier, name.split(".") if inner else [name])):
             raise fail(f"param_specs: '{name}' cannot be a parameter's name; use one like weight")
         _expect_sizes(spec.shape, f"param_specs: shape of {name}")
         if spec.init is not None and not isinstance(spec.init, Initializer):

@@ -16,6 +16,8 @@ from lenetkit.conformance.compare import Array, expect_shape, fail, where
 STEP = 1e-5
 TOLERANCE = 1e-5
 """Relative to the largest value in the gradient."""
+COARSE_STEP, COARSE_TOLERANCE = 1e-2, 1e-3
+"""Where the forward pass rounds to float32 inside, whatever comes in."""
 FLOOR = 1e-2
 """Gradients below it are compared with TOLERANCE · FLOOR, because rounding dominates."""
 MAX_VALUES = 250
@@ -59,12 +61,25 @@ def _changes(f: Callable[[], Array], values: Array) -> Callable[[int, float], Ar
     return change
 
 
+def step_for(f: Callable[[], Array], values: Array) -> float:
+    """The step of differences: a larger one where f() rounds, as float32 does."""
+    change, places = _changes(f, values), range(0, values.size, max(values.size // 5, 1))
+    moves = [p for p in places if change(p, COARSE_STEP).any()]
+    return COARSE_STEP if moves and not any(change(p, 1e-9).any() for p in moves) else STEP
+
+
 def expect_gradient(
-    found: Array, f: Callable[[], Array], values: Array, weights: Array, what: str, batch: int = 0
+    found: Array,
+    f: Callable[[], Array],
+    values: Array,
+    weights: Array,
+    what: str,
+    batch: int = 0,
+    explain: Callable[[], str] = str,
 ) -> None:
     """Raises CheckFailed unless `found` is the gradient of Σ weights · f() by `values`.
 
-    `batch` only helps to guess the likely cause.
+    `explain` gives the likely cause, if it knows one; else it is guessed, for which `batch` helps.
     """
     expect_shape(found, values.shape, what, f"a gradient has its array's shape, {values.shape}")
     change, places = _changes(f, values), chosen(values.size)
@@ -74,11 +89,14 @@ def expect_gradient(
         left = -float((change(place, -step) * weights).sum()) / step
         return left, right
 
-    numeric = np.array([np.mean(slopes(int(place), STEP)) for place in places])
+    step = step_for(f, values)
+    numeric = np.array([np.mean(slopes(int(place), step)) for place in places])
     analytic = found.reshape(-1)[places].astype(np.float64)
     limit, kinks = _limit(numeric), []
+    if step == COARSE_STEP:
+        limit *= COARSE_TOLERANCE / TOLERANCE
     for i in np.flatnonzero(~(np.abs(analytic - numeric) <= limit)):
-        left, right = slopes(int(places[i]), STEP / 10)
+        left, right = slopes(int(places[i]), STEP / 10 if step == STEP else step)
         numeric[i] = (left + right) / 2
         if abs(right - left) > max(1e3 * limit, 1e-3 * abs(left)):
             kinks.append(int(i))
@@ -89,8 +107,12 @@ def expect_gradient(
             f"of them{where(index)}: the left and right slopes differ, however small the step",
             "the forward pass is not continuous, or its randomness does not come from call.rng",
         )
+
     # a smaller step has more rounding
-    _expect_close(analytic, numeric, 10 * limit, places, values.shape, what, batch, kinks)
+    def cause() -> str:
+        return explain() or likely_cause(analytic, numeric, what, batch)
+
+    _expect_close(analytic, numeric, 10 * limit, places, values.shape, what, cause, kinks)
 
 
 def expect_squared_jacobian(
@@ -116,7 +138,7 @@ def _expect_close(
     places: Array,
     shape: tuple[int, ...],
     what: str,
-    batch: int = 0,
+    cause: Callable[[], str] | None = None,
     ignored: Sequence[int] = (),
 ) -> None:
     distance = np.abs(analytic - numeric)
@@ -129,7 +151,7 @@ def _expect_close(
             f"{what}{where(index)}: expected {numeric[worst]:.8g} (numeric), found "
             f"{analytic[worst]:.8g} (analytic); {int(wrong.sum())} of {len(places)} values "
             "compared differ",
-            likely_cause(analytic, numeric, what, batch),
+            cause() if cause else likely_cause(analytic, numeric, what),
         )
 
 
@@ -146,6 +168,8 @@ def likely_cause(analytic: Array, numeric: Array, what: str, batch: int = 0) -> 
     if ratios.size < 2 or np.ptp(ratios) > 1e-3 * np.abs(ratios).max():
         return "a term is missing or in the wrong place; compute one value by hand on a tiny input"
     ratio = float(ratios.mean())
+    if abs(ratio - 1) < 1e-3:
+        return "right where a gradient is due, but not 0 where none is"
     if abs(ratio + 1) < 1e-3:
         return "the sign is reversed"
     if batch > 1 and abs(ratio * batch - 1) < 1e-3:

@@ -76,6 +76,20 @@ class RecordingCall(Call):
             self.recorder = RecordingGenerator(self.rng_key)
         return self.recorder
 
+    def inner(self, name: str) -> RecordingCall:
+        """As `Call.inner`, with a recorder of its own."""
+        known = name in self.inners
+        call = super().inner(name)
+        if not known:
+            call.recorder = None
+        return call
+
+    @property
+    def drawn(self) -> list[Array]:
+        """What the layer and those inside it drew."""
+        own = self.recorder.drawn if self.recorder else []
+        return [*own, *(values for call in self.inners.values() for values in call.drawn)]
+
 
 @dataclass(frozen=True)
 class LayerCase:
@@ -110,7 +124,7 @@ class LayerCase:
         """Every array that a forward pass in training draws."""
         call = RecordingCall(NumpyKernels(), training=True, rng_key=KEY, state=self.state())
         self.forward(self.params(), self.x(), call)
-        return call.recorder.drawn if call.recorder else []
+        return call.drawn
 
     def params(self, dtype: Any = np.float64, seed: int = 1) -> Views:
         """Every parameter, uniform in (0.5, 2)."""

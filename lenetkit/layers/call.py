@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 
@@ -52,12 +53,40 @@ class Call:
     batch: Batch = field(default_factory=Batch)
     rng_key: tuple[int, ...] = (0,)
     """The seed of the pass's random draws."""
+    inners: dict[str, Self] = field(default_factory=dict, repr=False)
+    """The calls of the layers inside the layer, by name; see `inner`."""
     _rng: np.random.Generator | None = field(default=None, repr=False)
     _buffers: dict[tuple[str, Any], Array] = field(default_factory=dict, repr=False)
 
     def begin(self) -> None:
         """Start a pass: passes with the same key draw the same numbers."""
         self._rng = None
+        for inner in self.inners.values():
+            inner.begin()
+
+    def inner(self, name: str) -> Self:
+        """The call of a layer inside the layer: this pass, with its own generator and scratch.
+
+        Its state is what is named `NAME.…` here. It always needs an input gradient.
+        """
+        start = f"{name}."
+        of_pass: dict[str, Any] = {
+            "operations": self.operations,
+            "training": self.training,
+            "needs_input_grad": True,
+            "state": Views(
+                {n.removeprefix(start): v for n, v in self.state.items() if n.startswith(start)}
+            ),
+            "batch": self.batch,
+            "rng_key": (*self.rng_key, zlib.crc32(name.encode())),
+        }
+        if name in self.inners:
+            for attribute, value in of_pass.items():
+                setattr(self.inners[name], attribute, value)
+        else:
+            new = replace(self, **of_pass, inners={}, _rng=None, _buffers={})
+            self.inners[name] = new
+        return self.inners[name]
 
     @property
     def rng(self) -> np.random.Generator:
@@ -80,7 +109,8 @@ class Call:
     @property
     def scratch_bytes(self) -> int:
         """The size of all scratch memory so far."""
-        return sum(buffer.nbytes for buffer in self._buffers.values())
+        inner = sum(call.scratch_bytes for call in self.inners.values())
+        return inner + sum(buffer.nbytes for buffer in self._buffers.values())
 
     def scratch(self, name: str, shape: Shape, dtype: Any) -> Array:
         """An uninitialized array; the same name and dtype reuse the same memory."""

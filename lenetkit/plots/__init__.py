@@ -3,11 +3,13 @@
 This package imports matplotlib, which is slow, so import it only where a figure is made.
 """
 
+from lenetkit.plots import backend  # noqa: F401  # before anything imports matplotlib
 from lenetkit.plots.accuracy import accuracy_figure
 from lenetkit.plots.confusion import confusion_figure
-from lenetkit.plots.fonts import missing_characters
+from lenetkit.plots.fonts import font_advice
 from lenetkit.plots.loss import loss_figure
-from lenetkit.plots.page import DPI, FORMATS, save_figure
+from lenetkit.plots.loss_epochs import loss_epochs_figure
+from lenetkit.plots.page import DPI, FORMATS, Figure, save_figure
 from lenetkit.plots.sheets import MAX_MISTAKES, MAX_SAMPLES, mistakes_figure, samples_figure
 
 __all__ = [
@@ -15,10 +17,12 @@ __all__ = [
     "FORMATS",
     "MAX_MISTAKES",
     "MAX_SAMPLES",
+    "Figure",
     "accuracy_figure",
     "confusion_figure",
+    "font_advice",
+    "loss_epochs_figure",
     "loss_figure",
-    "missing_characters",
     "mistakes_figure",
     "samples_figure",
     "save_figure",

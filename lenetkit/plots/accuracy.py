@@ -1,30 +1,24 @@
-"""Accuracy by epoch."""
+"""Accuracy by epoch, on one axis for all runs."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from lenetkit.plots.chart import Floats, chart, finite_points
-from lenetkit.plots.fonts import BASE_FAMILY
-from lenetkit.plots.page import BLUE, GREEN, MUTED, VERMILION, Page, styled
-from lenetkit.plots.percent import STRETCHED_TICKS, axis_range, percent, stretch, unstretch
+from lenetkit.plots.epochs import HEIGHT, draw_lines, lines
+from lenetkit.plots.page import Page, styled
+from lenetkit.text import percent
 
-_LOOKS = {  # colour, marker and line all differ, so that a grey print is readable too
-    "train": (BLUE, "o", "--"),
-    "validation": (GREEN, "^", ":"),
-    "test": (VERMILION, "s", "-"),
-}
-_LABEL_GAP = 0.06  # of the axes' height, between the final values written beside them
-_MAX_MARKERS = 40
-
-_Lines = dict[str, tuple[Floats, Floats]]
-"""Measured epochs and accuracies in percent, by name."""
+TICKS = (0, 10, 20, 30, 40, 50, 60, 70, 80, 85, 90, 95, 98, 99, 99.5, 99.8, 99.9, 100)
+_MIN_SPACE = 0.045
+"""Of the axis, between two ticks."""
+_ALMOST = 0.05
+"""Percentage points that keep 100 % at a finite position, halfway from 99.9 % to 99.99 %."""
+_CHANCE = 5.0
+"""Percentage points that do so at the other end, where accuracies are by chance."""
 
 
 def accuracy_figure(
@@ -35,88 +29,65 @@ def accuracy_figure(
     title: str,
     dataset: str,
     validation: ArrayLike | None = None,
+    lowest: float = 0.0,
 ) -> Figure:
     """Accuracy on the training, test and optionally validation images after each epoch.
 
     All arrays are (n,); accuracies are fractions from 0 to 1, or NaN where not measured. Final
     values are written beside the lines, in percent.
+
+    The axis is the same for all runs, so that their pictures can be laid side by side: from
+    `lowest` (0 to 99 percent) to 100, stretched towards 100.
     """
     given = {"train": train, "validation": validation, "test": test}
-    lines = {
-        name: line
-        for name, values in given.items()
-        if values is not None and (line := _line(name, epochs, values))[0].size
-    }
+    drawn = {name: (x, _in_percent(name, y)) for name, (x, y) in lines(epochs, given).items()}
+    below = sum(int((y < lowest).sum()) for _, y in drawn.values())
+    notes = [f"below the axis: {below:,}"] if below else []
+
+    def set_axis(axes: Axes) -> None:
+        axes.set_yscale("function", functions=(stretch, unstretch))
+        axes.set(ylabel="accuracy in percent (stretched towards 100)", ylim=(lowest, 100))
+        axes.yaxis.set_major_locator(FixedLocator(axis_ticks(lowest)))
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_major_formatter("{x:g}")
+
     with styled(title, dataset) as typeface:
-        page = Page(typeface, 8.0, 4.2, title, "Accuracy after each epoch", dataset)
-        if not lines:
+        page = Page(typeface, 8.0, HEIGHT, title, "Accuracy after each epoch", dataset, *notes)
+        if drawn:
+            draw_lines(page, drawn, set_axis, lambda value: percent(value / 100, 2, " %"))
+        else:
             page.say("No accuracy was recorded.")
-            return page.figure
-        axes = chart(page, left=0.75, bottom=0.5, right=1.65, top=0.1, max_ticks=16)
-        _set_axes(axes, lines)
-        for name, (x, y) in lines.items():
-            colour, marker, look = _LOOKS[name]
-            look += marker if x.size <= _MAX_MARKERS else ""
-            axes.plot(x, y, look, color=colour, lw=1.7, markersize=5, clip_on=False, label=name)
-        _write_finals(axes, lines)
     return page.figure
 
 
-def spread(positions: Sequence[float], gap: float) -> list[float]:
-    """`positions` moved apart to at least `gap`, in the same order, around the same middle.
+def stretch(percents: ArrayLike) -> NDArray[np.float64]:
+    """Position of accuracies in percent on the axis.
 
-    They stay between 0 and 1 if there is enough room.
+    It is the logarithm of the odds, so that 50, 90, 99 and 99.9 % are about equally far apart, with
+    both ends brought to finite positions.
     """
-    order = np.argsort(positions, kind="stable")
-    wanted = np.asarray(positions, np.float64)[order]
-    placed = wanted.copy()
-    for i in range(1, placed.size):
-        placed[i] = max(placed[i], placed[i - 1] + gap)
-    placed -= (placed - wanted).mean()
-    placed -= max(0.0, placed[-1] - 1.0)
-    placed += max(0.0, -placed[0])
-    result = np.empty_like(placed)
-    result[order] = placed
-    return [float(position) for position in result]
+    value = np.clip(np.asarray(percents, np.float64), 0.0, 100.0)
+    return np.log10((value + _CHANCE) / (100.0 - value + _ALMOST))
 
 
-def _line(name: str, epochs: ArrayLike, values: ArrayLike) -> tuple[Floats, Floats]:
-    x, fractions = finite_points(epochs, values, "epochs", name)
-    if fractions.size and not (fractions.min() >= 0 and fractions.max() <= 1):
+def unstretch(positions: ArrayLike) -> NDArray[np.float64]:
+    """The inverse of `stretch`."""
+    odds = 10.0 ** np.asarray(positions, np.float64)
+    value: NDArray[np.float64] = (odds * (100.0 + _ALMOST) - _CHANCE) / (1.0 + odds)
+    return value
+
+
+def axis_ticks(lowest: float) -> list[float]:
+    """Of `TICKS`, those on an axis from `lowest` that keep their distance, from 100 down."""
+    kept = [100.0]
+    space = _MIN_SPACE * float(np.ptp(stretch([lowest, 100.0])))
+    for tick in (*reversed(TICKS), lowest):
+        if tick >= lowest and float(stretch(kept[-1]) - stretch(tick)) >= space:
+            kept.append(tick)
+    return kept[::-1]
+
+
+def _in_percent(name: str, fractions: NDArray[np.float64]) -> NDArray[np.float64]:
+    if not (fractions.min() >= 0 and fractions.max() <= 1):
         raise ValueError(f"{name}: accuracies must be fractions from 0 to 1, not percent")
-    return x, fractions * 100
-
-
-def _set_axes(axes: Axes, lines: _Lines) -> None:
-    epochs, percents = (np.concatenate(arrays) for arrays in zip(*lines.values(), strict=True))
-    low, high, stretched = axis_range(percents)
-    label = "accuracy in percent"
-    if stretched:
-        label += " (axis stretched towards 100)"
-        axes.set_yscale("function", functions=(stretch, unstretch))
-        axes.yaxis.set_major_locator(FixedLocator(STRETCHED_TICKS))
-        axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter("{x:g}")
-    pad = float(np.ptp(epochs)) * 0.03 or 0.5
-    axes.set(xlabel="epoch", xlim=(epochs.min() - pad, epochs.max() + pad))
-    axes.set(ylabel=label, ylim=(low, high))
-
-
-def _write_finals(axes: Axes, lines: _Lines) -> None:
-    to_axes = axes.transData + axes.transAxes.inverted()
-    ends = [to_axes.transform((x[-1], y[-1])) for x, y in lines.values()]
-    heights = spread([float(y) for _, y in ends], _LABEL_GAP)
-    for (name, (_, percents)), end, height in zip(lines.items(), ends, heights, strict=True):
-        axes.annotate(
-            f"{name} {percent(float(percents[-1]) / 100, 2)} %",
-            xy=(float(end[0]), float(end[1])),
-            xytext=(1.045, height),
-            xycoords="axes fraction",
-            textcoords="axes fraction",
-            va="center",
-            color=_LOOKS[name][0],
-            fontweight="bold",
-            fontfamily=BASE_FAMILY,  # it always has a bold face
-            annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.6, "shrinkB": 5},
-        )
+    return fractions * 100

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
 from lenetkit.plots.page import GRID, Page
@@ -31,3 +31,11 @@ def chart(page: Page, left: float, bottom: float, right: float, top: float, max_
         MaxNLocator(nbins=max_ticks, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
     )
     return axes
+
+
+def set_log_ticks(axes: Axes, ratio: float) -> None:
+    """Ticks of a logarithmic axis whose ends have this ratio, as plain numbers."""
+    subs = [1.0] if ratio > 1000 else [1.0, 2.0, 5.0]
+    axes.yaxis.set_major_locator(LogLocator(subs=subs))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter("{x:g}")

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lenetkit.plots.fonts import Typeface
 from lenetkit.plots.page import FAINT, INK, MUTED, Page, styled
-from lenetkit.plots.percent import percent
+from lenetkit.text import percent
 
 _LABEL_SIZE = 9.5  # points
 _MAX_LABEL = 1.3  # inches; longer class names are cut
@@ -79,7 +79,7 @@ def _accuracy(counts: Counts) -> str:
     total, correct = int(counts.sum()), int(np.trace(counts))
     if not total:
         return "no images"
-    return f"accuracy {percent(correct / total, 2)} % ({correct:,} of {total:,} images)"
+    return f"accuracy {percent(correct / total, 2, ' %')} ({correct:,} of {total:,} images)"
 
 
 def _legend(counts: Counts) -> str:
@@ -145,14 +145,10 @@ class _Table:
         end, edge = len(self.counts) - 0.5 + _MARGIN_CELLS / 2, -0.5 - self.pad
         recall, precision = _shares(self.counts, axis=1), _shares(self.counts, axis=0)
         for i in range(len(self.counts)):
-            self._write(axes, end, i, _percent(recall[i]), INK)
-            self._write(axes, i, end, _percent(precision[i]), INK)
+            self._write(axes, end, i, percent(recall[i], 1, ""), INK)
+            self._write(axes, i, end, percent(precision[i], 1, ""), INK)
         axes.text(end, edge, "recall\nin %", size=8.5, color=MUTED, ha="center", va="bottom")
         axes.text(edge, end, "precision\nin %", size=8.5, color=MUTED, ha="right", va="center")
 
     def _write(self, axes: Axes, x: float, y: float, text: str, colour: str) -> None:
         axes.text(x, y, text, size=self.size, color=colour, ha="center", va="center")
-
-
-def _percent(share: float) -> str:
-    return "–" if np.isnan(share) else percent(share, 1)

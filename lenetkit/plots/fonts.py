@@ -1,8 +1,9 @@
 """The fonts that a string needs, its width, and how to make it fit.
 
-DejaVu Sans comes with matplotlib, so it is always available, but it has no Chinese, Japanese or
-Korean characters. Those come from the installed family of `CJK_FAMILIES` that has most of them. A
-character that no font has is drawn as `PLACEHOLDER`; matplotlib would warn and draw a box.
+DejaVu Sans comes with matplotlib, so it is always available. Characters that it lacks come from
+whichever installed families have them: the one that has most of them, then the one that has most of
+the rest. A character that no font has is drawn as `PLACEHOLDER`; matplotlib would warn and draw a
+box.
 """
 
 from __future__ import annotations
@@ -11,33 +12,50 @@ import bisect
 import contextlib
 import functools
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib import font_manager
 
 BASE_FAMILY = "DejaVu Sans"
-CJK_FAMILIES = (
+PREFERRED = (
     "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN",
     "Microsoft YaHei", "PingFang SC", "Hiragino Sans GB", "Heiti SC", "STHeiti", "SimHei",
-    "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "Droid Sans Fallback", "Noto Sans CJK TC",
-    "Noto Sans CJK HK", "Noto Sans CJK JP", "Noto Sans CJK KR", "Source Han Sans",
-    "Arial Unicode MS", "SimSun", "Noto Serif CJK SC", "Noto Serif CJK JP", "AR PL UMing CN",
-    "AR PL UKai CN",
+    "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "Droid Sans Fallback",
 )  # fmt: skip
+"""Families taken before others that have as many of the characters."""
+_BOXES_ONLY = re.compile(r"\.?Last ?Resort|Adobe (Not)?Blank", re.IGNORECASE)
+"""Families that claim every character, and draw a box or nothing."""
+_CJK = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "FULLWIDTH", "IDEOGRAPHIC")
 PLACEHOLDER = "□"
 ELLIPSIS = "…"
 _MEASURED_AT = 100.0  # points
+_MAX_NAMED = 20  # characters in a message
 _MAX_MEASURED = 600  # characters; longer strings are cut before they are measured
 
 
 def missing_characters(*texts: str) -> str:
-    """The characters of `texts` that no installed font can draw, each once, in order.
-
-    A command can ask its user to install a font for them; figures show `PLACEHOLDER`.
-    """
+    """The characters of `texts` that no installed font can draw, each once, in order."""
     face = Typeface.for_texts(*texts)
     return "".join(dict.fromkeys(c for text in texts for c in _clean(text) if not face.has(c)))
+
+
+def font_advice(*texts: str) -> str | None:
+    """What to tell the user about characters that no font has; None if there are none.
+
+    Figures show `PLACEHOLDER` for each of them.
+    """
+    missing = missing_characters(*texts)
+    if not missing:
+        return None
+    some = " ".join(missing[:_MAX_NAMED])
+    more = f" and {len(missing) - _MAX_NAMED} more" if len(missing) > _MAX_NAMED else ""
+    fonts = ", ".join(dict.fromkeys(map(_font_for, missing)))
+    return (
+        f"warning: no installed font has {some}{more}; pictures show {PLACEHOLDER} instead; "
+        f"install one that does, such as {fonts}"
+    )
 
 
 @dataclass(frozen=True)
@@ -48,16 +66,10 @@ class Typeface:
 
     @classmethod
     def for_texts(cls, *texts: str) -> Typeface:
-        """DejaVu Sans, and the CJK family that covers most of what it lacks in `texts`."""
+        """DejaVu Sans, and the families that have what it lacks of `texts`."""
         lacking = {c for text in texts for c in _clean(text) if not _has(BASE_FAMILY, c)}
-        if not lacking:
-            return cls()
-        families = _installed(CJK_FAMILIES)
-        if not families:
-            _add_new_fonts()
-            families = _installed(CJK_FAMILIES)
-        best = max(families, default=BASE_FAMILY, key=lambda f: sum(_has(f, c) for c in lacking))
-        return cls(tuple(dict.fromkeys((BASE_FAMILY, best))))
+        families = _covering(frozenset(lacking), tuple(_installed())) if lacking else ()
+        return cls((BASE_FAMILY, *families))
 
     @property
     def bold(self) -> bool:
@@ -123,10 +135,16 @@ def _without_middle(text: str, kept: int) -> str:
     return text[: kept - tail] + ELLIPSIS + text[len(text) - tail :]
 
 
-@functools.lru_cache(maxsize=64)
+@functools.cache
 def _path(family: str, weight: str = "normal") -> str:
-    properties = font_manager.FontProperties(family=family, weight=weight)
-    return font_manager.fontManager.findfont(properties, fallback_to_default=False)
+    """The family's file; one of another weight where it has none of this."""
+    entries = [e for e in font_manager.fontManager.ttflist if e.name == family]
+    weights = ("bold", 700) if weight == "bold" else ("normal", "regular", "book", 400)
+
+    def order(entry: font_manager.FontEntry) -> tuple[bool, bool, bool]:
+        return entry.style != "normal", entry.weight not in weights, entry.stretch != "normal"
+
+    return min(entries, key=order).fname
 
 
 @functools.lru_cache(maxsize=4096)
@@ -138,9 +156,43 @@ def _advance(families: tuple[str, ...], weight: str, character: str) -> float:
     return font.load_char(ord(character)).linearHoriAdvance / 65536 / _MEASURED_AT
 
 
-@functools.lru_cache(maxsize=4096)
 def _has(family: str, character: str) -> bool:
-    return font_manager.get_font(_path(family)).get_char_index(ord(character)) != 0
+    return character in _characters(family)
+
+
+@functools.cache
+def _characters(family: str) -> frozenset[str]:
+    """What a family can draw; nothing if its file is damaged or holds pictures only."""
+    try:
+        font = font_manager.get_font(_path(family))
+        return frozenset(map(chr, font.get_charmap())) if font.scalable else frozenset()
+    except Exception:  # a damaged font file may raise anything
+        return frozenset()
+
+
+@functools.lru_cache(maxsize=64)
+def _covering(lacking: frozenset[str], families: tuple[str, ...]) -> tuple[str, ...]:
+    """Those families that together have as many of the characters as possible.
+
+    If some are missing, fonts installed since matplotlib made its list are added first.
+    """
+    found, left = _cover(lacking, families)
+    if left:
+        _add_new_fonts()
+        found, _ = _cover(lacking, _installed())
+    return tuple(found)
+
+
+def _cover(lacking: frozenset[str], families: Sequence[str]) -> tuple[list[str], frozenset[str]]:
+    """The families, and the characters that none of them has."""
+    found: list[str] = []
+    while lacking:
+        best = max(families, key=lambda family: len(lacking & _characters(family)))
+        if not lacking & _characters(best):
+            break
+        found.append(best)
+        lacking -= _characters(best)
+    return found, lacking
 
 
 def _is_bold(family: str) -> bool:
@@ -148,9 +200,26 @@ def _is_bold(family: str) -> bool:
     return any(entry.name == family and entry.weight in ("bold", 700) for entry in entries)
 
 
-def _installed(families: Iterable[str]) -> list[str]:
-    known = {entry.name for entry in font_manager.fontManager.ttflist}
-    return [family for family in families if family in known]
+def _installed() -> list[str]:
+    """The installed families, those to prefer first: named ones, upright ones, without serifs."""
+    entries = font_manager.fontManager.ttflist
+    upright = {entry.name for entry in entries if entry.style == "normal"}
+
+    def order(family: str) -> tuple[int, bool, str]:
+        known = PREFERRED.index(family) if family in PREFERRED else len(PREFERRED)
+        return known, "sans" not in family.lower(), family
+
+    return sorted((name for name in upright if not _BOXES_ONLY.match(name)), key=order)
+
+
+def _font_for(character: str) -> str:
+    """A free font that has the character, and the package of Debian and Ubuntu that holds it."""
+    script = unicodedata.name(character, "SYMBOL").split()[0].partition("-")[0]
+    if script in _CJK:
+        return "Noto Sans CJK (fonts-noto-cjk)"
+    if unicodedata.category(character).startswith(("L", "M", "N")):
+        return f"Noto Sans {script.title()} (fonts-noto-core)"
+    return "Symbola (fonts-symbola)"
 
 
 def _add_new_fonts() -> None:

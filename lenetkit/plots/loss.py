@@ -8,15 +8,17 @@ from functools import cached_property
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
-from numpy.typing import ArrayLike
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike, NDArray
 
-from lenetkit.plots.chart import Floats, chart, finite_points
+from lenetkit.plots.chart import Floats, chart, finite_points, set_log_ticks
 from lenetkit.plots.page import BLUE, INK, VERMILION, Page, styled
 
 _LEFT = 0.65  # inches left of the axes
 _MIN_SMOOTHED = 30  # the eye follows fewer points by itself
 _MIN_LOG_RATIO = 15.0  # of the largest to the smallest running mean
+_SPIKE = 5.0  # times the largest block's median: a loss above it is a spike
+_MAX_MARKED = 25  # triangles for losses that are off the axis
 
 
 @dataclass(frozen=True)
@@ -32,21 +34,40 @@ class _Losses:
         return max(9, self.values.size // 40 | 1) if self.values.size >= _MIN_SMOOTHED else 1
 
     @cached_property
+    def usual(self) -> NDArray[np.bool_]:
+        """Which losses are no spikes: single ones would flatten everything else.
+
+        A spike is far above the medians of all blocks of neighbouring steps, so a loss that goes up
+        and stays there is none.
+        """
+        block = max(self.window, 3)
+        starts = range(0, max(self.values.size - block, 0) + 1, block)
+        medians = [float(np.median(self.values[start : start + block])) for start in starts]
+        highest = _SPIKE * max(medians)
+        return self.values <= (highest if highest > 0 else self.values.max())
+
+    @cached_property
     def mean(self) -> Floats:
-        return running_mean(self.values, self.window)
+        """The running mean of what is no spike; NaN where there is nothing else."""
+        sums = running_mean(np.where(self.usual, self.values, 0.0), self.window)
+        shares = running_mean(self.usual.astype(np.float64), self.window)
+        return np.divide(sums, shares, out=np.full_like(sums, np.nan), where=shares > 0)
 
     @property
     def log(self) -> bool:
         """Whether the range needs a logarithmic axis."""
         if not self.values.size or self.values.min() < 0:
             return False
-        low, high = self.mean.min(), self.mean.max()
+        low, high = np.nanmin(self.mean), np.nanmax(self.mean)
         return bool(low > 0 and high / low >= _MIN_LOG_RATIO)
 
-    @property
-    def floor(self) -> float:
-        """Lower end of a logarithmic axis, above single lucky batches, which would flatten it."""
-        return max(float(self.values.min()), float(self.mean.min()) / 30) / 1.3
+    @cached_property
+    def limits(self) -> tuple[float, float]:
+        """The ends of the axis."""
+        low, high = float(self.values.min()), float(self.values[self.usual].max())
+        if self.log:  # above single lucky batches, which would flatten it
+            return max(low, float(np.nanmin(self.mean)) / 30) / 1.3, high * 1.3
+        return min(0.0, low * 1.08), high * 1.08 if high > 0 else max(0.0, high / 1.08) or 1.0
 
 
 def loss_figure(
@@ -60,15 +81,21 @@ def loss_figure(
     """Training loss by step: every recorded value, with a running mean if there are many.
 
     `steps` (n,) counts mini-batches from the start of training, `losses` (n,) is the loss of each.
-    Values that are not finite are left out, and the heading says how many. `steps_per_epoch` adds
-    an axis of epochs.
+    Values that are not finite and spikes far above all others are left off the axis: triangles mark
+    where, and the heading says how many. `steps_per_epoch` adds an axis of epochs.
     """
     series = _Losses(*finite_points(steps, losses, "steps", "losses"))
-    notes = []
-    if dropped := np.size(losses) - series.values.size:
-        notes.append(f"not finite, left out: {dropped:,}")
-    if series.log and (below := int((series.values < series.floor).sum())):
-        notes.append(f"below the axis: {below:,}")
+    off = np.asarray(steps, np.float64)[~np.isfinite(np.asarray(losses, np.float64))]
+    notes = [f"not finite, left out: {off.size:,}"] if off.size else []
+    if series.values.size:
+        low, high = series.limits
+        above = series.values > high
+        if above.any():
+            top = f"{series.values.max():.3g}"
+            notes.append(f"above the axis: {int(above.sum()):,}, up to {top}")
+            off = np.union1d(off, series.steps[above])
+        if series.log and (below := int((series.values < low).sum())):
+            notes.append(f"below the axis: {below:,}")
     with styled(title, dataset) as typeface:
         page = Page(typeface, 8.0, 4.4, title, "Training loss by step", dataset, *notes)
         if not series.values.size:
@@ -76,11 +103,12 @@ def loss_figure(
             return page.figure
         epochs = steps_per_epoch if 0 < (steps_per_epoch or 0) <= np.ptp(series.steps) else None
         smoothed = series.window > 1
-        bottom, top = 0.85 if smoothed else 0.5, 0.5 if epochs else 0.1
-        axes = chart(page, left=_LEFT, bottom=bottom, right=0, top=top, max_ticks=8)
+        bottom, top_room = 0.85 if smoothed or off.size else 0.5, 0.5 if epochs else 0.1
+        axes = chart(page, left=_LEFT, bottom=bottom, right=0, top=top_room, max_ticks=8)
         _draw_losses(axes, series)
-        _set_axes(axes, series)
-        if smoothed:
+        _mark(axes, off)
+        _set_axes(axes, series, off)
+        if smoothed or off.size:
             _write_legend(page, axes)
         if epochs:
             _add_epochs(axes, float(epochs))
@@ -106,7 +134,8 @@ def running_mean(values: Floats, window: int) -> Floats:
 
 
 def _draw_losses(axes: Axes, series: _Losses) -> None:
-    x, y = series.steps, series.values
+    _, high = series.limits
+    x, y = series.steps, np.minimum(series.values, 10 * abs(high))  # spikes leave the axis
     if series.window == 1:
         axes.plot(x, y, "o-", color=BLUE, markersize=4, linewidth=1.5)
         return
@@ -115,13 +144,29 @@ def _draw_losses(axes: Axes, series: _Losses) -> None:
     axes.plot(x, series.mean, color=VERMILION, linewidth=1.8, label=label)
 
 
+def _mark(axes: Axes, steps: Floats) -> None:
+    """A triangle at the upper edge for each loss that is off the axis, or for some of many."""
+    if not steps.size:
+        return
+    shown = steps[np.linspace(0, steps.size - 1, min(steps.size, _MAX_MARKED)).astype(int)]
+    axes.plot(
+        shown,
+        np.full(shown.size, 0.985),
+        "^",
+        color=INK,
+        markersize=5,
+        transform=axes.get_xaxis_transform(),
+        label="above the axis, or not finite",
+    )
+
+
 def _write_legend(page: Page, axes: Axes) -> None:
     """Below the axes, where it hides no curve."""
     legend = page.figure.legend(
         *axes.get_legend_handles_labels(),
         loc="lower center",
         bbox_to_anchor=page.place((_LEFT + page.width) / 2, 0),
-        ncols=2,
+        ncols=3,
         frameon=False,
         borderpad=0.0,
         borderaxespad=0.0,
@@ -130,21 +175,17 @@ def _write_legend(page: Page, axes: Axes) -> None:
         line.set(alpha=max(line.get_alpha() or 1.0, 0.5), linewidth=2.0)  # a hairline is too thin
 
 
-def _set_axes(axes: Axes, series: _Losses) -> None:
-    low, high = float(series.values.min()), float(series.values.max())
+def _set_axes(axes: Axes, series: _Losses, off: Floats) -> None:
+    low, high = series.limits
     if series.log:
         axes.set_yscale("log", nonpositive="clip")
-        axes.set_ylim(series.floor, high * 1.3)
-        subs = [1.0] if high / series.floor > 1000 else [1.0, 2.0, 5.0]
-        axes.yaxis.set_major_locator(LogLocator(subs=subs))
-        axes.yaxis.set_minor_locator(NullLocator())
-        axes.yaxis.set_major_formatter("{x:g}")
-    elif low >= 0:
-        axes.set_ylim(0, high * 1.08 or 1.0)
+        set_log_ticks(axes, high / low)
+    axes.set_ylim(low, high)
     axes.set_ylabel("training loss (log scale)" if series.log else "training loss")
     axes.set_xlabel("training step (mini-batch)")
-    pad = max(0.5, 0.01 * float(np.ptp(series.steps)))
-    axes.set_xlim(series.steps.min() - pad, series.steps.max() + pad)
+    steps = np.concatenate((series.steps, off))
+    pad = max(0.5, 0.01 * float(np.ptp(steps)))
+    axes.set_xlim(steps.min() - pad, steps.max() + pad)
     axes.xaxis.set_major_formatter("{x:,.0f}")
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Figure
 
 from lenetkit.errors import InputError
 from lenetkit.files.atomic import replacing
@@ -42,6 +42,13 @@ _DETAIL_LINES = 3
 _LINE_HEIGHT = 1.3  # of the font size
 _GAP = 0.16  # inches between heading and body
 
+_NO_DATE: dict[str, dict[str, None]] = {
+    "png": {},
+    "pdf": {"CreationDate": None},
+    "svg": {"Date": None},
+}
+"""Metadata by format: the same figure is the same bytes."""
+
 _STYLE: dict[Any, Any] = {
     "text.parse_math": False,  # names may contain dollar signs
     "text.color": INK,
@@ -59,6 +66,7 @@ _STYLE: dict[Any, Any] = {
     "ytick.labelsize": 9.0,
     "legend.fontsize": 9.0,
     "image.composite_image": False,
+    "svg.hashsalt": "lenetkit",  # otherwise every file has other ids
 }
 
 
@@ -137,7 +145,8 @@ class Page:
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> Path:
     """Write `figure` to `path` (.png, .pdf or .svg), creating its folder if it is missing.
 
-    The file is replaced atomically: an existing one survives any failure.
+    The same figure becomes the same bytes. The file is replaced atomically: an existing one
+    survives any failure.
     """
     target = Path(path)
     kind = target.suffix.lower().removeprefix(".")
@@ -146,5 +155,5 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> Path:
         raise InputError(f"{target}: cannot save a picture as {target.suffix!r}; use {wanted}")
     target.parent.mkdir(parents=True, exist_ok=True)
     with styled(), replacing(target) as file:
-        figure.savefig(file, format=kind, dpi=DPI, facecolor="white")
+        figure.savefig(file, format=kind, dpi=DPI, facecolor="white", metadata=_NO_DATE[kind])
     return target

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 
 from lenetkit.plots.fonts import Typeface
 from lenetkit.plots.page import DPI, INK, MUTED, styled
-from lenetkit.plots.percent import percent
 from lenetkit.plots.tiles import CAPTION_SIZE, Grid, Line, first_pixels
+from lenetkit.text import percent
 
 MAX_MISTAKES = 40
 MAX_SAMPLES = 100
@@ -47,7 +47,7 @@ def mistakes_figure(
     with styled(title, dataset, *classes) as typeface:
         names = _pairs(_names(true, classes, shown), _names(predicted, classes, shown), typeface)
         captions = [
-            [*pair, (f"{percent(float(chance), 1)} %", MUTED)]
+            [*pair, (percent(float(chance), 1, " %"), MUTED)]
             for pair, chance in zip(names, np.asarray(probability), strict=False)
         ]
         heading = (title, what, dataset, *note)

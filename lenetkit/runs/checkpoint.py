@@ -64,11 +64,16 @@ class State:
     environment: dict[str, str] = field(default_factory=dict)
     """`environment.versions`, and `threads`."""
     changes: list[Change] = field(default_factory=list)
+    differs: dict[str, str | None] = field(default_factory=dict)
+    """Dotted key → value: how the spec differs from the one that it extends."""
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Raises ValueError, which names the field, what was expected and what was found."""
-        state: Self = convert(json.loads(text), cls, "progress")
+        values = json.loads(text)
+        if isinstance(values, dict):
+            values.setdefault("differs", {})  # 0.1.0 did not record it
+        state: Self = convert(values, cls, "progress")
         if not 0 <= state.best.epoch <= state.epoch <= state.step:
             epochs = f"epoch {state.epoch}, best epoch {state.best.epoch}"
             raise ValueError(f"step {state.step}, {epochs}")

@@ -15,7 +15,11 @@ from lenetkit.runs import lock, tables
 
 METRICS = ("epoch", "lr", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds")
 STEPS = ("step", "loss")
-PICTURES = ("loss", "accuracy", "confusion_test", "confusion_train", "mistakes")
+PICTURES = (
+    *("loss", "loss_epochs", "accuracy"),
+    *("confusion_test", "confusion_train", "mistakes"),
+)
+PICTURE_KINDS = ("png", "pdf", "svg")
 RESULT_KEYS = (
     *("name", "dataset", "dataset_digest", "epochs", "steps", "classes"),
     *("confusion_test", "confusion_train", "mistakes"),
@@ -34,7 +38,11 @@ class RunFolder:
         self.model = path / "model.safetensors"
         self.checkpoint = path / "checkpoint.safetensors"
         self.result = path / "result.json"
-        self.pictures = {name: path / f"{name}.png" for name in PICTURES}
+        self.pictures = self.pictures_as("png")
+
+    def pictures_as(self, kind: str) -> dict[str, Path]:
+        """The files of a run's pictures, by name, in one of `PICTURE_KINDS`."""
+        return {name: self.path / f"{name}.{kind}" for name in PICTURES}
 
     @classmethod
     def create(cls, name: str, out: Path | None) -> RunFolder:
@@ -108,7 +116,8 @@ class RunFolder:
 
         The result can be recreated from checkpoint and model, the pictures from the result.
         """
-        for path in (self.result, *self.pictures.values()):
+        pictures = [path for kind in PICTURE_KINDS for path in self.pictures_as(kind).values()]
+        for path in (self.result, *pictures):
             atomic.remove(path)
 
     def read_metrics(self) -> dict[str, list[float]]:

@@ -12,14 +12,27 @@ from lenetkit import plots
 from lenetkit.data.source import Samples
 from lenetkit.errors import RunError
 from lenetkit.runs.folder import RunFolder
+from lenetkit.spec.changes import title
 
 _DRAWABLE = (1, 3)
 """Channel counts that can be shown: grey and colour."""
 
+_DAMAGES = (AttributeError, LookupError, TypeError, ValueError, ZeroDivisionError)
+"""What reading a damaged result raises."""
 
-def draw(folder: RunFolder, load_test: Callable[[], Samples | None]) -> list[Path]:
-    """Draw every picture of a finished run; returns their paths.
 
+def draw(
+    folder: RunFolder,
+    load_test: Callable[[], Samples | None],
+    report: Callable[[str], None],
+    *,
+    kind: str = "png",
+    accuracy_from: float = 0.0,
+) -> list[Path]:
+    """Draw every picture of a finished run, as png, pdf or svg; returns their paths.
+
+    `report` is told, once, which characters no installed font has. `accuracy_from` is the lower end
+    of the accuracies' axis, in percent.
     Only the sheet of mistakes needs the test images; it is left out if `load_test` returns None,
     or images that have neither one nor three channels. Raises RunError if the run is not finished
     or its files are damaged.
@@ -27,50 +40,61 @@ def draw(folder: RunFolder, load_test: Callable[[], Samples | None]) -> list[Pat
     result = folder.read_result()
     test = load_test()
     try:
-        labels = {"title": result["name"], "dataset": result["dataset"]}
-        drawn = [*_curves(folder, result, labels), *_confusions(folder, result, labels)]
+        labels = {"title": title(result["name"], result.get("differs", {}))}
+        labels["dataset"] = result["dataset"]
+        if advice := plots.font_advice(*labels.values(), *result["classes"]):
+            report(advice)
+        figures = _curves(folder, result, labels, accuracy_from) | _confusions(result, labels)
         if test is not None and test.images.shape[1] in _DRAWABLE:
-            drawn.append(_mistakes(folder, result, labels, test))
-    except (IndexError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+            figures["mistakes"] = _mistakes(result, labels, test)
+        paths = folder.pictures_as(kind)
+        return [plots.save_figure(figure, paths[name]) for name, figure in figures.items()]
+    except (
+        AttributeError,
+        IndexError,
+        KeyError,
+        TypeError,
+        ValueError,
+        ZeroDivisionError,
+    ) as error:
         raise RunError(f"{folder.result}: is damaged: {type(error).__name__}: {error}") from error
-    return drawn
 
 
-def _curves(folder: RunFolder, result: dict[str, Any], labels: dict[str, str]) -> list[Path]:
+def _curves(
+    folder: RunFolder, result: dict[str, Any], labels: dict[str, str], accuracy_from: float
+) -> dict[str, plots.Figure]:
     steps, metrics = folder.read_steps(), folder.read_metrics()
-    loss = plots.loss_figure(
-        steps["step"], steps["loss"], steps_per_epoch=result["steps"] / result["epochs"], **labels
-    )
-    accuracy = plots.accuracy_figure(
-        metrics["epoch"],
-        metrics["train_accuracy"],
-        metrics["test_accuracy"],
-        validation=metrics.get("validation_accuracy"),
-        **labels,
-    )
-    return [
-        plots.save_figure(loss, folder.pictures["loss"]),
-        plots.save_figure(accuracy, folder.pictures["accuracy"]),
-    ]
+
+    def measured(what: str) -> dict[str, Any]:
+        sets = ("train", "test", "validation")  # the last one where samples are held out
+        return {name: metrics[f"{name}_{what}"] for name in sets if f"{name}_{what}" in metrics}
+
+    epochs, per_epoch = metrics["epoch"], result["steps"] / result["epochs"]
+    return {
+        "loss": plots.loss_figure(
+            steps["step"], steps["loss"], steps_per_epoch=per_epoch, **labels
+        ),
+        "loss_epochs": plots.loss_epochs_figure(epochs, **measured("loss"), **labels),
+        "accuracy": plots.accuracy_figure(
+            epochs, **measured("accuracy"), lowest=accuracy_from, **labels
+        ),
+    }
 
 
-def _confusions(folder: RunFolder, result: dict[str, Any], labels: dict[str, str]) -> list[Path]:
-    drawn = []
+def _confusions(result: dict[str, Any], labels: dict[str, str]) -> dict[str, plots.Figure]:
+    drawn = {}
     for split, samples in (("test", "test set"), ("train", "training set")):
         counts = np.asarray(result[f"confusion_{split}"])
-        classes = _class_names(result, len(counts))
         titled = labels | {"dataset": f"{labels['dataset']}, {samples}"}
-        figure = plots.confusion_figure(counts, classes, **titled)
-        drawn.append(plots.save_figure(figure, folder.pictures[f"confusion_{split}"]))
+        classes = _class_names(result, len(counts))
+        drawn[f"confusion_{split}"] = plots.confusion_figure(counts, classes, **titled)
     return drawn
 
 
-def _mistakes(
-    folder: RunFolder, result: dict[str, Any], labels: dict[str, str], test: Samples
-) -> Path:
+def _mistakes(result: dict[str, Any], labels: dict[str, str], test: Samples) -> plots.Figure:
     wrong = result["mistakes"]
     index = [mistake["index"] for mistake in wrong]
-    figure = plots.mistakes_figure(
+    return plots.mistakes_figure(
         test.images[index],
         np.array([mistake["true"] for mistake in wrong], np.intp),
         np.array([mistake["predicted"] for mistake in wrong], np.intp),
@@ -80,7 +104,6 @@ def _mistakes(
         total=_errors(result["confusion_test"]),
         dataset=f"{labels['dataset']}, test set",
     )
-    return plots.save_figure(figure, folder.pictures["mistakes"])
 
 
 def _errors(confusion: list[list[int]]) -> int:

@@ -15,6 +15,7 @@ from lenetkit.runs import checkpoint, environment
 from lenetkit.runs.checkpoint import Best, Checkpoint, State
 from lenetkit.runs.folder import METRICS, STEPS, RunFolder
 from lenetkit.runs.tables import Table
+from lenetkit.text import json_text
 from lenetkit.training.data import TrainingData
 from lenetkit.training.divergence import DivergedError
 from lenetkit.training.evaluation import Evaluation, evaluate
@@ -160,8 +161,7 @@ class Recorder:
     def finish(self) -> dict[str, Any]:
         """Write and return `result.json`."""
         result = self._result()
-        text = json.dumps(result, indent=2, ensure_ascii=False)
-        atomic.write_text(self.folder.result, text + "\n")
+        atomic.write_text(self.folder.result, json_text(result) + "\n")
         return result
 
     def _evaluate_kept(self) -> dict[str, Evaluation]:
@@ -191,6 +191,8 @@ class Recorder:
         result["distributions"] = file.distributions(file.describe(self.network.plan))
         if self.state.changes:
             result["changes"] = self.state.changes
+        if self.state.differs:
+            result["differs"] = self.state.differs
         result["params"] = self.network.plan.count()
         result["classes"] = list(self.data.train.classes)
         if self.state.notes:

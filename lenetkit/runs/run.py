@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,6 +23,7 @@ from lenetkit.runs.folder import METRICS, RunFolder
 from lenetkit.runs.interrupt import finishing
 from lenetkit.runs.recorder import Recorder
 from lenetkit.runs.resume import resume
+from lenetkit.spec.changes import changes
 from lenetkit.spec.merge import Override, overrides
 from lenetkit.training import loop
 from lenetkit.training.calls import Events
@@ -50,7 +52,13 @@ class Run:
                 ...
     """
 
-    def __init__(self, recorder: Recorder, threads: int | None, held: ExitStack) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        threads: int | None,
+        held: ExitStack,
+        report: Report = warn,
+    ) -> None:
         self.network: Model = recorder.network
         self.folder = recorder.folder
         self.data = recorder.data
@@ -62,6 +70,7 @@ class Run:
         self._recorder = recorder
         self._threads = threads
         self._held = held
+        self._report = report
         self._events: Callable[[], Generator[loop.Event] | None] | None = None
         """Weak, so that a loop that is left ends the generator at once."""
 
@@ -88,7 +97,9 @@ class Run:
         weights are used where names and shapes match. Notes and warnings go to `report`. Raises
         SpecError, DataError, ModelFileError and RunError.
         """
-        plan, data = _prepared(load_plan(spec, overrides(set)), data_dir, report)
+        planned = load_plan(spec, changed := overrides(set))
+        differs = changes(spec, changed)
+        plan, data = _prepared(planned, data_dir, report)
         network = Model(plan, seed=plan.spec.train.seed)
         if init_from is not None:
             loaded, left = file.load_matching(network, user_path(init_from))
@@ -100,7 +111,8 @@ class Run:
             held.enter_context(folder.owned(report))
             folder.expect_unused()
             recorder = Recorder(folder, network, data, loop.start(network, plan.spec.train))
-            return cls(recorder, threads, held.pop_all())
+            recorder.state = replace(recorder.state, differs=differs)
+            return cls(recorder, threads, held.pop_all(), report)
 
     @classmethod
     def resume(
@@ -139,7 +151,10 @@ class Run:
             threads = threads or (saved.state.threads and min(saved.state.threads, MAX_THREADS))
             with network.limited(threads):
                 differences = resume(recorder, saved, allow_different=allow_different)
-            run = cls(recorder, threads, held.pop_all())
+            if (epochs := plan.spec.train.epochs) != saved.state.epochs:
+                differs = {**saved.state.differs, "train.epochs": f"{epochs}"}
+                recorder.state = replace(recorder.state, differs=differs)
+            run = cls(recorder, threads, held.pop_all(), report)
             run.differences = differences
             return run
 
@@ -205,7 +220,7 @@ class Run:
         """Draw the finished run's pictures; returns their paths."""
         from lenetkit.runs.pictures import draw  # Matplotlib takes a while to import
 
-        return draw(self.folder, lambda: self.data.test)
+        return draw(self.folder, lambda: self.data.test, self._report)
 
     def close(self) -> None:
         """Save, if training was left in the middle, and release the folder's lock."""

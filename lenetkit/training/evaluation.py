@@ -13,6 +13,7 @@ from lenetkit.arrays import Array, slices
 from lenetkit.data.pipeline import Pipeline
 from lenetkit.data.source import Samples
 from lenetkit.network.network import Network, Workspace
+from lenetkit.text import number, percent
 
 BATCH = 250
 """Samples per forward pass: large enough for speed, small enough for memory."""
@@ -32,7 +33,7 @@ class Evaluation:
     """The name of the samples' data set."""
 
     def __repr__(self) -> str:
-        figures = f"accuracy {self.accuracy:.2%}, loss {self.loss:.4f}"
+        figures = f"accuracy {percent(self.accuracy)}, loss {number(self.loss, '.4f')}"
         return f"<Evaluation of {self.n:,} samples: {figures}>"
 
     @property

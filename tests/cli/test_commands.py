@@ -28,6 +28,7 @@ Call = Callable[..., Any]
 COMMANDS = cli.list_commands(click.Context(cli))
 PICTURES = (
     "loss.png",
+    "loss_epochs.png",
     "accuracy.png",
     "confusion_test.png",
     "confusion_train.png",
@@ -52,6 +53,20 @@ def test_the_list_of_commands_matches_their_help(call: Call, name: str) -> None:
     line = next(line for line in call("--help").out.splitlines() if line.split()[:1] == [name])
     assert command is not None
     assert " ".join(line.split()[1:]) == (command.help or "").split("\n\n")[0].replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--accuracy-from", "0.9"), "expected percent; for 0.9, write 90"),
+        (("--accuracy-from", "100"), "--accuracy-from"),
+        (("--format", "jpg"), "'png', 'pdf', 'svg'"),
+    ],
+)
+def test_plot_refuses_what_it_cannot_draw(call: Call, options: tuple[str, str], said: str) -> None:
+    result = call("plot", ".", *options)
+    assert result.status == 2
+    assert said in result.err
 
 
 def test_version(call: Call) -> None:

@@ -90,10 +90,8 @@ def test_more_classes_than_outputs_say_what_to_set(call: Call, digits: Path) -> 
 def test_held_out_samples_of_a_sorted_set(call: Call, digits: Path) -> None:
     said = train(call, digits, *IDX, "--set", "data.validation=50", "--epochs", "2")
     assert said.status == 0
-    _, counts, heading, *rows = said.err.splitlines()
-    assert counts == "digits: 150 training + 50 held out + 100 test images"
-    assert heading.endswith("  seconds held out")
-    assert len({len(line) for line in (heading, *rows)}) == 1
+    assert "digits: 150 training + 50 held out + 100 test images" in said.err
+    assert "held out" in said.err.splitlines()[2]
     columns = Path("run/metrics.csv").read_text("utf-8").splitlines()[0]
     assert columns.endswith(",seconds,validation_loss,validation_accuracy")
     said = call("evaluate", "run", "--data-dir", digits, "--split", "train", "--json")
@@ -194,7 +192,6 @@ def test_a_network_is_trained_on_a_folder_of_pictures(
     )
     assert said.status == 0, said.err
     assert "shades: 36 training + 12 held out + 12 test images" in said.err
-    assert said.err.splitlines()[2].endswith("seconds held out")
     said = call("evaluate", "run", "--data-dir", "shades", "--json")
     assert said.json["same_as_training"] is True
     said = call("predict", "run", "shades/light/3.jpg", "--json")

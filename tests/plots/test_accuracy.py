@@ -11,8 +11,8 @@ from matplotlib.text import Annotation, Text
 from numpy.typing import ArrayLike
 
 from lenetkit.plots import accuracy_figure
-from lenetkit.plots.accuracy import spread
-from lenetkit.plots.percent import axis_range, stretch, unstretch
+from lenetkit.plots.accuracy import axis_ticks, stretch, unstretch
+from lenetkit.plots.epochs import spread
 
 
 def draw(
@@ -64,43 +64,61 @@ def test_spread_keeps_order_and_distance() -> None:
     assert spread([0.0, 0.01], 0.1) == pytest.approx([0.0, 0.1])
 
 
-def test_stuck_run_is_seen_to_be_stuck() -> None:
-    axes = draw(np.arange(1, 11), np.full(10, 0.1124), np.full(10, 0.1135)).axes[0]
-    assert axes.get_ylim() == (0, 100)
-    assert axes.get_yscale() == "linear"
+RUNS = {
+    "stuck": (np.full(15, 0.1124), np.full(15, 0.1135)),
+    "fair": (np.linspace(0.1, 0.6, 15), np.linspace(0.1, 0.55, 15)),
+    "good": (np.linspace(0.95, 1.0, 15), np.linspace(0.95, 0.9937, 15)),
+}
 
 
-def test_late_differences_and_a_low_start_are_both_visible() -> None:
-    axes = draw([1, 2, 3], [0.9, 0.985, 0.993], [0.92, 0.98, 0.99]).axes[0]
-    to_axes = axes.transData + axes.transAxes.inverted()
-    low, almost, best = (float(to_axes.transform((3, value))[1]) for value in (90.0, 99.0, 99.3))
-    assert 0 <= low < 0.15
-    assert best - almost > 0.08
-    assert best < 1
-    assert "stretched" in axes.get_ylabel()
-    assert "99" in [label.get_text() for label in axes.get_yticklabels()]
-
-
-def test_close_values_get_an_even_narrow_axis() -> None:
-    limits = axis_range([99.0, 99.3])
-    assert not limits.stretched
-    assert 98.4 < limits.low < 99.0
-    assert 99.3 < limits.high <= 100
+def test_all_runs_have_the_same_axis() -> None:
+    looks = set()
+    for train, test in RUNS.values():
+        figure = draw(np.arange(1, 16), train, test)
+        axes = figure.axes[0]
+        ticks = tuple(label.get_text() for label in axes.get_yticklabels())
+        box = axes.get_position().bounds
+        looks.add((axes.get_ylim(), axes.get_xlim(), ticks, box, tuple(figure.get_size_inches())))
+    assert len(looks) == 1
+    assert next(iter(looks))[0] == (0, 100)
 
 
 @pytest.mark.parametrize(
-    "percents", [[0, 0], [100, 100], [0, 100], [10, 99.5], [79.9, 80], [96], [50, 94]]
+    ("low", "high", "inches"), [(10, 60, 0.8), (60, 90, 0.6), (90, 99, 0.8), (99, 99.5, 0.2)]
 )
-def test_range_holds_all_values_and_stays_possible(percents: list[float]) -> None:
-    limits = axis_range(percents)
-    assert 0 <= limits.low <= min(percents)
-    assert max(percents) <= limits.high <= 100
-    assert limits.high - limits.low >= 0.5
+def test_what_matters_is_far_apart(low: float, high: float, inches: float) -> None:
+    figure = draw([1, 2], [0.1, 1.0], [0.1, 0.99])
+    (_, y0), (_, y1) = figure.axes[0].transData.transform([(1, low), (1, high)])
+    assert (y1 - y0) / figure.dpi > inches
 
 
-def test_stretched_axis_puts_decades_at_equal_distances_and_comes_back() -> None:
-    np.testing.assert_allclose(np.diff(stretch([0, 90, 99, 100])), 1, atol=0.05)
-    percents = np.linspace(0, 100, 101)
+@pytest.mark.parametrize("lowest", [0, 20, 50, 90, 97, 99])
+def test_the_axis_begins_where_the_caller_says(lowest: float) -> None:
+    figure = accuracy_figure(
+        [1, 2], [0.1, 1.0], [0.995, 0.999], title="t", dataset="", lowest=lowest
+    )
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    assert axes.get_ylim() == (lowest, 100)
+    below = f"below the axis: {1 if lowest > 10 else 0}"
+    assert (below in figure.texts[1].get_text()) == (lowest > 10)
+    boxes = [label.get_window_extent() for label in axes.get_yticklabels()]
+    assert len(boxes) >= 5
+    assert all(below.y1 <= above.y0 for below, above in pairwise(boxes))
+
+
+def test_ticks_keep_their_distance_and_both_ends_of_the_axis() -> None:
+    assert axis_ticks(0)[0] == 0
+    for lowest in range(100):
+        ticks = axis_ticks(lowest)
+        assert ticks == sorted(set(ticks))
+        assert lowest <= ticks[0]
+        assert ticks[-1] == 100
+
+
+def test_stretching_keeps_order_and_comes_back() -> None:
+    percents = np.linspace(0, 100, 1001)
+    assert np.all(np.diff(stretch(percents)) > 0)
     np.testing.assert_allclose(unstretch(stretch(percents)), percents, atol=1e-9)
 
 

@@ -48,6 +48,21 @@ def no_loss(title: str, dataset: str) -> Figure:
     return plots.loss_figure([], [], title=title, dataset=dataset, steps_per_epoch=None)
 
 
+def spiky(title: str, dataset: str) -> Figure:
+    values = np.where(np.arange(700) % 233 == 100, 1e6, FALLING)
+    values[50] = np.inf
+    return plots.loss_figure(
+        np.arange(700), values, title=title, dataset=dataset, steps_per_epoch=100
+    )
+
+
+def loss_epochs(title: str, dataset: str) -> Figure:
+    train, test, validation = [0.9, 0.1, 0.003], [0.8, 0.12, 0.02], [0.8, 0.11, 0.0199]
+    return plots.loss_epochs_figure(
+        [1, 2, 3], train, test, title=title, dataset=dataset, validation=validation
+    )
+
+
 def accuracy(title: str, dataset: str) -> Figure:
     train, test, validation = [0.9, 0.98, 1.0], [0.93, 0.985, 0.99], [0.94, 0.98, 0.9901]
     return plots.accuracy_figure(
@@ -94,6 +109,8 @@ MAKERS: list[Maker] = [
     loss,
     diverged,
     no_loss,
+    spiky,
+    loss_epochs,
     accuracy,
     stuck,
     confusion_2,

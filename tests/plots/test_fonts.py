@@ -10,28 +10,37 @@ from fontTools.fontBuilder import FontBuilder  # type: ignore[import-untyped]
 from fontTools.pens.ttGlyphPen import TTGlyphPen  # type: ignore[import-untyped]
 from matplotlib import font_manager
 
-from lenetkit.plots import confusion_figure, fonts, missing_characters
-from lenetkit.plots.fonts import BASE_FAMILY, ELLIPSIS, PLACEHOLDER, Typeface
+from lenetkit.plots import confusion_figure, font_advice
+from lenetkit.plots.fonts import (
+    BASE_FAMILY,
+    ELLIPSIS,
+    PLACEHOLDER,
+    Typeface,
+    missing_characters,
+)
 
 HAN = "手写数字"
 FAMILY = "Lenetkit Test Han"
 
 
-def write_font(path: Path) -> Path:
-    """A font of one weight that has a square for each character of `HAN`, and nothing else."""
+def write_font(path: Path, characters: str = HAN, family: str = FAMILY) -> Path:
+    """A font of one weight that has a square for each character, and nothing else."""
     pen = TTGlyphPen(None)
     pen.moveTo((100, 0))
     for corner in ((100, 800), (900, 800), (900, 0)):
         pen.lineTo(corner)
     pen.closePath()
-    names = [".notdef", *(f"uni{ord(character):04X}" for character in HAN)]
+    glyphs = {ord(character): f"uni{ord(character):04X}" for character in characters}
+    names = [".notdef", *glyphs.values()]
     builder = FontBuilder(1000, isTTF=True)
     builder.setupGlyphOrder(names)
-    builder.setupCharacterMap({ord(character): f"uni{ord(character):04X}" for character in HAN})
+    builder.setupCharacterMap(
+        {ord(character): f"uni{ord(character):04X}" for character in characters}
+    )
     builder.setupGlyf(dict.fromkeys(names, pen.glyph()))
     builder.setupHorizontalMetrics(dict.fromkeys(names, (1000, 100)))
     builder.setupHorizontalHeader(ascent=880, descent=-120)
-    builder.setupNameTable({"familyName": FAMILY, "styleName": "Regular"})
+    builder.setupNameTable({"familyName": family, "styleName": "Regular"})
     builder.setupOS2(sTypoAscender=880, usWinAscent=880, usWinDescent=120)
     builder.setupPost()
     builder.save(path)
@@ -40,10 +49,10 @@ def write_font(path: Path) -> Path:
 
 @pytest.fixture
 def known_fonts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only DejaVu Sans and the test's own family count; what a test adds is forgotten."""
+    """Only DejaVu Sans and the test's own families count; what a test adds is forgotten."""
     manager = font_manager.fontManager
-    monkeypatch.setattr(fonts, "CJK_FAMILIES", ("Absent Family", FAMILY))
-    monkeypatch.setattr(manager, "ttflist", list(manager.ttflist))
+    own = [entry for entry in manager.ttflist if entry.name == BASE_FAMILY]
+    monkeypatch.setattr(manager, "ttflist", own)
     monkeypatch.setattr(font_manager, "findSystemFonts", list)
 
 
@@ -88,7 +97,7 @@ def test_fonts_installed_since_the_last_run_are_found(
     damaged.write_bytes(b"no font")
     paths = [str(damaged), str(write_font(tmp_path / "han.ttf"))]
     monkeypatch.setattr(font_manager, "findSystemFonts", lambda: paths)
-    assert Typeface.for_texts(HAN).has("手")
+    assert Typeface.for_texts("手").has("手")  # other tests have asked for all of them in vain
 
 
 @pytest.mark.usefixtures("han_font")
@@ -96,6 +105,54 @@ def test_what_the_chinese_font_lacks_is_a_placeholder() -> None:
     face = Typeface.for_texts("手한")
     assert face.printable("a手한") == f"a手{PLACEHOLDER}"
     assert not face.bold
+
+
+@pytest.mark.usefixtures("han_font")
+@pytest.mark.parametrize("script", ["ひらがな", "한국어", "नमस्ते", "ಕನ್ನಡ", "ไทย", "ሰላም"])
+def test_each_script_comes_from_a_family_that_has_it(
+    script: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    family = f"Lenetkit Test {ord(script[0])}"
+    font_manager.fontManager.addfont(write_font(tmp_path / "more.ttf", script, family))
+    with caplog.at_level(logging.WARNING):
+        texts = draw(f"{HAN} {script} lenet5")
+    assert f"{HAN} {script} lenet5" in texts
+    assert set(Typeface.for_texts(HAN, script).families) == {BASE_FAMILY, FAMILY, family}
+    assert font_advice(HAN, script) is None
+    assert not caplog.records
+
+
+@pytest.mark.usefixtures("known_fonts")
+@pytest.mark.parametrize(
+    ("text", "font"),
+    [
+        ("手写", "Noto Sans CJK (fonts-noto-cjk)"),
+        ("한국어", "Noto Sans CJK (fonts-noto-cjk)"),
+        ("ಕನ್ನಡ", "Noto Sans Kannada (fonts-noto-core)"),
+        ("हिन्दी", "Noto Sans Devanagari (fonts-noto-core)"),
+        ("ไทย", "Noto Sans Thai (fonts-noto-core)"),
+        ("🎉", "Symbola (fonts-symbola)"),
+    ],
+)
+def test_what_no_font_has_is_named_with_a_font_to_install(text: str, font: str) -> None:
+    said = font_advice("lenet5", text, text)
+    assert said
+    assert said.startswith(f"warning: no installed font has {text[0]}")
+    assert said.endswith(f"install one that does, such as {font}")
+    assert all(said.count(character) == 1 for character in text if character != " ")
+
+
+@pytest.mark.usefixtures("known_fonts")
+def test_many_missing_characters_are_counted() -> None:
+    said = font_advice("".join(map(chr, range(0x4E00, 0x4E00 + 50))))
+    assert said
+    assert "and 30 more" in said
+
+
+@pytest.mark.usefixtures("known_fonts")
+def test_a_font_that_claims_everything_as_boxes_is_not_used(tmp_path: Path) -> None:
+    font_manager.fontManager.addfont(write_font(tmp_path / "last.ttf", HAN, "LastResort"))
+    assert missing_characters(HAN) == HAN
 
 
 def test_latin_texts_need_no_other_font() -> None:

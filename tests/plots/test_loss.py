@@ -82,9 +82,39 @@ def test_log_labels_are_plain_numbers() -> None:
 
 def test_values_that_are_not_finite_are_left_out_and_counted() -> None:
     figure = draw([1, 2, 3, 4], [2.3, np.inf, np.nan, 1.0])
-    (line,) = figure.axes[0].get_lines()
+    line, marks = figure.axes[0].get_lines()
     np.testing.assert_array_equal(line.get_xdata(), [1, 4])
+    np.testing.assert_array_equal(marks.get_xdata(), [2, 3])
     assert "not finite, left out: 2" in words(figure)
+
+
+@pytest.mark.parametrize("last", [1.5, 0.01])
+@pytest.mark.parametrize("count", [12, 400, 14_000])
+@pytest.mark.parametrize("spike", [40.0, 1e6, 1e300, np.inf])
+def test_a_spike_flattens_nothing(last: float, count: int, spike: float) -> None:
+    losses = np.geomspace(2.3, last, count)
+    calm = draw(np.arange(count), losses).axes[0]
+    steps = [count // 3, count // 2 + 1]
+    spiky = losses.copy()
+    spiky[steps] = spike
+    figure = draw(np.arange(count), spiky)
+    axes = figure.axes[0]
+    assert axes.get_yscale() == calm.get_yscale()
+    np.testing.assert_allclose(axes.get_ylim(), calm.get_ylim(), rtol=0.05)
+    *curves, marks = axes.get_lines()
+    np.testing.assert_array_equal(marks.get_xdata(), steps)
+    if count > 30:
+        mean = np.asarray(curves[1].get_ydata())
+        assert np.nanmax(mean) <= 2.3
+    said = "not finite, left out: 2" if np.isinf(spike) else f"above the axis: 2, up to {spike:.3g}"
+    assert said in words(figure)
+
+
+def test_a_loss_that_goes_up_and_stays_there_is_no_spike() -> None:
+    losses = np.concatenate((np.full(300, 2.3), np.full(300, 1e4)))
+    figure = draw(np.arange(600), losses)
+    assert figure.axes[0].get_ylim()[1] > 1e4
+    assert "above the axis" not in words(figure)
 
 
 @pytest.mark.parametrize("losses", [[], [np.nan]])

@@ -94,7 +94,7 @@ def test_a_wrong_field_is_named(path: str, value: Any, message: str) -> None:
         State.from_json(changed(path, value))
 
 
-@pytest.mark.parametrize("name", list(asdict(STATE)))
+@pytest.mark.parametrize("name", sorted(set(asdict(STATE)) - {"differs"}))  # 0.1.0 had no such
 def test_a_missing_field_is_noticed(name: str) -> None:
     fields = asdict(STATE)
     del fields[name]

@@ -1,4 +1,4 @@
-"""Profiles as tables that fit a terminal of 80 columns."""
+"""Profiles as tables."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from lenetkit.cli.output import table
 from lenetkit.profiling.profile import EPOCH, Profile, StageProfile, common_groups
+from lenetkit.text import percent
 
 
 def heading(profiles: Sequence[Profile]) -> str:
@@ -24,7 +25,7 @@ def single(p: Profile) -> list[str]:
     headers = ("part", "ms", "share", *passes, "scratch")
 
     def row(name: str, seconds: float, *figures: str) -> list[str]:
-        cells = [name, _ms(seconds), f"{seconds / p.parts_seconds:.1%}", *figures]
+        cells = [name, _ms(seconds), percent(seconds / p.parts_seconds, 1), *figures]
         return cells + [""] * (len(headers) - len(cells))
 
     rows = [row("batch", p.batch_seconds)]
@@ -86,20 +87,9 @@ def _summary(profiles: Sequence[Profile]) -> str:
     return _table(headers, rows)
 
 
-def _table(
-    headers: Sequence[str], rows: Sequence[Sequence[str]], total: Sequence[str] | None = None
-) -> str:
-    """A table of figures, narrower than tabulate makes one when it knows the headers."""
-    from tabulate import tabulate
-
-    body = [headers, *rows, *([total] if total else [])]
-    align = ["left", *["right"] * (len(headers) - 1)]
-    made = tabulate(body, tablefmt="simple", colalign=align, disable_numparse=True)
-    rule, first, *others, _ = made.splitlines()
-    lines = [first, rule, *others]
-    if total:
-        lines.insert(-1, rule)
-    return "\n".join(line.rstrip() for line in lines)
+def _table(headers: Sequence[str], rows: Sequence[Sequence[str]], total: Sequence[str] = ()) -> str:
+    """A table of figures, with a name in the first column."""
+    return table(rows, headers, headers[1:], total)
 
 
 def _ms(seconds: float | None) -> str:

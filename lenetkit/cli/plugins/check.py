@@ -10,7 +10,7 @@ import click
 from lenetkit.cli.arguments import json_option
 from lenetkit.cli.output import print_json, table
 from lenetkit.cli.plugins.registered import Row, load, rows, unknown
-from lenetkit.conformance.examples import example_checks
+from lenetkit.conformance.examples import example_checks, how_to_check
 from lenetkit.conformance.report import Report, run_checks
 from lenetkit.errors import PluginError
 from lenetkit.registry.catalog import GROUPS, installed
@@ -31,16 +31,20 @@ def command(targets: tuple[str, ...], verbose: bool, as_json: bool) -> int:
     class is checked with the objects from its `examples()`, or else one with its defaults.
     Failures that a class announces in `expected_failures`, with a reason, are counted separately.
     """
-    reports, facts = [], []
+    reports, facts, without = [], [], []
     for row in _chosen(targets):
         report, state = _check(row)
         reports.append(report)
         facts.append(_facts(row, report, state))
+        if state == "not checked":
+            without.append(row)
     if as_json:
         print_json(facts)
     else:
         click.echo(table([list(fact.values()) for fact in facts], _HEADERS, _COUNTS))
         _explain(reports, verbose)
+        for row in without:
+            click.echo(f"\nnot checked: {how_to_check(load(row))}")
     return 1 if any(fact["state"] not in ("ok", "not checked") for fact in facts) else 0
 
 
@@ -98,10 +102,5 @@ def _explain(reports: list[Report], verbose: bool) -> None:
         if not report.ok or (verbose and report.skipped):
             click.echo(f"\n{report}")
     skipped = sum(report.skipped for report in reports)
-    unchecked = sum(not report.results for report in reports)
     if skipped and not verbose:
         click.echo(f"\n{skipped} checks were skipped; --verbose says why.")
-    if unchecked:
-        click.echo(
-            f"{unchecked} not checked: the class has no `examples()`, and none can be guessed."
-        )

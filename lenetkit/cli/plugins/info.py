@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from lenetkit.cli.arguments import json_option, plugin_option
-from lenetkit.cli.output import print_json, table
+from lenetkit.cli.output import paragraphs, print_json, table
 from lenetkit.cli.plugins.registered import Row, load, rows, unknown
 from lenetkit.options import Configurable, Option, options_of
 from lenetkit.registry.catalog import GROUPS, installed
@@ -77,7 +77,7 @@ def _default(value: Any) -> str:
 
 def _text(fact: dict[str, Any]) -> str:
     title = f"{fact['name']}: {fact['kind']} of {fact['distribution']} {fact['version']}"
-    lines = [title, fact["source"], "", fact["doc"]]
+    lines = [title, fact["source"], "", paragraphs(fact["doc"])]
     options = [
         (o["name"], o["type"], "required" if o["required"] else o["default"], o["doc"])
         for o in fact["options"]
