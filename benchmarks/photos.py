@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path)
     arguments = parser.parse_args()
     model = lenetkit.load(arguments.model)
-    place = place_for(model.plan.spec.data, arguments.data_dir, print)
+    place = place_for(model.plan, arguments.data_dir, print)
     test = Mnist().load("test", place)
     digits, labels = test.images[: arguments.count, 0], test.labels[: arguments.count]
     direct = model.predict(digits)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import math
-import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lenetkit.errors import ImageError
-from lenetkit.files.opening import file_kind, open_regular, printable, refusal
+from lenetkit.files.opening import file_kind, natural, open_regular, printable, refusal
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -71,12 +70,7 @@ def _images_in(folder: Path) -> list[Path]:
                 f"no pictures among the {len(files)} files directly in this folder; "
                 f"expected names ending in {', '.join(sorted(IMAGE_SUFFIXES))}"
             )
-        return sorted(images, key=_natural)
-
-
-def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
-    parts = re.split(r"(\d+)", path.name.casefold())
-    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts], path.name
+        return sorted(images, key=natural)
 
 
 def load_resized(path: Path, shape: tuple[int, int, int]) -> Bytes:
