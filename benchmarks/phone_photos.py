@@ -405,7 +405,7 @@ def main() -> None:
     parser.add_argument("--split", choices=("test", "train"), default="test")
     parser.add_argument("--data-dir", type=Path, default=Path("MNIST"))
     given = parser.parse_args()
-    samples = Mnist().load(given.split, Place((given.data_dir,), given.data_dir, print))
+    samples = Mnist().load(given.split, Place(given.data_dir, report=print))
     write(given.folder, samples.images[:, 0], samples.labels, given.count, given.seed)
 
 

@@ -127,7 +127,7 @@ def main() -> None:
     if given.plain:
         sys.modules["cv2"] = None  # type: ignore[assignment]
     model = lenetkit.load(given.model, kernels="numpy")
-    place = place_for(model.plan.spec.data, given.data_dir, print)
+    place = place_for(model.plan, given.data_dir, print)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         if given.count or given.photos:

@@ -63,7 +63,7 @@ def train(
     """Train a network as its spec says; yields an event after each step and each epoch.
 
     Nothing is trained until the events are taken; `Model.fit` takes them all. Without `data` the
-    spec's own data set is loaded, looked for in `data_dir` first. `settings` override the spec's
+    spec's own data set is loaded, looked for in `data_dir` if given. `settings` override the spec's
     `train` section: `epochs`, `batch_size`, `seed`, `shuffle`, `optimizer`, `schedule`. Raises
     TypeError for any other.
     """
@@ -81,7 +81,7 @@ def _events(
     network: Network, data: TrainingData | None, data_dir: str | Path | None, how: TrainSpec
 ) -> Generator[loop.Event]:
     if data is None:
-        data = load_training_data(network.plan, Path(data_dir) if data_dir else None)
+        data = load_training_data(network.plan, data_dir)
     if isinstance(network, Model):
         network.learns_from(data)
     yield from loop.train(network, data, how, loop.start(network, how))

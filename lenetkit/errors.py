@@ -7,6 +7,8 @@ A command prints the message alone, without a traceback, and exits with `exit_st
 from __future__ import annotations
 
 import difflib
+import sys
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -78,6 +80,28 @@ class ModelFileError(InputError):
 
 class RunError(InputError):
     """A run folder cannot be written to, read or resumed."""
+
+
+class LenetkitWarning(UserWarning):
+    """What the command line prints as a warning, to callers from Python."""
+
+
+_NOT_CALLERS = ("lenetkit", "collections", "contextlib")
+"""Packages whose code stands between lenetkit and its callers."""
+
+
+def warn(message: str) -> None:
+    """Warn callers from Python, at their own line; a leading `warning: ` is dropped."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in _NOT_CALLERS:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message.removeprefix("warning: "), LenetkitWarning, stacklevel=level)
+
+
+def warn_only(message: str) -> None:
+    """`warn` of warnings; notes and progress are dropped."""
+    if message.startswith("warning: "):
+        warn(message)
 
 
 @dataclass(frozen=True)

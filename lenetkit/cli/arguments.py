@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lenetkit.files.opening import user_path
 from lenetkit.operations.blas import MAX_THREADS
 
 if TYPE_CHECKING:
@@ -17,7 +18,23 @@ if TYPE_CHECKING:
 PLUGIN_FILES = "lenetkit.plugin_files"
 """The key under which click's context keeps the files given by `--plugin`."""
 
-PATH = click.Path(path_type=Path)
+
+class UserPath(click.Path):
+    """A path, with a leading `~` as the home folder: shells leave the one in `--out=~/a` as it is.
+
+    It takes what `click.Path` takes.
+    """
+
+    def __init__(self, **checks: Any) -> None:
+        super().__init__(path_type=Path, **checks)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> Any:
+        return super().convert(user_path(value), param, context)
+
+
+PATH = UserPath()
 Command = Callable[..., Any]
 
 spec_argument = click.argument("spec", metavar="SPEC")
@@ -77,9 +94,9 @@ def _destination(option: str) -> str:
 
 data_dir_option = click.option(
     "--data-dir",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    type=UserPath(file_okay=False, exists=True),
     metavar="DIR",
-    help="Folder in which to look for data files first.",
+    help="The folder of the data files, instead of the spec's or $LENETKIT_DATA.",
 )
 kernels_option = click.option(
     "--kernels",

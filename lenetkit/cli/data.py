@@ -9,13 +9,13 @@ import click
 import numpy as np
 
 from lenetkit.arrays import shape_text
-from lenetkit.cli.arguments import data_dir_option, json_option, with_plan
+from lenetkit.cli.arguments import UserPath, data_dir_option, json_option, with_plan
 from lenetkit.cli.groups import Group
 from lenetkit.cli.output import print_json, report, table
-from lenetkit.data.idx_folder import file_names, find_file
 from lenetkit.data.source import SPLITS, Samples, Split
+from lenetkit.files.opening import printable
 from lenetkit.network.plan import Plan
-from lenetkit.training.data import load_samples, place_for
+from lenetkit.training.data import load_both, load_samples, place_for
 
 _with_plan = with_plan(
     click.option(
@@ -37,16 +37,18 @@ def command() -> None:
 @_with_plan
 @click.option(
     "--data-dir",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=UserPath(file_okay=False),
     metavar="DIR",
-    help="Folder to look in first and to download to; created if missing.",
+    help="Folder to look in and to download to; created if missing.",
 )
 def fetch(plan: Plan, data_dir: Path | None) -> None:
-    """Download missing files and verify published digests. Never uses the fallback."""
-    data = plan.spec.data
-    place = place_for(data, data_dir, report)
+    """Download missing files and verify published digests. Never uses the fallback.
+
+    MNIST is downloaded to a new or empty folder only, and to one that holds a part of it.
+    """
+    place = place_for(plan, data_dir, report)
     for split in SPLITS:
-        samples = data.source.load(split, place)
+        samples = plan.spec.data.source.load(split, place)
         verified = ", verified" if samples.dataset == "MNIST" else ""
         click.echo(f"{samples.dataset}, {split}: {len(samples):,} images{verified}")
 
@@ -56,9 +58,11 @@ def fetch(plan: Plan, data_dir: Path | None) -> None:
 @data_dir_option
 @json_option
 def info(plan: Plan, data_dir: Path | None, as_json: bool) -> None:
-    """Describe a data set: images, classes, images per class, digest."""
-    place = place_for(plan.spec.data, data_dir, report)
-    splits = {split: load_samples(plan.spec.data, split, place)[0] for split in SPLITS}
+    """Describe a data set: images, classes, images per class, digest, files.
+
+    It is described as training uses it: with `data.limit`, and without held-out samples.
+    """
+    splits = load_both(plan, place_for(plan, data_dir, report))
     facts = {split: _facts(samples) for split, samples in splits.items()}
     if as_json:
         print_json(facts)
@@ -67,12 +71,12 @@ def info(plan: Plan, data_dir: Path | None, as_json: bool) -> None:
         images = shape_text(samples.images.shape[1:])
         click.echo(f"{samples.dataset}, {split}: {len(samples):,} images of {images}")
         click.echo(f"  digest {samples.digest[:16]}…")
-        for name in file_names(split):
-            if path := find_file(name, place.folders):
-                click.echo(f"  {path}")
+        for name in samples.files:
+            click.echo(f"  {printable(name)}")
     counts = [facts[split]["counts"] for split in SPLITS]
-    names = splits["train"].classes
-    rows = [[name, *(f"{c[i]:,}" for c in counts)] for i, name in enumerate(names)]
+    names = max((samples.classes for samples in splits.values()), key=len)
+    columns = [[f"{n:,}" for n in c] + ["0"] * (len(names) - len(c)) for c in counts]
+    rows = list(zip(names, *columns, strict=True))
     click.echo("\n" + table(rows, ("class", *SPLITS), SPLITS))
 
 
@@ -83,7 +87,7 @@ def info(plan: Plan, data_dir: Path | None, as_json: bool) -> None:
 @click.option("--seed", default=0, show_default=True, help="Seed for picking the samples.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=UserPath(dir_okay=False),
     default=Path("samples.png"),
     show_default=True,
     help="The picture to write: .png, .pdf or .svg.",
@@ -92,8 +96,7 @@ def show(plan: Plan, data_dir: Path | None, split: str, seed: int, out: Path) ->
     """Draw a sheet of samples with their labels."""
     from lenetkit import plots
 
-    place = place_for(plan.spec.data, data_dir, report)
-    samples, _ = load_samples(plan.spec.data, cast(Split, split), place)
+    samples, _ = load_samples(plan, cast(Split, split), place_for(plan, data_dir, report))
     picked = np.random.default_rng(seed).permutation(len(samples))[: plots.MAX_SAMPLES]
     if advice := plots.font_advice(samples.dataset, *samples.classes):
         report(advice)
@@ -115,4 +118,5 @@ def _facts(samples: Samples) -> dict[str, Any]:
         "classes": list(samples.classes),
         "counts": np.bincount(samples.labels, minlength=len(samples.classes)).tolist(),
         "digest": samples.digest,
+        "files": list(samples.files),
     }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import click
 import numpy as np
@@ -13,6 +14,7 @@ from lenetkit.cli import arguments
 from lenetkit.cli.output import paragraphs, print_json, report, table
 from lenetkit.data.source import SPLITS, DataSource, Samples, Split
 from lenetkit.errors import MissingDataError
+from lenetkit.files.opening import printable
 from lenetkit.model import model
 from lenetkit.registry.catalog import installed
 from lenetkit.spec.sections import DataSpec
@@ -52,19 +54,22 @@ def command(
     the true classes, columns the predicted ones.
     """
     trained = model.load(model_file, kernels=kernels)
-    data = trained.plan.spec.data
+    plan = trained.plan
     if source is not None:
         other = installed().registry(DataSource).get(source)()
-        data = DataSpec(other, replace(data.options, fallback=None, dir=None))
-    samples, used = load_samples(data, cast(Split, split), place_for(data, data_dir, report))
-    if samples.dataset != trained.dataset:
-        if used is not data.source:
-            raise MissingDataError(
-                f"the model was trained on {trained.dataset}, which was not found; pass "
-                "--data-dir, or another data set with --data TYPE"
-            )
-        report(f"note: the model was trained on {trained.dataset}, not on {samples.dataset}")
-    check_fit(trained.plan, samples, trained.pipeline, split)
+        own: dict[str, Any] = {"fallback": None, "dir": None, "test_share": None}
+        own |= {"limit": None, "validation": 0}
+        options = replace(plan.spec.data.options, **own)
+        plan = replace(plan, spec=replace(plan.spec, data=DataSpec(other, options)))
+    place = place_for(plan, data_dir, report)
+    samples, used = load_samples(plan, cast(Split, split), place)
+    if used is not plan.spec.data.source and samples.dataset != trained.dataset:
+        raise MissingDataError(
+            f"the model was trained on {trained.dataset}, which was not found; pass "
+            "--data-dir, or another data set with --data TYPE"
+        )
+    same = _compare(trained, samples, split)
+    check_fit(plan, samples, trained.pipeline, split)
     trained.pixels.expect(samples.images, f"{samples.dataset}: {split} images")
     with trained.limited(threads), np.errstate(over="ignore", invalid="ignore"):
         result = evaluate(trained, samples, trained.pipeline)
@@ -76,11 +81,30 @@ def command(
                 "n": result.n,
                 "confusion": result.confusion.tolist(),
                 "dataset": samples.dataset,
+                "digest": samples.digest,
+                "same_as_training": same,
                 "split": split,
             }
         )
     else:
         _print_tables(trained, samples, split, result)
+
+
+def _compare(trained: model.Model, samples: Samples, split: str) -> bool:
+    """Whether these are the split's samples of the training, by digest; says so if not."""
+    digests = json.loads(trained.metadata.get("dataset_digest", "{}"))
+    if digests.get(split) == samples.digest:
+        return True
+    if samples.dataset != trained.dataset:
+        report(f"note: the model was trained on {trained.dataset}, not on {samples.dataset}")
+    else:
+        report(
+            f"note: these {samples.dataset} {split} samples are not those of the training: their "
+            f"digest is {samples.digest[:12]}…, it was {digests.get(split, 'not recorded')[:12]}…"
+        )
+    for name in samples.files:
+        report(f"  {printable(name)}")
+    return False
 
 
 def _print_tables(trained: model.Model, samples: Samples, split: str, result: Evaluation) -> None:

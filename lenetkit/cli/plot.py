@@ -62,9 +62,9 @@ def command(run: Path, kind: str, accuracy_from: float, data_dir: Path | None) -
 
 def _test_samples(folder: RunFolder, data_dir: Path | None, picture: str) -> Samples | None:
     """The run's test images; None, with a warning, where they cannot be had."""
-    data = model.load(folder.model).plan.spec.data
+    plan = model.load(folder.model).plan
     try:
-        test, _ = load_samples(data, "test", place_for(data, data_dir, report))
+        test, _ = load_samples(plan, "test", place_for(plan, data_dir, report))
     except DataError as error:
         why = f"it needs the test images: {error}"
     else:

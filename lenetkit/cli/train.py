@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from lenetkit.cli.arguments import (
+    PATH,
     SHORT,
     data_dir_option,
     kernels_option,
@@ -44,19 +45,19 @@ from lenetkit.training.divergence import DivergedError
 @data_dir_option
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="DIR",
     help="The run folder; must be new or empty.  [default: runs/NAME/001, 002, …]",
 )
 @click.option(
     "--init-from",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="MODEL",
     help="Start from a model file's weights, where layer names and shapes match.",
 )
 @click.option(
     "--resume",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="RUN",
     help="Resume an interrupted run, or a finished one with more --epochs; needs no SPEC.",
 )

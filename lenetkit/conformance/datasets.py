@@ -146,7 +146,8 @@ def missing_files_raise_data_error(case: DatasetCase) -> None:
         mock.patch.object(socket, "create_connection", offline),
     ):
         try:
-            case.thing.load("train", Place((Path(folder) / "no-such-folder",), Path(folder)))
+            missing = replace(case.place, folder=Path(folder) / "none" / "such")
+            case.thing.load("train", missing)
         except DataError as error:
             if not str(error).strip():
                 raise fail("missing files: DataError without a message") from None

@@ -1,7 +1,8 @@
 """IDX, the format of MNIST's files: a header with the shape, then the values, big-endian.
 
 Bytes 0–1 are zero, byte 2 is the data type, byte 3 the number of dimensions; a 4-byte size for each
-dimension follows. The header of MNIST's images has 16 bytes, that of its labels 8.
+dimension follows. The header of MNIST's images has 16 bytes, that of its labels 8. Some programs
+write the numbers little-endian; such files are recognized, and read if that is said.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ import math
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lenetkit.errors import DataError
+from lenetkit.files.archive import Member, open_member
 from lenetkit.files.atomic import replacing
 from lenetkit.files.opening import file_kind, open_regular, refusal
 
@@ -30,6 +32,8 @@ _TYPES: dict[int, np.dtype[Any]] = {
     0x0D: np.dtype(">f4"),
     0x0E: np.dtype(">f8"),
 }
+ByteOrder = Literal["big", "little"]
+DataFile: TypeAlias = Path | Member
 MAX_BYTES = 4 << 30
 _MAX_DIMENSIONS = 32
 _MAX_RATIO = 100
@@ -44,6 +48,8 @@ class Header:
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
+    order: ByteOrder = "big"
+    """The byte order of its sizes."""
 
     @property
     def nbytes(self) -> int:
@@ -54,20 +60,21 @@ class Header:
         return "×".join(map(str, self.shape)) or "one value"
 
 
-def read_header(path: Path) -> Header:
+def read_header(file: DataFile, order: ByteOrder = "big") -> Header:
     """The header alone, checked as `read_idx` checks it. Raises DataError."""
-    with _opened(path) as (_, header, _):
+    with _opened(file, order) as (_, header, _):
         return header
 
 
-def read_idx(path: Path) -> NDArray[Any]:
+def read_idx(file: DataFile, order: ByteOrder = "big") -> NDArray[Any]:
     """The array in an IDX file, in native byte order; gzip is recognized by the content.
 
-    Memory is allocated only for data that is really there. Raises DataError, naming the file and
-    the defect, unless it holds exactly one complete array.
+    With `order="little"` the values are little-endian, and the header may be. Memory is allocated
+    only for data that is really there. Raises DataError, naming the file and the defect, unless it
+    holds exactly one complete array.
     """
-    with _opened(path) as (file, header, packed):
-        values = _read_packed(file, header) if packed else _read_plain(file, header)
+    with _opened(file, order) as (content, header, packed):
+        values = _read_packed(content, header) if packed else _read_plain(content, header)
     return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 
@@ -87,29 +94,50 @@ def write_idx(path: Path, values: NDArray[Any]) -> None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[IO[bytes], Header, bool]]:
+def _opened(path: DataFile, order: ByteOrder) -> Iterator[tuple[IO[bytes], Header, bool]]:
     """The unpacked bytes after the header, the header, and whether the file is packed.
 
     The header is compared with the file's size; errors are given the file's name.
     """
     try:
-        with open_regular(path) as raw:
+        with _stored(path) as (raw, size, total):
             packed = raw.read(2) == b"\x1f\x8b"
-            size = raw.seek(0, 2)
+            if packed and isinstance(path, Path):
+                raw.seek(-4, 2)
+                total = int.from_bytes(raw.read(4), "little")  # as gzip claims
             raw.seek(0)
             file: Any = gzip.GzipFile(fileobj=raw) if packed else raw
-            header = _read_header(file)
+            packed = packed or isinstance(path, Member)
+            header = _read_header(file, total)
             if packed:
                 _check_ratio(header, size)
             elif size - file.tell() != header.nbytes:
                 raise _wrong_size(header, size - file.tell())
-            yield file, header, packed
+            if header.order == "little" != order:
+                raise DataError(
+                    "is in the wrong byte order: its numbers are little-endian, and IDX's are "
+                    "big-endian; to read it as it is: data.byte_order: little"
+                )
+            yield file, replace(header, dtype=header.dtype.newbyteorder(order)), packed
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path}: damaged gzip data ({error}); download it again") from None
     except OSError as error:
         raise DataError(f"{path}: {refusal(error, 'an IDX file')}") from None
+
+
+@contextmanager
+def _stored(file: DataFile) -> Iterator[tuple[IO[bytes], int, int]]:
+    """The bytes as stored, how many these are on disk, and how many when read."""
+    if isinstance(file, Member):
+        with open_member(file) as found:
+            yield found
+    else:
+        with open_regular(file) as raw:
+            size = raw.seek(0, 2)
+            raw.seek(0)
+            yield raw, size, size
 
 
 def _check_ratio(header: Header, size: int) -> None:
@@ -120,23 +148,31 @@ def _check_ratio(header: Header, size: int) -> None:
         )
 
 
-def _read_header(file: IO[bytes]) -> Header:
+def _read_header(file: IO[bytes], total: int) -> Header:
+    """The header of a file that has `total` bytes, as far as is known."""
     start = file.read(64)
     if len(start) < 4:
         raise DataError(f"{len(start)} bytes; an IDX file has at least a 4-byte header")
-    if start[:2] != b"\0\0" or start[2] not in _TYPES:
+    order: ByteOrder = "little" if start[2:4] == b"\0\0" and start[1] in _TYPES else "big"
+    zeros, (code, rank) = (
+        (start[2:4], start[1::-1]) if order == "little" else (start[:2], start[2:4])
+    )
+    if zeros != b"\0\0" or code not in _TYPES:
         raise DataError(
             f"is {file_kind(start)}; expected an IDX file, which starts with 00 00, a type code "
             "08 … 0e and the number of dimensions"
         )
-    rank = start[3]
     if rank > _MAX_DIMENSIONS:
         raise DataError(f"the header claims {rank} dimensions; expected at most {_MAX_DIMENSIONS}")
     file.seek(4)
     sizes = file.read(4 * rank)
     if len(sizes) < 4 * rank:
         raise DataError(f"ends within its header of {rank} dimensions")
-    header = Header(_TYPES[start[2]], tuple(np.frombuffer(sizes, ">u4").tolist()))
+    little = Header(_TYPES[code], tuple(np.frombuffer(sizes, "<u4").tolist()), "little")
+    header = Header(_TYPES[code], tuple(np.frombuffer(sizes, ">u4").tolist()))
+    found = total - file.tell()
+    if order == "little" or header.nbytes != found == little.nbytes:
+        header = little
     # A size of 0 must not hide absurd ones beside it.
     if math.prod(size or 1 for size in header.shape) * header.dtype.itemsize > MAX_BYTES:
         raise DataError(f"the header claims {header} values, more than {MAX_BYTES:,} bytes")

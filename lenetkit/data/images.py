@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import math
-import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lenetkit.data.layout import Box
 from lenetkit.errors import ImageError
-from lenetkit.files.opening import file_kind, open_regular, printable, refusal
+from lenetkit.files.opening import file_kind, natural, open_regular, printable, refusal
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -89,12 +88,7 @@ def _images_in(folder: Path, report: Callable[[str], None]) -> list[Path]:
             f"note: {printable(folder)}: left out {len(left_out)} that are no picture files by "
             f"their names: {names}"
         )
-    return sorted(images, key=_natural)
-
-
-def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
-    parts = re.split(r"(\d+)", path.name.casefold())
-    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts], path.name
+    return sorted(images, key=natural)
 
 
 def load_resized(path: Path, shape: tuple[int, int, int]) -> Bytes:

@@ -11,10 +11,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lenetkit.data.idx import read_header, read_idx
-from lenetkit.data.idx_folder import IdxFolder, file_names, find_file, read_pair, report_elsewhere
-from lenetkit.data.source import DataSource, Place, Preparation, Samples, Split, checked_samples
-from lenetkit.errors import DataError
+from lenetkit.data.finding import Pair, file_names, find_pair, is_free
+from lenetkit.data.idx import DataFile, read_header, read_idx
+from lenetkit.data.idx_folder import IdxFolder
+from lenetkit.data.source import SPLITS, Place, Preparation, Samples, Split, checked_samples
+from lenetkit.data.stored import StoredFiles
+from lenetkit.errors import DataError, MissingDataError
+from lenetkit.options import options_of
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -34,43 +37,88 @@ DIGITS = tuple("0123456789")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mnist(DataSource):
+class Mnist(StoredFiles):
     """MNIST from its four IDX files, plain or `.gz`; missing files are downloaded and verified.
 
-    Files of MNIST's size must have the published digests. Files of another size are loaded as the
-    data set `idx` would load them, under their folder's name and with a warning.
+    Downloads go to a new or empty folder, or complete one that holds MNIST. Files of MNIST's size
+    must have the published digests. Other files are loaded as the data set `idx` would load them,
+    under their folder's name and with a warning.
     """
 
     preparation: ClassVar[Preparation] = "digit"
 
     def load(self, split: Split, place: Place) -> Samples:
-        images_name, labels_name = file_names(split)
-        images_path = fetch(images_name, place)
-        header = read_header(images_path)
-        if header.shape != (_COUNTS[split], 28, 28) or header.dtype != np.uint8:
-            place.report(f"{images_path} is not MNIST's; loading its folder as another data set")
-            return IdxFolder().load(split, place)
-        labels_path = fetch(labels_name, place)
-        images, labels = read_pair(images_path, labels_path)
-        for path, values in ((images_path, images), (labels_path, labels)):
-            _verify(path, values)
-        return checked_samples(images, labels, "MNIST", DIGITS, f"MNIST {split}")
+        pair = self._pair(split, place)
+        if not self._may_be_mnist(pair, split):
+            place.report(f"{pair.images} is not MNIST's; loading its folder as another data set")
+            shared = {opt.name: getattr(self, opt.name) for opt in options_of(StoredFiles)}
+            return IdxFolder(**shared | {"prefix": pair.prefix}).load(split, place)
+        images, labels = read_idx(pair.images), read_idx(pair.labels)
+        for name, file, values in zip(
+            file_names(split), _files(pair), (images, labels), strict=True
+        ):
+            _verify(name, file, values)
+        names = (str(pair.images), str(pair.labels))
+        return checked_samples(images, labels, "MNIST", DIGITS, f"MNIST {split}", names)
+
+    def _pair(self, split: Split, place: Place) -> Pair:
+        """The files of a split, downloaded if they are missing."""
+        own = "" if _present(file_names(split)[0], place) else None
+        prefix = own if self.prefix is None else self.prefix
+        try:
+            return find_pair(place, split, prefix)
+        except MissingDataError as error:
+            missing = [name for name in file_names(split) if not _present(name, place)]
+            if not missing or not (is_free(place) or _holds_only_mnist(place)):
+                raise MissingDataError(
+                    f"{error}\n  MNIST is downloaded to a new or empty folder only"
+                ) from None
+        for name in missing:
+            fetch(name, place)
+        return find_pair(place, split, prefix)
+
+    def _may_be_mnist(self, pair: Pair, split: Split) -> bool:
+        """Whether a file has MNIST's name and shape. Raises DataError if options deny that."""
+        order = self.byte_order or "big"
+        header = read_header(pair.images, order)
+        is_usual = header.shape == (_COUNTS[split], 28, 28) and header.dtype == np.uint8
+        if pair.prefix not in ("", "mnist") or not is_usual:
+            return False
+        given = self.stored_options()
+        if given and _digest(read_idx(pair.images, order)) == SHA256[file_names(split)[0]]:
+            raise DataError(f"{pair.images}: is MNIST's; leave data.{', data.'.join(given)} out")
+        return not given
+
+
+def _files(pair: Pair) -> tuple[DataFile, DataFile]:
+    return pair.images, pair.labels
+
+
+def _present(name: str, place: Place) -> Path | None:
+    paths = (place.folder / name, place.folder / f"{name}.gz")
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _holds_only_mnist(place: Place) -> bool:
+    """Whether all data files of the folder are MNIST's, so that missing ones may join them."""
+    names = [name for split in SPLITS for name in file_names(split)]
+    own = {name: path for name in names if (path := _present(name, place))}
+    others = [p for p in place.folder.iterdir() if p.name[0] != "." and p not in own.values()]
+    return not [p for p in others if p.stem.casefold() != "readme"] and all(
+        read_header(path).nbytes <= _MAX_UNPACKED and _digest(read_idx(path)) == SHA256[name]
+        for name, path in own.items()
+    )
 
 
 def fetch(name: str, place: Place, mirrors: Sequence[str] = MIRRORS) -> Path:
-    """The path of one of MNIST's files, downloaded if it is missing.
+    """Download one of MNIST's files to the place's folder; returns its path.
 
     Raises DownloadError, with the manual steps, if every mirror fails.
     """
-    found = find_file(name, place.folders)
-    if found is not None:
-        if name.endswith("idx3-ubyte"):  # once per split
-            report_elsewhere(found, place)
-        return found
     # slow to import, and rarely needed
     from lenetkit.data.download import DownloadError, download, progress_lines
 
-    target = place.download_to / f"{name}.gz"
+    target = place.folder / f"{name}.gz"
     place.report(f"downloading {target.name} to {target.parent}")
     try:
         download(
@@ -83,13 +131,12 @@ def fetch(name: str, place: Place, mirrors: Sequence[str] = MIRRORS) -> Path:
     except DownloadError as error:
         raise DownloadError(
             f"{error}\n  Manually: put {', '.join(SHA256)} (plain or .gz) into "
-            f"{place.download_to}, or pass --data-dir FOLDER, or set LENETKIT_DATA"
+            f"{place.folder}, or pass --data-dir FOLDER, or set LENETKIT_DATA"
         ) from None
     return target
 
 
-def _verify(path: Path, values: NDArray[Any]) -> None:
-    name = path.name.removesuffix(".gz")
+def _verify(name: str, path: DataFile, values: NDArray[Any]) -> None:
     digest = _digest(values)
     if digest != SHA256[name]:
         raise DataError(

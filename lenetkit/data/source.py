@@ -6,7 +6,7 @@ import functools
 import hashlib
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -30,13 +30,15 @@ class Samples:
     dataset: str
     """The name of the data set actually used, such as `MNIST`."""
     classes: tuple[str, ...]
+    files: tuple[str, ...] = ()
+    """The files that they were read from, if any."""
 
     def __len__(self) -> int:
         return len(self.images)
 
-    def take(self, rows: slice) -> Samples:
-        """Some of the samples, as views."""
-        return Samples(self.images[rows], self.labels[rows], self.dataset, self.classes)
+    def take(self, rows: slice | NDArray[np.intp]) -> Samples:
+        """Some of the samples: as views for a slice."""
+        return replace(self, images=self.images[rows], labels=self.labels[rows])
 
     @functools.cached_property
     def digest(self) -> str:
@@ -49,12 +51,19 @@ class Samples:
 
 @dataclass(frozen=True)
 class Place:
-    """Where to look for data, and how to report progress."""
+    """Where to look for data, for what images, and how to report progress."""
 
-    folders: tuple[Path, ...] = ()
-    """Searched in order; downloads go to `download_to`."""
-    download_to: Path = Path("MNIST")
+    folder: Path = Path("MNIST")
+    """The one folder in which data is looked for and to which it is downloaded."""
+    named_by: str = ""
+    """What named the folder: `--data-dir`, `data.dir` or `LENETKIT_DATA`; empty for the default."""
+    image_shape: tuple[int, ...] | None = None
+    """(C, H, W) of the images that the spec's transforms and input ask for."""
     report: Callable[[str], None] = field(default=lambda message: None)
+
+    def __str__(self) -> str:
+        hidden = self.named_by == "LENETKIT_DATA"
+        return f"{self.folder} (from LENETKIT_DATA)" if hidden else str(self.folder)
 
 
 class DataSource(Configurable):
@@ -73,7 +82,12 @@ class DataSource(Configurable):
 
 
 def checked_samples(
-    images: NDArray[Any], labels: NDArray[Any], dataset: str, classes: tuple[str, ...], where: str
+    images: NDArray[Any],
+    labels: NDArray[Any],
+    dataset: str,
+    classes: tuple[str, ...],
+    where: str,
+    files: tuple[str, ...] = (),
 ) -> Samples:
     """Samples with one label per image. Raises DataError if images and labels do not match."""
     if images.ndim == 3:
@@ -85,4 +99,4 @@ def checked_samples(
             f"{where}: {len(images):,} images but labels of shape {labels.shape}; "
             "images and labels do not belong together"
         )
-    return Samples(images, labels.astype(np.int64), dataset, classes)
+    return Samples(images, labels.astype(np.int64), dataset, classes, files)

@@ -14,6 +14,7 @@ import numpy as np
 from lenetkit.data import source
 from lenetkit.data.source import DataSource, Place, Preparation, Samples, Split
 from lenetkit.errors import ModelFileError
+from lenetkit.files.opening import user_path
 from lenetkit.options import option
 
 VERSION = 1
@@ -63,7 +64,7 @@ class SyntheticDigits(DataSource):
 def cache_folder() -> Path:
     """`$LENETKIT_CACHE`, else the system's cache folder."""
     if named := os.environ.get("LENETKIT_CACHE"):
-        return Path(named)
+        return user_path(named)
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "lenetkit"
     if sys.platform == "darwin":

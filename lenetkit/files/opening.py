@@ -9,6 +9,8 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+from lenetkit.errors import InputError
+
 
 class NotRegularError(OSError):
     """A folder, pipe, device, socket or broken link in place of a file; `strerror` says which."""
@@ -76,6 +78,27 @@ def refusal(error: OSError, expected: str) -> str:
 def printable(name: str | Path) -> str:
     """A name on one line: unprintable characters are escaped as in Python."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(name))
+
+
+def natural(path: Path) -> tuple[list[tuple[int, str]], str]:
+    """A sorting key that puts `9.png` before `10.png`."""
+    parts = re.split(r"(\d+)", path.name.casefold())
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts], path.name
+
+
+def user_path(path: str | Path, folder: Path = Path()) -> Path:
+    """A path that a user wrote, relative to `folder`, with `~` or `~name` as a home folder.
+
+    A name that begins so is written `./~name`. Raises InputError if there is no such user.
+    """
+    try:
+        expanded = Path(path).expanduser() if str(path).startswith("~") else Path(path)
+    except RuntimeError:
+        hint = f"for a name that begins so, write ./{path}"
+        raise InputError(f"{path}: no such user; {hint}") from None
+    if str(expanded).startswith("~"):  # absolute, so that it is not expanded again
+        folder = folder.absolute()
+    return folder / expanded
 
 
 _STARTS = [

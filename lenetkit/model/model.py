@@ -15,6 +15,7 @@ from lenetkit.data.pipeline import Pipeline
 from lenetkit.data.source import Preparation, Samples
 from lenetkit.errors import ArrayError, ModelFileError
 from lenetkit.files import tensorfile
+from lenetkit.files.opening import user_path
 from lenetkit.kernels.base import Kernels
 from lenetkit.model import file
 from lenetkit.model.metadata import image_problems, provenance, untrained
@@ -82,7 +83,7 @@ class Model(Network):
         elif labels is not None or test is not None:
             raise TypeError("fit() expected images with these labels, found none")
         else:
-            data = load_training_data(self.plan, Path(data_dir) if data_dir else None)
+            data = load_training_data(self.plan, data_dir)
         self.learns_from(data)
         for event in loop.train(self, data, how, loop.start(self, how)):
             if isinstance(event, loop.EpochDone):
@@ -167,7 +168,7 @@ class Model(Network):
 
     def save(self, path: str | Path) -> None:
         """Write a model file: weights, spec and provenance."""
-        file.save(Path(path), self, self.metadata)
+        file.save(user_path(path), self, self.metadata)
 
 
 def load(path: str | Path, *, kernels: str | None = None) -> Model:
@@ -181,7 +182,7 @@ def load(path: str | Path, *, kernels: str | None = None) -> Model:
     if kernels is not None:
         installed().registry(Kernels).get(kernels)
         overrides.append(Override.from_option("--kernels", "kernels", kernels))
-    path = file.in_run_folder(Path(path))
+    path = file.in_run_folder(user_path(path))
     tensors, metadata = tensorfile.read(path)
     if "progress" in metadata:
         meant = path.with_name("model.safetensors")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 import weakref
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -10,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from lenetkit.errors import RunError, SpecError
+from lenetkit.errors import RunError, SpecError, warn
 from lenetkit.files import atomic
+from lenetkit.files.opening import user_path
 from lenetkit.model import file
 from lenetkit.model.metadata import missing_providers
 from lenetkit.model.model import Model
@@ -38,10 +38,6 @@ Changes = Mapping[str, Any] | Sequence[Override]
 """Changes to a spec: `{"train.epochs": 3}`."""
 
 
-def _warn(message: str) -> None:
-    warnings.warn(message.removeprefix("warning: "), stacklevel=2)
-
-
 class Run:
     """A training that is recorded in a folder, can be interrupted, and resumes bit for bit.
 
@@ -61,7 +57,7 @@ class Run:
         recorder: Recorder,
         threads: int | None,
         held: ExitStack,
-        report: Report = _warn,
+        report: Report = warn,
     ) -> None:
         self.network: Model = recorder.network
         self.folder = recorder.folder
@@ -93,7 +89,7 @@ class Run:
         data_dir: str | Path | None = None,
         init_from: str | Path | None = None,
         threads: int | None = None,
-        report: Report = _warn,
+        report: Report = warn,
     ) -> Self:
         """A run of a spec file or shipped spec in the new or empty folder `out`.
 
@@ -106,11 +102,11 @@ class Run:
         plan, data = _prepared(planned, data_dir, report)
         network = Model(plan, seed=plan.spec.train.seed)
         if init_from is not None:
-            loaded, left = file.load_matching(network, Path(init_from))
+            loaded, left = file.load_matching(network, user_path(init_from))
             report(f"{init_from}: loaded {', '.join(loaded)}")
             if left:
                 report(f"  not in it, initialized instead: {', '.join(left)}")
-        folder = RunFolder.create(plan.spec.name, None if out is None else Path(out))
+        folder = RunFolder.create(plan.spec.name, None if out is None else user_path(out))
         with ExitStack() as held:
             held.enter_context(folder.owned(report))
             folder.expect_unused()
@@ -128,7 +124,7 @@ class Run:
         data_dir: str | Path | None = None,
         threads: int | None = None,
         allow_different: bool = False,
-        report: Report = _warn,
+        report: Report = warn,
     ) -> Self:
         """The run in a folder, as of its last checkpoint.
 
@@ -136,7 +132,7 @@ class Run:
         `allow_different`; what differs is in `differences`. A finished run may be given more
         epochs. Raises RunError if it cannot be resumed.
         """
-        folder = RunFolder.open(Path(path))
+        folder = RunFolder.open(user_path(path))
         with ExitStack() as held:
             held.enter_context(folder.owned(report))
             saved = Checkpoint.read(folder.checkpoint)
@@ -255,5 +251,5 @@ def _prepared(plan: Plan, data_dir: str | Path | None, report: Report) -> tuple[
     """The data, and the plan with its transforms fitted to them."""
     plan.to_yaml()  # types that are not registered cannot be recorded
     expect_batches(plan, plan.spec.train.batch_size)
-    data = load_training_data(plan, None if data_dir is None else Path(data_dir), report)
+    data = load_training_data(plan, data_dir, report)
     return with_fitted_transforms(plan, data.pipeline), data

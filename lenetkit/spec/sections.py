@@ -11,7 +11,8 @@ from typing import Any
 
 from lenetkit.data.source import DataSource, Preparation
 from lenetkit.data.transforms import Transform
-from lenetkit.errors import OptionError, PluginError
+from lenetkit.errors import InputError, OptionError, PluginError
+from lenetkit.files.opening import user_path
 from lenetkit.initializers import Initializer
 from lenetkit.kernels.base import Kernels
 from lenetkit.layers.base import Layer
@@ -61,11 +62,17 @@ class DataOptions(Configurable):
     """The options of every data set, besides those of its type."""
 
     fallback: DataSource | None = option(
-        None, doc="Used, with a warning, if the data set is neither on disk nor downloadable."
+        None, doc="Used, with a warning, if no folder is named, and no data found or downloadable."
     )
     dir: str | None = option(None, doc="Folder of the files, relative to the spec.")
-    validation: int = option(
-        0, minimum=0, doc="Training samples held out (the last ones) to choose the best epoch by."
+    validation: int | float = option(
+        0,
+        minimum=0,
+        doc="Training samples held out to choose the best epoch by: how many, or a share.",
+    )
+    limit: int | None = option(None, minimum=1, doc="How many of the training samples are used.")
+    test_share: float | None = option(
+        None, above=0, below=1, doc="Share of the training samples as test set, if there is none."
     )
     preparation: Preparation | None = option(
         None,
@@ -73,6 +80,17 @@ class DataOptions(Configurable):
         "`resize` takes the whole picture; default: `digit` if the training images are as MNIST's.",
     )
     transforms: tuple[Transform, ...] = option(doc="What is done to the images, in order.")
+
+    def validate(self) -> None:
+        if isinstance(self.validation, float) and self.validation >= 1:
+            raise OptionError(
+                "validation",
+                f"expected a number of samples, or a share below 1, found {show(self.validation)}",
+            )
+
+
+COMMON_DATA_KEYS = frozenset(opt.name for opt in options_of(DataOptions))
+"""The keys of `data` that every type takes; the others belong to its type."""
 
 
 @dataclass(frozen=True)
@@ -253,10 +271,9 @@ def _bind_data(tree: MapNode, binder: Binder) -> DataSpec | None:
     section = _with_defaults(tree, ("data",)).get("data")
     if not isinstance(section, MapNode):
         section = MapNode({"type": Entry(section.mark, section)} if section else {}, tree.mark)
-    common = {opt.name for opt in options_of(DataOptions)}
-    known = {**section.replaced, **section.entries}  # they outlast a change of type
-    shared = {key: entry for key, entry in known.items() if key in common}
-    source = binder.plugin(DataSource, section, "data", also=common)
+    known = {**section.replaced, **section.entries}  # common ones outlast a change of type
+    shared = {key: entry for key, entry in known.items() if key in COMMON_DATA_KEYS}
+    source = binder.plugin(DataSource, section, "data", also=COMMON_DATA_KEYS)
     node = _with_defaults(MapNode(shared, section.mark), ("transforms",))
     options = binder.options(DataOptions, _absolute(node, binder), "data", "data")
     return DataSpec(source, options) if source and options else None
@@ -296,8 +313,8 @@ def _absolute(node: MapNode, binder: Binder) -> MapNode:
     try:
         if "\0" in value:
             raise ValueError
-        path = ((mark.folder or Path()) / Path(value).expanduser()).resolve()
-    except (OSError, RuntimeError, ValueError):  # a NUL, an unknown user, circular links
+        path = user_path(value, mark.folder or Path()).resolve()
+    except (InputError, OSError, RuntimeError, ValueError):  # NUL, unknown user, circular links
         binder.problem(mark, "data.dir", f"expected the path of a folder, found {show(value)}")
         return node
     if _ESCAPED.search(value):

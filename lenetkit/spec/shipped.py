@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lenetkit.errors import Problem, SpecError, nearest
+from lenetkit.errors import InputError, Problem, SpecError, nearest
+from lenetkit.files.opening import user_path
 
 
 def shipped_folder() -> Path:
@@ -26,11 +27,11 @@ def find_spec(source: str | Path, folder: Path | None = None) -> Path:
     """
     beside: list[str] = []
     try:
-        path = (folder or Path()) / Path(source).expanduser()
+        path = user_path(source, folder or Path())
         if path.exists():
             return path
         beside = [other.name for other in path.parent.glob("*.yaml")]
-    except (OSError, RuntimeError, ValueError):  # too long, forbidden, unknown user, …
+    except (InputError, OSError, ValueError):  # too long, forbidden, unknown user, …
         pass
     shipped = shipped_specs()
     name = Path(source)

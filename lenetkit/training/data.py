@@ -1,10 +1,11 @@
-"""From a spec's `data` to samples in memory: where to look, the fallback, checks."""
+"""From a spec's `data` to samples in memory: where to look, the fallback, what is drawn, checks."""
 
 from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,9 +16,11 @@ from lenetkit.data.given import PixelRange
 from lenetkit.data.pipeline import Pipeline
 from lenetkit.data.preparation import suited
 from lenetkit.data.source import DataSource, Place, Preparation, Samples, Split
-from lenetkit.errors import DataError, MissingDataError
+from lenetkit.errors import DataError, MissingDataError, shortened, warn_only
+from lenetkit.files.opening import user_path
 from lenetkit.network.plan import Plan
 from lenetkit.spec.sections import DataSpec
+from lenetkit.training.draws import Draws, generator, stratified
 
 Report = Callable[[str], None]
 
@@ -55,74 +58,176 @@ class TrainingData:
         return {"train": self.train.digest, "test": self.test.digest, **held_out}
 
 
-def place_for(data: DataSpec, data_dir: Path | None, report: Report) -> Place:
-    """Where to look: `data_dir`, `$LENETKIT_DATA`, the spec's `data.dir`, `./MNIST`.
+def place_for(plan: Plan, data_dir: Path | None, report: Report) -> Place:
+    """Where to look: `data_dir`, else the spec's `data.dir`, else `$LENETKIT_DATA`, else `./MNIST`.
 
-    Downloads go to the last of the first three that is given, else to `MNIST/`.
+    The first that is named is the only one.
     """
+    data = plan.spec.data
     if data_dir is not None and not data.source.reads_files:
         report(f"note: {data_dir} is ignored: the data set reads no files")
-    environment = os.environ.get("LENETKIT_DATA")
-    named = [data_dir] if data_dir else []
-    named += [Path(environment)] if environment else []
-    named += [Path(data.options.dir)] if data.options.dir else []
-    default = Path("MNIST")
-    return Place((*named, default), named[-1] if named else default, report)
+    names = {
+        "--data-dir": data_dir,
+        "data.dir": data.options.dir,
+        "LENETKIT_DATA": os.environ.get("LENETKIT_DATA"),
+    }
+    by, folder = next(((by, name) for by, name in names.items() if name), ("", "MNIST"))
+    shape = None
+    if len(plan.spec.input) == 3:
+        shape = Pipeline(data.options.transforms, plan.classes).input_shape(plan.spec.input)
+    return Place(user_path(folder), by, shape, report)
 
 
-def load_samples(data: DataSpec, split: Split, place: Place) -> tuple[Samples, DataSource]:
-    """One split of the spec's data set, or of its fallback, which is reported; and its source.
+def load_samples(plan: Plan, split: Split, place: Place) -> tuple[Samples, DataSource]:
+    """The spec's samples for training or for testing, or those of its fallback; and their source.
 
-    Raises DataError if neither can be loaded.
+    Training samples are those that training uses: `data.test_share`, `data.limit` and
+    `data.validation` are applied. Raises DataError if there are none.
     """
+    data = plan.spec.data
+    if split == "test" and data.options.test_share is None:
+        return _loaded(data, "test", place)
+    if split == "test":
+        with suppress(MissingDataError):  # other data than that of the training may have a test set
+            return data.source.load("test", place), data.source
+    sets = _load_sets(plan, place)
+    return getattr(sets, split), sets.source
+
+
+def load_both(plan: Plan, place: Place) -> dict[Split, Samples]:
+    """Training and test samples, as `load_samples` gives them."""
+    sets = _load_sets(plan, place)
+    return {"train": sets.train, "test": sets.test}
+
+
+def load_training_data(
+    plan: Plan, data_dir: str | Path | None = None, report: Report = warn_only
+) -> TrainingData:
+    """The data for `train`, checked against the network.
+
+    Raises DataError if data is missing, damaged or does not fit the network.
+    """
+    options = plan.spec.data.options
+    folder = user_path(data_dir) if data_dir else None
+    sets = _load_sets(plan, place_for(plan, folder, report))
+    unfitted = Pipeline(options.transforms, plan.classes)
+    held_out = [sets.validation] if sets.validation else []
+    for name, samples in (("training", sets.train), ("test", sets.test)):
+        check_fit(plan, samples, unfitted, name)
+    _expect_every_class(sets.train, [sets.test, *held_out])
+    fitted = tuple(t.fitted(sets.train.images) for t in options.transforms)
+    pipeline = Pipeline(fitted, plan.classes)
+    preparation = _preparation(options.preparation or sets.source.preparation, sets.train)
+    return TrainingData(sets.train, sets.test, sets.validation, pipeline, preparation)
+
+
+def _preparation(said: Preparation | None, train: Samples) -> Preparation:
+    """How pictures are prepared: as the spec or the data set says, else as suits the images."""
+    if said == "digit" and train.images.shape[1] != 1:
+        raise DataError(
+            "data.preparation: 'digit' makes images of one channel, but those of "
+            f"{train.dataset} have {train.images.shape[1]}; use 'resize'"
+        )
+    return said or suited(train.images)
+
+
+@dataclass(frozen=True, eq=False)
+class _Sets:
+    train: Samples
+    test: Samples
+    validation: Samples | None
+    source: DataSource
+
+
+def _load_sets(plan: Plan, place: Place) -> _Sets:
+    """All samples, divided as the spec says: a test set, then the limit, then held-out samples."""
+    options, seed = plan.spec.data.options, plan.spec.train.seed
+    train, source = _loaded(plan.spec.data, "train", place)
+    validation = None
+    if options.test_share is None:
+        test = source.load("test", place)
+    else:
+        _expect_no_test_set(source, place)
+        test, train = _divided(train, options.test_share, seed, Draws.TEST)
+    if train.dataset != test.dataset:
+        raise DataError(
+            f"the training samples are {train.dataset} and the test samples {test.dataset}; "
+            "both must come from one data set"
+        )
+    if options.limit is not None:
+        train = _limited(train, options.limit, seed)
+    if options.validation and len(train):
+        validation, train = _divided(train, options.validation, seed, Draws.VALIDATION)
+    return _Sets(train, test, validation, source)
+
+
+def _loaded(data: DataSpec, split: Split, place: Place) -> tuple[Samples, DataSource]:
+    """A split of the data set, or of the fallback, which is reported; a named folder has none."""
     try:
         return data.source.load(split, place), data.source
     except MissingDataError as error:
         fallback = data.options.fallback
         if fallback is None:
             raise
+        if place.named_by and data.source.reads_files:
+            raise MissingDataError(
+                f"{error}\n  the spec's fallback is not used, because {place.named_by} names the "
+                "folder"
+            ) from None
         place.report(f"warning: {error}\n  the spec's fallback is used instead")
         return fallback.load(split, place), fallback
 
 
-def load_training_data(
-    plan: Plan, data_dir: Path | None = None, report: Report = lambda message: None
-) -> TrainingData:
-    """The data for `train`, checked against the network.
+def _expect_no_test_set(source: DataSource, place: Place) -> None:
+    try:
+        test = source.load("test", place)
+    except MissingDataError:
+        return
+    raise DataError(
+        f"data.test_share: {test.dataset} has a test set of {len(test):,} samples; "
+        "leave data.test_share out"
+    )
 
-    Raises DataError if data is missing, damaged or does not fit the network.
-    """
-    data = plan.spec.data
-    place = place_for(data, data_dir, report)
-    train, source = load_samples(data, "train", place)
-    test = source.load("test", place)
-    if train.dataset != test.dataset:
+
+_PURPOSES = {Draws.TEST: "data.test_share", Draws.VALIDATION: "data.validation"}
+
+
+def _divided(samples: Samples, part: float, seed: int, purpose: int) -> tuple[Samples, Samples]:
+    """Samples drawn across the classes, a number or a share of them, and the others."""
+    count = part if isinstance(part, int) else max(1, round(part * len(samples)))
+    rows = stratified(samples.labels, count, generator(seed, purpose), leave=True)
+    if rows is None:
+        most = len(samples) - len(np.unique(samples.labels))
         raise DataError(
-            f"the training samples are {train.dataset} and the test samples {test.dataset}; "
-            "both must come from one data set"
+            f"{_PURPOSES[purpose]}: expected at most {most:,} of the {len(samples):,} training "
+            f"samples, so that each class keeps one, found {count:,}"
         )
-    unfitted = Pipeline(data.options.transforms, plan.classes)
-    for name, samples in (("training", train), ("test", test)):
-        check_fit(plan, samples, unfitted, name)
-    validation = None
-    held_out = data.options.validation
-    if held_out:
-        if held_out >= len(train):
-            raise DataError(
-                f"data.validation: expected fewer than the {len(train):,} training samples, "
-                f"found {held_out:,}"
-            )
-        validation = train.take(slice(len(train) - held_out, None))
-        train = train.take(slice(None, len(train) - held_out))
-    fitted = tuple(t.fitted(train.images) for t in data.options.transforms)
-    pipeline = Pipeline(fitted, plan.classes)
-    preparation = data.options.preparation or source.preparation or suited(train.images)
-    if preparation == "digit" and train.images.shape[1] != 1:
+    return samples.take(rows), samples.take(np.delete(np.arange(len(samples)), rows))
+
+
+def _limited(samples: Samples, count: int, seed: int) -> Samples:
+    rows = stratified(samples.labels, count, generator(seed, Draws.LIMIT), leave=False)
+    if rows is None:
+        least = len(np.unique(samples.labels))
         raise DataError(
-            "data.preparation: 'digit' makes images of one channel, but those of "
-            f"{train.dataset} have {train.images.shape[1]}; use 'resize'"
+            f"data.limit: expected from {least:,} (one of each class) to {len(samples):,}, "
+            f"the number of training samples, found {count:,}"
         )
-    return TrainingData(train, test, validation, pipeline, preparation)
+    return samples.take(rows)
+
+
+def _expect_every_class(train: Samples, others: Sequence[Samples]) -> None:
+    """Raise DataError for a class without training samples."""
+    names = max((samples.classes for samples in (train, *others)), key=len)
+    counts = np.bincount(train.labels, minlength=len(names))
+    lacking = [f"'{name}'" for name, count in zip(names, counts, strict=False) if not count]
+    if lacking:
+        classes = "class " if len(lacking) == 1 else "the classes "
+        raise DataError(
+            f"{train.dataset}: no training samples of {classes}{shortened(', '.join(lacking))}; "
+            "expected some of each class; leave out classes that are not there, and number the "
+            "others without gaps"
+        )
 
 
 def with_fitted_transforms(plan: Plan, pipeline: Pipeline) -> Plan:
@@ -145,9 +250,11 @@ def check_fit(plan: Plan, samples: Samples, pipeline: Pipeline, name: str) -> No
             f"{shape_text(plan.spec.input)}; set `input` to [{', '.join(map(str, arrives))}], "
             "or pad the images with a transform"
         )
-    largest = int(np.max(samples.labels))
-    if largest >= plan.classes:
+    needed = int(np.max(samples.labels)) + 1
+    if needed > plan.classes:
+        last = next((p.name for p in reversed(plan.layers) if hasattr(p.layer, "out_features")), "")
+        remedy = f": --set layers.{last}.out_features={needed}" if last else ""
         raise DataError(
-            f"{samples.dataset}: {name} labels go up to {largest}, but the network's last layer "
-            f"has {plan.classes} outputs; it needs at least {largest + 1}"
+            f"{samples.dataset}: the {name} samples have {needed:,} classes, but the network's "
+            f"last layer has {plan.classes} outputs; it needs at least {needed}{remedy}"
         )

@@ -29,6 +29,8 @@ class Evaluation:
     """(K, K) counts: rows true, columns predicted."""
     probabilities: NDArray[Any]
     """(N, K), float32."""
+    dataset: str = ""
+    """The name of the samples' data set."""
 
     def __repr__(self) -> str:
         figures = f"accuracy {percent(self.accuracy)}, loss {number(self.loss, '.4f')}"
@@ -82,7 +84,8 @@ def evaluate(
         probabilities[rows] = loss.probabilities(outputs)
     cells = samples.labels * K + probabilities.argmax(axis=1)
     confusion = np.bincount(cells, minlength=K * K).reshape(K, K)
-    return Evaluation(total / len(samples) if len(samples) else np.nan, confusion, probabilities)
+    mean = total / len(samples) if len(samples) else np.nan
+    return Evaluation(mean, confusion, probabilities, samples.dataset)
 
 
 def probabilities(

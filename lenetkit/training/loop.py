@@ -26,16 +26,8 @@ from lenetkit.schedules import Moment
 from lenetkit.spec.sections import TrainSpec
 from lenetkit.training.data import TrainingData
 from lenetkit.training.divergence import DivergedError, is_finite, locate, remedy
+from lenetkit.training.draws import Draws, generator
 from lenetkit.training.evaluation import BATCH, Evaluation, evaluate
-
-
-class Draws:
-    """The purposes of random draws; each has its own stream."""
-
-    SHUFFLE = 1
-    TRANSFORMS = 2
-    LAYERS = 3
-    CURVATURE = 4
 
 
 @dataclass(frozen=True)
@@ -44,6 +36,8 @@ class EpochBegun:
 
     epoch: int
     notes: dict[str, float]
+    dataset: str = ""
+    """The name of the data set."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +51,8 @@ class StepDone:
     """On this batch, before the step."""
     lr: float
     samples: int
+    dataset: str = ""
+    """The name of the data set."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +68,8 @@ class EpochDone:
     validation: Evaluation | None
     seconds: float
     """Training time, without evaluation."""
+    dataset: str = ""
+    """The name of the data set."""
 
     def figures(self) -> dict[str, float]:
         """`epoch`, `lr`, loss and accuracy of each set that has samples, `seconds`."""
@@ -179,7 +177,7 @@ class Trainer:
             event = self._step(epoch, order[start : start + batch_size])
             progress.seconds += time.perf_counter() - clock
             if notes:  # only now: a resumed run must not repeat _begin_epoch
-                yield EpochBegun(epoch + 1, notes)
+                yield EpochBegun(epoch + 1, notes, self.data.train.dataset)
                 notes = {}
             yield event
             clock = time.perf_counter()
@@ -221,6 +219,7 @@ class Trainer:
             accuracy=int(np.count_nonzero(answers == labels)) / len(rows),
             lr=lr,
             samples=len(rows),
+            dataset=self.data.train.dataset,
         )
 
     def finish_epoch(self) -> EpochDone:
@@ -244,6 +243,7 @@ class Trainer:
             test=test,
             validation=validation,
             seconds=seconds,
+            dataset=data.train.dataset,
         )
 
     def _evaluate(self, samples: Samples) -> Evaluation:
@@ -275,7 +275,7 @@ class Trainer:
         return total / max(len(rows), 1)
 
     def _rng(self, purpose: int, index: int) -> np.random.Generator:
-        return np.random.default_rng([self.settings.seed, purpose, index])
+        return generator(self.settings.seed, purpose, index)
 
     def _rate(self, step: int) -> float:
         moment = Moment(step, self.steps_per_epoch, self.settings.epochs)

@@ -8,26 +8,41 @@ from pathlib import Path
 import pytest
 
 from lenetkit.data import mnist
-from lenetkit.data.idx_folder import file_names
+from lenetkit.data.finding import file_names
 from tests.cli.conftest import Call
 
 MakeIdx = Callable[..., Path]
+TRAIN_IMAGES = file_names("train")[0]
 
 
-def test_a_data_dir_without_the_files_is_skipped_and_named(
-    call: Call, small: Path, tmp_path: Path
+@pytest.mark.parametrize("command", ["fetch", "info", "show"])
+def test_a_data_dir_without_the_files_is_refused_and_described(
+    call: Call, small: Path, tmp_path: Path, command: str
 ) -> None:
-    empty = tmp_path / "empty – 空"
-    empty.mkdir()
-    said = call("data", "info", "--spec", small, "--data-dir", empty)
-    assert said.status == 0
-    for split in ("train", "test"):
-        name = file_names("train" if split == "train" else "test")[0]
-        note = f"note: {name} not found in {empty}; using {tmp_path / 'digits'}\n"
-        assert said.err.count(note) == 1
-    assert len(said.err.splitlines()) == 2
+    folder = tmp_path / "空"
+    folder.mkdir()
+    (folder / "notes.txt").touch()
+    said = call("data", command, "--spec", small, "--data-dir", folder)
+    assert said.status == 2
+    assert said.err == (
+        f"error: no file {TRAIN_IMAGES} or {TRAIN_IMAGES}.gz; {folder} holds notes.txt; expected "
+        f"{', '.join(mnist.SHA256)}\n"
+    )
     said = call("data", "info", "--spec", small, "--data-dir", tmp_path / "digits")
-    assert said.err == ""
+    assert (said.status, said.err) == (0, "")
+    assert f"  {tmp_path / 'digits' / TRAIN_IMAGES}\n" in said.out
+
+
+@pytest.mark.parametrize("command", [["train", "lenet5"], ["data", "fetch"], ["data", "info"]])
+def test_mnist_is_never_downloaded_into_a_folder_that_holds_something_else(
+    call: Call, tmp_path: Path, command: list[str]
+) -> None:
+    (tmp_path / "letter.docx").touch()
+    said = call(*command, "--data-dir", tmp_path)
+    assert said.status == 2
+    assert "downloading" not in said.err
+    assert f"{tmp_path} holds letter.docx; expected train-images-idx3-ubyte, " in said.err
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.docx"]
 
 
 @pytest.mark.parametrize("option", [[], ["--data-dir", "given"]])

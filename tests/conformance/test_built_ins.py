@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from lenetkit import authoring as kit
 from lenetkit import schedules, testing
@@ -14,6 +15,8 @@ from lenetkit.conformance.suite import subject_of
 from lenetkit.data.distortions import Elastic, RandomAffine
 from lenetkit.data.idx_folder import IdxFolder
 from lenetkit.data.mnist import Mnist
+from lenetkit.data.picture_folder import PictureFolder
+from lenetkit.data.source import SPLITS
 from lenetkit.data.synthetic import SyntheticDigits
 from lenetkit.data.transforms import OneHot, Pad, Scale, Standardize
 from lenetkit.options import Configurable
@@ -44,6 +47,7 @@ LAYERS: list[tuple[kit.Layer, kit.Shape]] = [
 DATASETS: list[kit.DataSource] = [
     Mnist(),
     IdxFolder(title="digits"),
+    PictureFolder(),
     SyntheticDigits(train=12, test=6),
 ]
 OTHERS: list[Configurable] = [
@@ -109,7 +113,13 @@ def test_transform_of_channels(check: testing.Check) -> None:
 @pytest.mark.parametrize("name", [check.name for check in checks_of(DATASETS[0], "names only")])
 def test_dataset(source: kit.DataSource, name: str, make_idx: Callable[..., Path]) -> None:
     """MNIST's files are not available: small ones under its names stand in."""
-    place = kit.Place((make_idx(),))
+    folder = make_idx()
+    for split in SPLITS if isinstance(source, PictureFolder) else ():
+        samples = IdxFolder().load(split, kit.Place(folder))
+        for number, (image, label) in enumerate(zip(samples.images, samples.labels, strict=True)):
+            (folder / split / str(label)).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image[0]).save(folder / split / str(label) / f"{number}.png")
+    place = kit.Place(folder, image_shape=(1, 8, 8))
     next(check for check in testing.dataset_checks(source, place) if check.name == name)()
 
 

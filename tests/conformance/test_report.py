@@ -162,7 +162,7 @@ def test_a_skip_is_a_skip_to_unittest_too() -> None:
         (check_initializer, "lenetkit.initializers.Initializer"),
         (check_transform, "lenetkit.data.transforms.Transform"),
         (check_kernels, "lenetkit.kernels.base.Kernels"),
-        (lambda thing: check_dataset(thing, Place((Path(),))), "lenetkit.data.source.DataSource"),
+        (lambda thing: check_dataset(thing, Place(Path())), "lenetkit.data.source.DataSource"),
     ],
 )
 def test_other_objects_are_type_errors(check: Any, base: str) -> None:

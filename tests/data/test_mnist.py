@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -14,13 +15,14 @@ import pytest
 
 from lenetkit.data import mnist
 from lenetkit.data.download import DownloadError
+from lenetkit.data.finding import file_names
 from lenetkit.data.idx import read_idx, write_idx
-from lenetkit.data.idx_folder import file_names
 from lenetkit.data.mnist import DIGITS, SHA256, Mnist, fetch
 from lenetkit.data.source import SPLITS, DataSource, Place, Split
 from lenetkit.data.synthetic import SyntheticDigits
 from lenetkit.data.transforms import Scale
 from lenetkit.errors import DataError, MissingDataError
+from lenetkit.network.plan import Plan, load_plan
 from lenetkit.spec.sections import DataOptions, DataSpec
 from lenetkit.training.data import load_samples
 
@@ -29,15 +31,17 @@ Serve = Callable[[str, Callable[[BaseHTTPRequestHandler], None]], str]
 TEST_IMAGES, TEST_LABELS = file_names("test")
 
 
-def spec(fallback: DataSource | None = None) -> DataSpec:
-    return DataSpec(Mnist(), DataOptions(fallback=fallback, transforms=(Scale(),)))
+def spec(fallback: DataSource | None = None) -> Plan:
+    plan = load_plan("lenet5")
+    data = DataSpec(Mnist(), DataOptions(fallback=fallback, transforms=(Scale(),)))
+    return replace(plan, spec=replace(plan.spec, data=data))
 
 
 @pytest.mark.mnist
 @pytest.mark.parametrize(("split", "count"), [("train", 60_000), ("test", 10_000)])
 def test_real_files_are_verified(mnist_folder: Path, split: Split, count: int) -> None:
     reports: list[str] = []
-    samples = Mnist().load(split, Place((mnist_folder,), report=reports.append))
+    samples = Mnist().load(split, Place(mnist_folder, report=reports.append))
     assert samples.images.shape == (count, 1, 28, 28)
     assert samples.images.dtype == np.uint8
     assert samples.dataset == "MNIST"
@@ -57,7 +61,7 @@ def test_one_flipped_bit_is_refused_with_the_remedy(
             values.reshape(-1)[1234] ^= 1
         write_idx(tmp_path / other, values)
     with pytest.raises(DataError, match=f"is not MNIST's {name}") as caught:
-        Mnist().load("test", Place((tmp_path,)))
+        Mnist().load("test", Place(tmp_path))
     message = str(caught.value)
     assert message.startswith(str(tmp_path / name))
     for remedy in ("delete it and run `lenetkit data fetch`", "`data: idx`", "data.type=idx"):
@@ -72,21 +76,21 @@ def test_type_of_values_is_verified_too(mnist_folder: Path, tmp_path: Path) -> N
     )
     shutil.copy(next(mnist_folder.glob(f"{TEST_LABELS}*")), tmp_path)
     with pytest.raises(DataError, match=r"expected unsigned bytes .* found int8"):
-        Mnist().load("test", Place((tmp_path,)))
+        Mnist().load("test", Place(tmp_path))
 
 
 def test_other_images_of_mnists_shape_are_refused(tmp_path: Path) -> None:
     write_idx(tmp_path / TEST_IMAGES, np.zeros((10_000, 28, 28), np.uint8))
     write_idx(tmp_path / TEST_LABELS, np.zeros(10_000, np.uint8))
     with pytest.raises(DataError, match=f"is not MNIST's {TEST_IMAGES}: SHA-256"):
-        Mnist().load("test", Place((tmp_path,)))
+        Mnist().load("test", Place(tmp_path))
 
 
 def test_smaller_set_is_used_under_its_own_name_and_reported(make_idx: MakeIdx) -> None:
     folder = make_idx("my-digits", size=(28, 28))
     for split, count in zip(SPLITS, (12, 6), strict=True):
         reports: list[str] = []
-        samples = Mnist().load(split, Place((folder,), report=reports.append))
+        samples = Mnist().load(split, Place(folder, report=reports.append))
         assert samples.dataset == "my-digits"
         assert len(samples) == count
         assert samples.classes == ("0", "1", "2")
@@ -100,13 +104,13 @@ def test_smaller_set_without_labels_gets_none_of_mnists(make_idx: MakeIdx) -> No
     (folder / TEST_LABELS).unlink()
     reports: list[str] = []
     with pytest.raises(MissingDataError, match=f"no file {TEST_LABELS}"):
-        Mnist().load("test", Place((folder,), folder, reports.append))
+        Mnist().load("test", Place(folder, report=reports.append))
     assert not any("downloading" in report for report in reports)
 
 
 def test_damaged_file_is_no_reason_for_the_fallback(tmp_path: Path) -> None:
     (tmp_path / TEST_IMAGES).write_bytes(b"\0\0\x08\x03 and no more")
-    place = Place((tmp_path,))
+    place = Place(tmp_path)
     with pytest.raises(DataError, match=r"truncated|more than"):
         load_samples(spec(SyntheticDigits(train=20, test=10)), "test", place)
 
@@ -120,7 +124,7 @@ class TestMissing:
 
     @pytest.fixture
     def place(self, tmp_path: Path, reports: list[str]) -> Place:
-        return Place((tmp_path / "none",), tmp_path / "here", reports.append)
+        return Place(tmp_path / "here", report=reports.append)
 
     def test_download_is_tried_and_the_fallback_used_with_a_warning(
         self, place: Place, reports: list[str]
@@ -130,7 +134,7 @@ class TestMissing:
         assert samples.dataset == "synthetic digits"
         assert len(samples) == 10
         assert source.preparation == "digit"
-        assert reports[0] == f"downloading {TEST_IMAGES}.gz to {place.download_to}"
+        assert reports[0] == f"downloading {TEST_IMAGES}.gz to {place.folder}"
         assert reports[1].startswith("warning: ")
         assert "the spec's fallback is used instead" in reports[1]
 
@@ -151,14 +155,73 @@ class TestMissing:
             assert f"{mirror}{TEST_IMAGES}.gz: tests have no network" in message
         for name in SHA256:
             assert name in message
-        assert f"put {', '.join(SHA256)} (plain or .gz) into {place.download_to}" in message
+        assert f"put {', '.join(SHA256)} (plain or .gz) into {place.folder}" in message
         assert "--data-dir FOLDER" in message
         assert "LENETKIT_DATA" in message
 
     def test_failed_download_leaves_no_file(self, place: Place) -> None:
         with pytest.raises(DownloadError):
             fetch(TEST_IMAGES, place)
-        assert list(place.download_to.iterdir()) == []
+        assert list(place.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("inside", [None, [], [".DS_Store", "README.md"]])
+def test_a_new_or_empty_folder_is_downloaded_to(tmp_path: Path, inside: list[str] | None) -> None:
+    folder = tmp_path / "MNIST"
+    for name in inside or ():
+        folder.mkdir(exist_ok=True)
+        (folder / name).touch()
+    reports: list[str] = []
+    with pytest.raises(DownloadError):
+        Mnist().load("train", Place(folder, "--data-dir", report=reports.append))
+    assert reports == [f"downloading train-images-idx3-ubyte.gz to {folder}"]
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "letters", "train-images.txt"])
+def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    reports: list[str] = []
+    with pytest.raises(MissingDataError, match=f"{name}/; expected train-images-idx3-ubyte, "):
+        Mnist().load("train", Place(tmp_path, report=reports.append))
+    assert reports == []
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.mnist
+@pytest.mark.parametrize("other", [False, True])
+def test_missing_files_join_mnists_own_only(
+    mnist_folder: Path, tmp_path: Path, other: bool
+) -> None:
+    name = file_names("train")[1]
+    shutil.copy(next(mnist_folder.glob(f"{name}*")), tmp_path)
+    if other:  # of MNIST's size, but not MNIST's
+        path = tmp_path / f"{TEST_LABELS}.gz"
+        write_idx(path, np.zeros(10_000, np.uint8))
+    reports: list[str] = []
+    with pytest.raises(MissingDataError):
+        Mnist().load("train", Place(tmp_path, report=reports.append))
+    downloading = [f"downloading train-images-idx3-ubyte.gz to {tmp_path}"]
+    assert reports == ([] if other else downloading)
+
+
+@pytest.mark.mnist
+def test_options_of_other_files_are_refused_for_mnists(mnist_folder: Path) -> None:
+    with pytest.raises(DataError, match=r"is MNIST's; leave data.transpose, data.label_offset out"):
+        Mnist(transpose=True, label_offset=1).load("test", Place(mnist_folder))
+
+
+@pytest.mark.mnist
+def test_mnists_files_beside_others_are_mnist(mnist_folder: Path, tmp_path: Path) -> None:
+    for path in mnist_folder.glob("t10k*"):
+        (tmp_path / path.name).symlink_to(path)
+        (tmp_path / f"emnist-digits-{path.name.replace('t10k', 'test')}").symlink_to(path)
+    assert Mnist().load("test", Place(tmp_path)).dataset == "MNIST"
+
+
+def test_files_under_another_prefix_are_another_data_set(tmp_path: Path) -> None:
+    for name, shape in ((TEST_IMAGES, (10_000, 28, 28)), (TEST_LABELS, (10_000,))):
+        write_idx(tmp_path / f"kmnist-{name}", np.zeros(shape, np.uint8))
+    assert Mnist().load("test", Place(tmp_path)).dataset == "kmnist"
 
 
 class TestFetch:
@@ -180,10 +243,10 @@ class TestFetch:
 
     def test_verified_file_lands_where_downloads_go(self, tmp_path: Path, serve: Serve) -> None:
         for level in (1, 9):  # packed differently, equal inside
-            place = Place((), tmp_path / str(level))
+            place = Place(tmp_path / str(level))
             packed = gzip.compress(self.CONTENT, level, mtime=level)
             path = fetch(TEST_LABELS, place, [self.mirror(serve, "a", packed)])
-            assert path == place.download_to / f"{TEST_LABELS}.gz"
+            assert path == place.folder / f"{TEST_LABELS}.gz"
             np.testing.assert_array_equal(read_idx(path), [7, 2, 1])
 
     @pytest.mark.parametrize(
@@ -193,7 +256,7 @@ class TestFetch:
     def test_mirror_with_another_file_leads_to_the_next(
         self, tmp_path: Path, serve: Serve, content: bytes
     ) -> None:
-        place = Place((), tmp_path)
+        place = Place(tmp_path)
         bad, good = self.mirror(serve, "a", content), self.mirror(serve, "b", self.CONTENT)
         np.testing.assert_array_equal(read_idx(fetch(TEST_LABELS, place, [bad, good])), [7, 2, 1])
         (tmp_path / f"{TEST_LABELS}.gz").unlink()
@@ -203,7 +266,3 @@ class TestFetch:
         assert ".tmp" not in str(caught.value)
         assert "Manually: put" in str(caught.value)
         assert list(tmp_path.iterdir()) == []
-
-    def test_present_file_is_not_downloaded(self, tmp_path: Path) -> None:
-        (tmp_path / TEST_LABELS).write_bytes(self.CONTENT)
-        assert fetch(TEST_LABELS, Place((tmp_path,)), ["http://unused/"]) == tmp_path / TEST_LABELS

@@ -54,7 +54,7 @@ def problem(*changes: str) -> str:
 def test_every_type_that_is_suggested_exists() -> None:
     for kind, table in TYPES.items():
         elsewhere = {n for kinds in DISTRIBUTIONS.values() for n in kinds.get(kind, "").split()}
-        assert set(table) <= names(kind) | elsewhere | {"folder"}, kind
+        assert set(table) <= names(kind) | elsewhere, kind
     assert set(TYPE_NOTES) <= set(KINDS)
 
 

@@ -25,6 +25,7 @@ from lenetkit.runs.recorder import Recorder
 from lenetkit.schedules import Schedule
 from lenetkit.training import loop
 from lenetkit.training.data import TrainingData, load_training_data
+from lenetkit.training.draws import Draws
 from lenetkit.training.loop import EpochBegun
 from tests.support.specs import small_plan
 
@@ -214,7 +215,7 @@ def test_another_random_stream_would_show(
     """Order, augmentation and dropout all affect the digest."""
     whole = digest(adam.run(adam.recorder("whole")).folder)
     adam.run(adam.recorder("broken"), 2)
-    monkeypatch.setattr(loop.Draws, purpose, 9)
+    monkeypatch.setattr(Draws, purpose, 9)
     assert adam.resumed("broken") != whole
 
 

@@ -196,7 +196,7 @@ def test_control_characters_are_shown_escaped() -> None:
         ),
         ("data: minst", "6:7: data: no data set is registered as 'minst'; did you mean 'mnist'?"),
         ("data: [mnist]", "6:7: data: expected the name of a data set, found ['mnist']"),
-        ("data: {dir: x}", "6:7: data: expected a `type`, such as {type: idx}"),
+        ("data: {dir: x}", "6:7: data: expected a `type`, such as {type: folder}"),
         (
             "data: {type: mnist, validaton: 5}",
             "6:21: data: mnist has no option 'validaton'; did you mean 'validation'?",

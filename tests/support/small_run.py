@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from lenetkit.data.finding import file_names
 from lenetkit.data.idx import write_idx
-from lenetkit.data.idx_folder import file_names
 from lenetkit.files import atomic, tensorfile
 from lenetkit.model import model
 from lenetkit.network.plan import load_plan

@@ -129,8 +129,8 @@ class SameNames(Stripes):
 
 class FileNotFound(Stripes):
     def load(self, split: Split, place: Place) -> Samples:
-        for folder in place.folders:
-            (folder / "stripes.txt").read_text(encoding="utf-8")
+        if not place.folder.exists():
+            (place.folder / "stripes.txt").read_text(encoding="utf-8")
         return super().load(split, place)
 
 

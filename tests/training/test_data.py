@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
+import lenetkit
+from lenetkit.data.finding import file_names
 from lenetkit.data.idx import read_idx, write_idx
-from lenetkit.data.idx_folder import IdxFolder, file_names
-from lenetkit.data.source import Place
+from lenetkit.data.idx_folder import IdxFolder
+from lenetkit.data.source import Place, Split
 from lenetkit.data.synthetic import SyntheticDigits
 from lenetkit.data.transforms import Scale, Standardize
-from lenetkit.errors import DataError, MissingDataError
+from lenetkit.errors import DataError, LenetkitWarning, MissingDataError, SpecError
 from lenetkit.network.plan import Plan, plan_text
 from lenetkit.spec.sections import DataOptions, DataSpec
 from lenetkit.training.data import (
@@ -59,59 +62,82 @@ def refusal(folder: Path, **options: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("data_dir", "environment", "data_option", "folders", "download_to"),
+    ("data_dir", "environment", "data_option", "folder", "named_by"),
     [
-        ("a", "b", "c", ["a", "b", "c", "MNIST"], "c"),
-        ("a", "b", None, ["a", "b", "MNIST"], "b"),
-        ("a", None, "c", ["a", "c", "MNIST"], "c"),
-        (None, "b", "c", ["b", "c", "MNIST"], "c"),
-        ("a", None, None, ["a", "MNIST"], "a"),
-        (None, "b", None, ["b", "MNIST"], "b"),
-        (None, None, "c", ["c", "MNIST"], "c"),
-        (None, None, None, ["MNIST"], "MNIST"),
-        (None, "", None, ["MNIST"], "MNIST"),
+        ("a", "b", "c", "a", "--data-dir"),
+        ("a", None, None, "a", "--data-dir"),
+        (None, "b", "c", "c", "data.dir"),
+        (None, None, "c", "c", "data.dir"),
+        (None, "b", None, "b", "LENETKIT_DATA"),
+        (None, None, None, "MNIST", ""),
+        (None, "", None, "MNIST", ""),
     ],
 )
-def test_places_are_in_order_and_downloads_go_to_the_last_named(
+def test_the_first_folder_that_is_named_is_the_one(
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
     data_dir: str | None,
     environment: str | None,
     data_option: str | None,
-    folders: list[str],
-    download_to: str,
+    folder: str,
+    named_by: str,
 ) -> None:
     if environment is not None:
         monkeypatch.setenv("LENETKIT_DATA", environment)
-    spec = DataSpec(IdxFolder(), DataOptions(dir=data_option, transforms=()))
+    options: dict[str, Any] = {"dir": str(tmp_path / data_option)} if data_option else {}
+    spec = plan(**options)
     place = place_for(spec, Path(data_dir) if data_dir else None, print)
-    assert place == Place(tuple(map(Path, folders)), Path(download_to), print)
+    expected = tmp_path / folder if folder == data_option else Path(folder)
+    assert place == Place(expected.resolve() if folder == data_option else expected, named_by,
+                          (1, 8, 8), print)  # fmt: skip
 
 
-def test_first_place_that_has_the_files_is_used(
+def test_no_other_folder_replaces_one_that_is_named(
     make_idx: MakeIdx, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name in ("given", "environment", "spec", "MNIST"):
         make_idx(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LENETKIT_DATA", str(tmp_path / "environment"))
-    used = []
-    for name in ("given", "environment", "spec", "MNIST"):
-        data = load(tmp_path / "given", dir=str(tmp_path / "spec"))
-        used.append(data.train.dataset)
-        for file in (tmp_path / name).iterdir():
-            file.unlink()
-    assert used == ["given", "environment", "spec", "MNIST"]
-    with pytest.raises(MissingDataError, match=r"looked in .*given, .*environment, .*spec, MNIST"):
-        load(tmp_path / "given", dir=str(tmp_path / "spec"))
+    assert load(tmp_path / "given", dir=str(tmp_path / "spec")).train.dataset == "given"
+    assert load_training_data(plan(dir=str(tmp_path / "spec"))).train.dataset == "spec"
+    assert load_training_data(plan()).train.dataset == "environment"
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(MissingDataError, match=r"empty is empty; expected train-images"):
+        load(tmp_path / "empty", dir=str(tmp_path / "spec"))
+    monkeypatch.setenv("LENETKIT_DATA", str(tmp_path / "empty"))
+    with pytest.raises(MissingDataError, match=r"empty \(from LENETKIT_DATA\) is empty"):
+        load_training_data(plan())
+    monkeypatch.delenv("LENETKIT_DATA")
+    assert load_training_data(plan()).train.dataset == "MNIST"
+
+
+@pytest.mark.parametrize("by", ["data_dir", "spec", "environment"])
+def test_the_fallback_does_not_replace_a_folder_that_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    options: dict[str, Any] = {"fallback": {"type": "synthetic_digits", "train": 20, "test": 10}}
+    if by == "spec":
+        options["dir"] = str(tmp_path)
+    if by == "environment":
+        monkeypatch.setenv("LENETKIT_DATA", str(tmp_path))
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(MissingDataError) as caught:
+        load_training_data(plan((1, 28, 28), 10, **options), tmp_path if by == "data_dir" else None)
+    assert "holds notes.txt; expected train-images-idx3-ubyte, " in str(caught.value)
+    assert "the spec's fallback is not used, because " in str(caught.value)
 
 
 # --- the fallback ---------------------------------------------------------------------------
 
 
-def test_fallback_is_used_with_a_warning_if_data_is_missing(tmp_path: Path) -> None:
+def test_fallback_is_used_with_a_warning_if_data_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     reports: list[str] = []
     spec = plan((1, 28, 28), 10, fallback={"type": "synthetic_digits", "train": 20, "test": 10})
-    data = load_training_data(spec, tmp_path / "none", reports.append)
+    data = load_training_data(spec, report=reports.append)
     assert (len(data.train), len(data.test)) == (20, 10)
     assert data.train.dataset == data.test.dataset == "synthetic digits"
     assert data.preparation == "digit"
@@ -126,11 +152,8 @@ def test_without_a_fallback_missing_data_is_an_error(tmp_path: Path) -> None:
 
 
 def test_fallback_is_not_used_if_data_is_found(make_idx: MakeIdx) -> None:
-    samples, source = load_samples(
-        DataSpec(IdxFolder(), DataOptions(fallback=SyntheticDigits(), transforms=())),
-        "train",
-        Place((make_idx("mine"),)),
-    )
+    spec = plan(fallback="synthetic_digits")
+    samples, source = load_samples(spec, "train", Place(make_idx("mine")))
     assert samples.dataset == "mine"
     assert source == IdxFolder()
 
@@ -203,8 +226,8 @@ def test_more_classes_than_outputs_are_refused(make_idx: MakeIdx, name: str) -> 
     labels[-1] = 6
     write_idx(path, labels)
     assert refusal(folder) == (
-        f"mine: {name} labels go up to 6, but the network's last layer has 3 outputs; "
-        "it needs at least 7"
+        f"mine: the {name} samples have 7 classes, but the network's last layer has 3 outputs; "
+        "it needs at least 7: --set layers.fc.out_features=7"
     )
 
 
@@ -213,7 +236,7 @@ def test_labels_of_held_out_samples_are_checked_too(make_idx: MakeIdx) -> None:
     labels = read_idx(folder / TRAIN_LABELS)
     labels[-1] = 6
     write_idx(folder / TRAIN_LABELS, labels)
-    assert "training labels go up to 6" in refusal(folder, validation=4)
+    assert "the training samples have 7 classes" in refusal(folder, validation=4)
 
 
 def test_fewer_classes_than_outputs_are_fine(make_idx: MakeIdx) -> None:
@@ -232,24 +255,119 @@ def test_empty_splits_are_refused(
 # --- validation and fitting -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("held_out", [1, 5, 11])
-def test_the_last_training_samples_are_held_out(make_idx: MakeIdx, held_out: int) -> None:
+def rows_of(part: Any, whole: Any) -> list[int]:
+    """Where the images of a part are in the whole; all images differ."""
+    places = {image.tobytes(): row for row, image in enumerate(whole.images)}
+    return [places[image.tobytes()] for image in part.images]
+
+
+@pytest.mark.parametrize(("held_out", "count"), [(1, 1), (5, 5), (9, 9), (0.25, 3), (0.01, 1)])
+def test_held_out_samples_are_drawn_across_the_classes_by_the_seed(
+    make_idx: MakeIdx, held_out: float, count: int
+) -> None:
     folder = make_idx()
     everything = load(folder).train
     data = load(folder, validation=held_out)
     assert data.validation is not None
-    kept = 12 - held_out
-    assert (len(data.train), len(data.validation), len(data.test)) == (kept, held_out, 6)
-    np.testing.assert_array_equal(data.train.images, everything.images[:kept])
-    np.testing.assert_array_equal(data.validation.images, everything.images[kept:])
-    np.testing.assert_array_equal(data.validation.labels, everything.labels[kept:])
+    rows = [rows_of(part, everything) for part in (data.train, data.validation)]
+    assert sorted(rows[0] + rows[1]) == list(range(12))
+    assert [sorted(part) for part in rows] == rows  # in the files' order
+    assert (len(rows[1]), len(data.test)) == (count, 6)
+    per_class = np.bincount(data.validation.labels, minlength=3)
+    assert per_class.max() - per_class.min() <= 1
+    assert rows_of(load(folder, validation=held_out).validation, everything) == rows[1]
 
 
-@pytest.mark.parametrize("held_out", [12, 13, 1_000_000])
-def test_holding_out_everything_is_refused(make_idx: MakeIdx, held_out: int) -> None:
+def test_another_seed_holds_out_others(make_idx: MakeIdx) -> None:
+    folder, drawn = make_idx(train=60), set()
+    for seed in range(5):
+        spec = plan(validation=6)
+        spec = replace(spec, spec=replace(spec.spec, train=replace(spec.spec.train, seed=seed)))
+        drawn.add(load_training_data(spec, folder).digests()["validation"])
+    assert len(drawn) == 5
+
+
+@pytest.mark.parametrize("held_out", [10, 12, 1_000_000, 0.9])
+def test_holding_out_a_whole_class_is_refused(make_idx: MakeIdx, held_out: float) -> None:
+    found = 11 if held_out == 0.9 else held_out
     assert refusal(make_idx(), validation=held_out) == (
-        f"data.validation: expected fewer than the 12 training samples, found {held_out:,}"
+        "data.validation: expected at most 9 of the 12 training samples, so that each class keeps "
+        f"one, found {found:,}"
     )
+
+
+def test_a_share_of_all_samples_is_refused_as_a_spec() -> None:
+    with pytest.raises(SpecError, match=r"data.validation: expected a number of samples, or a sha"):
+        plan(validation=1.0)
+
+
+def test_a_limit_draws_training_samples_across_the_classes(make_idx: MakeIdx) -> None:
+    folder = make_idx(train=30)
+    everything = load(folder)
+    data = load(folder, limit=9, validation=3)
+    assert data.validation is not None
+    assert (len(data.train), len(data.validation), len(data.test)) == (6, 3, 6)
+    rows = rows_of(data.train, everything.train) + rows_of(data.validation, everything.train)
+    assert np.bincount(everything.train.labels[rows]).tolist() == [3, 3, 3]
+    assert data.test.digest == everything.test.digest
+
+
+@pytest.mark.parametrize("limit", [2, 13])
+def test_limits_that_cannot_be_met_are_refused(make_idx: MakeIdx, limit: int) -> None:
+    assert refusal(make_idx(), limit=limit) == (
+        "data.limit: expected from 3 (one of each class) to 12, the number of training samples, "
+        f"found {limit}"
+    )
+
+
+def test_a_share_of_the_training_samples_can_be_the_test_set(make_idx: MakeIdx) -> None:
+    folder = make_idx("own", train=30)
+    everything = load(folder).train
+    for name in (TEST_IMAGES, TEST_LABELS):
+        (folder / name).unlink()
+    assert "to use a share of the training samples as the test set: data.test_share: 0.1" in (
+        refusal(folder)
+    )
+    data = load(folder, test_share=0.2, limit=12)
+    assert (len(data.train), len(data.test)) == (12, 6)
+    assert np.bincount(data.test.labels).tolist() == [2, 2, 2]
+    rows = rows_of(data.train, everything) + rows_of(data.test, everything)
+    assert len(set(rows)) == 18
+    whole = plan(test_share=0.2, limit=12)
+    for split, part in (("train", data.train), ("test", data.test)):
+        again, _ = load_samples(whole, cast(Split, split), Place(folder))
+        assert again.digest == part.digest
+
+
+def test_a_test_share_beside_test_files_is_refused(make_idx: MakeIdx) -> None:
+    assert refusal(make_idx("own"), test_share=0.2) == (
+        "data.test_share: own has a test set of 6 samples; leave data.test_share out"
+    )
+
+
+def test_a_class_without_training_samples_is_named(make_idx: MakeIdx) -> None:
+    folder = make_idx("own", classes=3)
+    write_idx(folder / TRAIN_LABELS, (np.arange(12) % 2 * 2).astype(np.uint8))
+    assert refusal(folder) == (
+        "own: no training samples of class '1'; expected some of each class; leave out classes "
+        "that are not there, and number the others without gaps"
+    )
+    write_idx(folder / TRAIN_LABELS, (np.arange(12) % 2).astype(np.uint8))
+    assert "no training samples of class '2'" in refusal(folder)  # the test set has some
+
+
+def test_from_python_the_fallback_warns_at_the_callers_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fallback = {"data.fallback": {"type": "synthetic_digits", "train": 20, "test": 10}}
+    network = lenetkit.build("lenet5", {"train.epochs": 1, **fallback})
+    with pytest.warns(LenetkitWarning, match="fallback is used instead") as told:
+        events = list(lenetkit.train(network))
+    assert [warning.filename for warning in told] == [__file__]
+    assert {event.dataset for event in events} == {"synthetic digits"}
+    assert isinstance(events[-1], lenetkit.EpochDone)
+    assert events[-1].test.dataset == "synthetic digits"
 
 
 def test_transforms_are_fitted_to_training_samples_only(make_idx: MakeIdx) -> None:
@@ -282,7 +400,9 @@ def test_a_plan_with_nothing_to_fit_is_unchanged(make_idx: MakeIdx) -> None:
 
 def test_a_folder_that_is_not_read_is_named(tmp_path: Path) -> None:
     told: list[str] = []
-    spec = DataSpec(SyntheticDigits(), DataOptions(transforms=()))
+    spec = plan()
+    data = DataSpec(SyntheticDigits(), DataOptions(transforms=()))
+    spec = replace(spec, spec=replace(spec.spec, data=data))
     place_for(spec, tmp_path, told.append)
     assert told == [f"note: {tmp_path} is ignored: the data set reads no files"]
     place_for(spec, None, told.append)

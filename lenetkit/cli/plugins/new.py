@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 
 from lenetkit import scaffold
+from lenetkit.cli.arguments import UserPath
 
 
 @click.command(name="new", epilog="Example: lenetkit plugins new my-layers")
 @click.argument("name", metavar="NAME")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=UserPath(file_okay=False),
     default=Path(),
     metavar="DIR",
     help="Where to create the folder NAME.  [default: here]",

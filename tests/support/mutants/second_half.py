@@ -33,9 +33,7 @@ def gradients_swapped(self, params, x, dy, grads, call):
     return dy * params["gamma"]
 
 
-@mutation(
-    SECOND_HALF, right.Linear, (7,), r"(all|every).*(sum|axes|same)|sum.*(all|every)"
-)
+@mutation(SECOND_HALF, right.Linear, (7,), r"(all|every).*(sum|axes|same)|sum.*(all|every)")
 def bias_summed_too_far(self, params, x, dy, grads, call):
     """linear: the bias gradient is one sum over batch and units."""
     dx = right.Linear.backward(self, params, x, dy, grads, call)

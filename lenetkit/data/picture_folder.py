@@ -1,0 +1,153 @@
+"""A folder of pictures for each class."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenetkit.arrays import shape_text
+from lenetkit.data.finding import contents
+from lenetkit.data.idx import MAX_BYTES
+from lenetkit.data.source import SPLITS, DataSource, Place, Samples, Split, checked_samples
+from lenetkit.errors import DataError, ImageError, MissingDataError, shortened
+from lenetkit.files.opening import natural
+from lenetkit.options import option
+
+_MANY = 1000
+"""Reading more pictures than this takes a while, which is said."""
+_NAMED = 5
+"""Unreadable pictures named in a warning."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureFolder(DataSource):
+    """Pictures in a folder for each class, whose name is the class's: `train/cat/1.jpg`,
+    `test/cat/7.jpg`; or `cat/1.jpg` with `data.test_share`.
+
+    Formats are those that `predict` reads. Pictures are made grey for an `input` of one channel,
+    resized to it, and stretched to fit. Links, hidden files and what is no picture are ignored.
+    """
+
+    title: str | None = option(None, doc="The data set's name in words; default: its folder's.")
+
+    def load(self, split: Split, place: Place) -> Samples:
+        shape = _image_shape(place)
+        roots = _roots(place)
+        if split not in roots:
+            raise MissingDataError(_missing(split, place, roots))
+        names = _classes(roots)
+        folders = [roots[split] / name for name in names]
+        images, labels, left_out = _read(folders, shape, place, expect_all=split == "train")
+        if left_out:
+            place.report(f"warning: {_listed(left_out)}")
+        title = self.title or place.folder.resolve().name
+        where = str(roots[split])
+        return checked_samples(images, labels, title, names, where, (where,))
+
+
+def _read(
+    folders: Sequence[Path], shape: tuple[int, int, int], place: Place, *, expect_all: bool
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], list[str]]:
+    """Images and labels of the pictures in class folders, and why others were left out."""
+    from lenetkit.data.images import load_resized  # a plan needs no Pillow
+
+    pictures = [_pictures(folder) for folder in folders]
+    count = sum(map(len, pictures))
+    if count * math.prod(shape) > MAX_BYTES:
+        raise DataError(f"{place}: {count:,} pictures of {shape_text(shape)} take too much memory")
+    if count > _MANY:
+        place.report(f"reading {count:,} pictures from {folders[0].parent}")
+    images = np.empty((count, *shape), np.uint8)
+    labels: list[int] = []
+    left_out: list[str] = []
+    for label, (folder, paths) in enumerate(zip(folders, pictures, strict=True)):
+        for path in paths:
+            try:
+                images[len(labels)] = load_resized(path, shape)
+                labels.append(label)
+            except ImageError as error:
+                left_out.append(str(error))
+        if expect_all and label not in labels[-1:]:
+            if paths:
+                raise DataError(f"{folder}: none of its pictures can be read: {_listed(left_out)}")
+            raise DataError(
+                f"{folder}: holds no pictures; expected some of each class, or remove the folder"
+            )
+    return images[: len(labels)], np.array(labels, np.int64), left_out
+
+
+def _image_shape(place: Place) -> tuple[int, int, int]:
+    shape = place.image_shape
+    if shape is None or len(shape) != 3 or shape[0] not in (1, 3):
+        raise DataError(
+            f"{place}: pictures need an `input` of [channels, height, width] with 1 or 3 channels"
+        )
+    C, H, W = shape
+    return C, H, W
+
+
+def _roots(place: Place) -> dict[Split, Path]:
+    """The folders that hold the class folders of each split."""
+    names = {folder.name.casefold(): folder for folder in _subfolders(place.folder)}
+    found: dict[Split, Path] = {split: names[split] for split in SPLITS if split in names}
+    if not found:
+        return {"train": place.folder} if names else {}
+    if others := [folder.name for name, folder in names.items() if name not in SPLITS]:
+        place.report(f"note: {place.folder}: not used: {shortened(', '.join(others))}")
+    return found
+
+
+def _missing(split: Split, place: Place, roots: Mapping[Split, Path]) -> str:
+    hint = "expected a folder of pictures for each class, or train/ and test/ with such folders"
+    if split == "test" and roots:
+        hint = (
+            "expected test/ beside train/; to use a share of the training samples as the test set: "
+            "data.test_share: 0.1 (--set data.test_share=0.1)"
+        )
+    return f"no folder of {split} pictures; {place} {contents(place)}; {hint}"
+
+
+def _classes(roots: Mapping[Split, Path]) -> tuple[str, ...]:
+    """The names of the class folders of both splits, in natural order."""
+    folders = {folder.name: folder for root in roots.values() for folder in _subfolders(root)}
+    names = tuple(folder.name for folder in sorted(folders.values(), key=natural))
+    if not names:
+        where = ", ".join(map(str, roots.values()))
+        raise MissingDataError(
+            f"{where}: holds no folders; expected a folder of pictures for each class"
+        )
+    return names
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return [path for path in _entries(folder) if path.is_dir()]
+
+
+def _pictures(folder: Path) -> list[Path]:
+    from lenetkit.data.images import IMAGE_SUFFIXES
+
+    files = [path for path in _entries(folder) if path.is_file()]
+    return [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What is in a folder, in natural order, without links and hidden files."""
+    try:
+        found = [p for p in folder.iterdir() if p.name[0] != "." and not p.is_symlink()]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be searched: {error.strerror}") from None
+    return sorted(found, key=natural)
+
+
+def _listed(left_out: list[str]) -> str:
+    count = len(left_out)
+    pictures = "1 picture is" if count == 1 else f"{count:,} pictures are"
+    more = [f"and {count - _NAMED:,} more"] if count > _NAMED else []
+    return "\n  ".join([f"{pictures} left out:", *left_out[:_NAMED], *more])
