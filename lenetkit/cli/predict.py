@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 
 from lenetkit.cli import arguments
-from lenetkit.cli.output import print_json, table
-from lenetkit.data.digits import load_digit
-from lenetkit.data.images import find_images, load_resized
+from lenetkit.cli.output import print_json, report, table
+from lenetkit.data.images import find_images
 from lenetkit.errors import ImageError
 from lenetkit.files.opening import printable
 from lenetkit.model import model
 from lenetkit.text import percent
+
+if TYPE_CHECKING:
+    from lenetkit.model.reading import Reading
 
 
 @click.command(
@@ -22,38 +26,75 @@ from lenetkit.text import percent
 )
 @arguments.model_argument
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=arguments.PATH)
+@click.option(
+    "--show",
+    type=arguments.PATH,
+    metavar="FILE",
+    help="Draw what was found on each picture, and what the network saw (.png, .pdf or .svg).",
+)
 @arguments.plugin_option
 @arguments.kernels_option
 @arguments.json_option
-def command(model_file: Path, images: tuple[Path, ...], kernels: str | None, as_json: bool) -> None:
+def command(
+    model_file: Path,
+    images: tuple[Path, ...],
+    show: Path | None,
+    kernels: str | None,
+    as_json: bool,
+) -> None:
     """Read the digits in image files.
 
-    IMAGE is an image file or a folder of them, of any size, dark on light or light on dark. A
-    digit is cut out, scaled and centred as MNIST's were.
+    IMAGE is an image file or a folder of them, of any size, dark on light or light on dark. Digits
+    are cut out, scaled and centred as MNIST's were; several in a row are read from left to right.
+    Lines, frames, shadows, tables and fingers are left out if the extra is installed: pip install
+    "lenetkit[photos]". Where it is not certain what a picture shows, it is refused, with the
+    reason. Exit status 0 if at least one picture was read.
+
+    A model trained on other images (`data.preparation: resize`) is given the whole picture, resized
+    to its input, in grey or in colour.
     """
+    from lenetkit.model.reading import read_file
+
     trained = model.load(model_file, kernels=kernels)
-    shape = trained.image_shape
-    paths, prepared, problems = [], [], []
-    for path in find_images(images):
-        try:
-            if trained.preparation == "digit" and shape[0] == 1:
-                prepared.append(load_digit(path, shape[1:])[None])
-            else:
-                prepared.append(load_resized(path, shape))
-            paths.append(path)
-        except ImageError as error:
-            problems.append(str(error))
-    probabilities = trained.read(np.array(prepared, np.uint8).reshape(-1, *shape))
-    labels = [trained.classes[i] for i in probabilities.argmax(axis=1)]
+    readings = [read_file(trained, path) for path in find_images(images, report)]
     if as_json:
-        rows = zip(paths, labels, probabilities.tolist(), strict=True)
-        print_json([{"path": str(p), "label": label, "probabilities": q} for p, label, q in rows])
-    elif paths:
-        lines = []
-        for path, label, row in zip(paths, labels, probabilities, strict=True):
-            second = int(np.argsort(-row, kind="stable")[1]) if len(row) > 1 else 0
-            other = f"{trained.classes[second]} ({percent(row[second], 1)})"
-            lines.append((printable(path), label, percent(row.max(), 1), other))
-        click.echo(table(lines, ("image", "label", "probability", "next"), ("probability",)))
-    if problems:  # last, so that one bad picture does not cost the other answers
-        raise ImageError("\nerror: ".join(problems))
+        print_json([_facts(reading) for reading in readings])
+    elif any(reading.digits for reading in readings):
+        click.echo(_table(readings, trained.classes))
+    if show is not None:
+        from lenetkit.plots.page import save_figure
+        from lenetkit.plots.readings import readings_figure
+
+        save_figure(readings_figure(readings, dataset=trained.dataset), show)
+    refused = [reading.reason for reading in readings if reading.reason]
+    if len(refused) == len(readings):
+        raise ImageError("\nerror: ".join(refused))
+    for reason in refused:  # last, so that they do not cost the other answers
+        report(f"not read: {reason}")
+
+
+def _facts(reading: Reading) -> dict[str, Any]:
+    weakest = reading.weakest
+    facts = {
+        "path": str(reading.path),
+        "label": reading.label,
+        "probabilities": weakest.probabilities.tolist() if weakest else [],
+        "digits": [
+            {"label": digit.label, "probabilities": digit.probabilities.tolist(), "box": digit.box}
+            for digit in reading.digits
+        ],
+    }
+    return facts | ({"reason": reading.reason} if reading.reason else {})
+
+
+def _table(readings: Sequence[Reading], classes: Sequence[str]) -> str:
+    """A line for each picture that was read, with the digit that is least certain."""
+    lines = []
+    for reading in readings:
+        if (digit := reading.weakest) is None:
+            continue
+        row = digit.probabilities
+        second = int(np.argsort(-row, kind="stable")[1]) if len(row) > 1 else 0
+        other = f"{classes[second]} ({percent(row[second], 1)})"
+        lines.append((printable(reading.path), reading.label, percent(row.max(), 1), other))
+    return table(lines, ("image", "label", "probability", "next"), ("probability",))

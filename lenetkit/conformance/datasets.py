@@ -129,8 +129,9 @@ def splits_share_no_memory(case: DatasetCase) -> None:
 def preparation_is_known(case: DatasetCase) -> None:
     """`preparation` says how `predict` prepares a picture; a digit has 1 channel."""
     found = type(case.thing).preparation
-    if found not in get_args(Preparation):
-        raise fail(f"preparation: expected one of {get_args(Preparation)}, found {found!r}")
+    if found not in (*get_args(Preparation), None):
+        known = get_args(Preparation)
+        raise fail(f"preparation: expected one of {known}, or None, found {found!r}")
     channels = case.splits["train"].images.shape[1]
     if found == "digit" and channels != 1:
         raise fail(f"preparation 'digit' makes images of 1 channel, but these have {channels}")

@@ -1,45 +1,131 @@
 """Pictures of digits prepared as MNIST's were.
 
-`load_digit` turns a photo, scan or drawing into light ink on dark, its bounding box fitted into 20
-of 28 pixels, its centre of mass in the middle. It shrinks the picture to a working size, divides by
-the paper's brightness, keeps the pieces that belong to the digit (`ink`), thickens strokes that
-would vanish, resamples, and shifts by whole pixels. MNIST's own pictures hardly change.
+`load_digits` turns a photo, scan or drawing into light ink on dark, each digit's bounding box
+fitted into 20 of 28 pixels, its centre of mass in the middle. Finding the ink of one digit on bare
+paper needs NumPy and Pillow alone (`ink`); whatever else is in the picture is sorted out by OpenCV
+(`photos`), if it is installed. Strokes that would vanish are thickened, then the ink is resampled
+and shifted by whole pixels. MNIST's own pictures hardly change.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from lenetkit.data.images import Bytes, Floats, naming, read_image, resample
-from lenetkit.data.ink import EDGE, WORK_SIDE, digit_alone, find_ink, shrunk, to_gray
+from lenetkit.data.images import Bytes, Floats, naming, read_picture, resample
+from lenetkit.data.ink import (
+    EDGE,
+    ICON,
+    MIN_CONTRAST,
+    WORK_SIDE,
+    digit_alone,
+    find_ink,
+    outline,
+    shrunk,
+    to_gray,
+)
+from lenetkit.data.layout import Box
 from lenetkit.errors import ImageError
+
+EXTRA = 'pip install "lenetkit[photos]" adds what reads photos with more in them than one digit'
 
 MIN_THICKNESS = 1.1  # of strokes, in MNIST's pixels; nearly all of MNIST's are thicker
 PEN = 2.2  # thickness that thinner strokes are given
+SLANT = 0.12  # columns a row
 OVERSAMPLE = 4  # scale at which thickness is measured and corrected
 
 
-def load_digit(path: Path, size: tuple[int, int] = (28, 28)) -> Bytes:
-    """A picture file prepared by `prepare_digit`. Raises ImageError that names the file."""
-    image = read_image(path)
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A digit of a picture, prepared in one or more ways."""
+
+    images: Bytes
+    """(V, H, W): the usual preparation first, then others that show the same digit."""
+    box: Box
+    """Left, top, right, bottom in the picture, in pixels."""
+
+
+def load_digits(path: Path, size: tuple[int, int] = (28, 28)) -> list[Prepared]:
+    """The digits in a picture file, from left to right. Raises ImageError that names the file.
+
+    A picture that is refused without OpenCV names the extra that has it.
+    """
+    picture = read_picture(path)
     with naming(path):
-        return prepare_digit(to_gray(image), size)
+        return [
+            Prepared(digit.images, picture.scaled(digit.box))
+            for digit in find_digits(picture.pixels, size)
+        ]
+
+
+def find_digits(image: Floats, size: tuple[int, int] = (28, 28)) -> list[Prepared]:
+    """The digits in a picture (C, H, W) in 0..1, from left to right, boxes as fractions of it.
+
+    Raises ImageError if it is not certain that there are any.
+    """
+    plane = shrunk(to_gray(image), WORK_SIDE)
+    try:
+        ink, doubt = digit_alone(find_ink(plane))
+    except ImageError as error:
+        doubt = str(error)
+        if _is_blank(image):
+            raise
+    if not doubt:
+        images = _variants(ink, size)[: 1 if max(plane.shape) <= ICON else None]
+        return [Prepared(images, _place(ink))]
+    try:
+        from lenetkit.data import photos  # OpenCV is large, and may be absent
+    except ImportError:
+        raise ImageError(f"{doubt}; {EXTRA}") from None
+    return [Prepared(_variants(found.ink, size), found.box) for found in photos.find_digits(image)]
+
+
+def _is_blank(image: Floats) -> bool:
+    return float(np.ptp(image, axis=(1, 2)).max()) < MIN_CONTRAST
+
+
+def _place(ink: Floats) -> Box:
+    """The box of a digit's ink, as fractions of the picture."""
+    ys, xs = (np.flatnonzero((ink > EDGE).any(axis=axis)) for axis in (1, 0))
+    height, width = ink.shape
+    return (
+        float(xs[0]) / width,
+        float(ys[0]) / height,
+        float(xs[-1] + 1) / width,
+        float(ys[-1] + 1) / height,
+    )
+
+
+def _variants(ink: Floats, size: tuple[int, int]) -> Bytes:
+    """The digit as it is, and leaning a little to either side."""
+    leaning = [ink, *(_slanted(ink, by) for by in (SLANT, -SLANT))]
+    return np.stack([_centred(_thickened(one, size), size) for one in leaning])
+
+
+def _slanted(ink: Floats, by: float) -> Floats:
+    pad = math.ceil(abs(by) * ink.shape[0] / 2) + 1
+    image = Image.fromarray(np.pad(ink, ((0, 0), (pad, pad))))
+    slant = (1, by, -by * ink.shape[0] / 2, 0, 1, 0)
+    leaning = image.transform(image.size, Image.Transform.AFFINE, slant, Image.Resampling.BILINEAR)
+    return np.clip(np.asarray(leaning, np.float32), 0, 1)
 
 
 def prepare_digit(gray: NDArray[np.generic], size: tuple[int, int] = (28, 28)) -> Bytes:
     """A picture of one digit (H, W), dark on light or light on dark, in MNIST's form, uint8.
 
-    `gray` is uint8, uint16, bool, or floating point in 0..1. Raises ImageError if it is not, if
-    `size` is empty, or if the picture shows nothing that could be a digit.
+    `gray` is uint8, uint16, bool, or floating point in 0..1. The most likely ink is taken for the
+    digit. Raises ImageError if `gray` is of another kind, if `size` is empty, or if the picture
+    shows nothing that could be a digit.
     """
     if min(size) < 1:
         raise ImageError(f"a field of {size[0]} × {size[1]} pixels; expected at least 1 × 1")
     plane = shrunk(_checked(gray), WORK_SIDE)
-    ink = digit_alone(*find_ink(plane))
+    ink, _ = digit_alone(find_ink(plane))
     return _centred(_thickened(ink, size), size)
 
 
@@ -83,8 +169,7 @@ def _thickened(ink: Floats, size: tuple[int, int]) -> Floats:
     fine = _fitted(ink, (inner[0] * OVERSAMPLE, inner[1] * OVERSAMPLE), OVERSAMPLE)
     fine = np.minimum(fine / np.quantile(fine[fine > EDGE * fine.max()], 0.9), 1)
     mask = fine > 0.5
-    slopes = np.hypot(np.diff(mask[:-1] * 1.0, axis=1), np.diff(mask[:, :-1] * 1.0, axis=0))
-    thickness = 2 * float(mask.sum()) / max(1.0, float(slopes.sum()))
+    thickness = 2 * float(mask.sum()) / max(1.0, outline(mask))
     unit = OVERSAMPLE * min(inner) / 20
     if thickness >= MIN_THICKNESS * unit:
         return ink

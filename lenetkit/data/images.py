@@ -10,6 +10,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from lenetkit.data.layout import Box
 from lenetkit.errors import ImageError
 from lenetkit.files.opening import file_kind, natural, open_regular, printable, refusal
 
@@ -34,21 +36,26 @@ IMAGE_SUFFIXES = frozenset(
 )
 _FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TGA", "TIFF", "WEBP")
 """The formats that Pillow may recognize; EPS, for one, would be executed."""
+_NAMED = 8
+"""Files that are named in a message; more are counted."""
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 _MAX_LEVEL = np.float32(2**32)
 """No sensor counts further, and numbers of this size can still be subtracted."""
 
 
-def find_images(paths: Iterable[Path]) -> list[Path]:
+def find_images(
+    paths: Iterable[Path], report: Callable[[str], None] = lambda message: None
+) -> list[Path]:
     """The files among `paths`, and the picture files directly in the folders, `9` before `10`.
 
     In folders the suffix decides and hidden files are skipped; other files are taken whatever their
-    names. Raises ImageError if a path does not exist or a folder holds no picture.
+    names. What is left out is counted and named in a message to `report`. Raises ImageError if a
+    path does not exist or a folder holds no picture.
     """
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += _images_in(path)
+            found += _images_in(path, report)
         elif path.exists():
             found.append(path)
         else:
@@ -58,19 +65,30 @@ def find_images(paths: Iterable[Path]) -> list[Path]:
     return found
 
 
-def _images_in(folder: Path) -> list[Path]:
+def _images_in(folder: Path, report: Callable[[str], None]) -> list[Path]:
     with naming(folder):
         try:
-            files = [entry for entry in folder.iterdir() if entry.is_file()]
+            entries = [entry for entry in folder.iterdir() if entry.name[0] != "."]
+            files = [entry for entry in entries if entry.is_file()]
         except OSError as error:
             raise ImageError(f"cannot list this folder: {error.strerror}") from error
-        images = [f for f in files if f.suffix.lower() in IMAGE_SUFFIXES and f.name[0] != "."]
+        images = [f for f in files if f.suffix.lower() in IMAGE_SUFFIXES]
         if not images:
             raise ImageError(
                 f"no pictures among the {len(files)} files directly in this folder; "
                 f"expected names ending in {', '.join(sorted(IMAGE_SUFFIXES))}"
             )
-        return sorted(images, key=natural)
+    left_out = sorted(
+        f"{printable(entry.name)}/" if entry.is_dir() else printable(entry.name)
+        for entry in set(entries).difference(images)
+    )
+    if left_out:
+        names = ", ".join(left_out[:_NAMED]) + (", …" if len(left_out) > _NAMED else "")
+        report(
+            f"note: {printable(folder)}: left out {len(left_out)} that are no picture files by "
+            f"their names: {names}"
+        )
+    return sorted(images, key=natural)
 
 
 def load_resized(path: Path, shape: tuple[int, int, int]) -> Bytes:
@@ -89,9 +107,32 @@ def naming(path: Path) -> Iterator[None]:
         raise ImageError(f"{printable(path)}: {error}") from error
 
 
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture file's pixels, upright, and its own size."""
+
+    pixels: Floats
+    """(C, H, W) in 0..1; large pictures are shrunk."""
+    width: int
+    height: int
+
+    def scaled(self, box: Box) -> Box:
+        """A box in fractions of the picture, in its own pixels."""
+        left, top, right, bottom = box
+        w, h = self.width, self.height
+        return round(left * w, 1), round(top * h, 1), round(right * w, 1), round(bottom * h, 1)
+
+
 def read_image(
     path: Path, *, max_pixels: int = MAX_PIXELS, max_side: int = MAX_SIDE, strip: int = STRIP
 ) -> Floats:
+    """The pixels of `read_picture`."""
+    return read_picture(path, max_pixels=max_pixels, max_side=max_side, strip=strip).pixels
+
+
+def read_picture(
+    path: Path, *, max_pixels: int = MAX_PIXELS, max_side: int = MAX_SIDE, strip: int = STRIP
+) -> Picture:
     """A picture file as float32 (C, H, W) in 0..1, C being 1 for grey and 3 for RGB.
 
     It is turned upright as its EXIF data says, placed on an opaque background if it has any
@@ -108,7 +149,7 @@ def read_image(
             return _read(file, max_pixels, max_side, strip)
 
 
-def _read(file: BinaryIO, max_pixels: int, max_side: int, strip: int) -> Floats:
+def _read(file: BinaryIO, max_pixels: int, max_side: int, strip: int) -> Picture:
     try:
         start = file.read(64)
         file.seek(0)
@@ -118,7 +159,9 @@ def _read(file: BinaryIO, max_pixels: int, max_side: int, strip: int) -> Floats:
                 raise ImageError(
                     f"{width:,} × {height:,} pixels; expected at most {max_pixels:,} in all"
                 )
-            return _pixels(image, max_side, strip)
+            pixels = _pixels(image, max_side, strip)
+            turned = (pixels.shape[2] > pixels.shape[1]) != (width > height) and width != height
+            return Picture(pixels, *((height, width) if turned else (width, height)))
     except ImageError:
         raise
     except Image.DecompressionBombError as error:

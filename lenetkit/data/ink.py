@@ -1,7 +1,8 @@
-"""Finding a digit on its paper: which pixels are ink, and which ink belongs to the digit.
+"""Finding one digit on its paper, with NumPy and Pillow alone.
 
 The paper's brightness is measured locally, so that shadows do not matter; ink is what deviates from
 it either way. Of the connected pieces of ink, frames, ruled lines and distant specks are dropped.
+Where it is not certain that what remains is one digit, `digit_alone` says why.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from lenetkit.data import layout
 from lenetkit.data.images import Floats, resample
 from lenetkit.errors import ImageError
 
@@ -27,6 +29,12 @@ EDGE = 0.25  # fraction of full ink at the edge of a stroke
 DENSE = 0.25  # fraction of pixels above which ink may hide most of the paper
 MIN_LENGTH = 0.03  # of a digit, as a fraction of the picture's longer side
 MIN_MASS = 0.005  # of a piece, as a fraction of the heaviest piece's ink
+MAX_STEP = (
+    0.06  # of the paper's brightness, within a fortieth of the picture; slopes of light have 0.04
+)
+MAX_OPPOSITE = 0.05  # of pixels darker than the paper where the ink is lighter, or reversed
+MAX_THICKNESS = 0.35  # of strokes, as a fraction of the digit's length
+ICON = 64  # pixels: smaller pictures are of one digit, as MNIST's are, and nothing else
 
 
 def to_gray(image: Floats) -> Floats:
@@ -88,8 +96,8 @@ def _spread(values: NDArray[np.floating]) -> float:
     return 1.4826 * float(np.median(np.abs(values)))
 
 
-def _background(plane: Floats) -> tuple[Floats, bool]:
-    """The background's brightness at each pixel, and whether the ink is lighter."""
+def _background(plane: Floats) -> tuple[Floats, bool, bool]:
+    """The background's brightness at each pixel, whether the ink is lighter, and `Ink.close`."""
     paper = _paper(plane)
     if _is_close_crop(plane, paper):
         low, high = (float(level) for level in np.quantile(plane, (0.05, 0.95)))
@@ -97,8 +105,9 @@ def _background(plane: Floats) -> tuple[Floats, bool]:
         # Most of a close crop may be ink, but there is less of it along the edge than inside.
         edge = np.concatenate([bright[0], bright[-1], bright[:, 0], bright[:, -1]])
         light = bool(edge.mean() < bright.mean())
-        return np.full_like(plane, low if light else high), light
-    return paper, float(np.sum((plane - paper) ** 3)) > 0  # the few that deviate most are ink
+        return np.full_like(plane, low if light else high), light, True
+    light = float(np.sum((plane - paper) ** 3)) > 0  # the few that deviate most are ink
+    return paper, light, False
 
 
 def _is_close_crop(plane: Floats, paper: Floats) -> bool:
@@ -111,22 +120,50 @@ def _is_close_crop(plane: Floats, paper: Floats) -> bool:
     return bool(min(share, 1 - share) > DENSE and vague < 0.2 and darkest < 0.2 * high)
 
 
-def find_ink(plane: Floats) -> tuple[Floats, float]:
-    """The ink of each pixel, 0 on bare paper and about 1 in the strongest strokes, and its noise.
+@dataclass(frozen=True)
+class Ink:
+    """The ink of each pixel, 0 on bare paper and about 1 in the strongest strokes."""
 
-    The noise is a standard deviation. Raises ImageError if nothing stands out.
+    levels: Floats
+    noise: float
+    """Their standard deviation."""
+    close: bool
+    """Whether the picture shows little but the digit."""
+    opposite: float
+    """Pixels that deviate from the paper the other way, as a share of those with ink."""
+    step: float
+    """The paper's largest change between neighbouring places, as a fraction of its brightness."""
+
+
+def find_ink(plane: Floats) -> Ink:
+    """What deviates from the paper.
+
+    Raises ImageError if nothing stands out.
     """
-    paper, light = _background(plane)
+    paper, light, close = _background(plane)
+    step = _largest_step(shrunk(paper, FIT_SIDE))
     if light:
         plane, paper = 1 - plane, 1 - paper
     # A shadow dims paper and ink by the same factor, so their ratio depends on the ink alone.
     ink = (paper - plane) / np.maximum(paper, 0.05)
     noise = _spread(ink[ink <= max(float(ink.max()) / 2, MIN_CONTRAST)])
+    opposite = float(np.sum(-ink > max(ink.max() / 4, 3 * noise)))
     ink = np.maximum(ink - 3 * noise, 0)
     strongest = np.sort(ink, axis=None)[-max(4, ink.size // 500) :].mean()
     if strongest < max(2 * noise, MIN_CONTRAST):
         raise ImageError("nothing stands out from the background; expected a picture of one digit")
-    return ink / strongest, noise / strongest
+    return Ink(
+        ink / strongest,
+        noise / strongest,
+        close,
+        opposite / float(np.sum(ink > strongest * EDGE)),
+        step,
+    )
+
+
+def _largest_step(paper: Floats) -> float:
+    steps = [np.abs(np.diff(np.log(np.maximum(paper, 0.05)), axis=axis)) for axis in (0, 1)]
+    return max(float(step.max(initial=0)) for step in steps)
 
 
 def _labels(mask: Mask) -> NDArray[np.intp]:
@@ -158,6 +195,11 @@ class _Piece:
     @property
     def length(self) -> int:
         return max(self.box[2] - self.box[0], self.box[3] - self.box[1])
+
+    @property
+    def place(self) -> layout.Box:
+        top, left, bottom, right = self.box
+        return left, top, right, bottom
 
 
 def _pieces(ink: Floats, mask: Mask, labels: NDArray[np.intp]) -> list[_Piece]:
@@ -213,19 +255,74 @@ def _gap(one: Box, other: Box) -> float:
     )
 
 
-def digit_alone(ink: Floats, noise: float) -> Floats:
-    """The digit's ink alone, 1 in full strokes. Raises ImageError if nothing is large enough."""
+def digit_alone(found: Ink) -> tuple[Floats, str]:
+    """The digit's ink alone, 1 in full strokes, and why it may not be one digit, or "".
+
+    Raises ImageError if nothing is large enough.
+    """
+    ink = found.levels
     mask = ink > EDGE
     labels = _labels(mask)
-    kept = _belonging(_without_frames(_pieces(ink, mask, labels), ink.shape))
+    pieces = _pieces(ink, mask, labels)
+    marks = _without_frames(pieces, ink.shape)
+    kept = _belonging(marks)
     length = max(piece.length for piece in kept)
     if length < MIN_LENGTH * max(ink.shape):
         raise ImageError("nothing larger than a speck; expected a picture of one digit")
     digit = np.isin(labels, [piece.number for piece in kept])
-    full = max(float(np.quantile(ink[mask][digit], 0.95)) - 1.5 * noise, EDGE)
+    full = max(float(np.quantile(ink[mask][digit], 0.95)) - 1.5 * found.noise, EDGE)
     own = np.zeros_like(mask)
     own[mask] = digit
-    return np.where(_grown(own, 2 + length // 20), np.minimum(ink / np.float32(full), 1), 0)
+    thickness = 2 * float(own.sum()) / max(1.0, outline(own))
+    alone = np.where(_grown(own, 2 + length // 20), np.minimum(ink / np.float32(full), 1), 0)
+    if max(ink.shape) <= ICON:
+        return alone, ""
+    if thickness > MAX_THICKNESS * length and not found.close:
+        return alone, "there is a blot, or a reflection, rather than strokes"
+    return alone, _doubt(found, marks, kept)
+
+
+def outline(mask: Mask) -> float:
+    """The length of a mask's outline, in pixels."""
+    slopes = np.hypot(np.diff(mask[:-1] * 1.0, axis=1), np.diff(mask[:, :-1] * 1.0, axis=0))
+    return float(slopes.sum())
+
+
+def _doubt(found: Ink, marks: list[_Piece], kept: list[_Piece]) -> str:
+    """Why the pieces that were kept may not be one digit alone, or ""."""
+    height, width = found.levels.shape
+    box = layout.around([piece.place for piece in kept])
+    at_edge = box[0] < 1 or box[1] < 1 or box[2] >= width or box[3] >= height
+    spans = max(layout.size(box)[0] / width, layout.size(box)[1] / height)
+    if (at_edge or spans > 0.8) and not (found.close and len(marks) == 1):
+        return "the ink reaches the edge of the picture"
+    if found.step > MAX_STEP:
+        return "a shadow, a reflection or something dark lies on the paper or beside it"
+    if found.opposite > MAX_OPPOSITE:
+        return "some marks are darker than the paper and some lighter"
+    mass = sum(piece.mass for piece in kept)
+    if any(piece.mass > 0.05 * mass for piece in marks if piece not in kept):
+        return "there is more ink beside the digit"
+    if not all(_fit(one.place, two.place) for one in kept for two in kept if one is not two):
+        return "there are several marks, perhaps a frame, a line or another digit"
+    if _is_empty_frame(found.levels > EDGE, box):
+        return "there is an empty frame"
+    return layout.row_problem([box]) or ""
+
+
+def _is_empty_frame(mask: Mask, box: layout.Box) -> bool:
+    """Whether nearly all ink in a box lies along its sides."""
+    left, top, right, bottom = map(int, box)
+    inside = mask[top:bottom, left:right]
+    rim = max(2, round(0.08 * max(inside.shape)))
+    core = inside[rim:-rim, rim:-rim]
+    return min(inside.shape) > 5 * rim and float(core.sum()) < 0.05 * float(inside.sum())
+
+
+def _fit(one: layout.Box, other: layout.Box) -> bool:
+    """Whether two neighbouring pieces may be parts of one digit."""
+    furniture = layout.encloses(one, other) or layout.underlines(one, other)
+    return layout.is_one_digit(one, other, 0) and not furniture
 
 
 def _grown(mask: Mask, by: int) -> Mask:

@@ -71,8 +71,8 @@ class DataSource(Configurable):
 
     group: ClassVar[str] = "lenetkit.datasets"
     kind: ClassVar[str] = "data set"
-    preparation: ClassVar[Preparation] = "resize"
-    """How `predict` prepares an image file: as a centred digit, or resized."""
+    preparation: ClassVar[Preparation | None] = None
+    """How `predict` prepares an image file: as a centred digit, or resized; None: as suits them."""
     reads_files: ClassVar[bool] = True
     """Whether it reads data files from a folder."""
 

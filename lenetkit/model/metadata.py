@@ -36,13 +36,14 @@ def provenance(data: TrainingData) -> dict[str, str]:
 
 def untrained(plan: Plan) -> dict[str, str]:
     """What is known of images and classes before training."""
-    pipeline = Pipeline(plan.spec.data.options.transforms, plan.classes)
+    data = plan.spec.data
+    pipeline = Pipeline(data.options.transforms, plan.classes)
     shape = pipeline.input_shape(plan.spec.input) if len(plan.spec.input) == 3 else None
     return {
         "dataset": "nothing",
         "classes": "[]",
         "image_shape": json.dumps(shape or plan.spec.input),
-        "preparation": plan.spec.data.source.preparation,
+        "preparation": data.options.preparation or data.source.preparation or "resize",
     }
 
 

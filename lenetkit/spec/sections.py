@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lenetkit.data.source import DataSource
+from lenetkit.data.source import DataSource, Preparation
 from lenetkit.data.transforms import Transform
 from lenetkit.errors import InputError, OptionError, PluginError
 from lenetkit.files.opening import user_path
@@ -73,6 +73,11 @@ class DataOptions(Configurable):
     limit: int | None = option(None, minimum=1, doc="How many of the training samples are used.")
     test_share: float | None = option(
         None, above=0, below=1, doc="Share of the training samples as test set, if there is none."
+    )
+    preparation: Preparation | None = option(
+        None,
+        doc="How `predict` prepares pictures: `digit` finds, scales and centres digits as MNIST's, "
+        "`resize` takes the whole picture; default: `digit` if the training images are as MNIST's.",
     )
     transforms: tuple[Transform, ...] = option(doc="What is done to the images, in order.")
 

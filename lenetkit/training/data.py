@@ -14,6 +14,7 @@ import numpy as np
 from lenetkit.arrays import shape_text
 from lenetkit.data.given import PixelRange
 from lenetkit.data.pipeline import Pipeline
+from lenetkit.data.preparation import suited
 from lenetkit.data.source import DataSource, Place, Preparation, Samples, Split
 from lenetkit.errors import DataError, MissingDataError, shortened, warn_only
 from lenetkit.files.opening import user_path
@@ -116,7 +117,18 @@ def load_training_data(
     _expect_every_class(sets.train, [sets.test, *held_out])
     fitted = tuple(t.fitted(sets.train.images) for t in options.transforms)
     pipeline = Pipeline(fitted, plan.classes)
-    return TrainingData(sets.train, sets.test, sets.validation, pipeline, sets.source.preparation)
+    preparation = _preparation(options.preparation or sets.source.preparation, sets.train)
+    return TrainingData(sets.train, sets.test, sets.validation, pipeline, preparation)
+
+
+def _preparation(said: Preparation | None, train: Samples) -> Preparation:
+    """How pictures are prepared: as the spec or the data set says, else as suits the images."""
+    if said == "digit" and train.images.shape[1] != 1:
+        raise DataError(
+            "data.preparation: 'digit' makes images of one channel, but those of "
+            f"{train.dataset} have {train.images.shape[1]}; use 'resize'"
+        )
+    return said or suited(train.images)
 
 
 @dataclass(frozen=True, eq=False)

@@ -295,10 +295,38 @@ def test_predict_reads_the_good_pictures_despite_a_bad_one(
     call("train", small, "--out", "run", "--quiet")
     Image.fromarray(np.eye(20, dtype=np.uint8) * 255).save(tmp_path / "good.png")
     (tmp_path / "bad.png").write_text("no picture", "utf-8")
-    said = call("predict", "run", tmp_path / "good.png", tmp_path / "bad.png", "--json")
-    assert said.status == 2
-    assert [Path(row["path"]).name for row in said.json] == ["good.png"]
-    assert "bad.png" in said.err
+    files = tmp_path / "good.png", tmp_path / "bad.png"
+    said = call("predict", "run", *files, "--json", "--show", tmp_path / "show.png")
+    assert said.status == 0
+    good, bad = said.json
+    assert good["label"] is not None
+    assert good["probabilities"] == good["digits"][0]["probabilities"]
+    assert good["digits"][0]["box"] == [0, 0, 20, 20]
+    assert "reason" not in good
+    reason = f"{files[1]}: is a text file; expected a PNG, JPEG or similar"
+    facts: dict[str, Any] = {"label": None, "probabilities": [], "digits": [], "reason": reason}
+    assert bad == {"path": str(files[1]), **facts}
+    assert said.err == f"not read: {reason}\n"
+    assert (tmp_path / "show.png").read_bytes().startswith(b"\x89PNG")
+    none = call("predict", "run", files[1], "--json")
+    assert none.status == 2
+    assert none.json == [bad]
+    assert none.err == f"error: {reason}\n"
+
+
+def test_predict_names_what_it_left_out_of_a_folder(
+    call: Call, small: Path, tmp_path: Path
+) -> None:
+    call("train", small, "--out", "run", "--quiet")
+    folder = tmp_path / "pictures"
+    (folder / "more").mkdir(parents=True)
+    for name in ("a.heic", "notes.txt", ".hidden"):
+        (folder / name).touch()
+    Image.fromarray(np.eye(20, dtype=np.uint8) * 255).save(folder / "a.png")
+    said = call("predict", "run", folder)
+    assert said.status == 0
+    left_out = "left out 3 that are no picture files by their names: a.heic, more/, notes.txt"
+    assert said.err == f"note: {folder}: {left_out}\n"
 
 
 def test_evaluate_does_not_mistake_the_fallback_for_the_training_data(

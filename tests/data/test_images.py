@@ -13,13 +13,19 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from lenetkit.data.digits import load_digit, prepare_digit
+from lenetkit.data.digits import load_digits, prepare_digit
 from lenetkit.data.images import find_images, load_resized, read_image, resize
 from lenetkit.data.ink import to_gray
 from lenetkit.errors import ImageError
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
+
+
+def load_digit(path: Path) -> Bytes:
+    """The only digit of a picture file, as the network sees it first."""
+    (digit,) = load_digits(path)
+    return digit.images[0]
 
 
 def drawn(

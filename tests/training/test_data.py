@@ -407,3 +407,19 @@ def test_a_folder_that_is_not_read_is_named(tmp_path: Path) -> None:
     assert told == [f"note: {tmp_path} is ignored: the data set reads no files"]
     place_for(spec, None, told.append)
     assert len(told) == 1
+
+
+# --- how pictures are prepared --------------------------------------------------------------
+
+
+def test_preparation_is_as_the_spec_says(make_idx: MakeIdx) -> None:
+    folder = make_idx("mine", channels=1, size=(28, 28), classes=4)
+    fit = {"shape": (1, 28, 28), "classes": 4}
+    assert load(folder, **fit).preparation == "resize"  # noise up to the edge
+    assert load(folder, **fit, preparation="digit").preparation == "digit"
+
+
+def test_digits_have_one_channel(make_idx: MakeIdx) -> None:
+    folder = make_idx("mine", channels=3, size=(5, 7), classes=4)
+    with pytest.raises(DataError, match=r"data\.preparation: 'digit' makes images of one channel"):
+        load(folder, shape=(3, 5, 7), classes=4, preparation="digit")

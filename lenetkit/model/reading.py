@@ -1,0 +1,100 @@
+"""Reading picture files with a model: what was found, and how sure the model is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenetkit.data.digits import Prepared, load_digits
+from lenetkit.data.images import naming, read_picture, resize
+from lenetkit.data.layout import Box
+from lenetkit.errors import ImageError
+from lenetkit.files.opening import printable
+from lenetkit.model.model import Model
+
+MIN_PROBABILITY = 0.5
+"""A digit in a picture is not read if no class is more likely than not."""
+MIN_RANGE = 1 / 255
+"""A picture that varies less is blank."""
+
+
+@dataclass(frozen=True, eq=False)
+class Digit:
+    """What the model saw at a place of the picture, and what it makes of it."""
+
+    label: str
+    probabilities: NDArray[np.float32]
+    """(K,): the mean over all preparations of the digit."""
+    box: Box
+    """Left, top, right, bottom in the upright picture, in pixels."""
+    image: NDArray[np.uint8]
+    """(C, H, W), as the model saw it first."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What was read in a picture file, or why nothing was."""
+
+    path: Path
+    found: tuple[Digit, ...] = ()
+    """From left to right, even where they are too uncertain to be read."""
+    reason: str = ""
+    """Why the picture is refused; empty if it is read."""
+
+    @property
+    def digits(self) -> tuple[Digit, ...]:
+        """From left to right; empty if the picture is refused."""
+        return () if self.reason else self.found
+
+    @property
+    def label(self) -> str | None:
+        """The labels of all digits as one string."""
+        return "".join(digit.label for digit in self.digits) if self.digits else None
+
+    @property
+    def weakest(self) -> Digit | None:
+        """The digit that the model is least sure of."""
+        return min(self.digits, key=lambda digit: float(digit.probabilities.max()), default=None)
+
+
+def read_file(model: Model, path: Path) -> Reading:
+    """What a model reads in a picture file; a picture that cannot be read is a refusal."""
+    try:
+        if model.preparation == "digit" and model.image_shape[0] == 1:
+            return _judged(path, _digits(model, load_digits(path, model.image_shape[1:])))
+        return Reading(path, _digits(model, _whole(model, path)))
+    except ImageError as error:
+        return Reading(path, reason=str(error))
+
+
+def _whole(model: Model, path: Path) -> list[Prepared]:
+    """The whole picture, resized."""
+    picture = read_picture(path)
+    with naming(path):
+        if np.ptp(picture.pixels, axis=(1, 2)).max() < MIN_RANGE:
+            raise ImageError("every pixel is the same; expected a picture that shows something")
+        image = resize(picture.pixels, model.image_shape)
+    return [Prepared(image[None], (0.0, 0.0, float(picture.width), float(picture.height)))]
+
+
+def _digits(model: Model, prepared: list[Prepared]) -> tuple[Digit, ...]:
+    digits = []
+    for one in prepared:
+        images = one.images.reshape(-1, *model.image_shape)
+        mean = model.read(images).mean(axis=0)
+        digits.append(Digit(model.classes[int(mean.argmax())], mean, one.box, images[0]))
+    return tuple(digits)
+
+
+def _judged(path: Path, digits: tuple[Digit, ...]) -> Reading:
+    """Refused if one of the digits may well be another."""
+    doubtful = [
+        f"{digit.label} at only {digit.probabilities.max():.0%}"
+        for digit in digits
+        if round(float(digit.probabilities.max()), 2) < MIN_PROBABILITY
+    ]
+    reason = f"{printable(path)}: not certain what it shows: {', '.join(doubtful)}"
+    return Reading(path, digits, reason if doubtful else "")
