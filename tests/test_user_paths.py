@@ -13,7 +13,7 @@ import pytest
 import lenetkit
 from lenetkit.cli.arguments import UserPath
 from lenetkit.cli.main import cli
-from lenetkit.errors import InputError
+from lenetkit.errors import InputError, LenetkitWarning
 from lenetkit.files.opening import user_path
 from tests.support.specs import SMALL
 
@@ -89,6 +89,8 @@ def test_from_python(home: Path) -> None:
     lenetkit.load("~/a").save("~/copy.safetensors")
     assert (home / "copy.safetensors").is_file()
     set_ = {"train.epochs": 2}
-    lenetkit.Run.resume("~/a", data_dir="~/digits", set=set_).train(pictures=False)
+    with pytest.warns(LenetkitWarning, match="learning rate rises"):
+        run = lenetkit.Run.resume("~/a", data_dir="~/digits", set=set_)
+    run.train(pictures=False)
     network = lenetkit.build("~/mine.yaml")
     next(lenetkit.train(network, data_dir="~/digits"))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import functools
 import re
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lenetkit.data.source import DataSource, Preparation
 from lenetkit.data.transforms import Transform
-from lenetkit.errors import InputError, OptionError, PluginError
+from lenetkit.errors import InputError, OptionError
 from lenetkit.files.opening import user_path
 from lenetkit.initializers import Initializer
 from lenetkit.kernels.base import Kernels
@@ -19,7 +18,7 @@ from lenetkit.layers.base import Layer
 from lenetkit.losses import Loss
 from lenetkit.optimizers import Optimizer
 from lenetkit.options import Configurable, option, options_of, plugin_base
-from lenetkit.registry.catalog import Catalog
+from lenetkit.registry.catalog import BUILTIN, Catalog
 from lenetkit.schedules import Schedule
 from lenetkit.spec.bind import Binder
 from lenetkit.spec.nodes import (
@@ -180,13 +179,17 @@ class Draft:
 
 
 def spec_keys(catalog: Catalog) -> dict[str, str]:
-    """Where in a spec each key belongs: `lr` → `train.optimizer.lr`."""
+    """Where in a spec each key belongs: `lr` → `train.optimizer.lr`.
+
+    Of the built-in types: a plugin that the spec does not name is not imported.
+    """
     keys: dict[str, str] = {}
     for path, base in (("train.schedule", Schedule), ("train.optimizer", Optimizer)):
         registry = catalog.registry(base)
-        for name in registry.names():
-            with suppress(PluginError):
-                keys |= {o.name: f"{path}.{o.name}" for o in options_of(registry.get(name))}
+        for entry in registry.entries():
+            if entry.provider.distribution == BUILTIN:
+                cls = registry.load(entry)
+                keys |= {opt.name: f"{path}.{opt.name}" for opt in options_of(cls)}
     keys |= {opt.name: f"data.{opt.name}" for opt in options_of(DataOptions)}
     keys |= {opt.name: f"train.{opt.name}" for opt in options_of(TrainSpec)}
     return keys | {name: name for name in (*(o.name for o in options_of(Head)), *SECTIONS)}

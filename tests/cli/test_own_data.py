@@ -180,7 +180,9 @@ def test_a_network_is_trained_on_a_folder_of_pictures(
         for number in range(20):
             path = tmp_path / "shades" / name / f"{number}.jpg"
             path.parent.mkdir(parents=True, exist_ok=True)
-            Image.new("L", (9, 7), 100 * label + number).save(path)
+            shade = Image.new("L", (9, 7), 100 * label + number)
+            shade.paste(255 - 100 * label, (2, 2, 5, 5))
+            shade.save(path)
     Path("small.yaml").write_text(SMALL, "utf-8")
     own = ["--set", "data.type=folder", "--set", "data.title=null"]
     said = call("train", "small.yaml", *own, "--data-dir", "shades")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from matplotlib import font_manager
 
+from lenetkit.errors import LenetkitWarning
 from lenetkit.plots import FORMATS
 from lenetkit.plots.fonts import BASE_FAMILY
 from lenetkit.runs.folder import PICTURE_KINDS, PICTURES, RunFolder
@@ -51,8 +52,9 @@ def test_titles_say_what_differs_and_follow_a_resumed_run(tmp_path: Path) -> Non
     with Run.create(spec, out=tmp_path / "run", set=changed, data_dir=data) as run:
         result = run.train(pictures=False)
     assert title(result["name"], result["differs"]) == "small: epochs 1, lr 0.02"
-    with Run.resume(tmp_path / "run", set={"train.epochs": 2}, data_dir=data) as run:
-        result = run.train(pictures=False)
+    with pytest.warns(LenetkitWarning, match="learning rate rises"):
+        run = Run.resume(tmp_path / "run", set={"train.epochs": 2}, data_dir=data)
+    result = run.train(pictures=False)
     assert title(result["name"], result["differs"]) == "small: epochs 2, lr 0.02"
     (path, *_) = draw(run.folder, lambda: None, fail, kind="svg")
     assert path.name == "loss.svg"
