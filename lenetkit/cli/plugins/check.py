@@ -81,7 +81,7 @@ def _files(targets: Sequence[str]) -> tuple[list[Path], list[Path]]:
                 raise PluginError(f"{path}: no such file; expected a Python file")
             files[path.absolute()] = True
         elif path.is_dir() and not _registered(target):
-            found = [file.absolute() for file in python_files(path)]
+            found = sorted(file.absolute() for file in python_files(path))
             if not found:
                 raise PluginError(f"{path}: no plugin files in this folder; expected *.py")
             files |= {file: may_have_plugins(file) for file in found if file not in files}
@@ -137,7 +137,7 @@ def _table(facts: Sequence[Facts]) -> str:
     folder = Path(os.path.commonpath([file.parent for file in files])) if files else Path()
     longest = 20 if columns() < 80 else 40
     drawn = [
-        (_cut(_place(fact, folder), longest), _cut(fact["name"], longest), *_row(fact))
+        [_cut(text, longest) for text in (_place(fact, folder), _name(fact))] + _row(fact)
         for fact in facts
     ]
     for kept in ((0, 1, 2, 3, 4), (0, 1, 3, 4), (0, 1, 2, 3)):
@@ -160,6 +160,10 @@ def _place(fact: Facts, folder: Path) -> str:
     """The distribution; of a file, its path in the folder that has all files."""
     inside = Path(fact["path"]).relative_to(folder) if _is_file(fact) else fact["distribution"]
     return str(inside)
+
+
+def _name(fact: Facts) -> str:
+    return str(fact["name"]) if fact["kind"] else "–"
 
 
 def _row(fact: Facts) -> list[str]:

@@ -36,7 +36,7 @@ def graded(row: Row, note: Note, *, verbose: bool) -> Facts:
         return _facts(name, None, _alone("loads", entry.name, str(error)), "does not load")
     path = inspect.getsourcefile(cls)
     note("class", path)
-    note("check", "examples")
+    note("check", "examples", None)
     try:
         checks = example_checks(cls, entry.name)
         how = "" if checks else how_to_check(cls)
@@ -65,7 +65,8 @@ def _report(cls: type[Configurable], checks: Sequence[Check], note: Note) -> Rep
     expected = {name: why for name, why in cls.expected_failures.items() if name in names}
     results = []
     for check in checks:
-        note("check", check.name)
+        method = check.origins.method(check.name, cls)
+        note("check", check.name, dataclasses.astuple(method) if method else None)
         results.append(run_check(check, expected.get(check.name)))
         note("result", dataclasses.asdict(results[-1]))
     return Report(explained(results, checks))
@@ -73,18 +74,18 @@ def _report(cls: type[Configurable], checks: Sequence[Check], note: Note) -> Rep
 
 def of_fault(job: Job, name: Name | None, fault: Fault) -> Facts:
     """The facts of a class with which its process ended; checks that ended before it are kept."""
-    check, results = "loads", []
+    check, method, results = "loads", None, []
     path = str(job.file) if job.file else None
     for kind, *values in fault.events:
         match kind:
             case "class":
                 path = values[0] or path
             case "check":
-                check = values[0]
+                check, method = values
             case "result":
                 results.append(_result(values[0]))
     subject = name[2] if name else Path(str(job.file)).stem
-    line = _authors_line(fault.frames, path)
+    line = _authors_line(fault.frames, path) or (Line(*method) if method else None)
     text = fault.how.removeprefix(f"{job.file}: ")
     if line and line.function:
         text += f" ({line.place}, in {line.function})"
@@ -139,18 +140,20 @@ def _facts(
         "expected": report.expected_failures,
         "skipped": report.skipped,
         "state": state,
-        "failures": [_failure(r) for root, others in report.failures() for r in (root, *others)]
-        + [_failure(r) for r in report.of("unexpected pass")],
+        "failures": [
+            _failure(r, path) for root, others in report.failures() for r in (root, *others)
+        ]
+        + [_failure(r, path) for r in report.of("unexpected pass")],
         "details": _details(report, how, verbose=verbose),
     }
 
 
-def _failure(result: Result) -> dict[str, Any]:
+def _failure(result: Result, path: str | None) -> dict[str, Any]:
     return {
         "check": result.name,
         "message": result.found,
         "cause": result.cause,
-        "file": result.line.file if result.line else None,
+        "file": result.line.file if result.line else path,
         "line": result.line.number if result.line else None,
     }
 
