@@ -134,7 +134,8 @@ def _show(facts: Sequence[Facts], *, strict: bool, verbose: bool) -> None:
 def _table(facts: Sequence[Facts]) -> str:
     """One line for each class; where the terminal is narrow, without its kind or first cause."""
     files = [Path(fact["path"]) for fact in facts if _is_file(fact)]
-    folder = Path(os.path.commonpath([file.parent for file in files])) if files else Path()
+    one_drive = len({file.anchor for file in files}) == 1
+    folder = Path(os.path.commonpath([file.parent for file in files])) if one_drive else Path()
     longest = 20 if columns() < 80 else 40
     drawn = [
         [_cut(text, longest) for text in (_place(fact, folder), _name(fact))] + _row(fact)
@@ -158,8 +159,10 @@ def _is_file(fact: Facts) -> bool:
 
 def _place(fact: Facts, folder: Path) -> str:
     """The distribution; of a file, its path in the folder that has all files."""
-    inside = Path(fact["path"]).relative_to(folder) if _is_file(fact) else fact["distribution"]
-    return str(inside)
+    path = Path(fact["path"] or "")
+    if not _is_file(fact):
+        return str(fact["distribution"])
+    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
 
 
 def _name(fact: Facts) -> str:
