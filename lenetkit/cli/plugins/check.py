@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import groupby
@@ -138,7 +139,7 @@ def _table(facts: Sequence[Facts]) -> str:
     folder = Path(os.path.commonpath([file.parent for file in files])) if one_drive else Path()
     longest = 20 if columns() < 80 else 40
     drawn = [
-        [_cut(text, longest) for text in (_place(fact, folder), _name(fact))] + _row(fact)
+        [_cut(_place(fact, folder), longest), _cut(_name(fact), longest), *_row(fact)]
         for fact in facts
     ]
     for kept in ((0, 1, 2, 3, 4), (0, 1, 3, 4), (0, 1, 2, 3)):
@@ -186,8 +187,13 @@ def _wrapped(line: str) -> str:
     if len(line) <= columns():
         return line
     indent = line[: len(line) - len(line.lstrip())]
-    return click.wrap_text(
-        line.strip(), columns(), initial_indent=indent, subsequent_indent=f"{indent}  "
+    return textwrap.fill(
+        line.strip(),
+        columns(),
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  ",
+        break_long_words=False,  # paths
+        break_on_hyphens=False,
     )
 
 
