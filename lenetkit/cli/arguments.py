@@ -94,9 +94,9 @@ def _destination(option: str) -> str:
 
 data_dir_option = click.option(
     "--data-dir",
-    type=UserPath(file_okay=False, exists=True),
+    type=UserPath(exists=True),
     metavar="DIR",
-    help="The folder of the data files, instead of the spec's or $LENETKIT_DATA.",
+    help="The folder or ZIP archive of the data, instead of the spec's or $LENETKIT_DATA.",
 )
 kernels_option = click.option(
     "--kernels",

@@ -9,7 +9,7 @@ import click
 import numpy as np
 
 from lenetkit.arrays import shape_text
-from lenetkit.cli.arguments import UserPath, data_dir_option, json_option, with_plan
+from lenetkit.cli.arguments import PATH, UserPath, data_dir_option, json_option, with_plan
 from lenetkit.cli.groups import Group
 from lenetkit.cli.output import print_json, report, table
 from lenetkit.data.source import SPLITS, Samples, Split
@@ -37,7 +37,7 @@ def command() -> None:
 @_with_plan
 @click.option(
     "--data-dir",
-    type=UserPath(file_okay=False),
+    type=PATH,
     metavar="DIR",
     help="Folder to look in and to download to; created if missing.",
 )

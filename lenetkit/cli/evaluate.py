@@ -13,7 +13,7 @@ import numpy as np
 from lenetkit.cli import arguments
 from lenetkit.cli.output import paragraphs, print_json, report, table
 from lenetkit.data.source import SPLITS, DataSource, Samples, Split
-from lenetkit.errors import MissingDataError
+from lenetkit.errors import MissingDataError, shortened
 from lenetkit.files.opening import printable
 from lenetkit.model import model
 from lenetkit.registry.catalog import installed
@@ -70,6 +70,11 @@ def command(
         )
     same = _compare(trained, samples, split)
     check_fit(plan, samples, trained.pipeline, split)
+    if (known := trained.classes[: len(samples.classes)]) != samples.classes:
+        report(
+            f"warning: the classes of {samples.dataset} are {shortened(', '.join(samples.classes))}"
+            f", those of the model {shortened(', '.join(known))}; they are compared by number"
+        )
     trained.pixels.expect(samples.images, f"{samples.dataset}: {split} images")
     with trained.limited(threads), np.errstate(over="ignore", invalid="ignore"):
         result = evaluate(trained, samples, trained.pipeline)

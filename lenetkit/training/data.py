@@ -75,7 +75,20 @@ def place_for(plan: Plan, data_dir: Path | None, report: Report) -> Place:
     shape = None
     if len(plan.spec.input) == 3:
         shape = Pipeline(data.options.transforms, plan.classes).input_shape(plan.spec.input)
-    return Place(user_path(folder), by, shape, report)
+    return Place(user_path(folder), by, shape, _once(report))
+
+
+def _once(report: Report) -> Report:
+    """A report that repeats no note or warning, because each split searches the same folder."""
+    said = set()
+
+    def report_once(message: str) -> None:
+        if message not in said:
+            report(message)
+        if message.startswith(("note: ", "warning: ")):
+            said.add(message)
+
+    return report_once
 
 
 def load_samples(plan: Plan, split: Split, place: Place) -> tuple[Samples, DataSource]:
@@ -115,6 +128,11 @@ def load_training_data(
     for name, samples in (("training", sets.train), ("test", sets.test)):
         check_fit(plan, samples, unfitted, name)
     _expect_every_class(sets.train, [sets.test, *held_out])
+    if (count := len(sets.train.classes)) < plan.classes:
+        report(
+            f"note: {sets.train.dataset} has {count:,} classes, and the network's last layer "
+            f"{plan.classes:,} outputs{_outputs(plan, count)}"
+        )
     fitted = tuple(t.fitted(sets.train.images) for t in options.transforms)
     pipeline = Pipeline(fitted, plan.classes)
     preparation = _preparation(options.preparation or sets.source.preparation, sets.train)
@@ -246,15 +264,20 @@ def check_fit(plan: Plan, samples: Samples, pipeline: Pipeline, name: str) -> No
     if arrives != plan.spec.input:
         through = "" if arrives == stored else f", {shape_text(arrives)} after the transforms"
         raise DataError(
-            f"{samples.dataset}: images are {shape_text(stored)}{through}; the spec's input is "
-            f"{shape_text(plan.spec.input)}; set `input` to [{', '.join(map(str, arrives))}], "
+            f"{samples.dataset}: {name} images are {shape_text(stored)}{through}; the spec's input "
+            f"is {shape_text(plan.spec.input)}; set `input` to [{', '.join(map(str, arrives))}], "
             "or pad the images with a transform"
         )
     needed = int(np.max(samples.labels)) + 1
     if needed > plan.classes:
-        last = next((p.name for p in reversed(plan.layers) if hasattr(p.layer, "out_features")), "")
-        remedy = f": --set layers.{last}.out_features={needed}" if last else ""
         raise DataError(
             f"{samples.dataset}: the {name} samples have {needed:,} classes, but the network's "
-            f"last layer has {plan.classes} outputs; it needs at least {needed}{remedy}"
+            f"last layer has {plan.classes} outputs; it needs at least {needed}"
+            f"{_outputs(plan, needed)}"
         )
+
+
+def _outputs(plan: Plan, count: int) -> str:
+    """How to give the network so many outputs, if that is certain."""
+    last = next((p.name for p in reversed(plan.layers) if hasattr(p.layer, "out_features")), "")
+    return f": --set layers.{last}.out_features={count}" if last else ""

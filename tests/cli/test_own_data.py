@@ -79,6 +79,36 @@ def test_labels_from_one(call: Call, digits: Path) -> None:
     assert [row.split()[0] for row in rows] == [str(label) for label in range(1, 11)]
 
 
+def test_transposed_and_labels_from_one(call: Call, digits: Path) -> None:
+    change(digits, "labels", lambda labels: labels + 1)
+    change(digits, "images", lambda images: images.transpose(0, 2, 1))
+    for how in ((), IDX):
+        said = train(call, digits, *how)
+        assert said.status == 2
+        *_, settings = said.err.splitlines()
+        assert settings == "  together: --set data.label_offset=1 --set data.transpose=true"
+    assert train(call, digits, *settings.split()[1:]).status == 0
+
+
+def test_an_archive_is_a_data_dir(call: Call, digits: Path) -> None:
+    shutil.make_archive("mine", "zip", digits)
+    assert train(call, Path("mine.zip"), *IDX).status == 0
+    said = call("evaluate", "run", "--data-dir", digits, "--json")
+    assert (said.json["dataset"], said.json["same_as_training"]) == ("digits", True)
+
+
+def test_classes_of_other_names_are_compared_by_number_and_said(call: Call, digits: Path) -> None:
+    named = "--set=data.classes=[a,b,c,d,e,f,g,h,i,j]"
+    assert train(call, digits, *IDX, named).status == 0
+    said = call("evaluate", "run", "--data-dir", digits)
+    assert said.err == ""
+    said = call("evaluate", "run", "--data-dir", digits, "--data", "idx")
+    assert said.err == (
+        "warning: the classes of digits are 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, those of the model a, b, "
+        "c, d, e, f, g, h, i, j; they are compared by number\n"
+    )
+
+
 def test_more_classes_than_outputs_say_what_to_set(call: Call, digits: Path) -> None:
     change(digits, "labels", lambda labels: np.arange(len(labels), dtype=np.uint8) % 12)
     said = train(call, digits, *IDX)
