@@ -63,6 +63,8 @@ class State:
     epoch: int = 0
     epochs: int = 0
     """The number requested."""
+    steps_per_epoch: int = 0
+    """0 if it is not recorded."""
     seconds: float = 0.0
     """Training time of the current epoch."""
     best: Best = Best()
@@ -83,7 +85,8 @@ class State:
         """Raises ValueError, which names the field, what was expected and what was found."""
         found = json.loads(text)
         if isinstance(found, dict):
-            found = {"parts": [], "differs": {}, **found}  # which 0.1.0 did not record
+            unrecorded = {"parts": [], "differs": {}, "steps_per_epoch": 0}  # by 0.1.0
+            found = unrecorded | found
         state: Self = convert(found, cls, "progress")
         if not 0 <= state.best.epoch <= state.epoch <= state.step:
             epochs = f"epoch {state.epoch}, best epoch {state.best.epoch}"
