@@ -63,8 +63,6 @@ class State:
     epoch: int = 0
     epochs: int = 0
     """The number requested."""
-    steps_per_epoch: int = 0
-    """0 if it is not recorded."""
     seconds: float = 0.0
     """Training time of the current epoch."""
     best: Best = Best()
@@ -79,6 +77,8 @@ class State:
     """The parts before the one whose spec the checkpoint names."""
     differs: dict[str, str | None] = field(default_factory=dict)
     """Dotted key → value: how the spec differs from the one that it extends."""
+    steps_per_epoch: int = 0
+    """0 if it is not recorded."""
 
     @classmethod
     def from_json(cls, text: str) -> Self:

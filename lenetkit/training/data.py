@@ -64,8 +64,8 @@ def place_for(plan: Plan, data_dir: Path | None, report: Report) -> Place:
     The first that is named is the only one.
     """
     data = plan.spec.data
-    if data_dir is not None and not data.source.reads_files:
-        report(f"note: {data_dir} is ignored: the data set reads no files")
+    if (named := data_dir or data.options.dir) and not data.source.reads_files:
+        report(f"note: {named} is ignored: the data set reads no files")
     names = {
         "--data-dir": data_dir,
         "data.dir": data.options.dir,
@@ -158,25 +158,38 @@ class _Sets:
 
 
 def _load_sets(plan: Plan, place: Place) -> _Sets:
-    """All samples, divided as the spec says: a test set, then the limit, then held-out samples."""
-    options, seed = plan.spec.data.options, plan.spec.train.seed
+    """All samples, divided as the spec says."""
     train, source = _loaded(plan.spec.data, "train", place)
-    validation = None
-    if options.test_share is None:
+    test = None
+    if plan.spec.data.options.test_share is None:
         test = source.load("test", place)
     else:
         _expect_no_test_set(source, place)
-        test, train = _divided(train, options.test_share, seed, Draws.TEST)
-    if train.dataset != test.dataset:
+    if test is not None and train.dataset != test.dataset:
         raise DataError(
             f"the training samples are {train.dataset} and the test samples {test.dataset}; "
             "both must come from one data set"
         )
+    return _Sets(*divided(plan, train, test), source)
+
+
+def divided(
+    plan: Plan, train: Samples, test: Samples | None
+) -> tuple[Samples, Samples, Samples | None]:
+    """Training, test and held-out samples, drawn as the spec's `data` says.
+
+    In this order: a share of the training samples as test set, if there is none; the limit; the
+    held-out samples. Raises DataError for numbers that are impossible.
+    """
+    options, seed = plan.spec.data.options, plan.spec.train.seed
+    validation = None
+    if test is None:
+        test, train = _divided(train, options.test_share or 0.0, seed, Draws.TEST)
     if options.limit is not None:
         train = _limited(train, options.limit, seed)
     if options.validation and len(train):
         validation, train = _divided(train, options.validation, seed, Draws.VALIDATION)
-    return _Sets(train, test, validation, source)
+    return train, test, validation
 
 
 def _loaded(data: DataSpec, split: Split, place: Place) -> tuple[Samples, DataSource]:

@@ -90,6 +90,25 @@ def test_transposed_and_labels_from_one(call: Call, digits: Path) -> None:
     assert train(call, digits, *settings.split()[1:]).status == 0
 
 
+def test_evaluate_takes_the_options_that_its_messages_name(call: Call, digits: Path) -> None:
+    assert train(call, digits, *IDX).status == 0
+    shutil.copytree(digits, "others")
+    change(Path("others"), "labels", lambda labels: labels + 1)
+    for data in ((), ("--data", "idx")):
+        said = call("evaluate", "run", "--data-dir", "others", *data)
+        assert said.status == 2
+        assert "--set data.label_offset=1" in said.err
+        said = call("evaluate", "run", "--data-dir", "others", *data, "--json",
+                    "--set", "data.label_offset=1")  # fmt: skip
+        assert said.status == 0, said.err
+        own = call("evaluate", "run", "--data-dir", digits, "--json")
+        assert said.json["confusion"] == own.json["confusion"]
+    for path in ("train.seed=3", "data.transforms=[]", "data.preparation=resize"):
+        said = call("evaluate", "run", "--data-dir", digits, "--set", path)
+        assert said.status == 2
+        assert "evaluate takes the model as it is; expected options of the data set" in said.err
+
+
 def test_an_archive_is_a_data_dir(call: Call, digits: Path) -> None:
     shutil.make_archive("mine", "zip", digits)
     assert train(call, Path("mine.zip"), *IDX).status == 0
