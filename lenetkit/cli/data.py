@@ -47,7 +47,7 @@ def fetch(plan: Plan, data_dir: Path | None) -> None:
     MNIST is downloaded to a new or empty folder only, and to one that holds a part of it.
     """
     place = place_for(plan, data_dir, report)
-    for split in SPLITS:
+    for split in SPLITS[:1] if plan.spec.data.options.test_share else SPLITS:
         samples = plan.spec.data.source.load(split, place)
         verified = ", verified" if samples.dataset == "MNIST" else ""
         click.echo(f"{samples.dataset}, {split}: {len(samples):,} images{verified}")

@@ -163,6 +163,8 @@ def test_training_files_only(call: Call, digits: Path) -> None:
     train(call, digits, *IDX, "--set", "data.test_share=0.1")
     said = call("evaluate", "run", "--data-dir", digits, "--json")
     assert (said.json["n"], said.json["same_as_training"]) == (20, True)
+    said = call("data", "fetch", "--data-dir", digits, *IDX, "--set", "data.test_share=0.1")
+    assert said.out == "digits, train: 200 images\n"
     said = call(
         "data", "info", "--data-dir", digits, *IDX, "--set", "data.test_share=0.1", "--json"
     )
