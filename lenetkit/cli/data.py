@@ -9,7 +9,7 @@ import click
 import numpy as np
 
 from lenetkit.arrays import shape_text
-from lenetkit.cli.arguments import PATH, UserPath, data_dir_option, json_option, with_plan
+from lenetkit.cli.arguments import PATH, Command, UserPath, data_dir_option, json_option, with_plan
 from lenetkit.cli.groups import Group
 from lenetkit.cli.output import print_json, report, table
 from lenetkit.data.source import SPLITS, Samples, Split
@@ -17,15 +17,29 @@ from lenetkit.files.opening import printable
 from lenetkit.network.plan import Plan
 from lenetkit.training.data import load_both, load_samples, place_for
 
-_with_plan = with_plan(
-    click.option(
-        "--spec",
-        default="lenet5",
-        show_default=True,
-        metavar="SPEC",
-        help="The spec that names the data set.",
+_SPEC_OPTION = f"{__name__}.spec"
+
+
+def _store(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    context.meta[_SPEC_OPTION] = value
+
+
+def _choose(context: click.Context, _: click.Parameter, value: str | None) -> str:
+    option = context.meta[_SPEC_OPTION]
+    if value and option:
+        raise click.UsageError("the spec is given twice, as SPEC and as --spec")
+    return value or option or "lenet5"
+
+
+def _spec(command: Command) -> Command:
+    """SPEC, by default lenet5; as `--spec SPEC` too, as in 0.1.0."""
+    named = click.option(
+        "--spec", "option", callback=_store, expose_value=False, is_eager=True, hidden=True
     )
-)
+    return named(click.argument("spec", required=False, callback=_choose)(command))
+
+
+_with_plan = with_plan(_spec)
 
 
 @click.group(name="data", cls=Group, epilog="Example: lenetkit data fetch")
@@ -42,7 +56,9 @@ def command() -> None:
     help="Folder to look in and to download to; created if missing.",
 )
 def fetch(plan: Plan, data_dir: Path | None) -> None:
-    """Download missing files and verify published digests. Never uses the fallback.
+    """Download the data set of SPEC (by default lenet5).
+
+    Published digests are verified. The fallback is never used.
 
     MNIST is downloaded to a new or empty folder only, and to one that holds a part of it.
     """
@@ -53,14 +69,15 @@ def fetch(plan: Plan, data_dir: Path | None) -> None:
         click.echo(f"{samples.dataset}, {split}: {len(samples):,} images{verified}")
 
 
-@command.command(epilog="Example: lenetkit data info")
+@command.command(epilog="Example: lenetkit data info lenet5-augmented")
 @_with_plan
 @data_dir_option
 @json_option
 def info(plan: Plan, data_dir: Path | None, as_json: bool) -> None:
-    """Describe a data set: images, classes, images per class, digest, files.
+    """Describe the data set of SPEC (by default lenet5).
 
-    It is described as training uses it: with `data.limit`, and without held-out samples.
+    Images, classes, samples per class, digest and files, as training uses them: with
+    `data.limit` and without held-out samples.
     """
     splits = load_both(plan, place_for(plan, data_dir, report))
     facts = {split: _facts(samples) for split, samples in splits.items()}
@@ -93,7 +110,7 @@ def info(plan: Plan, data_dir: Path | None, as_json: bool) -> None:
     help="The picture to write: .png, .pdf or .svg.",
 )
 def show(plan: Plan, data_dir: Path | None, split: str, seed: int, out: Path) -> None:
-    """Draw a sheet of samples with their labels."""
+    """Draw samples of the data set of SPEC (by default lenet5)."""
     from lenetkit import plots
 
     samples, _ = load_samples(plan, cast(Split, split), place_for(plan, data_dir, report))

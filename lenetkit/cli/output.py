@@ -114,6 +114,21 @@ class _Column:
         return min(widest, self.limit or widest)
 
     @property
+    def header_lines(self) -> int:
+        from tabulate import tabulate
+
+        alone = tabulate([[self.cells[0]]], tablefmt="plain", maxcolwidths=[self.limit])
+        return len(alone.splitlines()) or 1
+
+    @property
+    def narrowest(self) -> int:
+        """The width below which cells are not broken into lines; numbers never are."""
+        from wcwidth import wcswidth
+
+        numbers = self.cells[1:] if self.right else []
+        return max([_MIN_WRAPPED, *map(wcswidth, numbers)])
+
+    @property
     def says_the_same(self) -> bool:
         header, *cells = self.cells
         named = {cell for cell in cells if cell}  # a total has none
@@ -128,11 +143,11 @@ def _wrapped(drawn: Sequence[_Column], room: int) -> list[_Column]:
     """The columns with the widest texts broken into lines, until all fit or none is left."""
     narrowed = list(drawn)
     while _width(narrowed) > room:
-        widths = [0 if column.right else column.width for column in narrowed]
-        if max(widths) <= _MIN_WRAPPED:
+        breakable = [column for column in narrowed if column.width > column.narrowest]
+        if not breakable:
             break
-        widest = widths.index(max(widths))
-        narrowed[widest] = replace(narrowed[widest], limit=max(widths) - 1)
+        widest = max(breakable, key=lambda column: column.width)
+        narrowed[narrowed.index(widest)] = replace(widest, limit=widest.width - 1)
     return narrowed
 
 
@@ -157,8 +172,8 @@ def _text(drawn: Sequence[_Column], *, with_total: bool) -> str:
         disable_numparse=True,
         maxcolwidths=[column.limit for column in drawn],
     )
-    rule, header, *body, _ = (line.rstrip() for line in made.splitlines())
-    lines = [header, rule, *body]
+    rule, *lines, _ = (line.rstrip() for line in made.splitlines())
+    lines.insert(max(column.header_lines for column in drawn), rule)
     if with_total:
         lines.insert(-1, rule)
     return "\n".join(lines)

@@ -49,14 +49,7 @@ def draw(
             figures["mistakes"] = _mistakes(result, labels, test)
         paths = folder.pictures_as(kind)
         return [plots.save_figure(figure, paths[name]) for name, figure in figures.items()]
-    except (
-        AttributeError,
-        IndexError,
-        KeyError,
-        TypeError,
-        ValueError,
-        ZeroDivisionError,
-    ) as error:
+    except _DAMAGES as error:
         raise RunError(f"{folder.result}: is damaged: {type(error).__name__}: {error}") from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -135,13 +136,18 @@ class Head(Configurable):
     kernels: Kernels = option(doc="The implementation of convolution and pooling.")
 
 
+def _letters(name: str) -> str:
+    """`name` without the marks that belong to a letter before them, such as Devanagari's vowels."""
+    return name[:1] + "".join(c for c in name[1:] if not unicodedata.category(c).startswith("M"))
+
+
 def _head_mistake(key: str, value: Any) -> str | None:
     """What is wrong with a value of the right type; None if nothing is."""
     if key == "lenetkit" and value != FORMAT:
         return f"expected format version {FORMAT}, found {value}"
     if key == "name" and len(value) > _MAX_NAME:
         return f"expected at most {_MAX_NAME} characters, found {len(value):,}"
-    if key == "name" and (not _NAME.fullmatch(value) or value.rstrip(" .") != value):
+    if key == "name" and (not _NAME.fullmatch(_letters(value)) or value.rstrip(" .") != value):
         return (
             "expected letters, digits, spaces and . + - _ only, because run folders have this "
             f"name, found {show(value)}"
@@ -254,7 +260,7 @@ def _bind_layers(tree: MapNode, binder: Binder) -> tuple[tuple[NamedLayer, ...],
         if len(name) > _MAX_NAME:
             message = f"expected a name of at most {_MAX_NAME} characters, found {len(name):,}"
             binder.problem(entry.mark, "layers", message)
-        elif not _LAYER_NAME.fullmatch(name) or name == "input":
+        elif not _LAYER_NAME.fullmatch(_letters(name)) or name == "input":
             message = "expected a name of letters, digits, _ and - that starts with a letter or _"
             binder.problem(entry.mark, path, f"{message}, and is not 'input'")
         if isinstance(entry.node, MapNode) and "after" in entry.node.entries:

@@ -33,6 +33,14 @@ def test_a_data_dir_without_the_files_is_refused_and_described(
     assert f"  {tmp_path / 'digits' / TRAIN_IMAGES}\n" in said.out
 
 
+def test_the_spec_is_an_argument(call: Call, small: Path) -> None:
+    said = call("data", "info", small)
+    assert (said.status, said.out) == (0, call("data", "info", "--spec", small).out)
+    said = call("data", "info", small, "--spec", small)
+    assert said.status == 2
+    assert said.err.startswith("error: the spec is given twice, as SPEC and as --spec\n")
+
+
 @pytest.mark.parametrize("command", [["train", "lenet5"], ["data", "fetch"], ["data", "info"]])
 def test_mnist_is_never_downloaded_into_a_folder_that_holds_something_else(
     call: Call, tmp_path: Path, command: list[str]

@@ -116,6 +116,17 @@ def test_a_narrowed_table_fits_and_loses_nothing(
     assert {word for header in headers for word in header.split()} <= set(words)
 
 
+def test_long_headers_of_numbers_are_broken_into_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    name = "one very long class name that goes on and on"
+    text = table([["a", "123456789012345"], ["b", "7"]], ["", name], [name])
+    *header, rule, first, second = text.splitlines()
+    assert len(header) > 1
+    assert " ".join(" ".join(header).split()) == name
+    assert width(rule) == 40
+    assert [first.split(), second.split()] == [["a", "123456789012345"], ["b", "7"]]
+
+
 def test_columns_that_say_the_same_are_named_below(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     rows = [(f"a_layer_with_a_long_name_{i}", "lenetkit", "0.2.0") for i in range(3)]

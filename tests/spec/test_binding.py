@@ -297,7 +297,9 @@ def test_names_unsuitable_for_a_folder(name: str) -> None:
     assert message.startswith("specs/my.yaml:2:7: name: expected letters, digits, spaces and")
 
 
-@pytest.mark.parametrize("name", ["lenet5", "a b", "v1.2+x_y-z", "größe", "'007'", "'no'"])
+@pytest.mark.parametrize(
+    "name", ["lenet5", "a b", "v1.2+x_y-z", "größe", "数字", "अंक", "'007'", "'no'"]
+)
 def test_good_names(name: str) -> None:
     plan = plan_text(HEAD.replace("name: n", f"name: {name}") + LAYERS, "my.yaml")
     assert plan.spec.name == name.strip("'")
@@ -312,6 +314,12 @@ def test_bad_layer_names(name: str) -> None:
         "expected a name of letters, digits, _ and - that starts with a letter or _, "
         "and is not 'input'"
     )
+
+
+@pytest.mark.parametrize("name", ["fc_1-a", "畳み込み", "परत", "ชั้น", "e\u0301tage"])
+def test_good_layer_names(name: str) -> None:
+    plan = plan_text(HEAD + f"layers:\n  {name}: {{type: linear, out_features: 10}}\n", "my.yaml")
+    assert [layer.name for layer in plan.layers] == [name]
 
 
 def test_short_form_is_the_long_form() -> None:
