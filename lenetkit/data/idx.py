@@ -112,7 +112,7 @@ def _opened(path: DataFile, order: ByteOrder) -> Iterator[tuple[IO[bytes], Heade
     try:
         with _stored(path) as (raw, size, total):
             packed = raw.read(2) == b"\x1f\x8b"
-            if packed and isinstance(path, Path):
+            if packed and total <= max(_MAX_UNPACKED, _MAX_RATIO * size):
                 raw.seek(-4, 2)
                 total = int.from_bytes(raw.read(4), "little")  # as gzip claims
             raw.seek(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -267,6 +268,17 @@ def test_little_endian_files(
     np.testing.assert_array_equal(samples.images[:, 0], images)
     np.testing.assert_array_equal(samples.labels, labels)
     assert samples.images.dtype.isnative
+
+
+def test_little_endian_files_packed_in_an_archive(make_idx: MakeIdx, tmp_path: Path) -> None:
+    folder = make_idx()
+    images, labels = read_idx(folder / IMAGES), read_idx(folder / LABELS)
+    archive = tmp_path / "both.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for name, values in ((IMAGES, images), (LABELS, labels)):
+            zipped.writestr(f"{name}.gz", gzip.compress(little(values)))
+    assert "data.byte_order: little" in refusal(archive)
+    np.testing.assert_array_equal(load(archive, byte_order="little").images[:, 0], images)
 
 
 def test_labels_alone_in_the_other_order(make_idx: MakeIdx) -> None:
