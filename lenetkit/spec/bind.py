@@ -15,12 +15,11 @@ from lenetkit.errors import (
     Problems,
     cause,
     install,
-    nearest,
 )
 from lenetkit.layers.base import Layer
 from lenetkit.options import Configurable, Option, is_list, options_of, plugin_base
 from lenetkit.registry.catalog import Catalog
-from lenetkit.registry.synonyms import option_hint, option_meant
+from lenetkit.registry.synonyms import option_hint, option_meant, option_near
 from lenetkit.spec.nodes import ListNode, MapNode, Mark, Node, ScalarNode, is_null, plain
 from lenetkit.values import show
 
@@ -37,8 +36,8 @@ class Binder:
 
     catalog: Catalog
     problems: Problems = field(default_factory=Problems)
-    keys: Callable[[], Mapping[str, str]] = dict
-    """Where in a spec a key belongs: `lr` → `train.optimizer.lr`. Called after a mistake only."""
+    keys: Callable[[], Mapping[str, object]] = dict
+    """Where in a spec a key belongs: `lr` → 'train.optimizer.lr'. Called after a mistake only."""
     _lacking: dict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def lacking(self) -> list[Problem]:
@@ -115,7 +114,7 @@ class Binder:
             if key not in known and key not in also:
                 near = option_hint(key, valid, self.keys())
                 self.problem(entry.mark, path, f"{noun} has no option {show(key)}{near}")
-                meant.add(option_meant(key, valid) or nearest(key, valid))
+                meant.add(option_meant(key, valid) or option_near(key, valid))
                 complete = False
         values = {}
         for name, opt in known.items():

@@ -178,21 +178,43 @@ class Draft:
     """None if anything is wrong."""
 
 
-def spec_keys(catalog: Catalog) -> dict[str, str]:
-    """Where in a spec each key belongs: `lr` → `train.optimizer.lr`.
+@dataclass(frozen=True)
+class Place:
+    """Where in a spec a key belongs; as text, to follow `did you mean`."""
+
+    path: str
+    types: tuple[str, ...] = ()
+    """The types that have the option, if not all of the kind do."""
+
+    def __str__(self) -> str:
+        if "." not in self.path:
+            return f"'{self.path}' at the top of the spec"
+        return f"'{self.path}'{self.whose}"
+
+    @property
+    def whose(self) -> str:
+        """` (of sgd)`; empty if all types have the option."""
+        return f" (of {' and '.join(self.types)})" if self.types else ""
+
+
+def spec_keys(catalog: Catalog) -> dict[str, Place]:
+    """The place of each key in a spec: `lr` → `train.optimizer.lr`.
 
     Of the built-in types: a plugin that the spec does not name is not imported.
     """
-    keys: dict[str, str] = {}
+    keys: dict[str, Place] = {}
     for path, base in (("train.schedule", Schedule), ("train.optimizer", Optimizer)):
         registry = catalog.registry(base)
-        for entry in registry.entries():
-            if entry.provider.distribution == BUILTIN:
-                cls = registry.load(entry)
-                keys |= {opt.name: f"{path}.{opt.name}" for opt in options_of(cls)}
-    keys |= {opt.name: f"data.{opt.name}" for opt in options_of(DataOptions)}
-    keys |= {opt.name: f"train.{opt.name}" for opt in options_of(TrainSpec)}
-    return keys | {name: name for name in (*(o.name for o in options_of(Head)), *SECTIONS)}
+        types = [e for e in registry.entries() if e.provider.distribution == BUILTIN]
+        owners: dict[str, list[str]] = {}
+        for entry in types:
+            for opt in options_of(registry.load(entry)):
+                owners.setdefault(opt.name, []).append(entry.name)
+        for name, own in owners.items():
+            keys[name] = Place(f"{path}.{name}", () if len(own) == len(types) else tuple(own))
+    keys |= {opt.name: Place(f"data.{opt.name}") for opt in options_of(DataOptions)}
+    keys |= {opt.name: Place(f"train.{opt.name}") for opt in options_of(TrainSpec)}
+    return keys | {name: Place(name) for name in (*(o.name for o in options_of(Head)), *SECTIONS)}
 
 
 def bind_model(tree: MapNode, binder: Binder) -> Draft:

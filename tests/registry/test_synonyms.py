@@ -149,7 +149,6 @@ def test_options_of_other_frameworks(theirs: str, valid: tuple[str, ...], ours: 
     [
         ("learning_rate", "train.optimizer.lr"),
         ("optimizer", "train.optimizer"),
-        ("momentum", "train.optimizer.momentum"),
         ("model", "layers"),
         ("network", "layers"),
         ("training", "train"),
@@ -160,6 +159,94 @@ def test_options_of_other_frameworks(theirs: str, valid: tuple[str, ...], ours: 
 )
 def test_keys_at_the_wrong_place_name_the_right_one(key: str, place: str) -> None:
     assert problem(f"{key}=3").endswith(f"did you mean '{place}'?")
+
+
+@pytest.mark.parametrize(
+    ("key", "place"),
+    [
+        ("momentum", "'train.optimizer.momentum' (of sgd)"),
+        ("train.optimizer.nesterov", "'train.optimizer.nesterov' (of sgd)"),
+        ("train.schedule.milestones", "'train.schedule.boundaries' (of piecewise)"),
+        ("train.criterion", "'loss' at the top of the spec"),
+        ("train.init", "'init' at the top of the spec"),
+    ],
+)
+def test_a_place_that_only_some_types_have_names_them(key: str, place: str) -> None:
+    assert problem(f"{key}=3").endswith(f"did you mean {place}?")
+
+
+@pytest.mark.parametrize(
+    ("kind", "theirs"),
+    [
+        ("transform", "Grayscale"),
+        ("transform", "Binarize"),
+        ("data set", "Omniglot"),
+        ("layer", "Conv1d"),
+        ("layer", "MaxPool3d"),
+        ("layer", "BatchNorm1d"),
+        ("layer", "Bilinear"),
+        ("layer", "LSTM"),
+        ("layer", "AlphaDropout"),
+        ("initializer", "keras"),
+        ("initializer", "random"),
+        ("loss", "CTCLoss"),
+    ],
+)
+def test_another_thing_is_not_taken_for_a_misspelt_name(kind: str, theirs: str) -> None:
+    assert "did you mean" not in type_hint(kind, theirs, names(kind))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "layers.conv1.kernel_constraint=3",
+        "layers.pool1.mode=3",
+        "train.alpha=3",
+        "data.label_mode=3",
+        "data.train_part=3",
+        "classes=3",
+        "labels=3",
+        "init.b=3",
+    ],
+)
+def test_another_option_is_not_taken_for_a_misspelt_name(change: str) -> None:
+    assert "did you mean" not in problem(change)
+
+
+@pytest.mark.parametrize(
+    ("kind", "typo", "ours"),
+    [
+        ("initializer", "kaimin_normal", "he_normal"),
+        ("initializer", "glorot_unifrom", "xavier_uniform"),
+        ("loss", "sparse_catgorical_crossentropy", "softmax_cross_entropy"),
+        ("loss", "CrosEntropyLoss", "softmax_cross_entropy"),
+        ("layer", "MaxPoling2D", "max_pool2d"),
+        ("layer", "reul", "relu"),
+        ("optimizer", "sdg", "sgd"),
+        ("schedule", "CosineAnealing", "cosine"),
+        ("transform", "ToTensr", "scale"),
+    ],
+)
+def test_a_misspelt_name_of_another_framework_leads_to_ours(
+    kind: str, typo: str, ours: str
+) -> None:
+    assert type_hint(kind, typo, names(kind)) == f"; did you mean '{ours}'?"
+
+
+@pytest.mark.parametrize(
+    ("change", "ours"),
+    [
+        ("layers.conv1.filtrs=3", "out_channels"),
+        ("layers.conv1.units=3", "out_channels"),
+        ("layers.fc1.out_channels=3", "out_features"),
+        ("layers.pool1.size=3", "kernel_size"),
+        ("train.optimizer.learnig_rate=3", "lr"),
+        ("data.test_size=0.1", "test_share"),
+        ("data.transforms=[{type: random_affine, angle: 3}]", "degrees"),
+    ],
+)
+def test_an_option_leads_to_the_one_that_means_it(change: str, ours: str) -> None:
+    assert f"did you mean '{ours}'?" in problem(change)
 
 
 @pytest.mark.parametrize(
