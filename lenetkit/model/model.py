@@ -92,6 +92,8 @@ class Model(Network):
 
     def _own_data(self, images: Any, labels: Any, test: tuple[Any, Any] | None) -> TrainingData:
         """Arrays as training data; without `test`, the test set is empty."""
+        if test is not None and not (isinstance(test, tuple | list) and len(test) == 2):
+            raise TypeError(f"fit() expected test=(images, labels), found {type(test).__name__}")
         train, held_out = self._samples(images, labels), self._samples(*(test or ([], [])))
         if not len(train):
             raise ArrayError("fit() expected at least one image, found none")
