@@ -280,6 +280,7 @@ TYPE_NOTES: dict[str, dict[str, str]] = {
         "dirac sparse",
     },
     "data set": {
+        "write null": "none",
         "use {type: idx, dir: FOLDER} with its files": "fashionmnist emnist kmnist qmnist",
         "from Python, lenetkit.fit takes arrays; files are read by idx or folder": "csv npz npy "
         "numpy tensordataset dataloader hdf5 h5 mat parquet lmdb tfrecord arrow loaddigits",

@@ -24,6 +24,7 @@ from lenetkit.spec.bind import Binder
 from lenetkit.spec.nodes import (
     IN_QUOTES,
     Entry,
+    ListNode,
     MapNode,
     Mark,
     Node,
@@ -147,7 +148,8 @@ def _head_mistake(key: str, value: Any) -> str | None:
             f"name, found {show(value)}"
         )
     if key == "input" and len(value) not in (1, 3):
-        return f"expected [channels, height, width], or [features], found {show(value)}"
+        near = f"; did you mean {show([1, *value])}?" if len(value) == 2 else ""
+        return f"expected [channels, height, width], or [features], found {show(value)}{near}"
     return None
 
 
@@ -262,6 +264,8 @@ def _bind_layers(tree: MapNode, binder: Binder) -> tuple[tuple[NamedLayer, ...],
     node = tree.get("layers")
     if not isinstance(node, MapNode) or not node.entries:
         found = f", found {show(plain(node))}" if node and plain(node) else ""
+        if isinstance(node, ListNode):
+            found += "; write a name for each layer, without dashes"
         message = "expected a mapping of names to layers, such as conv1: {type: conv2d, …}"
         binder.problem(node.mark if node else tree.mark, "layers", message + found)
         return (), False

@@ -311,6 +311,19 @@ HEAD = "lenetkit: 1\nname: n\ninput: [1, 28, 28]\nlayers:\n  fc: {type: linear, 
         ('data: {type: idx, dir: "C:\\temp\\new"}\n', "single quotes, or with forward slashes"),
         ("train:\n\tepochs: 3\n", "found a tab; indent with spaces"),
         ("train: {optimizer: {type: sgd, lr: 0,1}}\n", "a decimal number has a point"),
+        (
+            "train:\n  optimizer: adam\n    lr: 0.1\n",
+            "allowed here; write options as {type: …",
+        ),
+        ("train:\n  epochs: 3\n seed: 0\n", "f:8:2: not valid YAML: this line is not indented as"),
+        ("loss = mse\n", "f:6:1: not valid YAML: write 'loss: mse'"),
+        ("train: {optimizer: {type: sgd, lr: 1e–3}}\n", "found '1e–3'; write 1e-3"),
+        ("train: {epochs: 1_000}\n", "found '1_000'; write 1000"),
+        ("train: {shuffle: yes}\n", "found 'yes'; write true"),
+        ("data: {type: mnist, validation: 10%}\n", "found '10%'; write 0.1"),
+        ("data: {type: mnist, fallback: None}\n", "'None'; write null"),
+        ("data: {type: mnist, limit: None}\n", "found 'None'; write null"),
+        ("train:\n  optimizer:\n  - type: adam\n", "found [a mapping]; write one, without dashes"),
         ("loss: “mse”\n", 'replace the curly “ by ", the curly ” by "'),
     ],
 )
@@ -318,6 +331,25 @@ def test_slips_of_the_keyboard_are_named(text: str, expected: str) -> None:
     with pytest.raises(SpecError) as caught:
         plan_text(HEAD + text, "f")
     assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        ("28x28", "; write [1, 28, 28]"),
+        ("1×28×28", "; write [1, 28, 28]"),
+        ("(1, 28, 28)", "; write [1, 28, 28]"),
+        ("784", "; write [784]"),
+        ("[28, 28]", "; did you mean [1, 28, 28]?"),
+    ],
+)
+def test_the_input_shape_is_written_out(value: str, hint: str) -> None:
+    assert problem(f"input={value}").endswith(hint)
+
+
+def test_layers_in_a_list_get_names() -> None:
+    with pytest.raises(SpecError, match=r"found \['relu'\]; write a name for each layer"):
+        plan_text("lenetkit: 1\nname: n\ninput: [1, 28, 28]\nlayers:\n  - relu\n", "f")
 
 
 def test_full_width_characters_in_a_title_are_fine() -> None:
