@@ -152,19 +152,29 @@ class SpecError(InputError, ValueError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
-_MAX_NAMES = 200
+_MAX_NAMES = 1000
 _MAX_NAME_LENGTH = 100
 """Names compared, and their length: fuzzy matching must take no noticeable time."""
 
 
-def nearest(found: str, valid: Iterable[str]) -> str | None:
-    """The valid name closest to what was found; None if none is close."""
+def nearest(found: str, valid: Iterable[str], likeness: float = 0.75) -> str | None:
+    """The valid name closest to what was found; None if none is as alike (1: the same)."""
     names = sorted(valid)
     near = [name for name in names if name.casefold() == found.casefold()]
     if not near and len(found) <= _MAX_NAME_LENGTH:
         short = [name for name in names[:_MAX_NAMES] if len(name) <= _MAX_NAME_LENGTH]
-        near = difflib.get_close_matches(found, short, n=1, cutoff=0.6)
+        near = difflib.get_close_matches(found, short, n=1, cutoff=likeness)
+        near = near or [name for name in short if _one_slip(found, name)]
     return near[0] if near else None
+
+
+def _one_slip(found: str, name: str) -> bool:
+    """Whether one letter is wrong, or two neighbours are swapped, in at least three."""
+    if len(found) != len(name) or len(name) < 3:
+        return False
+    wrong = [i for i, (a, b) in enumerate(zip(found, name, strict=True)) if a != b]
+    swapped = found[wrong[0] : wrong[-1] + 1] == name[wrong[0] : wrong[-1] + 1][::-1]
+    return len(wrong) == 1 or (len(wrong) == 2 and wrong[1] - wrong[0] == 1 and swapped)
 
 
 def did_you_mean(found: str, valid: Iterable[str]) -> str:

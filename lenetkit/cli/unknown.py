@@ -36,8 +36,8 @@ def hint(option: str, command: click.Command) -> str:
 
 def _change(name: str) -> str | None:
     """What to set for it: the key that is called so, or the type."""
-    if key := option_meant(name, (), spec_keys(installed())):
-        return f"{key}=…"
+    if place := option_meant(name, (), spec_keys(installed())):
+        return place if isinstance(place, str) else f"{place.path}=…{place.whose}"
     for base in GROUPS.values():
         for each in installed().registry(base).names():
             if base.kind in _PLACES and plain(each) == plain(name):

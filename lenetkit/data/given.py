@@ -18,8 +18,10 @@ _DARK = 0.01
 """Images whose values all lie below this part of the scale are on another scale, or blank."""
 _BEYOND = 0.01
 """How far beyond a known scale rounding may take a value, as a part of the scale."""
-_UNLIKE = 0.5
-"""The same for a scale that is known from the training images alone."""
+_UNLIKE = (0.1, 0.5)
+"""The same, below and above, for a scale that is known from the training images alone."""
+_SEVERAL = 10
+"""So many images hold a pixel that is darker than the mean of the training images."""
 _DIM = 0.1
 """Training images that use less of their scale, all together, are on another."""
 
@@ -57,14 +59,19 @@ class PixelRange:
         """Raise ArrayError if images are on another scale. Blank ones, all 0, are on any.
 
         An array whose largest value is at most a hundredth of the scale's is refused, although it
-        could hold nothing but nearly black images: far more likely it was divided by 255.
+        could hold nothing but nearly black images: far more likely it was divided by 255. So are
+        several images without any negative value, if training images, standardized, had some.
         """
         low, high = _extremes(images, what, self)
-        slack = (self.high - self.low) * (_BEYOND if self.is_known else _UNLIKE)
+        below, above = (_BEYOND, _BEYOND) if self.is_known else _UNLIKE
+        span = self.high - self.low
         largest = max(abs(self.low), abs(self.high))
         dark = max(abs(low), abs(high)) <= _DARK * largest and (low, high) != (0, 0)
         negative = self.is_known and low < -_BEYOND * abs(high)
-        if dark or negative or low < self.low - slack or high > self.high + slack:
+        several = len(images) >= _SEVERAL or images.dtype == bool
+        positive = self.low < 0 <= low and high > 0 and several
+        outside = low < self.low - below * span or high > self.high + above * span
+        if dark or negative or positive or outside:
             raise self._refusal(images, what, low, high)
 
     def from_bytes(self, pictures: NDArray[np.uint8]) -> NDArray[Any]:
@@ -86,6 +93,10 @@ class PixelRange:
         times = f" and multiply by {self.high:g}" if self.high > 1 else ""
         if dtype == np.int8:
             return "pixels above 127 have wrapped: images.view('uint8')"
+        if low < 0 and -low <= self.high / 4 and self.high / 2 <= high <= self.high * 1.25:
+            return f"if they overshoot, images.clip(0, {self.high:g})"
+        if low < 0 and max(-low, high) <= 0.5 + _BEYOND:
+            return f"for -0.5 … 0.5: (images + 0.5){times.replace(' and multiply by', ' *')}"
         if low < 0 and max(-low, high) <= 1 + _BEYOND:
             return f"for -1 … 1: (images + 1) * {self.high / 2:g}"
         if low < 0:
@@ -93,9 +104,9 @@ class PixelRange:
         if high <= 1 + _BEYOND:
             return f"multiply by {self.high:g}"
         if high <= self.high:
-            return f"multiply by {self.high / high:.4g}, if {high:g} is white"
+            return f"multiply by {self.high / high:.6g}, if {high:g} is white"
         white = next((w for w in (255, 1023, 4095, 65535) if high <= w * (1 + _BEYOND)), high)
-        return f"divide by {white / self.high:.4g}"
+        return f"divide by {white / self.high:.6g}"
 
     def __str__(self) -> str:
         where = "stored" if self == PixelRange() else "in training"
@@ -108,8 +119,9 @@ def as_images(images: Any, shape: Shape) -> NDArray[Any]:
     For `shape` (C, H, W) that is (N, C, H, W) or (N, H, W, C), and for C = 1 also (N, H, W) or
     (N, H·W), in rows. Raises ArrayError for any other.
     """
+    given = images
     try:
-        images = np.asarray(images)
+        images = np.asarray(given)
     except ValueError:
         raise ArrayError(f"expected images of one size, {shape_text(shape)}") from None
     C, H, W = shape
@@ -122,8 +134,10 @@ def as_images(images: Any, shape: Shape) -> NDArray[Any]:
         return np.moveaxis(images, -1, 1)
     layout = f"(N, {H}, {W}) or (N, 1, {H}, {W})" if C == 1 else f"(N, {C}, {H}, {W})"
     one = images.shape in ((C, H, W), (H, W, C), *grey)
+    is_array = images.ndim or images.dtype.kind in "buifc"
+    found = f"shape {images.shape}" if is_array else type(given).__name__
     raise ArrayError(
-        f"expected images of {shape_text(shape)}, an array {layout}, found shape {images.shape}"
+        f"expected images of {shape_text(shape)}, an array {layout}, found {found}"
         + ("; for one image: image[None]" if one else "")
     )
 

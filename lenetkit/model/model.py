@@ -98,6 +98,8 @@ class Model(Network):
 
     def _own_data(self, images: Any, labels: Any, test: tuple[Any, Any] | None) -> TrainingData:
         """Arrays as training data; without `test` and `data.test_share`, the test set is empty."""
+        if test is not None and not (isinstance(test, tuple | list) and len(test) == 2):
+            raise TypeError(f"fit() expected test=(images, labels), found {type(test).__name__}")
         given, shared = self._samples(images, labels), self.plan.spec.data.options.test_share
         if not len(given):
             raise ArrayError("fit() expected at least one image, found none")

@@ -9,8 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
+from typing import TypeVar
 
-from lenetkit.errors import did_you_mean
+from lenetkit.errors import did_you_mean, nearest
+
+T = TypeVar("T")
 
 MAP_SIZE = "the map's size"
 """In a hint, stands for a height and width that only a plan knows."""
@@ -20,31 +23,40 @@ TYPES: dict[str, dict[str, str]] = {
         "conv2d": "conv convolution convolution2d conv2dlayer",
         "max_pool2d": "maxpool maxpooling maxpooling2d pool pooling",
         "avg_pool2d": "avgpool averagepool averagepooling averagepooling2d avgpooling2d meanpool",
-        "linear": "dense fc fullyconnected fullyconnectedlayer innerproduct lazylinear",
+        "linear": "dense fc fullyconnected fullyconnectedlayer innerproduct lazylinear affine "
+        "nnlinear",
         "batch_norm2d": "batchnorm batchnormalization batchnormalization2d bn lazybatchnorm2d",
         "leaky_relu": "lrelu",
-        "sigmoid": "logistic expit logsigmoid",
+        "sigmoid": "logistic expit",
         "tanh": "hyperbolictangent",
         "relu": "rectifier rectifiedlinear rectifiedlinearunit relu6",
         "conv_transpose2d": "conv2dtranspose convtranspose deconv deconv2d deconvolution",
         "separable_conv2d": "separableconv separableconvolution2d",
+        "subsample2d": "subsampling subsamplinglayer trainablepooling",
+        "scaled_tanh": "lecuntanh",
     },
     "loss": {
         "softmax_cross_entropy": "crossentropy crossentropyloss categoricalcrossentropy ce celoss "
         "sparsecategoricalcrossentropy sparsecrossentropy nll nllloss negativeloglikelihood "
         "softmax softmaxloss logloss softmaxcrossentropywithlogits crossentropywithlogits logits "
-        "softmaxcrossentropywithintegerlabels multiclasscrossentropy xent",
-        "mean_squared_error": "mse mseloss l2 l2loss squarederror quadratic leastsquares euclidean",
+        "softmaxcrossentropywithintegerlabels multiclasscrossentropy xent softmaxwithloss "
+        "multinomiallogisticloss",
+        "mean_squared_error": "mse mseloss l2 l2loss squarederror quadratic leastsquares euclidean "
+        "euclideanloss",
+        "map_criterion": "map maximumaposteriori",
     },
     "optimizer": {
-        "sgd": "gradientdescent stochasticgradientdescent momentum sgdm nesterov nag",
+        "sgd": "gradientdescent stochasticgradientdescent momentum sgdm nesterov nag gd "
+        "gradientdescentoptimizer momentumoptimizer sgdmomentum",
+        "adam": "adamoptimizer",
+        "sdlm": "levenbergmarquardt stochasticdiagonallevenbergmarquardt",
     },
     "schedule": {
         "constant": "constantlr none fixed constantschedule",
         "step": "steplr stepdecay steplrscheduler",
         "cosine": "cosineannealing cosineannealinglr cosinedecay cosinedecayschedule cosinelr",
         "one_cycle": "onecyclelr 1cycle superconvergence cosineonecycleschedule warmupcosine "
-        "warmupcosinedecayschedule",
+        "warmupcosinedecayschedule fitonecycle",
         "piecewise": "multistep multisteplr piecewiseconstant piecewiseconstantdecay "
         "piecewiseconstantschedule",
     },
@@ -60,47 +72,55 @@ TYPES: dict[str, dict[str, str]] = {
         "lecun_uniform": "lecun",
     },
     "data set": {
-        "mnist": "mnistdigits digits",
+        "mnist": "mnistdigits digits mnist784",
         "synthetic_digits": "synthetic fake fakedata",
-        "folder": "imagefolder imagedatasetfromdirectory directory",
+        "folder": "imagefolder imagedatasetfromdirectory directory imagedataloaders images "
+        "pictures png jpg jpeg",
     },
     "transform": {
-        "scale": "totensor rescale rescaling minmax minmaxscaler",
+        "scale": "totensor rescale rescaling minmax minmaxscaler piltotensor toimage todtype "
+        "convertimagedtype",
         "standardize": "normalize normalization standardscaler zscore standardization",
         "pad": "zeropad zeropadding zeropadding2d zeropad2d padding",
         "one_hot": "tocategorical onehotencoder",
-        "random_affine": "affine randomrotation rotate rotation randomtranslation randomzoom",
+        "random_affine": "affine randomrotation rotate rotation randomtranslation randomzoom zoom "
+        "translation translate shift shear randomshear",
         "elastic": "elastictransform elasticdistortion elasticdeformation",
     },
-    "kernel set": {"numpy": "cpu default"},
+    "kernel set": {"numpy": "cpu default blas mkl", "numba": "jit compiled"},
 }
 """Kind → our type → what others call it."""
 
 OPTIONS: dict[str, str] = {
-    "out_channels": "filters numfilters nfilters channels features maps outchannel outputchannels",
+    "out_channels": "filters numfilters nfilters channels features maps outchannel outputchannels "
+    "outfeatures units numfilter nbfilter numoutput",
     "out_features": "units hiddenunits features numunits neurons outputs hiddensize outfeature "
-    "outputdim outputsize outputfeatures numoutputs numclasses",
-    "kernel_size": "kernel poolsize windowshape filtersize kernelshape ksize window windowsize k",
+    "outputdim outputsize outputfeatures numoutputs numclasses outchannels nout outdim outsize "
+    "numoutput numhidden nunits nodes hidden filters",
+    "kernel_size": "kernel poolsize windowshape filtersize kernelshape ksize window windowsize k "
+    "ks size pool",
     "stride": "strides windowstrides subsample",
-    "padding": "pad pads",
+    "padding": "pad pads bordermode",
     "dilation": "dilationrate kerneldilation rate",
     "groups": "featuregroupcount",
-    "bias": "usebias withbias",
-    "weight_init": "kernelinitializer kernelinit init initializer weightinitializer",
-    "bias_init": "biasinitializer",
+    "bias": "usebias withbias biasterm",
+    "weight_init": "kernelinitializer kernelinit init initializer weightinitializer weightfiller",
+    "bias_init": "biasinitializer biasfiller",
     "in_channels": "inputchannels infeatures",
-    "in_features": "inputfeatures inputdim inputsize",
-    "p": "rate dropoutrate prob probability dropprob dropoutprob dropout",
+    "in_features": "inputfeatures inputdim inputsize indim insize nin inchannels",
+    "p": "rate dropoutrate prob probability dropprob dropoutprob dropout droprate dropoutratio",
     "negative_slope": "alpha slope leak",
-    "affine": "center",
+    "affine": "center scale",
     "eps": "epsilon",
     "betas": "beta beta1 beta2 b1 b2 momentum",
+    "momentum": "mom mu",
     "alpha": "rho decay",
-    "lr": "learningrate eta stepsize maxlr baselr peaklr initiallr initiallearningrate rate",
+    "lr": "learningrate eta stepsize maxlr baselr peaklr initiallr initiallearningrate rate "
+    "learningrateinit lrmax maxlearningrate peakvalue",
     "weight_decay": "l2 wd weightdecayrate regularization l2regularization l2penalty l2reg "
     "kernelregularizer decoupledweightdecay",
     "nesterov": "usenesterov",
-    "epochs": "numepochs nepochs maxepochs epoch nbepoch numtrainepochs iterations e n",
+    "epochs": "numepochs nepochs maxepochs epoch nbepoch numtrainepochs iterations e n maxiter",
     "batch_size": "batch bs minibatch minibatchsize trainbatchsize batches b",
     "seed": "randomseed randomstate rngseed rng s",
     "optimizer": "optim optimiser solver opt",
@@ -113,18 +133,27 @@ OPTIONS: dict[str, str] = {
     "input": "inputshape inputsize imageshape imagesize shape inputdim",
     "kernels": "backend engine",
     "dir": "path root datadir folder directory datapath datasetdir",
-    "validation": "valsplit validationsplit valsize validationsize validationfraction val holdout",
+    "validation": "valsplit validationsplit valsize validationsize validationfraction val holdout "
+    "validpct validationdata validationshare valfraction",
+    "test_share": "testsize testsplit testfraction",
+    "limit": "numsamples maxsamples nsamples ntrain subset samples trainsize",
+    "degrees": "angle maxangle rotation rotationrange",
+    "translate": "shift translation widthshiftrange heightshiftrange",
+    "shear": "shearrange",
     "transforms": "transform preprocessing augmentation augment preprocess augmentations",
     "step_size": "decaysteps every",
     "gamma": "decayrate decayfactor factor lrgamma",
-    "min_lr": "etamin endlr minlearningrate alpha",
-    "pct_start": "warmup warmupratio warmupfraction warmupsteps",
+    "min_lr": "etamin endlr minlearningrate alpha finallr",
+    "pct_start": "warmup warmupratio warmupfraction warmupsteps warmupepochs",
+    "div_factor": "div",
+    "values": "rates lrs learningrates",
     "boundaries": "milestones",
     "std": "stddev sigma scale stdev",
+    "scale": "zoom zoomrange",
     "mean": "loc mu",
-    "low": "minval minimum a",
-    "high": "maxval maximum b",
-    "value": "val constant",
+    "low": "minval minimum min a",
+    "high": "maxval maximum max b",
+    "value": "val constant c fill",
     "extends": "base inherits parent from defaults",
     "lenetkit": "version formatversion format",
     "name": "title modelname",
@@ -138,12 +167,15 @@ OPTIONS: dict[str, str] = {
 }
 """Our option, key or command-line option → what others call it."""
 
+_VAGUE = "a b c k n s alpha beta factor kernel limit max min rate scale shape size"
+"""Options that mean something else in each type, so that they lead to no other place."""
+
 _ACTIVATIONS = "an activation is a layer of its own: `relu1: relu`, or --set layers.relu1=tanh"
-_NO_GPU = "lenetkit computes on the CPU; --threads and --kernels say how"
-_WORKERS = "no workers load data, which stay in memory; --threads sets the number of threads"
+_NO_GPU = "lenetkit computes on the CPU; see --threads and --kernels"
+_WORKERS = "data stays in memory, so there are no workers; --threads sets the number of threads"
 _NO_PATIENCE = "a run trains all its epochs; with data.validation, it keeps the best one's model"
 OPTION_NOTES: dict[str, str] = {
-    _ACTIVATIONS: "activation act activations nonlinearity activationfunction",
+    _ACTIVATIONS: "activation act activations activationfunction",
     "dropout is a layer of its own, such as `drop1: {type: dropout, p: 0.5}`": (
         "dropout dropoutrate dropoutprob"
     ),
@@ -153,9 +185,26 @@ OPTION_NOTES: dict[str, str] = {
     _WORKERS: "workers numworkers nworkers jobs njobs pinmemory j",
     _NO_PATIENCE: "patience earlystopping earlystop callbacks",
     "p is the probability of dropping a value: 1 − keep_prob": "keepprob",
-    "a schedule spans all of train.epochs; leave it out": "tmax totalsteps stepsperepoch",
+    "a schedule spans all of train.epochs; leave it out": "tmax totalsteps stepsperepoch lastepoch",
     "weights are float32": "dtype precision amp fp16 bf16 mixedprecision half",
     "loss and accuracy are always measured": "metrics metric",
+    "gradients are not clipped; a lower lr helps where they explode": "clipnorm clipvalue clip "
+    "globalclipnorm gradclip gradientclipping gradientclipval maxgradnorm clipgradnorm",
+    "each batch is a step; use a larger batch_size": "accumulategradbatches gradaccum "
+    "gradientaccumulation gradientaccumulationsteps",
+    "arrays are channels first: (channels, height, width)": "dataformat dimordering",
+    "the last layer's out_features is the number of classes": "numclasses nclasses numlabels",
+    "the data set names the classes": "classnames classes labels",
+    "there is no label smoothing": "labelsmoothing",
+    "all samples have the same weight": "classweight classweights sampleweight",
+    "comments begin with #": "description comment comments notes author",
+    "weight_decay is the only penalty on weights": "l1 kernelconstraint biasregularizer",
+    "MNIST is downloaded if it is missing": "download",
+    "how images are scaled is one of data.transforms: scale or standardize": "normalize normalise "
+    "normalization",
+    "he_* suits relu, and xavier_* suits tanh and sigmoid": "nonlinearity fanmode",
+    "a layer's name is its key, as in `conv1: {type: conv2d, …}`": "name layername",
+    "a checkpoint is saved after each epoch": "checkpoint snapshot saveevery savefreq",
     "the test set is evaluated after each epoch; leave it out": "evaluateevery evalevery",
 }
 """What to say of an option that is nothing of ours → its names."""
@@ -170,48 +219,86 @@ TYPE_NOTES: dict[str, dict[str, str]] = {
         "the loss softmax_cross_entropy includes it: leave the layer out": "softmax logsoftmax",
         "write the activation itself, such as relu": "activation",
         "write `input: [channels, height, width]` at the top of the spec": "input inputlayer",
-        "use the padding of conv2d, or the transform pad": "zeropadding2d zeropad2d pad",
+        "use the padding of conv2d, or the transform pad": "zeropadding2d zeropad2d pad "
+        "reflectionpad2d replicationpad2d constantpad2d",
         "use conv2d with groups = its input channels": "depthwiseconv2d depthwiseconv",
-        "use dropout, which drops single values": "dropout2d spatialdropout2d spatialdropout",
-        "use batch_norm2d, the normalization that there is": "layernorm layernormalization "
-        "groupnorm groupnormalization instancenorm instancenorm2d",
+        "use dropout, which drops single values": "dropout1d dropout2d dropout3d alphadropout "
+        "gaussiandropout spatialdropout2d spatialdropout",
+        "use batch_norm2d, the only normalization": "layernorm layernormalization groupnorm "
+        "groupnormalization instancenorm instancenorm2d rmsnorm lrn localresponsenorm "
+        "localresponsenormalization",
+        "use batch_norm2d after a convolution; it takes images only": "batchnorm1d",
         "a linear layer flattens its input; else use flatten": "reshape view unflatten",
         "the nearest is relu or leaky_relu; docs/plugins.md adds another in a few lines": "elu "
-        "gelu selu silu swish mish prelu softplus hardswish hardtanh softsign maxout",
+        "gelu selu silu swish mish prelu rrelu celu glu softplus hardswish hardsigmoid hardtanh "
+        "softsign softshrink hardshrink tanhshrink logsigmoid threshold maxout",
+        "the nearest is max_pool2d or avg_pool2d": "lppool2d fractionalmaxpool2d stochasticpool "
+        "stochasticpooling spatialpyramidpooling",
+        "the nearest is linear": "bilinear",
+        "leave it out: the output of a layer is the input of the next": "identity noop",
+        "list the layers themselves, one below the other": "sequential",
+        "layers form a chain; docs/plugins.md has a residual block": "add concatenate concat "
+        "residual residualblock skip inception",
+        "the transforms scale and standardize prepare images": "rescaling rescale normalization "
+        "normalize",
+        "layers are for images, not for sequences": "embedding lstm gru rnn simplernn attention "
+        "multiheadattention transformer transformerencoder timedistributed bidirectional",
+        "conv_transpose2d of lenetkit-convolutions enlarges maps": "upsampling2d upsample "
+        "upsampling pixelshuffle maxunpool2d",
     },
     "loss": {
-        "use softmax_cross_entropy with one output a class": "binarycrossentropy bce bceloss "
+        "use softmax_cross_entropy with one output per class": "binarycrossentropy bce bceloss "
         "bcewithlogits bcewithlogitsloss hinge hingeloss multimarginloss focal focalloss "
-        "kldivergence kldivloss",
+        "kldivergence kldivloss sigmoidcrossentropy sigmoidbinarycrossentropy hingeembeddingloss "
+        "sigmoidcrossentropywithlogits squaredhinge categoricalhinge dice diceloss",
+        "use softmax_cross_entropy; there is no label smoothing": "labelsmoothing "
+        "labelsmoothingcrossentropy",
+        "accuracy is always measured; a loss is what training minimizes": "accuracy",
         "the nearest is mean_squared_error": "l1 l1loss mae meanabsoluteerror huber huberloss "
-        "smoothl1loss",
+        "smoothl1loss logcosh rmse rootmeansquarederror",
     },
     "optimizer": {
         "use adam: its weight_decay is decoupled, as AdamW's": "adamw adamweightdecay",
-        "the nearest is adam": "adamax nadam radam amsgrad adagrad adadelta lamb adabelief",
-        "the nearest is sgd": "lbfgs rprop asgd",
+        "the nearest is adam": "adamax nadam radam amsgrad adagrad adadelta lamb adabelief ftrl "
+        "adafactor sparseadam adam8bit yogi novograd ranger prodigy dadaptation muon sophia "
+        "shampoo",
+        "the nearest is sgd": "lbfgs rprop asgd lars lookahead noisysgd",
     },
     "schedule": {
-        "use step with step_size: 1 and gamma": "exponential exponentiallr exponentialdecay",
+        "use step with step_size: 1 and gamma": "exponential exponentiallr exponentialdecay exp",
         "the nearest is cosine": "cosineannealingwarmrestarts cosinedecayrestarts polynomial "
-        "polynomiallr polynomialdecay linear linearlr linearschedule inversetimedecay",
-        "the nearest is piecewise": "lambdalr cycliclr reducelronplateau plateau",
+        "polynomiallr polynomialdecay poly linear linearlr linearschedule inversetimedecay inv "
+        "invscaling sgdr flatcos fitflatcos",
+        "the nearest is one_cycle, which begins with a warm-up": "warmup linearwarmup warmuplr "
+        "noam triangular",
+        "the nearest is piecewise": "lambdalr cycliclr reducelronplateau plateau "
+        "multiplicativelr sequentiallr chainedscheduler joinschedules learningratescheduler",
     },
     "initializer": {
         "use {type: constant, value: 1}": "ones one",
-        "the nearest is he_normal": "lecunnormal orthogonal identity dirac",
+        "the nearest is he_normal": "lecunnormal orthogonal deltaorthogonal lsuv identity eye "
+        "dirac sparse",
     },
     "data set": {
+        "write null": "none",
         "use {type: idx, dir: FOLDER} with its files": "fashionmnist emnist kmnist qmnist",
-        "use {type: idx, dir: FOLDER}": "folder imagefolder csv npz numpy tensordataset",
-        "other image sets are read as IDX files: {type: idx, dir: FOLDER}": "cifar10 cifar100 "
-        "svhn usps imagenet",
+        "from Python, lenetkit.fit takes arrays; files are read by idx or folder": "csv npz npy "
+        "numpy tensordataset dataloader hdf5 h5 mat parquet lmdb tfrecord arrow loaddigits",
+        "other sets are read as IDX files (idx) or as a folder of pictures per class (folder)": (
+            "cifar10 cifar100 svhn usps imagenet omniglot notmnist"
+        ),
     },
     "transform": {
         "the nearest is random_affine or elastic": "randomcrop centercrop randomhorizontalflip "
-        "randomflip randomerasing colorjitter autoaugment",
+        "randomflip randomerasing colorjitter autoaugment randaugment randomverticalflip cutout "
+        "randomresizedcrop randomperspective gaussianblur gaussiannoise contrast randomcontrast",
+        "pictures become grey if `input` has one channel": "grayscale greyscale",
+        "pictures of a folder are resized to `input`": "resize resizing",
+        "transforms are a list, such as [scale, elastic]": "compose sequential",
+        "the nearest is standardize": "pca zca whitening meansubtraction subtractmean",
+        "a linear layer flattens its input": "flatten",
     },
-    "kernel set": {_NO_GPU: "gpu cuda torch jax tensorflow mps"},
+    "kernel set": {_NO_GPU: "gpu cuda cudnn opencl torch jax xla tensorflow mps"},
 }
 """Kind → what to say of a type that is nothing of ours → its names."""
 
@@ -256,10 +343,34 @@ def type_meant(kind: str, found: str, valid: Collection[str]) -> str | None:
 
 def type_hint(kind: str, found: str, valid: Collection[str]) -> str:
     """What a type that is not registered may mean, to append to a message."""
+    if known := _type_known(kind, found, valid):
+        return known
+    images = re.sub("[13]d$", "2d", plain(found))
+    if images != plain(found) and (meant := type_meant(kind, images, valid)):
+        return f"; images have two dimensions: use '{meant}'"
+    tables = (TYPES.get(kind, {}), TYPE_NOTES.get(kind, {}))
+    if found in tables[0]:  # ours, but not in this registry
+        return did_you_mean(found, valid)
+    theirs = {word for table in tables for text in table.values() for word in _long(text)}
+    near = _misspelt(found, {plain(name) for name in valid}, theirs)
+    return (near and _type_known(kind, near, valid)) or did_you_mean(found, valid)
+
+
+def _type_known(kind: str, found: str, valid: Collection[str]) -> str:
+    """The hint for a name that is in the tables; empty if it is not."""
     if meant := type_meant(kind, found, valid):
         return f"; did you mean '{meant}'?"
-    notes = _called(TYPE_NOTES.get(kind, {}), found)
-    return f"; {notes[0]}" if notes else did_you_mean(found, valid)
+    return "".join(f"; {note}" for note in _called(TYPE_NOTES.get(kind, {}), found)[:1])
+
+
+def _misspelt(found: str, ours: Iterable[str], theirs: Iterable[str] = ()) -> str | None:
+    """The word that is meant; those of others must be nearer, because there are so many."""
+    return nearest(plain(found), {*ours, *theirs}, 0.85) or nearest(plain(found), ours)
+
+
+def _long(text: str) -> list[str]:
+    """The words that a misspelt one can be told by."""
+    return [word for word in text.split() if len(word) > 3]
 
 
 def provider_of(kind: str, found: str) -> tuple[str, str] | None:
@@ -273,17 +384,25 @@ def provider_of(kind: str, found: str) -> tuple[str, str] | None:
 
 
 def option_meant(
-    found: str, valid: Collection[str], elsewhere: Mapping[str, str] = MappingProxyType({})
-) -> str | None:
-    """The valid option, or the path of another, that is also called so; None if there is none."""
+    found: str, valid: Collection[str], elsewhere: Mapping[str, T] = MappingProxyType({})
+) -> str | T | None:
+    """The valid option, or the place of another, that is also called so; None if there is none."""
     names = [found, *_called(OPTIONS, found)]
     for name in names:
         if same := _same(name, valid):
             return same[0]
-    for name in names:
+    for name in names if plain(found) not in _VAGUE.split() else ():
         if same := _same(name, elsewhere):
             return elsewhere[same[0]]
     return None
+
+
+def option_near(found: str, valid: Iterable[str]) -> str | None:
+    """The option whose name, or whose name elsewhere, is misspelt; None if there is none."""
+    ours = {plain(name): name for name in valid}
+    theirs = {word: n for n in ours.values() for word in _long(OPTIONS.get(n, ""))}
+    near = _misspelt(found, ours, theirs)
+    return (theirs | ours)[near] if near else None
 
 
 def option_note(found: str) -> str:
@@ -291,12 +410,19 @@ def option_note(found: str) -> str:
     return next(iter(_called(OPTION_NOTES, found)), "")
 
 
-def option_hint(found: str, valid: Collection[str], elsewhere: Mapping[str, str]) -> str:
-    """What an unknown option may mean, to append to a message."""
+def option_hint(found: str, valid: Collection[str], elsewhere: Mapping[str, object]) -> str:
+    """What an unknown option may mean, to append to a message.
+
+    `elsewhere` holds the places of options, as text in quotes.
+    """
     if meant := option_meant(found, valid):
         return f"; did you mean '{meant}'?"
     if note := option_note(found):
         return f"; {note}"
-    if meant := option_meant(found, valid, elsewhere):
-        return f"; did you mean '{meant}'?"
+    if place := option_meant(found, (), elsewhere):
+        return f"; did you mean {place}?"
+    if near := option_near(found, valid):
+        return f"; did you mean '{near}'?"
+    if len(found) > 3 and (near := nearest(found, elsewhere, 0.85)):
+        return f"; did you mean {elsewhere[near]}?"
     return did_you_mean(found, valid)

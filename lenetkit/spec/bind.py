@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 
 from lenetkit.errors import (
     NotInstalledError,
@@ -15,14 +16,13 @@ from lenetkit.errors import (
     Problems,
     cause,
     install,
-    nearest,
 )
 from lenetkit.layers.base import Layer
 from lenetkit.options import Configurable, Option, is_list, options_of, plugin_base
 from lenetkit.registry.catalog import Catalog
-from lenetkit.registry.synonyms import option_hint, option_meant
+from lenetkit.registry.synonyms import option_hint, option_meant, option_near
 from lenetkit.spec.nodes import ListNode, MapNode, Mark, Node, ScalarNode, is_null, plain
-from lenetkit.values import show
+from lenetkit.values import alternatives, show
 
 T = TypeVar("T", bound=Configurable)
 
@@ -37,8 +37,8 @@ class Binder:
 
     catalog: Catalog
     problems: Problems = field(default_factory=Problems)
-    keys: Callable[[], Mapping[str, str]] = dict
-    """Where in a spec a key belongs: `lr` → `train.optimizer.lr`. Called after a mistake only."""
+    keys: Callable[[], Mapping[str, object]] = dict
+    """Where in a spec a key belongs: `lr` → 'train.optimizer.lr'. Called after a mistake only."""
     _lacking: dict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def lacking(self) -> list[Problem]:
@@ -80,7 +80,12 @@ class Binder:
                 return None
             return type_node.value
         if not isinstance(type_node, ScalarNode) or not isinstance(type_node.value, str):
-            message = f"expected the name of {registry.a_kind}, found {show(plain(type_node))}"
+            found = plain(type_node)
+            message = f"expected the name of {registry.a_kind}, found {show(found)}"
+            if isinstance(found, type):
+                message += f"; for an object, write {found.__name__}(…)"
+            if isinstance(found, list) and any(isinstance(item, dict) for item in found):
+                message += "; write one, without dashes and brackets"
             self.problem(type_node.mark, path, message)
             return None
         try:
@@ -115,7 +120,7 @@ class Binder:
             if key not in known and key not in also:
                 near = option_hint(key, valid, self.keys())
                 self.problem(entry.mark, path, f"{noun} has no option {show(key)}{near}")
-                meant.add(option_meant(key, valid) or nearest(key, valid))
+                meant.add(option_meant(key, valid) or option_near(key, valid))
                 complete = False
         values = {}
         for name, opt in known.items():
@@ -157,8 +162,34 @@ class Binder:
         try:
             return opt.convert(plain(node))
         except OptionError as error:
-            self.problem(node.mark, path, f"{error.problem}{hint}")
+            self.problem(node.mark, path, f"{error.problem}{hint or _meant(opt, plain(node))}")
             return _WRONG
+
+
+_SEVERAL = re.compile(r"[(\[]?\s*(\d+(?:\s*[x×*,]\s*\d+)+)\s*[)\]]?")
+_DASHES = str.maketrans("–−", "--", "_ ")
+_WORDS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+
+
+def _meant(opt: Option, found: Any) -> str:
+    """How the value that is meant is written, as a hint; empty if that cannot be told."""
+    if not isinstance(found, str):
+        alone = type(found) is int and get_origin(opt.hint) is tuple
+        return f"; write [{found}]" if alone else ""
+    if found.casefold() in _WORDS and bool in alternatives(opt.hint):
+        return f"; write {_WORDS[found.casefold()]}"
+    if found in ("None", "none") and type(None) in alternatives(opt.hint):
+        return "; write null"
+    if several := _SEVERAL.fullmatch(found):
+        sizes = re.findall("[0-9]+", several[1])
+        channels = ["1"] if opt.name == "input" and len(sizes) == 2 else []
+        return f"; write [{', '.join(channels + sizes)}]"
+    if re.fullmatch(r"\(\d*", found):
+        return "; a list has square brackets: [5, 5]"
+    if re.fullmatch(r"\d+(\.\d+)?%", found):
+        return f"; write {float(found[:-1]) / 100:g}"
+    number = found.translate(_DASHES)
+    return f"; write {number}" if number != found and re.fullmatch(r"[-.e\d]+", number) else ""
 
 
 def _padding(options: MapNode, name: str) -> str:

@@ -61,13 +61,15 @@ def overrides(changes: Mapping[str, Any] | Sequence[Override]) -> Sequence[Overr
     spec can name may be the object itself: `{"layers.relu1": Swish()}`. Raises TypeError for
     anything but a mapping or overrides.
     """
-    if isinstance(changes, Mapping):
+    if isinstance(changes, Mapping) and all(isinstance(key, str) for key in changes):
         marks = {k: Mark(f"override {k}", folder=Path.cwd(), has_lines=False) for k in changes}
         return [
             Override(k, nodes.parse(v, marks[k]) if isinstance(v, str) else node_of(v, marks[k]))
             for k, v in changes.items()
         ]
-    if isinstance(changes, str) or not all(isinstance(change, Override) for change in changes):
+    if isinstance(changes, str | Mapping) or not all(
+        isinstance(change, Override) for change in changes
+    ):
         raise TypeError(f'expected changes such as {{"train.epochs": 3}}, found {changes!r}')
     return changes
 
@@ -119,9 +121,26 @@ def parse_text(text: str, name: str, overrides: Sequence[Override] = ()) -> Tree
 
 
 def _changed(root: MapNode, overrides: Sequence[Override], problems: Problems) -> Tree:
-    for override in sorted(overrides, key=_depth):
+    for override in sorted(_placed(root, overrides), key=_depth):
         root = _apply(root, override, problems)
     return Tree(root, problems)
+
+
+def _placed(root: MapNode, overrides: Sequence[Override]) -> list[Override]:
+    """The overrides, with `layers.NAME.after` joined to the one that gives a new layer its type."""
+    layers = _as_map(root.get("layers") or root).entries
+    places = {o.path: o for o in overrides if o.path.endswith(".after")}
+    joined = {}
+    for override in overrides:
+        path = override.path.removesuffix(".type")
+        place = places.get(f"{path}.after")
+        if place and path.removeprefix("layers.") not in layers and path not in joined:
+            own = _as_map(override.value)
+            after = {"after": Entry(place.value.mark, place.value)}
+            joined[path] = (override, place, replace(own, entries=own.entries | after))
+    used = [each for override, place, _ in joined.values() for each in (override, place)]
+    rest = [override for override in overrides if not any(override is each for each in used)]
+    return [*(Override(path, node) for path, (_, _, node) in joined.items()), *rest]
 
 
 def _depth(override: Override) -> int:
@@ -270,8 +289,8 @@ def _as_map(node: Node) -> MapNode:
 
 
 def _as_typed(node: Node) -> Node:
-    """The short form `relu` as `{type: relu}`; anything else as it is."""
-    if isinstance(node, ScalarNode) and isinstance(node.value, str):
+    """The short form `relu`, or an object from Python, as `{type: relu}`; the rest as it is."""
+    if isinstance(node, ScalarNode) and not isinstance(node.value, bool | int | float | None):
         return MapNode({"type": Entry(node.mark, node)}, node.mark)
     return node
 

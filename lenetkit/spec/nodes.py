@@ -32,6 +32,7 @@ _NO_SPACE = re.compile(
     r"(?:expected a mapping, found|has no option|found the key) '([\w-]+):(\S+)'"
 )
 _NO_SPACE_LINE = re.compile(r"(\s*(?:- )?([\w-]+)):([^\s:/\\]\S*)\s*")
+_EQUALS = re.compile(r"(\s*(?:- )?)([\w-]+)\s*=\s*(\S.*)")
 IN_QUOTES = (
     "in double quotes \\ begins an escape; write the path in single quotes, or with forward slashes"
 )
@@ -184,7 +185,10 @@ def read(text: str, start: Mark, problems: Problems, *, max_values: int = MAX_VA
         return reader.document(yaml.parse(text, Loader=yaml.SafeLoader))
     except yaml.reader.ReaderError as error:
         mark = start.after(text[: error.position])
-        message = f"the character U+{ord(text[error.position]):04X} is not allowed in a spec"
+        character = ord(text[error.position])
+        message = f"the character U+{character:04X} is not allowed in a spec"
+        if not character and error.position < 2 and start.has_lines:
+            message += "; if this is UTF-16, save it as UTF-8"
     except yaml.MarkedYAMLError as error:
         mark, message = _diagnosis(error, text, start)
     raise mark.error(message, noted=problems)
@@ -207,6 +211,9 @@ def _diagnosis(error: yaml.MarkedYAMLError, text: str, start: Mark) -> tuple[Mar
                 f"not valid YAML: write '{stuck[2]}: {stuck[3]}', with a space after the colon"
             )
             return start.at(number, len(stuck[1]) + 1), message
+        if equal := _EQUALS.fullmatch(code):
+            message = f"not valid YAML: write '{equal[2]}: {equal[3]}'"
+            return start.at(number, len(equal[1]) + 1), message
     return start.at(place.line + 1, place.column + 1), f"not valid YAML: {_complaint(error)}"
 
 
@@ -217,6 +224,10 @@ def _complaint(error: yaml.MarkedYAMLError) -> str:
         return str(error.context)
     if "'\\t'" in problem:
         return "found a tab; indent with spaces"
+    if problem == "mapping values are not allowed here":
+        return f"{problem}; write options as {{type: …, option: …}}, or quote the colon"
+    if problem.startswith("expected <block end>"):
+        return "this line is not indented as those before it"
     if "escape" in problem and "double-quoted" in str(error.context):
         return f"{problem}; {IN_QUOTES}"
     problem = problem.replace("'<stream end>'", "the end of the text")

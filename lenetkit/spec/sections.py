@@ -25,6 +25,7 @@ from lenetkit.spec.bind import Binder
 from lenetkit.spec.nodes import (
     IN_QUOTES,
     Entry,
+    ListNode,
     MapNode,
     Mark,
     Node,
@@ -153,7 +154,8 @@ def _head_mistake(key: str, value: Any) -> str | None:
             f"name, found {show(value)}"
         )
     if key == "input" and len(value) not in (1, 3):
-        return f"expected [channels, height, width], or [features], found {show(value)}"
+        near = f"; did you mean {show([1, *value])}?" if len(value) == 2 else ""
+        return f"expected [channels, height, width], or [features], found {show(value)}{near}"
     return None
 
 
@@ -184,21 +186,43 @@ class Draft:
     """None if anything is wrong."""
 
 
-def spec_keys(catalog: Catalog) -> dict[str, str]:
-    """Where in a spec each key belongs: `lr` → `train.optimizer.lr`.
+@dataclass(frozen=True)
+class Place:
+    """Where in a spec a key belongs; as text, to follow `did you mean`."""
+
+    path: str
+    types: tuple[str, ...] = ()
+    """The types that have the option, if not all of the kind do."""
+
+    def __str__(self) -> str:
+        if "." not in self.path:
+            return f"'{self.path}' at the top of the spec"
+        return f"'{self.path}'{self.whose}"
+
+    @property
+    def whose(self) -> str:
+        """` (of sgd)`; empty if all types have the option."""
+        return f" (of {' and '.join(self.types)})" if self.types else ""
+
+
+def spec_keys(catalog: Catalog) -> dict[str, Place]:
+    """The place of each key in a spec: `lr` → `train.optimizer.lr`.
 
     Of the built-in types: a plugin that the spec does not name is not imported.
     """
-    keys: dict[str, str] = {}
+    keys: dict[str, Place] = {}
     for path, base in (("train.schedule", Schedule), ("train.optimizer", Optimizer)):
         registry = catalog.registry(base)
-        for entry in registry.entries():
-            if entry.provider.distribution == BUILTIN:
-                cls = registry.load(entry)
-                keys |= {opt.name: f"{path}.{opt.name}" for opt in options_of(cls)}
-    keys |= {opt.name: f"data.{opt.name}" for opt in options_of(DataOptions)}
-    keys |= {opt.name: f"train.{opt.name}" for opt in options_of(TrainSpec)}
-    return keys | {name: name for name in (*(o.name for o in options_of(Head)), *SECTIONS)}
+        types = [e for e in registry.entries() if e.provider.distribution == BUILTIN]
+        owners: dict[str, list[str]] = {}
+        for entry in types:
+            for opt in options_of(registry.load(entry)):
+                owners.setdefault(opt.name, []).append(entry.name)
+        for name, own in owners.items():
+            keys[name] = Place(f"{path}.{name}", () if len(own) == len(types) else tuple(own))
+    keys |= {opt.name: Place(f"data.{opt.name}") for opt in options_of(DataOptions)}
+    keys |= {opt.name: Place(f"train.{opt.name}") for opt in options_of(TrainSpec)}
+    return keys | {name: Place(name) for name in (*(o.name for o in options_of(Head)), *SECTIONS)}
 
 
 def bind_model(tree: MapNode, binder: Binder) -> Draft:
@@ -246,6 +270,8 @@ def _bind_layers(tree: MapNode, binder: Binder) -> tuple[tuple[NamedLayer, ...],
     node = tree.get("layers")
     if not isinstance(node, MapNode) or not node.entries:
         found = f", found {show(plain(node))}" if node and plain(node) else ""
+        if isinstance(node, ListNode):
+            found += "; write a name for each layer, without dashes"
         message = "expected a mapping of names to layers, such as conv1: {type: conv2d, …}"
         binder.problem(node.mark if node else tree.mark, "layers", message + found)
         return (), False

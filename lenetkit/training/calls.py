@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 import weakref
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Collection, Generator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from lenetkit.errors import SpecError, did_you_mean
 from lenetkit.network.plan import Plan
 from lenetkit.options import Configurable, options_of
 from lenetkit.registry.catalog import installed
+from lenetkit.registry.synonyms import option_meant, option_note
 from lenetkit.spec.bind import Binder
 from lenetkit.spec.merge import overrides
 from lenetkit.spec.sections import TrainSpec
@@ -62,10 +63,13 @@ def with_settings(plan: Plan, call: str, settings: Mapping[str, Any]) -> TrainSp
     return replace(plan.spec.train, **values)
 
 
-def _meant(name: str, known: Iterable[str], plan: Plan) -> str:
+def _meant(name: str, known: Collection[str], plan: Plan) -> str:
+    if meant := option_meant(name, known):
+        return f"; did you mean '{meant}'?"
     for part in ("optimizer", "schedule"):
         thing: Configurable = getattr(plan.spec.train, part)
-        if name in [opt.name for opt in options_of(type(thing))]:
+        if meant := option_meant(name, [opt.name for opt in options_of(type(thing))]):
             type_name, _ = installed().identity(thing)
-            return f"; it belongs to the {part}: {part}={{'type': '{type_name}', '{name}': …}}"
-    return did_you_mean(name, known)
+            return f"; it belongs to the {part}: {part}={{'type': '{type_name}', '{meant}': …}}"
+    note = option_note(name)
+    return f"; {note}" if note else did_you_mean(name, known)

@@ -39,9 +39,11 @@ ON_ANOTHER_SCALE = {
         r"float64 values from -1 to 1, .* for -1 … 1: \(images \+ 1\) \* 127\.5",
     ),
     "int8": (X.astype(np.int8), r"int8 values from -\d+ to \d+, .*: images\.view\('uint8'\)"),
+    "overshoot": (X * 1.02 - 2, r".* to 258\.1, .*if they overshoot, images\.clip\(0, "),
+    "-0.5 to 0.5": (X / 255 - 0.5, r".* for -0\.5 … 0\.5: \(images \+ 0\.5\) \* 255"),
     "negative": (X.astype(float) - 128, "float64 values from -128 to 127, "),
     "16 bits": (X.astype(np.uint16) * 257, "uint16 values from 0 to 65535, .* divide by 257"),
-    "12 bits": (X / 255 * 4095, r"float64 values from 0 to 4095, .* divide by 16\.06"),
+    "12 bits": (X / 255 * 4095, r"float64 values from 0 to 4095, .* divide by 16\.0588"),
     "nan": (np.where(X > 200, np.nan, X), r"float64 of shape \(20, 1, 6, 5\) with \d+ values that"),
     "infinite": (np.where(X > 254, np.inf, X), "float64 of shape .* nan or infinite"),
     "complex": (X + 0j, r"dtype complex128, shape \(20, 1, 6, 5\)$"),
@@ -73,6 +75,15 @@ def test_blank_images_are_on_any_scale(kind: str) -> None:
         taken.expect(np.zeros((1, 1, 6, 5), kind), "images")
     PixelRange().expect(np.full((2, 1, 6, 5), 255, np.uint8), "images")
     PixelRange().expect(np.zeros((0, 1, 6, 5), kind), "images")
+
+
+def test_standardized_images_have_some_below_zero() -> None:
+    taken = PixelRange(-0.4, 2.8)
+    taken.expect(X / 255 * 3.2 - 0.4, "images")
+    taken.expect(X[:1] / 255 + 0.5, "images")  # one bright image
+    for other in (X / 255, X > 127, (X > 127).astype(int), X / 127.5 - 1):
+        with pytest.raises(ArrayError, match="prepare them as the training images were"):
+            taken.expect(other, "images")
 
 
 def test_rounding_may_exceed_the_scale_a_little() -> None:

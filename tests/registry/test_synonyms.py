@@ -149,7 +149,6 @@ def test_options_of_other_frameworks(theirs: str, valid: tuple[str, ...], ours: 
     [
         ("learning_rate", "train.optimizer.lr"),
         ("optimizer", "train.optimizer"),
-        ("momentum", "train.optimizer.momentum"),
         ("model", "layers"),
         ("network", "layers"),
         ("training", "train"),
@@ -160,6 +159,94 @@ def test_options_of_other_frameworks(theirs: str, valid: tuple[str, ...], ours: 
 )
 def test_keys_at_the_wrong_place_name_the_right_one(key: str, place: str) -> None:
     assert problem(f"{key}=3").endswith(f"did you mean '{place}'?")
+
+
+@pytest.mark.parametrize(
+    ("key", "place"),
+    [
+        ("momentum", "'train.optimizer.momentum' (of sgd)"),
+        ("train.optimizer.nesterov", "'train.optimizer.nesterov' (of sgd)"),
+        ("train.schedule.milestones", "'train.schedule.boundaries' (of piecewise)"),
+        ("train.criterion", "'loss' at the top of the spec"),
+        ("train.init", "'init' at the top of the spec"),
+    ],
+)
+def test_a_place_that_only_some_types_have_names_them(key: str, place: str) -> None:
+    assert problem(f"{key}=3").endswith(f"did you mean {place}?")
+
+
+@pytest.mark.parametrize(
+    ("kind", "theirs"),
+    [
+        ("transform", "Grayscale"),
+        ("transform", "Binarize"),
+        ("data set", "Omniglot"),
+        ("layer", "Conv1d"),
+        ("layer", "MaxPool3d"),
+        ("layer", "BatchNorm1d"),
+        ("layer", "Bilinear"),
+        ("layer", "LSTM"),
+        ("layer", "AlphaDropout"),
+        ("initializer", "keras"),
+        ("initializer", "random"),
+        ("loss", "CTCLoss"),
+    ],
+)
+def test_another_thing_is_not_taken_for_a_misspelt_name(kind: str, theirs: str) -> None:
+    assert "did you mean" not in type_hint(kind, theirs, names(kind))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "layers.conv1.kernel_constraint=3",
+        "layers.pool1.mode=3",
+        "train.alpha=3",
+        "data.label_mode=3",
+        "data.train_part=3",
+        "classes=3",
+        "labels=3",
+        "init.b=3",
+    ],
+)
+def test_another_option_is_not_taken_for_a_misspelt_name(change: str) -> None:
+    assert "did you mean" not in problem(change)
+
+
+@pytest.mark.parametrize(
+    ("kind", "typo", "ours"),
+    [
+        ("initializer", "kaimin_normal", "he_normal"),
+        ("initializer", "glorot_unifrom", "xavier_uniform"),
+        ("loss", "sparse_catgorical_crossentropy", "softmax_cross_entropy"),
+        ("loss", "CrosEntropyLoss", "softmax_cross_entropy"),
+        ("layer", "MaxPoling2D", "max_pool2d"),
+        ("layer", "reul", "relu"),
+        ("optimizer", "sdg", "sgd"),
+        ("schedule", "CosineAnealing", "cosine"),
+        ("transform", "ToTensr", "scale"),
+    ],
+)
+def test_a_misspelt_name_of_another_framework_leads_to_ours(
+    kind: str, typo: str, ours: str
+) -> None:
+    assert type_hint(kind, typo, names(kind)) == f"; did you mean '{ours}'?"
+
+
+@pytest.mark.parametrize(
+    ("change", "ours"),
+    [
+        ("layers.conv1.filtrs=3", "out_channels"),
+        ("layers.conv1.units=3", "out_channels"),
+        ("layers.fc1.out_channels=3", "out_features"),
+        ("layers.pool1.size=3", "kernel_size"),
+        ("train.optimizer.learnig_rate=3", "lr"),
+        ("data.test_size=0.1", "test_share"),
+        ("data.transforms=[{type: random_affine, angle: 3}]", "degrees"),
+    ],
+)
+def test_an_option_leads_to_the_one_that_means_it(change: str, ours: str) -> None:
+    assert f"did you mean '{ours}'?" in problem(change)
 
 
 @pytest.mark.parametrize(
@@ -224,6 +311,19 @@ HEAD = "lenetkit: 1\nname: n\ninput: [1, 28, 28]\nlayers:\n  fc: {type: linear, 
         ('data: {type: idx, dir: "C:\\temp\\new"}\n', "single quotes, or with forward slashes"),
         ("train:\n\tepochs: 3\n", "found a tab; indent with spaces"),
         ("train: {optimizer: {type: sgd, lr: 0,1}}\n", "a decimal number has a point"),
+        (
+            "train:\n  optimizer: adam\n    lr: 0.1\n",
+            "allowed here; write options as {type: …",
+        ),
+        ("train:\n  epochs: 3\n seed: 0\n", "f:8:2: not valid YAML: this line is not indented as"),
+        ("loss = mse\n", "f:6:1: not valid YAML: write 'loss: mse'"),
+        ("train: {optimizer: {type: sgd, lr: 1e–3}}\n", "found '1e–3'; write 1e-3"),
+        ("train: {epochs: 1_000}\n", "found '1_000'; write 1000"),
+        ("train: {shuffle: yes}\n", "found 'yes'; write true"),
+        ("data: {type: mnist, validation: 10%}\n", "found '10%'; write 0.1"),
+        ("data: {type: mnist, fallback: None}\n", "'None'; write null"),
+        ("data: {type: mnist, limit: None}\n", "found 'None'; write null"),
+        ("train:\n  optimizer:\n  - type: adam\n", "found [a mapping]; write one, without dashes"),
         ("loss: “mse”\n", 'replace the curly “ by ", the curly ” by "'),
     ],
 )
@@ -231,6 +331,25 @@ def test_slips_of_the_keyboard_are_named(text: str, expected: str) -> None:
     with pytest.raises(SpecError) as caught:
         plan_text(HEAD + text, "f")
     assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        ("28x28", "; write [1, 28, 28]"),
+        ("1×28×28", "; write [1, 28, 28]"),
+        ("(1, 28, 28)", "; write [1, 28, 28]"),
+        ("784", "; write [784]"),
+        ("[28, 28]", "; did you mean [1, 28, 28]?"),
+    ],
+)
+def test_the_input_shape_is_written_out(value: str, hint: str) -> None:
+    assert problem(f"input={value}").endswith(hint)
+
+
+def test_layers_in_a_list_get_names() -> None:
+    with pytest.raises(SpecError, match=r"found \['relu'\]; write a name for each layer"):
+        plan_text("lenetkit: 1\nname: n\ninput: [1, 28, 28]\nlayers:\n  - relu\n", "f")
 
 
 def test_full_width_characters_in_a_title_are_fine() -> None:

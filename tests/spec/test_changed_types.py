@@ -199,6 +199,29 @@ def test_a_layer_keeps_only_what_its_new_type_cannot_do_without(base: Path) -> N
     assert load_plan(base.parent / "more.yaml").layers[2].layer == MaxPool2d(kernel_size=3)
 
 
+def test_a_new_layers_place_is_set_in_any_order(base: Path) -> None:
+    expected = in_file(base, "layers: {x: {type: dropout, p: 0.4, after: relu1}}")
+    texts = ("layers.x.p=0.4", "layers.x.type=dropout", "layers.x.after=relu1")
+    for order in itertools.permutations(texts):
+        assert changed(base, *order) == expected
+    assert changed(base, "layers.x.after=relu1", "layers.x={type: dropout, p: 0.4}") == expected
+    with pytest.raises(SpecError, match="`after` is for new layers"):
+        changed(base, "layers.pool1.type=avg_pool2d", "layers.pool1.after=relu1")
+    with pytest.raises(SpecError, match=r"layers\.x: no such layer"):
+        changed(base, "layers.x.after=relu1")
+
+
+def test_an_object_takes_no_options() -> None:
+    changes = {"train.optimizer": SGD(lr=0.3), "train.optimizer.lr": 0.2}
+    with pytest.raises(SpecError, match="the optimizer is an object, so it takes no 'lr' from"):
+        load_plan("lenet5", overrides(changes))
+    with pytest.raises(SpecError, match=r"for an object, write SGD\(…\)"):
+        load_plan("lenet5", overrides({"train.optimizer": SGD}))
+    wrong: Any = {3: 4}
+    with pytest.raises(TypeError, match="expected changes such as"):
+        overrides(wrong)
+
+
 def test_new_layers_come_in_the_order_given() -> None:
     texts = ("layers.a.type=relu", "layers.b=tanh", "layers.c.type=leaky_relu")
     plan = load_plan("lenet5", [Override.from_text(text) for text in texts])

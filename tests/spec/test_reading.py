@@ -71,7 +71,11 @@ def file_refusal(path: Path, content: bytes) -> str:
             "a:\n\tb: 1\n",
             "spec.yaml:2:1: not valid YAML: found a tab; indent with spaces",
         ),
-        ("a: b: c\n", "spec.yaml:1:5: not valid YAML: mapping values are not allowed here"),
+        (
+            "a: b: c\n",
+            "spec.yaml:1:5: not valid YAML: mapping values are not allowed here; "
+            "write options as {type: …, option: …}, or quote the colon",
+        ),
         (
             "a: {b: 1\nc: 2",
             "spec.yaml:2:2: not valid YAML: expected ',' or '}', but got ':' "

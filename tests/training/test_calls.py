@@ -237,3 +237,23 @@ def test_a_run_says_what_it_is(small: Path, tmp_path: Path) -> None:
     run.train(pictures=False)
     assert repr(run.progress) == "<Progress: 6 steps, 2 epochs>"
     assert repr(run).endswith(": 2 of 2 epochs>")
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("learning_rate", "; it belongs to the optimizer: optimizer={'type': 'adam', 'lr': …}"),
+        ("num_epochs", "; did you mean 'epochs'?"),
+        ("callbacks", "; a run trains all its epochs; "),
+    ],
+)
+def test_settings_of_other_frameworks_lead_to_ours(name: str, hint: str) -> None:
+    settings: dict[str, Any] = {name: 3}
+    with pytest.raises(TypeError, match=re.escape(f"fit() has no setting '{name}'{hint}")):
+        lenetkit.build("lenet5").fit([], [], **settings)
+
+
+def test_a_test_set_is_a_pair() -> None:
+    wrong: Any = np.zeros((3, 28, 28))
+    with pytest.raises(TypeError, match=r"expected test=\(images, labels\), found ndarray"):
+        lenetkit.fit("lenet5", wrong, [0, 1, 2], test=wrong)
