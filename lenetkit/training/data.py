@@ -19,6 +19,7 @@ from lenetkit.data.source import DataSource, Place, Preparation, Samples, Split
 from lenetkit.errors import DataError, MissingDataError, shortened, warn_only
 from lenetkit.files.opening import user_path
 from lenetkit.network.plan import Plan
+from lenetkit.registry.catalog import installed
 from lenetkit.spec.sections import DataSpec
 from lenetkit.training.draws import Draws, generator, stratified
 
@@ -205,7 +206,8 @@ def _loaded(data: DataSpec, split: Split, place: Place) -> tuple[Samples, DataSo
                 f"{error}\n  the spec's fallback is not used, because {place.named_by} names the "
                 "folder"
             ) from None
-        place.report(f"warning: {error}\n  the spec's fallback is used instead")
+        name, _ = installed().identity(fallback)
+        place.report(f"warning: {error}\n  the spec's fallback is used instead: {name}")
         return fallback.load(split, place), fallback
 
 

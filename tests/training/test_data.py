@@ -378,7 +378,7 @@ def test_from_python_the_fallback_warns_at_the_callers_line(
     monkeypatch.chdir(tmp_path)
     fallback = {"data.fallback": {"type": "synthetic_digits", "train": 20, "test": 10}}
     network = lenetkit.build("lenet5", {"train.epochs": 1, **fallback})
-    with pytest.warns(LenetkitWarning, match="fallback is used instead") as told:
+    with pytest.warns(LenetkitWarning, match="fallback is used instead: synthetic_digits") as told:
         events = list(lenetkit.train(network))
     assert [warning.filename for warning in told] == [__file__]
     assert {event.dataset for event in events} == {"synthetic digits"}
