@@ -34,6 +34,8 @@ MAX_STEP = (
 )
 MAX_OPPOSITE = 0.05  # of pixels darker than the paper where the ink is lighter, or reversed
 MAX_THICKNESS = 0.35  # of strokes, as a fraction of the digit's length
+MAX_BREADTH = 0.42  # of strokes at the thickest place, as a fraction of the digit's length
+MAX_SWELL = 2.5  # of the thickest place of a stroke, as a multiple of its thickness
 ICON = 64  # pixels: smaller pictures are of one digit, as MNIST's are, and nothing else
 
 
@@ -277,9 +279,15 @@ def digit_alone(found: Ink) -> tuple[Floats, str]:
     alone = np.where(_grown(own, 2 + length // 20), np.minimum(ink / np.float32(full), 1), 0)
     if max(ink.shape) <= ICON:
         return alone, ""
-    if thickness > MAX_THICKNESS * length and not found.close:
+    swollen = _holds_square(own, min(MAX_SWELL * thickness, MAX_BREADTH * length))
+    if (swollen or thickness > MAX_THICKNESS * length) and not found.close:
         return alone, "there is a blot, or a reflection, rather than strokes"
     return alone, _doubt(found, marks, kept)
+
+
+def _holds_square(mask: Mask, side: float) -> bool:
+    """Whether a square of that side fits into a mask."""
+    return not _grown(~np.pad(mask, 1), math.ceil(side / 2)).all()
 
 
 def outline(mask: Mask) -> float:
