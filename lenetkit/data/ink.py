@@ -34,7 +34,7 @@ MAX_STEP = (
 )
 MAX_OPPOSITE = 0.05  # of pixels darker than the paper where the ink is lighter, or reversed
 MAX_THICKNESS = 0.35  # of strokes, as a fraction of the digit's length
-MAX_BREADTH = 0.42  # of strokes at the thickest place, as a fraction of the digit's length
+MAX_BREADTH = 0.36  # of strokes at the thickest place, as a fraction of the digit's length
 MAX_SWELL = 2.5  # of the thickest place of a stroke, as a multiple of its thickness
 ICON = 64  # pixels: smaller pictures are of one digit, as MNIST's are, and nothing else
 
@@ -311,7 +311,7 @@ def _doubt(found: Ink, marks: list[_Piece], kept: list[_Piece]) -> str:
     mass = sum(piece.mass for piece in kept)
     if any(piece.mass > 0.05 * mass for piece in marks if piece not in kept):
         return "there is more ink beside the digit"
-    if not all(_fit(one.place, two.place) for one in kept for two in kept if one is not two):
+    if not all(_fit(one, two) for one in kept for two in kept if one is not two):
         return "there are several marks, perhaps a frame, a line or another digit"
     if _is_empty_frame(found.levels > EDGE, box):
         return "there is an empty frame"
@@ -327,10 +327,11 @@ def _is_empty_frame(mask: Mask, box: layout.Box) -> bool:
     return min(inside.shape) > 5 * rim and float(core.sum()) < 0.05 * float(inside.sum())
 
 
-def _fit(one: layout.Box, other: layout.Box) -> bool:
-    """Whether two neighbouring pieces may be parts of one digit."""
+def _fit(piece: _Piece, neighbour: _Piece) -> bool:
+    """Whether two pieces may be parts of one digit."""
+    one, other = piece.place, neighbour.place
     furniture = layout.encloses(one, other) or layout.underlines(one, other)
-    return layout.is_one_digit(one, other, 0) and not furniture
+    return layout.is_one_digit(one, other, _gap(piece.box, neighbour.box)) and not furniture
 
 
 def _grown(mask: Mask, by: int) -> Mask:

@@ -45,7 +45,9 @@ def is_one_digit(one: Box, other: Box, gap: float) -> bool:
     overlap = min(one[2], other[2]) - max(one[0], other[0])
     smaller, larger = sorted((height, tall))
     across, down = size(around([one, other]))
-    above = overlap > 0.3 * min(width, breadth) and gap < 0.35 * larger
+    # A 5's bar may be far from its body; two marks equally tall are rather two lines of digits.
+    reach = 0.35 if smaller > 0.5 * larger else 0.7
+    above = overlap > 0.3 * min(width, breadth) and gap < reach * larger
     return above or (smaller < 0.6 * larger and gap < 0.3 * larger and across < 1.5 * down)
 
 

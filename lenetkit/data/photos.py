@@ -153,7 +153,7 @@ def _without_rules(mask: NDArray[np.uint8], faint: NDArray[np.uint8]) -> NDArray
     broad = cv2.dilate(cv2.morphologyEx(faint, cv2.MORPH_OPEN, _disc(15)), _disc(9))
     thin = np.where(broad > 0, 0, faint).astype(np.uint8)
     lines = cv2.HoughLinesP(
-        thin, 1, math.pi / 360, int(0.3 * SIDE), minLineLength=0.55 * SIDE, maxLineGap=0.15 * SIDE
+        thin, 1, math.pi / 360, int(0.3 * SIDE), minLineLength=0.55 * SIDE, maxLineGap=0.03 * SIDE
     )
     if lines is None:
         return mask
@@ -164,7 +164,7 @@ def _without_rules(mask: NDArray[np.uint8], faint: NDArray[np.uint8]) -> NDArray
         ends = [tuple(int(c) for c in (x0, y0) + sign * step) for sign in (-1, 1)]
         cv2.line(axes, ends[0], ends[1], 1)
     depth = cv2.distanceTransform(mask, cv2.DIST_L2, 3)[(axes > 0) & (mask > 0)]
-    breadth = 2 * math.ceil(np.quantile(depth, 0.9)) + 3 if depth.size else 0
+    breadth = round(3 * float(np.quantile(depth, 0.9))) | 1 if depth.size else 0
     breadth = min(max(breadth, 5), MAX_RULE)
     band = cv2.dilate(axes, _disc(breadth))
     thick = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _disc(breadth))
