@@ -50,7 +50,9 @@ SHORT: dict[str, tuple[str, Any, str]] = {
 """Options for values of the spec that are changed often: the path, type and help of each."""
 
 
-def set_options(*short: str) -> Callable[[Command], Command]:
+def set_options(
+    *short: str, example: str = "train.optimizer.eps=1e-7"
+) -> Callable[[Command], Command]:
     """`--set` and these of the short options, which the command receives as overrides `changes`.
 
     The short ones are applied last.
@@ -82,7 +84,7 @@ def set_options(*short: str) -> Callable[[Command], Command]:
             "texts",
             metavar="KEY=VALUE",
             multiple=True,
-            help="Change one value of the spec, such as train.optimizer.eps=1e-7. Repeatable.",
+            help=f"Change one value of the spec, such as {example}. Repeatable.",
         )(changed)
 
     return decorate
@@ -94,9 +96,9 @@ def _destination(option: str) -> str:
 
 data_dir_option = click.option(
     "--data-dir",
-    type=UserPath(file_okay=False, exists=True),
+    type=UserPath(exists=True),
     metavar="DIR",
-    help="The folder of the data files, instead of the spec's or $LENETKIT_DATA.",
+    help="The folder or ZIP archive of the data, instead of the spec's or $LENETKIT_DATA.",
 )
 kernels_option = click.option(
     "--kernels",

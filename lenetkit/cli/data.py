@@ -9,7 +9,7 @@ import click
 import numpy as np
 
 from lenetkit.arrays import shape_text
-from lenetkit.cli.arguments import UserPath, data_dir_option, json_option, with_plan
+from lenetkit.cli.arguments import PATH, UserPath, data_dir_option, json_option, with_plan
 from lenetkit.cli.groups import Group
 from lenetkit.cli.output import print_json, report, table
 from lenetkit.data.source import SPLITS, Samples, Split
@@ -37,7 +37,7 @@ def command() -> None:
 @_with_plan
 @click.option(
     "--data-dir",
-    type=UserPath(file_okay=False),
+    type=PATH,
     metavar="DIR",
     help="Folder to look in and to download to; created if missing.",
 )
@@ -47,7 +47,7 @@ def fetch(plan: Plan, data_dir: Path | None) -> None:
     MNIST is downloaded to a new or empty folder only, and to one that holds a part of it.
     """
     place = place_for(plan, data_dir, report)
-    for split in SPLITS:
+    for split in SPLITS[:1] if plan.spec.data.options.test_share else SPLITS:
         samples = plan.spec.data.source.load(split, place)
         verified = ", verified" if samples.dataset == "MNIST" else ""
         click.echo(f"{samples.dataset}, {split}: {len(samples):,} images{verified}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -13,10 +14,12 @@ import numpy as np
 from lenetkit.cli import arguments
 from lenetkit.cli.output import paragraphs, print_json, report, table
 from lenetkit.data.source import SPLITS, DataSource, Samples, Split
-from lenetkit.errors import MissingDataError
+from lenetkit.errors import InputError, MissingDataError, shortened
 from lenetkit.files.opening import printable
 from lenetkit.model import model
+from lenetkit.network.plan import Plan, plan_text
 from lenetkit.registry.catalog import installed
+from lenetkit.spec.merge import Override
 from lenetkit.spec.sections import DataSpec
 from lenetkit.text import number, percent
 from lenetkit.training.data import check_fit, load_samples, place_for
@@ -34,6 +37,7 @@ from lenetkit.training.evaluation import Evaluation, evaluate
     metavar="TYPE",
     help="Another data set than the model's own, such as mnist or idx, with its default options.",
 )
+@arguments.set_options(example="data.label_offset=1")
 @arguments.plugin_option
 @arguments.data_dir_option
 @arguments.kernels_option
@@ -43,6 +47,7 @@ def command(
     model_file: Path,
     split: str,
     source: str | None,
+    changes: Sequence[Override],
     data_dir: Path | None,
     kernels: str | None,
     threads: int | None,
@@ -61,6 +66,8 @@ def command(
         own |= {"limit": None, "validation": 0}
         options = replace(plan.spec.data.options, **own)
         plan = replace(plan, spec=replace(plan.spec, data=DataSpec(other, options)))
+    if changes:
+        plan = _with_data(plan, changes)
     place = place_for(plan, data_dir, report)
     samples, used = load_samples(plan, cast(Split, split), place)
     if used is not plan.spec.data.source and samples.dataset != trained.dataset:
@@ -70,6 +77,11 @@ def command(
         )
     same = _compare(trained, samples, split)
     check_fit(plan, samples, trained.pipeline, split)
+    if (known := trained.classes[: len(samples.classes)]) != samples.classes:
+        report(
+            f"warning: the classes of {samples.dataset} are {shortened(', '.join(samples.classes))}"
+            f", those of the model {shortened(', '.join(known))}; they are compared by number"
+        )
     trained.pixels.expect(samples.images, f"{samples.dataset}: {split} images")
     with trained.limited(threads), np.errstate(over="ignore", invalid="ignore"):
         result = evaluate(trained, samples, trained.pipeline)
@@ -88,6 +100,18 @@ def command(
         )
     else:
         _print_tables(trained, samples, split, result)
+
+
+def _with_data(plan: Plan, changes: Sequence[Override]) -> Plan:
+    """The plan with other options of its data set; what the model is stays as it was trained."""
+    for path in (change.path for change in changes):
+        if not path.startswith("data.") or path in ("data.transforms", "data.preparation"):
+            raise InputError(
+                f"--set {path}: evaluate takes the model as it is; expected options of the data "
+                "set, such as data.prefix"
+            )
+    data = plan_text(plan.to_yaml(), "the model's spec", changes).spec.data
+    return replace(plan, spec=replace(plan.spec, data=data))
 
 
 def _compare(trained: model.Model, samples: Samples, split: str) -> bool:

@@ -81,7 +81,7 @@ def _matching(place: Place, prefix: str | None) -> list[Found]:
     found = list(_search(place))
     prefixes = sorted({f.prefix for f in found})
     if prefix is not None:
-        chosen = [f for f in found if f.prefix == prefix.casefold()]
+        chosen = [f for f in found if f.prefix == _bare(prefix)]
         if found and not chosen:
             raise DataError(
                 f"{place}: no data set with the prefix '{prefix}'; there are {_named(prefixes)}"
@@ -110,9 +110,9 @@ def _word_of_test(place: Place, found: Iterable[Found]) -> str:
 
 
 def _search(place: Place) -> Iterator[Found]:
-    """The folder's files that are named like parts of a data set."""
+    """The files that are named like parts of a data set, in archives too."""
     for entry in _entries(place):
-        if entry.suffix.lower() == ".zip" and entry.is_file():
+        if _is_archive(entry):
             parts = [
                 (member, _found(member.name, member, zipped=True)) for member in members(entry)
             ]
@@ -136,17 +136,32 @@ def _found(
     own = base.removesuffix(".gz") in (*file_names("train"), *file_names("test"))
     rank = (zipped, nested, not own, match["packed"] is not None)
     what: What = "images" if match["what"] == "image" else "labels"
-    return Found(match["prefix"].strip("-_. "), match["word"], what, file, rank)
+    return Found(_bare(match["prefix"]), match["word"], what, file, rank)
+
+
+def _is_archive(path: Path) -> bool:
+    return path.suffix.lower() == ".zip" and path.is_file()
+
+
+def _bare(prefix: str) -> str:
+    return prefix.casefold().strip("-_. ")
 
 
 def _entries(place: Place) -> list[Path]:
-    """What is in the folder, without hidden files, in natural order; nothing if it is missing."""
+    """What is in the folder, without hidden files, in natural order; nothing if it is missing.
+
+    An archive in place of the folder is the only thing in it.
+    """
+    if _is_archive(place.folder):
+        return [place.folder]
     try:
         return _listed(place.folder)
     except FileNotFoundError:
         return []
     except NotADirectoryError:
-        raise DataError(f"{place}: is a file; expected a folder of data files") from None
+        raise DataError(
+            f"{place}: is a file; expected a folder or ZIP archive of data files"
+        ) from None
     except OSError as error:
         raise DataError(f"{place}: cannot be searched: {error.strerror}") from None
 
@@ -162,7 +177,10 @@ def is_free(place: Place) -> bool:
 
 def contents(place: Place) -> str:
     """What is in the folder, in words: `holds notes.txt, pictures/`."""
-    names = [printable(path.name) + "/" * path.is_dir() for path in _entries(place)]
+    if _is_archive(place.folder):
+        names = [printable(member.name) for member in members(place.folder)]
+    else:
+        names = [printable(path.name) + "/" * path.is_dir() for path in _entries(place)]
     if not names:
         return "is empty" if place.folder.is_dir() else "does not exist"
     more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""

@@ -42,6 +42,16 @@ _MAX_UNPACKED = 64 << 20
 _CHUNK = 1 << 20
 
 
+class StorageError(DataError):
+    """A file is stored in a way that has to be said first, by an option of `data`."""
+
+    def __init__(self, message: str, option: str, value: Any) -> None:
+        self.remedy = {option: value}
+        word = str(value).lower()
+        self.setting = f"--set data.{option}={word}"
+        super().__init__(f"{message}: data.{option}: {word} ({self.setting})")
+
+
 @dataclass(frozen=True)
 class Header:
     """What an IDX file claims to hold."""
@@ -71,7 +81,7 @@ def read_idx(file: DataFile, order: ByteOrder = "big") -> NDArray[Any]:
 
     With `order="little"` the values are little-endian, and the header may be. Memory is allocated
     only for data that is really there. Raises DataError, naming the file and the defect, unless it
-    holds exactly one complete array.
+    holds exactly one complete array, and StorageError if that is in the other order.
     """
     with _opened(file, order) as (content, header, packed):
         values = _read_packed(content, header) if packed else _read_plain(content, header)
@@ -114,11 +124,15 @@ def _opened(path: DataFile, order: ByteOrder) -> Iterator[tuple[IO[bytes], Heade
             elif size - file.tell() != header.nbytes:
                 raise _wrong_size(header, size - file.tell())
             if header.order == "little" != order:
-                raise DataError(
-                    "is in the wrong byte order: its numbers are little-endian, and IDX's are "
-                    "big-endian; to read it as it is: data.byte_order: little"
+                raise StorageError(
+                    f"{path}: is in the wrong byte order: its numbers are little-endian, and IDX's "
+                    "are big-endian; to read it as it is",
+                    "byte_order",
+                    "little",
                 )
             yield file, replace(header, dtype=header.dtype.newbyteorder(order)), packed
+    except StorageError:
+        raise
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:

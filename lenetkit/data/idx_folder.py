@@ -32,7 +32,7 @@ class IdxFolder(StoredFiles):
     def load(self, split: Split, place: Place) -> Samples:
         pair = find_pair(place, split, self.prefix)
         images, labels = self.read_pair(pair, lambda: self._training_labels(place, pair))
-        title = self.title or pair.prefix or place.folder.resolve().name
+        title = self.title or pair.prefix or place.name
         files = (str(pair.images), str(pair.labels))
         classes = self._class_names(labels, pair.labels)
         return checked_samples(images, labels, title, classes, files[0], files)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lenetkit.data.finding import Pair, file_names, find_pair, is_free
-from lenetkit.data.idx import DataFile, read_header, read_idx
+from lenetkit.data.idx import DataFile, StorageError, read_header, read_idx
 from lenetkit.data.idx_folder import IdxFolder
 from lenetkit.data.source import SPLITS, Place, Preparation, Samples, Split, checked_samples
 from lenetkit.data.stored import StoredFiles
@@ -42,7 +42,7 @@ class Mnist(StoredFiles):
 
     Downloads go to a new or empty folder, or complete one that holds MNIST. Files of MNIST's size
     must have the published digests. Other files are loaded as the data set `idx` would load them,
-    under their folder's name and with a warning.
+    under their folder's name and with a note.
     """
 
     preparation: ClassVar[Preparation] = "digit"
@@ -50,7 +50,7 @@ class Mnist(StoredFiles):
     def load(self, split: Split, place: Place) -> Samples:
         pair = self._pair(split, place)
         if not self._may_be_mnist(pair, split):
-            place.report(f"{pair.images} is not MNIST's; loading its folder as another data set")
+            place.report(f"note: {place}: not MNIST's files; loading them as another data set")
             shared = {opt.name: getattr(self, opt.name) for opt in options_of(StoredFiles)}
             return IdxFolder(**shared | {"prefix": pair.prefix}).load(split, place)
         images, labels = read_idx(pair.images), read_idx(pair.labels)
@@ -80,7 +80,10 @@ class Mnist(StoredFiles):
     def _may_be_mnist(self, pair: Pair, split: Split) -> bool:
         """Whether a file has MNIST's name and shape. Raises DataError if options deny that."""
         order = self.byte_order or "big"
-        header = read_header(pair.images, order)
+        try:
+            header = read_header(pair.images, order)
+        except StorageError:
+            return False
         is_usual = header.shape == (_COUNTS[split], 28, 28) and header.dtype == np.uint8
         if pair.prefix not in ("", "mnist") or not is_usual:
             return False
@@ -101,6 +104,8 @@ def _present(name: str, place: Place) -> Path | None:
 
 def _holds_only_mnist(place: Place) -> bool:
     """Whether all data files of the folder are MNIST's, so that missing ones may join them."""
+    if not place.folder.is_dir():
+        return False
     names = [name for split in SPLITS for name in file_names(split)]
     own = {name: path for name in names if (path := _present(name, place))}
     others = [p for p in place.folder.iterdir() if p.name[0] != "." and p not in own.values()]

@@ -14,10 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-REMEDY = (
-    "images are stored transposed; to turn them upright: data.transpose: true "
-    "(--set data.transpose=true), or false where they already are"
-)
 _GRID = 7
 _PER_CLASS = 100
 _FEWEST = 5

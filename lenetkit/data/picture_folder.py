@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,15 +13,20 @@ from numpy.typing import NDArray
 from lenetkit.arrays import shape_text
 from lenetkit.data.finding import contents
 from lenetkit.data.idx import MAX_BYTES
-from lenetkit.data.source import SPLITS, DataSource, Place, Samples, Split, checked_samples
-from lenetkit.errors import DataError, ImageError, MissingDataError, shortened
-from lenetkit.files.opening import natural
+from lenetkit.data.source import DataSource, Place, Samples, Split, checked_samples
+from lenetkit.errors import DataError, ImageError, MissingDataError, did_you_mean, shortened
+from lenetkit.files.opening import natural, printable
 from lenetkit.options import option
 
 _MANY = 1000
 """Reading more pictures than this takes a while, which is said."""
 _NAMED = 5
-"""Unreadable pictures named in a warning."""
+"""Pictures named in a warning that they are left out."""
+_ROOTS: dict[Split, tuple[str, ...]] = {
+    "train": ("train", "training"),
+    "test": ("test", "testing"),
+}
+"""Names of the folders that hold a split's class folders; the first that is there counts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +35,8 @@ class PictureFolder(DataSource):
     `test/cat/7.jpg`; or `cat/1.jpg` with `data.test_share`.
 
     Formats are those that `predict` reads. Pictures are made grey for an `input` of one channel,
-    resized to it, and stretched to fit. Links, hidden files and what is no picture are ignored.
+    resized to it, and stretched to fit. Hidden files are ignored; links, folders further down
+    and what is no picture are left out and named.
     """
 
     title: str | None = option(None, doc="The data set's name in words; default: its folder's.")
@@ -40,12 +46,12 @@ class PictureFolder(DataSource):
         roots = _roots(place)
         if split not in roots:
             raise MissingDataError(_missing(split, place, roots))
-        names = _classes(roots)
+        names = _classes(roots, place)
         folders = [roots[split] / name for name in names]
         images, labels, left_out = _read(folders, shape, place, expect_all=split == "train")
         if left_out:
             place.report(f"warning: {_listed(left_out)}")
-        title = self.title or place.folder.resolve().name
+        title = self.title or place.name
         where = str(roots[split])
         return checked_samples(images, labels, title, names, where, (where,))
 
@@ -57,6 +63,7 @@ def _read(
     from lenetkit.data.images import load_resized  # a plan needs no Pillow
 
     pictures = [_pictures(folder) for folder in folders]
+    _report_others(folders, place)
     count = sum(map(len, pictures))
     if count * math.prod(shape) > MAX_BYTES:
         raise DataError(f"{place}: {count:,} pictures of {shape_text(shape)} take too much memory")
@@ -77,6 +84,7 @@ def _read(
                 raise DataError(f"{folder}: none of its pictures can be read: {_listed(left_out)}")
             raise DataError(
                 f"{folder}: holds no pictures; expected some of each class, or remove the folder"
+                + _inside(folder)
             )
     return images[: len(labels)], np.array(labels, np.int64), left_out
 
@@ -93,12 +101,17 @@ def _image_shape(place: Place) -> tuple[int, int, int]:
 
 def _roots(place: Place) -> dict[Split, Path]:
     """The folders that hold the class folders of each split."""
-    names = {folder.name.casefold(): folder for folder in _subfolders(place.folder)}
-    found: dict[Split, Path] = {split: names[split] for split in SPLITS if split in names}
+    if place.folder.is_file():
+        raise DataError(f"{place}: is a file; expected a folder; unpack an archive first")
+    folders = {folder.name.casefold(): folder for folder in _subfolders(place.folder)}
+    found: dict[Split, Path] = {}
+    for split, names in _ROOTS.items():
+        if root := next((folders[name] for name in names if name in folders), None):
+            found[split] = root
     if not found:
-        return {"train": place.folder} if names else {}
-    if others := [folder.name for name, folder in names.items() if name not in SPLITS]:
-        place.report(f"note: {place.folder}: not used: {shortened(', '.join(others))}")
+        return {"train": place.folder} if folders else {}
+    if others := [folder.name for folder in folders.values() if folder not in found.values()]:
+        place.report(f"note: {place.folder}: not used: {_some(others)}")
     return found
 
 
@@ -112,16 +125,34 @@ def _missing(split: Split, place: Place, roots: Mapping[Split, Path]) -> str:
     return f"no folder of {split} pictures; {place} {contents(place)}; {hint}"
 
 
-def _classes(roots: Mapping[Split, Path]) -> tuple[str, ...]:
-    """The names of the class folders of both splits, in natural order."""
-    folders = {folder.name: folder for root in roots.values() for folder in _subfolders(root)}
-    names = tuple(folder.name for folder in sorted(folders.values(), key=natural))
+def _classes(roots: Mapping[Split, Path], place: Place) -> tuple[str, ...]:
+    """The names of the class folders, in natural order. Those of both splits must be the same,
+    but that the test set may lack some.
+    """
+    where = roots.get("train", place.folder)
+    names = tuple(folder.name for folder in _subfolders(where))
     if not names:
-        where = ", ".join(map(str, roots.values()))
         raise MissingDataError(
             f"{where}: holds no folders; expected a folder of pictures for each class"
         )
+    if len(names) == 1:
+        only = where / names[0]
+        raise DataError(f"{only}: is the only class; expected two or more folders{_inside(only)}")
+    for folder in _subfolders(roots["test"]) if "test" in roots else ():
+        if folder.name not in names:
+            raise DataError(
+                f"{folder}: holds a class that {where} does not have; expected the same classes in "
+                f"both{did_you_mean(folder.name, names)}"
+            )
     return names
+
+
+def _inside(folder: Path) -> str:
+    """What to do if the classes are a level further down; empty if they cannot be."""
+    inside = _subfolders(folder)
+    if len(inside) < 2:
+        return ""
+    return f"; if {_some(p.name for p in inside)} are classes: --data-dir {folder}"
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -135,10 +166,38 @@ def _pictures(folder: Path) -> list[Path]:
     return [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
 
 
+def _report_others(folders: Sequence[Path], place: Place) -> None:
+    """Count and name what is in class folders, and is no picture by its name."""
+    from lenetkit.data.images import IMAGE_SUFFIXES
+
+    entries = [path for folder in folders for path in _entries(folder)]
+    above = [folders[0].parent, *folders]
+    if links := [p for folder in above for p in folder.iterdir() if p.is_symlink()]:
+        place.report(f"warning: links are left out: {_some(p.name for p in sorted(links))}")
+    deeper = [f"{p.parent.name}/{p.name}/" for p in entries if p.is_dir()]
+    if deeper:
+        place.report(f"warning: folders inside those of the classes are left out: {_some(deeper)}")
+    files = [p for p in entries if p.is_file() and p.suffix.lower() not in IMAGE_SUFFIXES]
+    if files:
+        names = _some(f"{p.parent.name}/{p.name}" for p in files)
+        place.report(
+            f"note: {place.folder}: left out {len(files):,} that are no picture files by their "
+            f"names: {names}"
+        )
+
+
+def _some(names: Iterable[str]) -> str:
+    return shortened(", ".join(map(printable, names)))
+
+
 def _entries(folder: Path) -> list[Path]:
-    """What is in a folder, in natural order, without links and hidden files."""
+    """What is in a folder, in natural order, without links and hidden files.
+
+    `__MACOSX` and the like are hidden too.
+    """
     try:
         found = [p for p in folder.iterdir() if p.name[0] != "." and not p.is_symlink()]
+        found = [p for p in found if not p.name.startswith("__")]
     except FileNotFoundError:
         return []
     except OSError as error:

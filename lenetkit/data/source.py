@@ -54,12 +54,17 @@ class Place:
     """Where to look for data, for what images, and how to report progress."""
 
     folder: Path = Path("MNIST")
-    """The one folder in which data is looked for and to which it is downloaded."""
+    """The one folder, or ZIP archive, in which data is looked for; downloads go there too."""
     named_by: str = ""
     """What named the folder: `--data-dir`, `data.dir` or `LENETKIT_DATA`; empty for the default."""
     image_shape: tuple[int, ...] | None = None
     """(C, H, W) of the images that the spec's transforms and input ask for."""
     report: Callable[[str], None] = field(default=lambda message: None)
+
+    @property
+    def name(self) -> str:
+        """The folder's own name, or the archive's without `.zip`."""
+        return self.folder.resolve().name.removesuffix(".zip")
 
     def __str__(self) -> str:
         hidden = self.named_by == "LENETKIT_DATA"

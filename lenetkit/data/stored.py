@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from lenetkit.data import orientation
 from lenetkit.data.finding import Pair
-from lenetkit.data.idx import ByteOrder, DataFile, Header, read_header, read_idx
+from lenetkit.data.idx import ByteOrder, DataFile, Header, StorageError, read_header, read_idx
 from lenetkit.data.source import DataSource
 from lenetkit.errors import DataError
 from lenetkit.options import option
 
 MAX_CLASSES = 100_000
+_ARGMAX = "numpy.argmax(labels, axis=1)"
 _FEW = 4
 """An axis of at most this size may be that of the channels."""
 
@@ -62,8 +63,28 @@ class StoredFiles(DataSource):
 
         `start` finds another file of labels that may hold the first class where these do not: the
         training labels. The headers are judged before any values are read. Raises DataError,
-        which names the option that reads the files if there is one.
+        which names all the options that read the files, if some do.
         """
+        reader, faults = self, list[DataError]()
+        while True:
+            try:
+                found = reader._read(pair, start)
+                break
+            except StorageError as fault:
+                faults.append(fault)
+                reader = replace(reader, **fault.remedy)  # to find what else is to be said
+            except DataError as error:
+                faults.append(error)
+                break
+        if not faults:
+            return found
+        settings = [fault.setting for fault in faults if isinstance(fault, StorageError)]
+        together = [f"together: {' '.join(settings)}"] if len(settings) > 1 else []
+        raise DataError("\n  ".join([*map(str, faults), *together]))
+
+    def _read(
+        self, pair: Pair, start: Callable[[], DataFile | None]
+    ) -> tuple[NDArray[Any], NDArray[np.int64]]:
         images, labels = self._header(pair.images), self._header(pair.labels)
         self._check_images(pair.images, images, labels)
         self._check_labels(pair.labels, labels)
@@ -74,11 +95,11 @@ class StoredFiles(DataSource):
             )
         self._check_order(pair, images, labels)
         if self.transpose is None and "emnist" in Path(str(pair.images)).name.casefold():
-            raise DataError(f"{pair.images}: EMNIST's {orientation.REMEDY}")
+            raise _transposed(pair.images, "EMNIST's")
         values = self._labels(pair.labels, start)
         pixels = self._arranged(read_idx(pair.images, self.byte_order or "big"))
         if self.transpose is None and orientation.is_transposed(pixels, values):
-            raise DataError(f"{pair.images}: these digits' {orientation.REMEDY}")
+            raise _transposed(pair.images, "these digits'")
         return pixels, values
 
     def _header(self, file: DataFile) -> Header:
@@ -93,16 +114,21 @@ class StoredFiles(DataSource):
                 + ("; images and labels seem to be swapped" if swapped else "")
             )
         if images.dtype != np.uint8:
-            raise DataError(f"{file}: expected unsigned bytes (0 … 255), found {images.dtype.name}")
+            raise DataError(
+                f"{file}: expected unsigned bytes (0 … 255), found {images.dtype.name}; "
+                "save the images as uint8, scaled to that range"
+            )
         if rank == 3 and self.channels == "last":
             raise DataError(
                 f"{file}: images are {images.shape}, without channels; leave data.channels out"
             )
         if rank == 4 and self.channels != "first" and images.shape[3] <= _FEW < images.shape[1]:
             if self.channels is None:
-                raise DataError(
+                raise StorageError(
                     f"{file}: images are {images.shape}: channels last; expected (N, C, H, W); to "
-                    "read them as they are: data.channels: last (--set data.channels=last)"
+                    "read them as they are",
+                    "channels",
+                    "last",
                 )
         elif self.channels == "last" and images.shape[1] <= _FEW < images.shape[3]:
             raise DataError(
@@ -110,20 +136,17 @@ class StoredFiles(DataSource):
             )
 
     def _check_labels(self, file: DataFile, labels: Header) -> None:
-        if labels.dtype.kind not in "ui":
-            raise DataError(f"{file}: expected integer labels, found {labels.dtype.name}")
         rank, column = len(labels.shape), self.label_column
+        if labels.dtype.kind not in "ui":
+            raise DataError(
+                f"{file}: expected integer labels, found {labels.dtype.name}; save the class "
+                "numbers as integers" + (f", {_ARGMAX}" if rank == 2 else "")
+            )
         if rank not in (1, 2) or 0 in labels.shape[1:]:
             raise DataError(f"{file}: expected labels (N,), found labels of shape {labels.shape}")
         if rank == 1 and column is not None:
             raise DataError(
                 f"{file}: labels are (N,), without columns; leave data.label_column out"
-            )
-        if rank == 2 and column is None and labels.shape[1] > 1:
-            raise DataError(
-                f"{file}: labels of shape {labels.shape} have {labels.shape[1]} columns; say which "
-                "column is the class: data.label_column: 0 (--set data.label_column=0), as for "
-                "QMNIST"
             )
         if rank == 2 and column is not None and column >= labels.shape[1]:
             raise DataError(
@@ -150,7 +173,21 @@ class StoredFiles(DataSource):
     def _column(self, file: DataFile) -> NDArray[Any]:
         """The labels as stored, (N,)."""
         stored = read_idx(file, self.byte_order or "big")
-        return stored[:, self.label_column or 0] if stored.ndim == 2 else stored
+        if stored.ndim == 1:
+            return stored
+        if self.label_column is None and stored.shape[1] > 1:
+            if len(stored) and np.isin(stored, (0, 1)).all() and (stored.sum(axis=1) == 1).all():
+                raise DataError(
+                    f"{file}: labels of shape {stored.shape} are one-hot; expected class numbers, "
+                    f"(N,): {_ARGMAX}"
+                )
+            raise StorageError(
+                f"{file}: labels of shape {stored.shape} have {stored.shape[1]} columns; say which "
+                "column is the class, for QMNIST the first",
+                "label_column",
+                0,
+            )
+        return stored[:, self.label_column or 0]
 
     def _labels(self, file: DataFile, start: Callable[[], DataFile | None]) -> NDArray[np.int64]:
         """The labels, counted from 0."""
@@ -159,9 +196,11 @@ class StoredFiles(DataSource):
         if not 0 <= low <= high < MAX_CLASSES and self.byte_order is None:
             other = stored.byteswap()
             if other.size and 0 <= other.min() <= other.max() < MAX_CLASSES:
-                raise DataError(
+                raise StorageError(
                     f"{file}: labels are in the wrong byte order: they go up to {high:,}, in the "
-                    f"other order to {other.max():,}; to read them: data.byte_order: little"
+                    f"other order to {other.max():,}; to read them",
+                    "byte_order",
+                    "little",
                 )
         if len(stored) and (first := int(stored.min())):
             if self.label_offset is None and (beside := start()):
@@ -180,8 +219,18 @@ class StoredFiles(DataSource):
     def _check_start(self, file: DataFile, low: int, high: int) -> None:
         """Raise DataError if labels do not start at 0, and nothing says so."""
         if self.label_offset is None and low and -MAX_CLASSES < low <= high < MAX_CLASSES:
-            raise DataError(
+            raise StorageError(
                 f"{file}: labels start at {low} and go up to {high}; expected them to start at 0; "
-                f"to count the classes from {low}: data.label_offset: {low} "
-                f"(--set data.label_offset={low})"
+                f"to count the classes from {low}",
+                "label_offset",
+                low,
             )
+
+
+def _transposed(file: DataFile, whose: str) -> StorageError:
+    return StorageError(
+        f"{file}: {whose} images are stored transposed; to turn them upright (or false if they "
+        "are)",
+        "transpose",
+        True,
+    )

@@ -25,7 +25,12 @@ from lenetkit.registry.catalog import installed
 from lenetkit.spec.merge import Override
 from lenetkit.training import loop
 from lenetkit.training.calls import with_settings
-from lenetkit.training.data import TrainingData, load_training_data, with_fitted_transforms
+from lenetkit.training.data import (
+    TrainingData,
+    divided,
+    load_training_data,
+    with_fitted_transforms,
+)
 from lenetkit.training.evaluation import Evaluation, evaluate, probabilities
 
 
@@ -70,7 +75,8 @@ class Model(Network):
 
         The network learns from `images` (see `probabilities` for their form) and their class
         numbers `labels`, and is evaluated on those of `test`, if given, after each epoch. Without
-        images it learns from the spec's own data set, looked for in `data_dir` first. Each epoch
+        images it learns from the spec's own data set, looked for in `data_dir` first. Both are
+        divided as the spec's `limit`, `validation` and `test_share` in `data` say. Each epoch
         adds a row to `history`. `settings` override the spec's `train` section: `epochs`,
         `batch_size`, `seed`, `shuffle`, `optimizer`, `schedule`.
 
@@ -91,13 +97,17 @@ class Model(Network):
         return self
 
     def _own_data(self, images: Any, labels: Any, test: tuple[Any, Any] | None) -> TrainingData:
-        """Arrays as training data; without `test`, the test set is empty."""
-        train, held_out = self._samples(images, labels), self._samples(*(test or ([], [])))
-        if not len(train):
+        """Arrays as training data; without `test` and `data.test_share`, the test set is empty."""
+        given, shared = self._samples(images, labels), self.plan.spec.data.options.test_share
+        if not len(given):
             raise ArrayError("fit() expected at least one image, found none")
+        if test and shared:
+            raise ArrayError(f"fit() expected no `test` beside data.test_share: {shared}")
+        tests = None if shared else self._samples(*(test or ([], [])))
+        train, tested, held_out = divided(self.plan, given, tests)
         fitted = tuple(t.fitted(train.images) for t in self.pipeline.transforms)
         pipeline = Pipeline(fitted, self.plan.classes)
-        return TrainingData(train, held_out, None, pipeline, self.preparation)
+        return TrainingData(train, tested, held_out, pipeline, self.preparation)
 
     def _samples(self, images: Any, labels: Any) -> Samples:
         images = as_images(images, self.image_shape)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from lenetkit.operations.limits import Limit
 
@@ -25,7 +29,7 @@ def best_threads(macs: int) -> int:
 
 def limited(threads: int) -> AbstractContextManager[None]:
     """Matrix products use `threads` threads inside the block."""
-    return _LIMIT.at([threads] * len(_libraries()))
+    return _LIMIT.at([threads] * len(libraries()))
 
 
 def threads() -> int:
@@ -34,20 +38,32 @@ def threads() -> int:
 
 
 @functools.cache
-def _libraries() -> list[Any]:
-    """NumPy's. Looking for them takes 30 times as long as setting their numbers."""
+def libraries() -> tuple[Any, ...]:
+    """threadpoolctl's controllers of NumPy's BLAS, and of no other: OpenCV's wheel brings its own.
+
+    Looking for them takes 30 times as long as setting their numbers of threads.
+    """
     import threadpoolctl  # not needed for a plan
 
-    found = threadpoolctl.ThreadpoolController().select(user_api="blas")
-    return list(found.lib_controllers)
+    found = threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
+    return numpys(found, Path(np.__file__).resolve().parent)
+
+
+def numpys(found: Sequence[Any], package: Path) -> tuple[Any, ...]:
+    """The libraries in the wheel of the NumPy in `package`; without any, those in no wheel."""
+    folders = [Path(library.filepath).resolve().parent for library in found]
+    mine = {package.with_name("numpy.libs"), package / ".dylibs"}
+    if not mine.intersection(folders):
+        mine = {f for f in folders if f.suffix != ".libs" and f.name != ".dylibs"}
+    return tuple(lib for lib, folder in zip(found, folders, strict=True) if folder in mine)
 
 
 def _numbers() -> list[int]:
-    return [library.num_threads for library in _libraries()]
+    return [library.num_threads for library in libraries()]
 
 
 def _set(numbers: list[int]) -> None:
-    for library, number in zip(_libraries(), numbers, strict=True):
+    for library, number in zip(libraries(), numbers, strict=True):
         library.set_num_threads(number)
 
 

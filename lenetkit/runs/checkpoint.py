@@ -77,13 +77,16 @@ class State:
     """The parts before the one whose spec the checkpoint names."""
     differs: dict[str, str | None] = field(default_factory=dict)
     """Dotted key → value: how the spec differs from the one that it extends."""
+    steps_per_epoch: int = 0
+    """0 if it is not recorded."""
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Raises ValueError, which names the field, what was expected and what was found."""
         found = json.loads(text)
         if isinstance(found, dict):
-            found = {"parts": [], "differs": {}, **found}  # which 0.1.0 did not record
+            unrecorded = {"parts": [], "differs": {}, "steps_per_epoch": 0}  # by 0.1.0
+            found = unrecorded | found
         state: Self = convert(found, cls, "progress")
         if not 0 <= state.best.epoch <= state.epoch <= state.step:
             epochs = f"epoch {state.epoch}, best epoch {state.best.epoch}"

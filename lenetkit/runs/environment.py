@@ -6,10 +6,10 @@ import platform
 import sys
 
 import numpy as np
-import threadpoolctl
 
 from lenetkit._version import __version__
 from lenetkit.kernels.base import Kernels
+from lenetkit.operations.blas import libraries
 
 
 def versions(kernels: Kernels) -> dict[str, str]:
@@ -18,8 +18,8 @@ def versions(kernels: Kernels) -> dict[str, str]:
     `cpu` lists the instruction sets by which NumPy selects its loops; `platform` includes the C
     library, whose elementary functions round in their own way.
     """
-    blas = [p for p in threadpoolctl.threadpool_info() if p["user_api"] == "blas"]
-    names = [f"{p['internal_api']} {p['version']} {p.get('architecture', '')}" for p in blas]
+    facts = [library.info() for library in libraries()]
+    names = [f"{b['internal_api']} {b['version']} {b.get('architecture', '')}" for b in facts]
     simd = np.show_config(mode="dicts").get("SIMD Extensions", {})
     return {
         "lenetkit": __version__,

@@ -63,7 +63,7 @@ class Recorder:
 
     def parts(self) -> list[dict[str, Any]]:
         """Which steps and epochs were trained by which spec file, in order."""
-        per_epoch = math.ceil(len(self.data.train) / self.network.plan.spec.train.batch_size)
+        per_epoch = self._steps_per_epoch()
         ends = [part["steps"] for part in self.state.parts]
         files = [self.folder.earlier_spec(i + 1).name for i in range(len(ends))]
         bounds = itertools.pairwise([0, *ends, self.progress.step])
@@ -75,6 +75,9 @@ class Recorder:
             }
             for (done, end), name in zip(bounds, [*files, self.folder.spec.name], strict=True)
         ]
+
+    def _steps_per_epoch(self) -> int:
+        return math.ceil(len(self.data.train) / self.network.plan.spec.train.batch_size)
 
     def _save_specs(self) -> None:
         """The current spec, and before it those of earlier parts, each with its steps."""
@@ -183,6 +186,7 @@ class Recorder:
             step=progress.step,
             epoch=progress.epoch,
             epochs=spec.train.epochs,
+            steps_per_epoch=self._steps_per_epoch(),
             seconds=progress.seconds,
             tables={table.path.name: table.digest for table in (self._metrics, self._steps)},
             environment=environment.computing(spec.kernels),

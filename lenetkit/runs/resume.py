@@ -55,10 +55,9 @@ def differences(saved: Checkpoint, network: Model) -> list[str]:
     now = {**network.metadata, **file.describe(network.plan)}
     found = _spec(saved, network.plan)
     if json.loads(saved.metadata["dataset_digest"]) != json.loads(now["dataset_digest"]):
-        found.append(
-            f"data: {saved.metadata['dataset']} had other content than the {now['dataset']} "
-            "found now"
-        )
+        names = (saved.metadata["dataset"], now["dataset"])
+        hint = "; --data-dir says where to look" if names[0] != names[1] else ""
+        found.append(f"data: {names[0]} had other content than the {names[1]} found now{hint}")
     makers = [_without_lenetkit(file.distributions(texts)) for texts in (saved.metadata, now)]
     found += _changed("plugin ", *makers)
     computing = environment.computing(network.plan.spec.kernels)
@@ -140,9 +139,10 @@ def _expect_same_steps(saved: Checkpoint, data: TrainingData, plan: Plan, folder
     """Raise RunError if the steps per epoch changed: the counters would lose their meaning."""
     per_epoch = math.ceil(len(data.train) / plan.spec.train.batch_size)
     state: Any = saved.state
-    if not state.epoch * per_epoch <= state.step <= (state.epoch + 1) * per_epoch:
+    in_epoch = state.epoch * per_epoch <= state.step <= (state.epoch + 1) * per_epoch
+    if not in_epoch or state.steps_per_epoch not in (0, per_epoch):
         raise RunError(
-            f"{folder}: is at step {state.step} of epoch {state.epoch + 1}, which is impossible "
-            f"with the {per_epoch} steps per epoch that data and batch_size now give; "
+            f"{folder}: is at step {state.step} of epoch {state.epoch + 1}, which does not "
+            f"fit the {per_epoch} steps per epoch that data and batch_size now give; "
             f'start from its weights with --init-from "{folder / "model.safetensors"}"'
         )

@@ -64,8 +64,8 @@ def place_for(plan: Plan, data_dir: Path | None, report: Report) -> Place:
     The first that is named is the only one.
     """
     data = plan.spec.data
-    if data_dir is not None and not data.source.reads_files:
-        report(f"note: {data_dir} is ignored: the data set reads no files")
+    if (named := data_dir or data.options.dir) and not data.source.reads_files:
+        report(f"note: {named} is ignored: the data set reads no files")
     names = {
         "--data-dir": data_dir,
         "data.dir": data.options.dir,
@@ -75,7 +75,20 @@ def place_for(plan: Plan, data_dir: Path | None, report: Report) -> Place:
     shape = None
     if len(plan.spec.input) == 3:
         shape = Pipeline(data.options.transforms, plan.classes).input_shape(plan.spec.input)
-    return Place(user_path(folder), by, shape, report)
+    return Place(user_path(folder), by, shape, _once(report))
+
+
+def _once(report: Report) -> Report:
+    """A report that repeats no note or warning, because each split searches the same folder."""
+    said = set()
+
+    def report_once(message: str) -> None:
+        if message not in said:
+            report(message)
+        if message.startswith(("note: ", "warning: ")):
+            said.add(message)
+
+    return report_once
 
 
 def load_samples(plan: Plan, split: Split, place: Place) -> tuple[Samples, DataSource]:
@@ -115,6 +128,11 @@ def load_training_data(
     for name, samples in (("training", sets.train), ("test", sets.test)):
         check_fit(plan, samples, unfitted, name)
     _expect_every_class(sets.train, [sets.test, *held_out])
+    if (count := len(sets.train.classes)) < plan.classes:
+        report(
+            f"note: {sets.train.dataset} has {count:,} classes, and the network's last layer "
+            f"{plan.classes:,} outputs{_outputs(plan, count)}"
+        )
     fitted = tuple(t.fitted(sets.train.images) for t in options.transforms)
     pipeline = Pipeline(fitted, plan.classes)
     preparation = _preparation(options.preparation or sets.source.preparation, sets.train)
@@ -140,25 +158,38 @@ class _Sets:
 
 
 def _load_sets(plan: Plan, place: Place) -> _Sets:
-    """All samples, divided as the spec says: a test set, then the limit, then held-out samples."""
-    options, seed = plan.spec.data.options, plan.spec.train.seed
+    """All samples, divided as the spec says."""
     train, source = _loaded(plan.spec.data, "train", place)
-    validation = None
-    if options.test_share is None:
+    test = None
+    if plan.spec.data.options.test_share is None:
         test = source.load("test", place)
     else:
         _expect_no_test_set(source, place)
-        test, train = _divided(train, options.test_share, seed, Draws.TEST)
-    if train.dataset != test.dataset:
+    if test is not None and train.dataset != test.dataset:
         raise DataError(
             f"the training samples are {train.dataset} and the test samples {test.dataset}; "
             "both must come from one data set"
         )
+    return _Sets(*divided(plan, train, test), source)
+
+
+def divided(
+    plan: Plan, train: Samples, test: Samples | None
+) -> tuple[Samples, Samples, Samples | None]:
+    """Training, test and held-out samples, drawn as the spec's `data` says.
+
+    In this order: a share of the training samples as test set, if there is none; the limit; the
+    held-out samples. Raises DataError for numbers that are impossible.
+    """
+    options, seed = plan.spec.data.options, plan.spec.train.seed
+    validation = None
+    if test is None:
+        test, train = _divided(train, options.test_share or 0.0, seed, Draws.TEST)
     if options.limit is not None:
         train = _limited(train, options.limit, seed)
     if options.validation and len(train):
         validation, train = _divided(train, options.validation, seed, Draws.VALIDATION)
-    return _Sets(train, test, validation, source)
+    return train, test, validation
 
 
 def _loaded(data: DataSpec, split: Split, place: Place) -> tuple[Samples, DataSource]:
@@ -246,15 +277,20 @@ def check_fit(plan: Plan, samples: Samples, pipeline: Pipeline, name: str) -> No
     if arrives != plan.spec.input:
         through = "" if arrives == stored else f", {shape_text(arrives)} after the transforms"
         raise DataError(
-            f"{samples.dataset}: images are {shape_text(stored)}{through}; the spec's input is "
-            f"{shape_text(plan.spec.input)}; set `input` to [{', '.join(map(str, arrives))}], "
+            f"{samples.dataset}: {name} images are {shape_text(stored)}{through}; the spec's input "
+            f"is {shape_text(plan.spec.input)}; set `input` to [{', '.join(map(str, arrives))}], "
             "or pad the images with a transform"
         )
     needed = int(np.max(samples.labels)) + 1
     if needed > plan.classes:
-        last = next((p.name for p in reversed(plan.layers) if hasattr(p.layer, "out_features")), "")
-        remedy = f": --set layers.{last}.out_features={needed}" if last else ""
         raise DataError(
             f"{samples.dataset}: the {name} samples have {needed:,} classes, but the network's "
-            f"last layer has {plan.classes} outputs; it needs at least {needed}{remedy}"
+            f"last layer has {plan.classes} outputs; it needs at least {needed}"
+            f"{_outputs(plan, needed)}"
         )
+
+
+def _outputs(plan: Plan, count: int) -> str:
+    """How to give the network so many outputs, if that is certain."""
+    last = next((p.name for p in reversed(plan.layers) if hasattr(p.layer, "out_features")), "")
+    return f": --set layers.{last}.out_features={count}" if last else ""

@@ -79,6 +79,55 @@ def test_labels_from_one(call: Call, digits: Path) -> None:
     assert [row.split()[0] for row in rows] == [str(label) for label in range(1, 11)]
 
 
+def test_transposed_and_labels_from_one(call: Call, digits: Path) -> None:
+    change(digits, "labels", lambda labels: labels + 1)
+    change(digits, "images", lambda images: images.transpose(0, 2, 1))
+    for how in ((), IDX):
+        said = train(call, digits, *how)
+        assert said.status == 2
+        *_, settings = said.err.splitlines()
+        assert settings == "  together: --set data.label_offset=1 --set data.transpose=true"
+    assert train(call, digits, *settings.split()[1:]).status == 0
+
+
+def test_evaluate_takes_the_options_that_its_messages_name(call: Call, digits: Path) -> None:
+    assert train(call, digits, *IDX).status == 0
+    shutil.copytree(digits, "others")
+    change(Path("others"), "labels", lambda labels: labels + 1)
+    for data in ((), ("--data", "idx")):
+        said = call("evaluate", "run", "--data-dir", "others", *data)
+        assert said.status == 2
+        assert "--set data.label_offset=1" in said.err
+        said = call("evaluate", "run", "--data-dir", "others", *data, "--json",
+                    "--set", "data.label_offset=1")  # fmt: skip
+        assert said.status == 0, said.err
+        own = call("evaluate", "run", "--data-dir", digits, "--json")
+        assert said.json["confusion"] == own.json["confusion"]
+    for path in ("train.seed=3", "data.transforms=[]", "data.preparation=resize"):
+        said = call("evaluate", "run", "--data-dir", digits, "--set", path)
+        assert said.status == 2
+        assert "evaluate takes the model as it is; expected options of the data set" in said.err
+
+
+def test_an_archive_is_a_data_dir(call: Call, digits: Path) -> None:
+    shutil.make_archive("mine", "zip", digits)
+    assert train(call, Path("mine.zip"), *IDX).status == 0
+    said = call("evaluate", "run", "--data-dir", digits, "--json")
+    assert (said.json["dataset"], said.json["same_as_training"]) == ("digits", True)
+
+
+def test_classes_of_other_names_are_compared_by_number_and_said(call: Call, digits: Path) -> None:
+    named = "--set=data.classes=[a,b,c,d,e,f,g,h,i,j]"
+    assert train(call, digits, *IDX, named).status == 0
+    said = call("evaluate", "run", "--data-dir", digits)
+    assert said.err == ""
+    said = call("evaluate", "run", "--data-dir", digits, "--data", "idx")
+    assert said.err == (
+        "warning: the classes of digits are 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, those of the model a, b, "
+        "c, d, e, f, g, h, i, j; they are compared by number\n"
+    )
+
+
 def test_more_classes_than_outputs_say_what_to_set(call: Call, digits: Path) -> None:
     change(digits, "labels", lambda labels: np.arange(len(labels), dtype=np.uint8) % 12)
     said = train(call, digits, *IDX)
@@ -114,6 +163,8 @@ def test_training_files_only(call: Call, digits: Path) -> None:
     train(call, digits, *IDX, "--set", "data.test_share=0.1")
     said = call("evaluate", "run", "--data-dir", digits, "--json")
     assert (said.json["n"], said.json["same_as_training"]) == (20, True)
+    said = call("data", "fetch", "--data-dir", digits, *IDX, "--set", "data.test_share=0.1")
+    assert said.out == "digits, train: 200 images\n"
     said = call(
         "data", "info", "--data-dir", digits, *IDX, "--set", "data.test_share=0.1", "--json"
     )

@@ -190,3 +190,13 @@ def test_the_name_to_write_is_the_files_layer(call: Call) -> None:
     change = ("--set", "layers.relu1=r1_my_relu.py:relu")
     rows = call("summary", "lenet5", "--plugin", FIELD / "r1_my_relu.py", *change, "--json").json
     assert rows["layers"][1]["provider"] == "r1_my_relu.py"
+
+
+def test_info_says_how_to_write_it(call: Call) -> None:
+    arguments = ("plugins", "info", "relu", "--plugin", FIELD / "r1_my_relu.py")
+    kept, added = call(*arguments, "--json").json
+    assert (kept["note"], added["note"]) == (
+        "",
+        "'relu' is the built-in: write 'r1_my_relu.py:relu'",
+    )
+    assert added["note"] in call(*arguments).out

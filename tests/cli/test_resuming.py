@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -304,9 +305,32 @@ def test_another_number_of_steps_an_epoch_cannot_be_allowed(
     )
     assert said.status == 2
     assert said.err.startswith(
-        "error: run: is at step 4 of epoch 2, which is impossible with the 1 steps per epoch "
+        "error: run: is at step 4 of epoch 2, which does not fit the 1 steps per epoch "
         "that data and batch_size now give; start from its weights with --init-from "
     )
+
+
+def test_whole_epochs_are_not_taken_for_parts_of_longer_ones(call: Call, small: Path) -> None:
+    """Two epochs of 3 steps are also three of 2, or the second of those done."""
+    assert call("train", small, "--out", "run", "--epochs", "2", "--batch-size", "4").status == 0
+    said = call(
+        *("train", "--resume", "run", "--allow-different", "--epochs", "4", "--batch-size", "6"),
+    )
+    assert said.status == 2
+    assert "is at step 6 of epoch 3, which does not fit the 2 steps per epoch" in said.err
+
+
+def test_data_of_another_name_point_to_the_option(
+    call: Call, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken_off(call, monkeypatch, small)
+    shutil.copytree(os.environ["LENETKIT_DATA"], tmp_path / "other")
+    (tmp_path / "other" / "train-labels-idx1-ubyte").write_bytes(
+        bytes((0, 0, 8, 1, 0, 0, 0, 12, *[2, 1, 0] * 4))
+    )
+    said = call("train", "--resume", "run", "--data-dir", tmp_path / "other", "--set",
+                "data.type=idx", "--set", "data.title=other")  # fmt: skip
+    assert "had other content than the other found now; --data-dir says where" in said.err
 
 
 def test_the_threads_that_it_was_made_with_go_on(

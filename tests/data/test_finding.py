@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from lenetkit.data.finding import contents, file_names, find_pair, is_free
 from lenetkit.data.idx import read_header, read_idx, write_idx
 from lenetkit.data.idx_folder import IdxFolder
+from lenetkit.data.mnist import Mnist
 from lenetkit.data.source import SPLITS, Place, Samples
 from lenetkit.errors import DataError, MissingDataError
 from lenetkit.files import archive
@@ -69,6 +70,22 @@ def expect_loaded(folder: Path, values: list[np.ndarray[Any, Any]], **options: A
 def test_names_that_people_meet_are_read(tmp_path: Path, spelling: str, packed: bool) -> None:
     names = [f"{name}.gz" if packed else name for name in SPELLINGS[spelling]]
     expect_loaded(tmp_path, write_set(tmp_path, names))
+
+
+def test_an_archive_in_place_of_the_folder(tmp_path: Path) -> None:
+    values = write_set(tmp_path / "loose", SPELLINGS["emnist"])
+    with zipfile.ZipFile(tmp_path / "Letters.zip", "w") as zipped:
+        zipped.writestr("readme.txt", "")
+        assert not is_free(Place(tmp_path / "Letters.zip"))
+    with pytest.raises(MissingDataError, match=r"holds readme\.txt; expected train-images"):
+        load(tmp_path / "Letters.zip")
+    with pytest.raises(MissingDataError, match="new or empty folder only"):
+        Mnist().load("train", Place(tmp_path / "Letters.zip"))
+    with zipfile.ZipFile(tmp_path / "Letters.zip", "a") as zipped:
+        for path in (tmp_path / "loose").iterdir():
+            zipped.write(path, f"gzip/{path.name}")
+    expect_loaded(tmp_path / "Letters.zip", values)
+    expect_loaded(tmp_path / "Letters.zip", values, prefix="EMNIST-letters-")
 
 
 def test_the_name_is_the_prefix_or_the_folders(tmp_path: Path) -> None:

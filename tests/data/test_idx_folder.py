@@ -168,7 +168,7 @@ def test_swapped_files_are_refused(make_idx: MakeIdx) -> None:
 
 def test_what_is_no_pair_is_refused_before_it_is_read(make_idx: MakeIdx) -> None:
     folder = make_idx(train=1, size=(2000, 2000))
-    labels = (np.zeros((1, 9), np.uint8), np.zeros(9, np.uint8), np.zeros(1, np.float64))
+    labels = (np.zeros((1, 9, 1), np.uint8), np.zeros(9, np.uint8), np.zeros(1, np.float64))
     for wrong in labels:
         with_labels(folder, wrong)
         tracemalloc.start()

@@ -61,14 +61,15 @@ def test_folders_are_classes_in_natural_order(pictures: Path) -> None:
 def test_pictures_become_what_the_input_asks_for(
     tmp_path: Path, mode: str, shape: tuple[int, int, int]
 ) -> None:
-    picture(tmp_path / "a" / "x.png", 255, mode=mode, size=(30, 11))
+    for name in "ab":
+        picture(tmp_path / name / "x.png", 255, mode=mode, size=(30, 11))
     images = load(tmp_path, shape=shape).images
-    assert images.shape == (1, *shape)
+    assert images.shape == (2, *shape)
     assert images.dtype == np.uint8
     assert images.min() == 255
 
 
-def test_links_hidden_files_and_other_files_are_ignored(pictures: Path, tmp_path: Path) -> None:
+def test_links_hidden_files_and_other_files_are_left_out(pictures: Path, tmp_path: Path) -> None:
     plain = load(pictures).digest
     cat = pictures / "train" / "kiwi"
     (cat / ".hidden.png").write_text("no picture", "utf-8")
@@ -80,7 +81,9 @@ def test_links_hidden_files_and_other_files_are_ignored(pictures: Path, tmp_path
         (pictures / "train" / "linked").symlink_to(cat, target_is_directory=True)
     except OSError:
         pytest.skip("this user makes no links")
-    assert load(pictures).digest == plain
+    reports: list[str] = []
+    assert load(pictures, reports=reports).digest == plain
+    assert reports[0] == "warning: links are left out: link.png, linked"
 
 
 def test_pictures_that_cannot_be_read_are_counted_and_named(pictures: Path) -> None:
@@ -106,8 +109,53 @@ def test_a_class_without_a_readable_picture_is_an_error(pictures: Path) -> None:
 
 
 def test_a_class_that_only_the_test_set_has_is_an_error(pictures: Path) -> None:
-    picture(pictures / "test" / "plum" / "a.png", 3)
-    assert "plum: holds no pictures" in refusal(pictures)
+    picture(pictures / "test" / "Kiwi" / "a.png", 3)
+    for split in SPLITS:
+        assert refusal(pictures, split) == (
+            f"{pictures / 'test' / 'Kiwi'}: holds a class that {pictures / 'train'} does not have; "
+            "expected the same classes in both; did you mean 'kiwi'?"
+        )
+
+
+def test_one_class_is_refused(tmp_path: Path) -> None:
+    picture(tmp_path / "animals" / "cat" / "a.png", 3)
+    assert refusal(tmp_path) == (
+        f"{tmp_path / 'animals'}: is the only class; expected two or more folders"
+    )
+    picture(tmp_path / "animals" / "dog" / "a.png", 3)
+    assert refusal(tmp_path).endswith(
+        f"; if cat, dog are classes: --data-dir {tmp_path / 'animals'}"
+    )
+
+
+@pytest.mark.parametrize(("train", "test"), [("training", "testing"), ("Train", "TEST")])
+def test_other_names_of_the_two_sets(pictures: Path, train: str, test: str) -> None:
+    digests = [load(pictures, split).digest for split in SPLITS]
+    for split, name in zip(SPLITS, (train, test), strict=True):
+        (pictures / split).rename(pictures / f"{name}_")
+        (pictures / f"{name}_").rename(pictures / name)
+    assert [load(pictures, split).digest for split in SPLITS] == digests
+
+
+def test_what_is_left_out_of_a_class_is_named(pictures: Path) -> None:
+    reports: list[str] = []
+    load(pictures, reports=reports)
+    assert reports == []
+    picture(pictures / "train" / "10" / "young" / "a.png", 3)
+    (pictures / "train" / "2" / "IMG.HEIC").touch()
+    (pictures / "train" / "2" / "notes.txt").touch()
+    (pictures / "train" / "__MACOSX").mkdir()
+    assert len(load(pictures, reports=reports)) == 12
+    assert reports == [
+        "warning: folders inside those of the classes are left out: 10/young/",
+        f"note: {pictures}: left out 2 that are no picture files by their names: 2/IMG.HEIC, "
+        "2/notes.txt",
+    ]
+
+
+def test_a_file_is_no_folder_of_pictures(tmp_path: Path) -> None:
+    (tmp_path / "animals.zip").touch()
+    assert "is a file; expected a folder; unpack an archive" in refusal(tmp_path / "animals.zip")
 
 
 @pytest.mark.parametrize("shape", [None, (4, 8, 8), (64,)])

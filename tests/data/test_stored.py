@@ -201,6 +201,52 @@ def test_other_images_are_never_called_transposed() -> None:
         assert not orientation.is_transposed(other[:, None], labels)
 
 
+# --- several at once -----------------------------------------------------------------------------
+
+
+def test_all_that_has_to_be_said_is_told_together(make_idx: MakeIdx) -> None:
+    folder = make_idx(channels=1)
+    images, labels = read_idx(folder / IMAGES), read_idx(folder / LABELS)
+    write_idx(folder / f"emnist-{IMAGES}", images.transpose(0, 3, 2, 1))
+    stored = np.stack([labels + 1, labels], axis=1).astype(np.int32)
+    (folder / f"emnist-{LABELS}").write_bytes(little(stored, magic=True))
+    message = refusal(folder, prefix="emnist")
+    *lines, together = message.splitlines()
+    for line, said in zip(
+        lines,
+        ("wrong byte order", "channels last", "transposed", "2 columns", "labels start at 1"),
+        strict=True,
+    ):
+        assert said in line
+    assert together == (
+        "  together: --set data.byte_order=little --set data.channels=last "
+        "--set data.transpose=true --set data.label_column=0 --set data.label_offset=1"
+    )
+    options: dict[str, Any] = {"byte_order": "little", "channels": "last", "transpose": True}
+    options |= {"label_column": 0, "label_offset": 1, "prefix": "emnist"}
+    samples = load(folder, **options)
+    np.testing.assert_array_equal(samples.images, images)
+    np.testing.assert_array_equal(samples.labels, labels)
+
+
+def test_what_no_option_reads_is_told_beside_the_others(make_idx: MakeIdx) -> None:
+    folder = make_idx(channels=1)
+    write_idx(folder / IMAGES, read_idx(folder / IMAGES).transpose(0, 2, 3, 1))
+    write_idx(folder / LABELS, np.eye(3, dtype=np.uint8)[read_idx(folder / LABELS)])
+    first, second = refusal(folder).splitlines()
+    assert "channels last" in first
+    assert "one-hot" in second
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i4", "f4"])
+def test_one_hot_labels_are_no_columns_to_choose_from(make_idx: MakeIdx, dtype: str) -> None:
+    folder = make_idx()
+    write_idx(folder / LABELS, np.eye(3, dtype=dtype)[read_idx(folder / LABELS)])
+    message = refusal(folder)
+    assert "numpy.argmax(labels, axis=1)" in message
+    assert "label_column" not in message
+
+
 # --- byte order -------------------------------------------------------------------------------
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -57,3 +61,33 @@ def test_kernels_may_have_their_own_threads() -> None:
         with network.limited(asked):
             given.append(-1)
     assert given == [plan.cost.macs, -1, 0, 3, -1, 0]
+
+
+SITE = Path("/env/lib/python3.11/site-packages").resolve()
+
+
+@pytest.mark.parametrize(
+    ("loaded", "numpys"),
+    [
+        (["opencv_python_headless.libs/libopenblasp.so", "numpy.libs/libscipy_openblas64_.so"], 1),
+        (["cv2/.dylibs/libopenblas.0.dylib", "numpy/.dylibs/libscipy_openblas64_.dylib"], 1),
+        (["scipy.libs/libscipy_openblas.so", "../../libopenblas.so"], 1),  # conda's, or a system's
+        (["../../libmkl_rt.so"], 0),
+    ],
+)
+def test_other_packages_bring_libraries_that_are_not_numpys(loaded: list[str], numpys: int) -> None:
+    found = [SimpleNamespace(filepath=str(SITE / path)) for path in loaded]
+    assert blas.numpys(found, SITE / "numpy") == (found[numpys],)
+
+
+def test_what_was_computed_with_does_not_depend_on_what_else_is_loaded() -> None:
+    pytest.importorskip("cv2")
+    code = (
+        "{}; from lenetkit.runs.environment import versions; "
+        "from lenetkit.kernels.numpy_kernels import NumpyKernels; print(versions(NumpyKernels()))"
+    )
+    said = [
+        subprocess.check_output([sys.executable, "-c", code.format(first)], text=True)
+        for first in ("import numpy", "import cv2")
+    ]
+    assert said[0] == said[1]

@@ -145,13 +145,19 @@ def _runs(process: int) -> bool:
     return bool(state.strip()) and not state.startswith("Z")
 
 
-def test_a_plugin_that_damages_the_answers_is_named(site: Path) -> None:
-    source = "import pathlib, sys\npathlib.Path(sys.argv[1]).write_bytes(b'\\n{\\n\\xff\\n')\n"
-    (site / "vandal.py").write_text(f"{source}import os\nos._exit(0)\n", "utf-8")
+def test_what_a_plugin_writes_into_all_files_is_no_answer(site: Path) -> None:
+    source = (
+        "import os, contextlib\n"
+        "for fd in range(3, 30):\n"
+        "    with contextlib.suppress(OSError):\n"
+        '        os.write(fd, b\'\\n{\\n\\xff\\n["answer", "ok"]\\n\')\n'
+        "os._exit(0)\n"
+    )
+    (site / "vandal.py").write_text(source, "utf-8")
     _distribution(site, "vandal", "[lenetkit.layers]\nvandal = vandal:Layer\n")
     said = lenetkit(site, ["plugins", "list", "--timeout", "5", "--json"])
     rows = {(row["distribution"], row["name"]): row["state"] for row in json.loads(said.stdout)}
-    assert rows["vandal", "vandal"] == ("does not load: it damaged the file for its answers")
+    assert rows["vandal", "vandal"] == "does not load: it ended the process with status 0"
     assert rows["hostile", "good"] == "ok"
 
 

@@ -142,6 +142,24 @@ def test_fit_trains_as_train_does(
     ]
 
 
+def test_fit_divides_arrays_as_the_spec_says(
+    small: Path, images: Array, labels: Array, test_set: Any
+) -> None:
+    """Exactly as `train` divides files with the same samples."""
+    drawn = {"data.limit": 10, "data.validation": 0.4}
+    twin = lenetkit.build(small, drawn)
+    *_, last = lenetkit.train(twin)
+    network = lenetkit.fit(small, images, labels, test=test_set, overrides=drawn)
+    assert network.params.tobytes() == twin.params.tobytes()
+    assert isinstance(last, lenetkit.EpochDone)
+    assert network.history[-1] | {"seconds": 0} == last.figures() | {"seconds": 0}
+    assert "validation_loss" in network.history[-1]
+    shared = {"data.test_share": 0.25}
+    assert "test_loss" in lenetkit.fit(small, images, labels, overrides=shared).history[-1]
+    with pytest.raises(ArrayError, match=r"no `test` beside data\.test_share: 0\.25"):
+        lenetkit.fit(small, images, labels, test=test_set, overrides=shared)
+
+
 def test_fit_of_a_spec_trains_a_new_network(small: Path, images: Array, labels: Array) -> None:
     network = lenetkit.fit(small, images, labels, epochs=3, seed=5, batch_size=4)
     assert [row["epoch"] for row in network.history] == [1, 2, 3]

@@ -88,8 +88,24 @@ def test_the_first_folder_that_is_named_is_the_one(
     spec = plan(**options)
     place = place_for(spec, Path(data_dir) if data_dir else None, print)
     expected = tmp_path / folder if folder == data_option else Path(folder)
-    assert place == Place(expected.resolve() if folder == data_option else expected, named_by,
-                          (1, 8, 8), print)  # fmt: skip
+    assert replace(place, report=print) == Place(
+        expected.resolve() if folder == data_option else expected, named_by, (1, 8, 8), print
+    )
+
+
+def test_a_note_is_said_once(make_idx: MakeIdx) -> None:
+    folder, reports = make_idx("mine"), list[str]()
+    load_training_data(plan(type="mnist"), folder, reports.append)
+    assert reports == [f"note: {folder}: not MNIST's files; loading them as another data set"]
+
+
+def test_outputs_without_a_class_are_told(make_idx: MakeIdx) -> None:
+    folder, reports = make_idx("mine"), list[str]()
+    load_training_data(plan(classes=10), folder, reports.append)
+    assert reports == [
+        "note: mine has 3 classes, and the network's last layer 10 outputs: "
+        "--set layers.fc.out_features=3"
+    ]
 
 
 def test_no_other_folder_replaces_one_that_is_named(
@@ -190,7 +206,7 @@ def test_data_that_fits_is_loaded(make_idx: MakeIdx) -> None:
 
 def test_images_of_another_size_are_refused_with_the_remedy(make_idx: MakeIdx) -> None:
     assert refusal(make_idx("mine", size=(6, 7))) == (
-        "mine: images are 1×6×7; the spec's input is 1×8×8; set `input` to [1, 6, 7], "
+        "mine: training images are 1×6×7; the spec's input is 1×8×8; set `input` to [1, 6, 7], "
         "or pad the images with a transform"
     )
 

@@ -47,6 +47,7 @@ def _facts(row: Row) -> dict[str, Any]:
         "version": entry.provider.version,
         "class": f"{cls.__module__}:{cls.__qualname__}",
         "source": _source(cls),
+        "note": installed().registry(GROUPS[group]).rivals(entry),
         "doc": inspect.getdoc(cls) or "",
         "options": [_option(opt) for opt in options_of(cls)],
     }
@@ -77,7 +78,8 @@ def _default(value: Any) -> str:
 
 def _text(fact: dict[str, Any]) -> str:
     title = f"{fact['name']}: {fact['kind']} of {fact['distribution']} {fact['version']}"
-    lines = [title, fact["source"], "", paragraphs(fact["doc"])]
+    notes = [paragraphs(fact["note"])] if fact["note"] else []
+    lines = [title, fact["source"], *notes, "", paragraphs(fact["doc"])]
     options = [
         (o["name"], o["type"], "required" if o["required"] else o["default"], o["doc"])
         for o in fact["options"]

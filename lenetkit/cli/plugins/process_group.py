@@ -8,19 +8,23 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import BinaryIO
 
 
 @contextmanager
-def family(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+def family(
+    command: Sequence[str], out: BinaryIO, err: BinaryIO
+) -> Iterator[subprocess.Popen[bytes]]:
     """A child process in its own process group; the whole group ends with the block.
 
-    Windows has no such groups: there, the descendants of a child that still runs are ended.
+    Its standard input is empty; what it writes goes to the files `out` and `err`. Windows has no
+    such groups: there, the descendants of a child that still runs are ended.
     """
     child = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=out,
+        stderr=err,
         start_new_session=True,  # no effect on Windows
     )
     try:
