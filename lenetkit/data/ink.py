@@ -34,6 +34,8 @@ MAX_STEP = (
 )
 MAX_OPPOSITE = 0.05  # of pixels darker than the paper where the ink is lighter, or reversed
 MAX_THICKNESS = 0.35  # of strokes, as a fraction of the digit's length
+MAX_BREADTH = 0.36  # of strokes at the thickest place, as a fraction of the digit's length
+MAX_SWELL = 2.5  # of the thickest place of a stroke, as a multiple of its thickness
 ICON = 64  # pixels: smaller pictures are of one digit, as MNIST's are, and nothing else
 
 
@@ -277,9 +279,15 @@ def digit_alone(found: Ink) -> tuple[Floats, str]:
     alone = np.where(_grown(own, 2 + length // 20), np.minimum(ink / np.float32(full), 1), 0)
     if max(ink.shape) <= ICON:
         return alone, ""
-    if thickness > MAX_THICKNESS * length and not found.close:
+    swollen = _holds_square(own, min(MAX_SWELL * thickness, MAX_BREADTH * length))
+    if (swollen or thickness > MAX_THICKNESS * length) and not found.close:
         return alone, "there is a blot, or a reflection, rather than strokes"
     return alone, _doubt(found, marks, kept)
+
+
+def _holds_square(mask: Mask, side: float) -> bool:
+    """Whether a square of that side fits into a mask."""
+    return not _grown(~np.pad(mask, 1), math.ceil(side / 2)).all()
 
 
 def outline(mask: Mask) -> float:
@@ -303,7 +311,7 @@ def _doubt(found: Ink, marks: list[_Piece], kept: list[_Piece]) -> str:
     mass = sum(piece.mass for piece in kept)
     if any(piece.mass > 0.05 * mass for piece in marks if piece not in kept):
         return "there is more ink beside the digit"
-    if not all(_fit(one.place, two.place) for one in kept for two in kept if one is not two):
+    if not all(_fit(one, two) for one in kept for two in kept if one is not two):
         return "there are several marks, perhaps a frame, a line or another digit"
     if _is_empty_frame(found.levels > EDGE, box):
         return "there is an empty frame"
@@ -319,10 +327,11 @@ def _is_empty_frame(mask: Mask, box: layout.Box) -> bool:
     return min(inside.shape) > 5 * rim and float(core.sum()) < 0.05 * float(inside.sum())
 
 
-def _fit(one: layout.Box, other: layout.Box) -> bool:
-    """Whether two neighbouring pieces may be parts of one digit."""
+def _fit(piece: _Piece, neighbour: _Piece) -> bool:
+    """Whether two pieces may be parts of one digit."""
+    one, other = piece.place, neighbour.place
     furniture = layout.encloses(one, other) or layout.underlines(one, other)
-    return layout.is_one_digit(one, other, 0) and not furniture
+    return layout.is_one_digit(one, other, _gap(piece.box, neighbour.box)) and not furniture
 
 
 def _grown(mask: Mask, by: int) -> Mask:

@@ -38,13 +38,17 @@ def underlines(line: Box, rest: Box) -> bool:
 def is_one_digit(one: Box, other: Box, gap: float) -> bool:
     """Whether two marks at a distance of `gap` are parts of one digit.
 
-    They lie above each other, or one is much smaller than the other and close to it.
+    They lie above each other, or one is much smaller than the other and close to it; parts of two
+    digits side by side are together broader than a digit.
     """
     (width, height), (breadth, tall) = size(one), size(other)
     overlap = min(one[2], other[2]) - max(one[0], other[0])
     smaller, larger = sorted((height, tall))
-    above = overlap > 0.3 * min(width, breadth) and gap < 0.35 * larger
-    return above or (smaller < 0.6 * larger and gap < 0.3 * larger)
+    across, down = size(around([one, other]))
+    # A 5's bar may be far from its body; two marks equally tall are rather two lines of digits.
+    reach = 0.35 if smaller > 0.5 * larger else 0.7
+    above = overlap > 0.3 * min(width, breadth) and gap < reach * larger
+    return above or (smaller < 0.6 * larger and gap < 0.3 * larger and across < 1.5 * down)
 
 
 def row_problem(boxes: Sequence[Box]) -> str | None:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from lenetkit.data import layout
 from lenetkit.data.images import Floats
+from lenetkit.data.ink import MAX_BREADTH, MAX_SWELL
 from lenetkit.data.layout import Box
 from lenetkit.errors import ImageError
 
@@ -27,6 +28,8 @@ REACH = SIDE // 13  # half of the broadest stroke
 DARKEST = 80  # levels; in darker paper contrast is not exaggerated further
 MIN_CONTRAST = 0.08  # as a fraction of the paper's brightness
 MIN_LENGTH = 0.02  # of a piece, as a fraction of the longer side
+MIN_SIZE = 0.03  # of the largest digit, likewise
+MAX_RULE = 11  # breadth of a ruled line, and a blurred edge
 MAX_PIECES = 80
 MAX_DIGITS = 12
 
@@ -73,10 +76,15 @@ def find_digits(image: Floats) -> list[Found]:
     Raises ImageError if there is none, or if it is not certain that these are digits in a row.
     """
     planes = _planes(image)
-    contrast, light = _contrast(planes)
-    mask = _ink_mask(contrast)
-    labels, pieces = _pieces(mask, contrast)
-    kept, dropped = _sorted_out(pieces, 255 - planes if light else planes, labels)
+    for reach in (REACH, REACH // 2):  # a small shadow is paper only for the smaller one
+        contrast, light = _contrast(planes, reach)
+        mask = _ink_mask(contrast)
+        labels, pieces = _pieces(mask, contrast)
+        kept, dropped = _sorted_out(pieces, 255 - planes if light else planes, labels)
+        if not _has_blot(kept, labels):
+            break
+    else:
+        raise ImageError("a blot, a shadow or a reflection rather than strokes")
     groups = _grouped(kept)
     _judge(groups, dropped)
     return [_found(group, labels, contrast) for group in groups]
@@ -91,7 +99,7 @@ def _planes(image: Floats) -> NDArray[np.uint8]:
     return np.rint(np.clip(rows, 0, 1) * 255).astype(np.uint8).reshape(size[1], size[0], -1)
 
 
-def _contrast(planes: NDArray[np.uint8]) -> tuple[Floats, bool]:
+def _contrast(planes: NDArray[np.uint8], reach: int) -> tuple[Floats, bool]:
     """By which fraction each pixel is darker than the paper, and whether the picture is negative.
 
     The largest of the channels: a yellow pen shows only in blue.
@@ -103,7 +111,7 @@ def _contrast(planes: NDArray[np.uint8]) -> tuple[Floats, bool]:
     negative = light > dark and bool(np.median(planes) < 128)
     if negative:
         planes = 255 - planes
-    strokes = _removed(planes, REACH)
+    strokes = _removed(planes, reach)
     return (strokes / np.maximum(strokes + planes, DARKEST)).max(axis=2), negative
 
 
@@ -149,15 +157,19 @@ def _without_rules(mask: NDArray[np.uint8], faint: NDArray[np.uint8]) -> NDArray
     )
     if lines is None:
         return mask
-    band = np.zeros_like(mask)
+    axes = np.zeros_like(mask)
     for x0, y0, x1, y1 in lines.reshape(-1, 4).tolist():
         far = 2 * SIDE / math.hypot(x1 - x0, y1 - y0)
         step = np.array([x1 - x0, y1 - y0]) * far
         ends = [tuple(int(c) for c in (x0, y0) + sign * step) for sign in (-1, 1)]
-        cv2.line(band, ends[0], ends[1], 1, 5)
-    thick = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _disc(5))
+        cv2.line(axes, ends[0], ends[1], 1)
+    depth = cv2.distanceTransform(mask, cv2.DIST_L2, 3)[(axes > 0) & (mask > 0)]
+    breadth = round(3 * float(np.quantile(depth, 0.9))) | 1 if depth.size else 0
+    breadth = min(max(breadth, 5), MAX_RULE)
+    band = cv2.dilate(axes, _disc(breadth))
+    thick = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _disc(breadth))
     bare = np.where((band > 0) & (thick == 0), 0, mask).astype(np.uint8)
-    bridged = (cv2.morphologyEx(bare, cv2.MORPH_CLOSE, _disc(9)) > 0) & (mask > 0)
+    bridged = (cv2.morphologyEx(bare, cv2.MORPH_CLOSE, _disc(breadth + 4)) > 0) & (mask > 0)
     return np.asarray((bare > 0) | bridged, np.uint8)
 
 
@@ -209,7 +221,8 @@ def _sorted_out(
     drop("thin line", lambda p: p.thickness < 0.65 * thickest and _is_straight(p))
     tallest = most([p.h for p in pieces])
     drop("dot", lambda p: p.length < 0.15 * tallest)
-    drop("underline", lambda p: _underlines(p, [other for other in pieces if other is not p]))
+    written = [piece for piece in pieces if not _is_flat_line(piece)]
+    drop("underline", lambda p: _is_flat_line(p) and _underlines(p, written))
     return pieces, dropped
 
 
@@ -249,6 +262,24 @@ def _is_box(piece: _Piece) -> bool:
         for x, y in piece.outline.reshape(-1, 2)[:: max(1, len(piece.outline) // 200)]
     ]
     return float(np.mean(np.abs(inside) < max(2.5, 0.02 * piece.length))) > 0.85
+
+
+def _is_flat_line(piece: _Piece) -> bool:
+    sides = cv2.minAreaRect(piece.outline)[1]
+    return piece.w > 2.5 * piece.h and min(sides) < 2.5 * piece.thickness
+
+
+def _has_blot(pieces: Group, labels: NDArray[np.int32]) -> bool:
+    """Whether a large piece is too broad for a stroke, or much broader in one place."""
+    longest = max((piece.length for piece in pieces), default=0)
+    for piece in pieces:
+        x0, y0, x1, y1 = map(int, piece.box)
+        own = np.pad(labels[y0:y1, x0:x1] == piece.number, 1).astype(np.uint8)
+        breadth = 2 * float(cv2.distanceTransform(own, cv2.DIST_L2, 3).max())
+        limit = min(MAX_SWELL * piece.thickness, MAX_BREADTH * piece.length)
+        if piece.length > longest / 2 and breadth > limit:
+            return True
+    return False
 
 
 def _is_straight(piece: _Piece) -> bool:
@@ -294,7 +325,7 @@ def _gap(one: _Piece, other: _Piece) -> float:
 
 def _judge(groups: list[Group], dropped: dict[str, Group]) -> None:
     """Raise ImageError unless the groups are one digit, or a row of them."""
-    if not groups:
+    if max((max(layout.size(_box(group))) for group in groups), default=0) < MIN_SIZE * SIDE:
         cut = any(p.length > 0.1 * SIDE and p.thickness < REACH / 2 for p in dropped["edge"])
         raise ImageError(
             "the ink touches the edge of the picture; leave some paper round the digit"

@@ -50,3 +50,8 @@ def test_a_ring_and_a_neighbour() -> None:
 )
 def test_no_row(boxes: list[layout.Box], problem: str) -> None:
     assert problem in (layout.row_problem(boxes) or "")
+
+
+def test_two_lines_of_digits_and_a_broken_digit_beside_another() -> None:
+    assert not layout.is_one_digit((0, 0, 70, 100), (0, 150, 70, 250), 50)
+    assert not layout.is_one_digit((0, 0, 60, 45), (80, 0, 170, 100), 20)

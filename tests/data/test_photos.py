@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 import phone_photos
 from lenetkit.data.digits import load_digits
@@ -197,3 +197,54 @@ def test_plain_installs_say_what_the_extra_would_read(
     without_opencv(monkeypatch)
     with pytest.raises(ImageError, match=rf'({doubt}).*; pip install "lenetkit\[photos\]" adds'):
         load_digits(PHOTOS / f"{picture}.jpg")
+
+
+# Furniture of other shapes than in the photos above
+
+
+def same_as_alone(picture: Image.Image, folder: Path) -> bool:
+    alone = page(640, 480)
+    seven(ImageDraw.Draw(alone), 280, 150, 130, 9)
+    (expected,) = load_digits(saved(alone, folder))
+    (found,) = load_digits(saved(picture, folder))
+    return apart(found.images[0], expected.images[0]) < 12
+
+
+def test_a_digit_underlined_twice(tmp_path: Path) -> None:
+    picture = page(640, 480)
+    draw = ImageDraw.Draw(picture)
+    seven(draw, 280, 150, 130, 9)
+    for y in (310, 328):
+        draw.line([(260, y), (380, y)], fill=(30, 40, 120), width=8)
+    assert same_as_alone(picture, tmp_path)
+
+
+def test_a_digit_across_the_middle_of_broad_rules(tmp_path: Path) -> None:
+    picture = page(640, 480)
+    draw = ImageDraw.Draw(picture)
+    for y in range(20, 480, 40):
+        draw.line([(0, y), (640, y + 4)], fill=(120, 160, 200), width=5)
+    seven(draw, 280, 150, 130, 9)
+    assert same_as_alone(picture, tmp_path)
+
+
+def test_a_small_shadow_is_not_the_digit(tmp_path: Path) -> None:
+    picture = page(640, 480)
+    draw = ImageDraw.Draw(picture)
+    draw.ellipse((240, 130, 330, 220), fill=(150, 148, 143))
+    seven(draw, 280, 150, 130, 9)
+    blurred = picture.filter(ImageFilter.GaussianBlur(1.5))
+    assert same_as_alone(blurred, tmp_path)
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_two_lines_of_digits_are_refused(
+    plain: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if plain:
+        without_opencv(monkeypatch)
+    picture = page(500, 700)
+    for y in (60, 360):
+        seven(ImageDraw.Draw(picture), 180, y, 200, 12)
+    with pytest.raises(ImageError, match="marks"):
+        load_digits(saved(picture, tmp_path))
