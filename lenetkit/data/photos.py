@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lenetkit.data import layout
 from lenetkit.data.images import Floats
-from lenetkit.data.ink import MAX_BREADTH, MAX_SWELL
+from lenetkit.data.ink import MAX_SWELL
 from lenetkit.data.layout import Box
 from lenetkit.errors import ImageError
 
@@ -29,6 +29,7 @@ DARKEST = 80  # levels; in darker paper contrast is not exaggerated further
 MIN_CONTRAST = 0.08  # as a fraction of the paper's brightness
 MIN_LENGTH = 0.02  # of a piece, as a fraction of the longer side
 MIN_SIZE = 0.03  # of the largest digit, likewise
+MAX_BREADTH = 0.6  # of strokes at the thickest place, as a fraction of the piece's length
 MAX_RULE = 11  # breadth of a ruled line, and a blurred edge
 MAX_PIECES = 80
 MAX_DIGITS = 12
