@@ -32,7 +32,7 @@ from lenetkit.data.ink import (
 from lenetkit.data.layout import Box
 from lenetkit.errors import ImageError
 
-EXTRA = 'pip install "lenetkit[photos]" reads photos that show more than one digit'
+EXTRA = 'to read such photos: pip install "lenetkit[photos]"'
 
 MIN_THICKNESS = 1.1  # of strokes, in MNIST's pixels; nearly all of MNIST's are thicker
 PEN = 2.2  # thickness that thinner strokes are given

@@ -195,7 +195,9 @@ def test_plain_installs_say_what_the_extra_would_read(
     picture: str, doubt: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     without_opencv(monkeypatch)
-    with pytest.raises(ImageError, match=rf'({doubt}).*; pip install "lenetkit\[photos\]" adds'):
+    with pytest.raises(
+        ImageError, match=rf'({doubt}).*; to read such photos: pip install "lenetkit\[photos\]"'
+    ):
         load_digits(PHOTOS / f"{picture}.jpg")
 
 
