@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lenetkit.data import layout
 from lenetkit.data.images import Floats
-from lenetkit.data.ink import MAX_SWELL
+from lenetkit.data.ink import MAX_SWELL, Mask
 from lenetkit.data.layout import Box
 from lenetkit.errors import ImageError
 
@@ -31,6 +31,7 @@ MIN_LENGTH = 0.02  # of a piece, as a fraction of the longer side
 MIN_SIZE = 0.03  # of the largest digit, likewise
 MAX_BREADTH = 0.6  # of strokes at the thickest place, as a fraction of the piece's length
 MAX_RULE = 11  # breadth of a ruled line, and a blurred edge
+BLOT = "a blot, a shadow or a reflection rather than strokes"
 MAX_PIECES = 80
 MAX_DIGITS = 12
 
@@ -79,13 +80,16 @@ def find_digits(image: Floats) -> list[Found]:
     planes = _planes(image)
     for reach in (REACH, REACH // 2):  # a small shadow is paper only for the smaller one
         contrast, light = _contrast(planes, reach)
-        mask = _ink_mask(contrast)
-        labels, pieces = _pieces(mask, contrast)
-        kept, dropped = _sorted_out(pieces, 255 - planes if light else planes, labels)
+        if light:
+            planes = 255 - planes
+        labels, pieces = _pieces(_ink_mask(contrast), contrast)
+        kept, dropped = _sorted_out(pieces, planes, labels)
         if not _has_blot(kept, labels):
             break
     else:
-        raise ImageError("a blot, a shadow or a reflection rather than strokes")
+        raise ImageError(BLOT)
+    if kept and _is_cut_off(planes, np.isin(labels, [piece.number for piece in kept])):
+        raise ImageError(BLOT)
     groups = _grouped(kept)
     _judge(groups, dropped)
     return [_found(group, labels, contrast) for group in groups]
@@ -281,6 +285,16 @@ def _has_blot(pieces: Group, labels: NDArray[np.int32]) -> bool:
         if piece.length > longest / 2 and breadth > limit:
             return True
     return False
+
+
+def _is_cut_off(planes: NDArray[np.uint8], ink: Mask) -> bool:
+    """Whether the ink runs into something broad and as dark, which was taken for paper."""
+    gray = planes.min(axis=2)
+    paper, full = float(np.median(gray)), float(np.median(gray[ink]))
+    near = cv2.dilate(ink.astype(np.uint8), _disc(5))
+    rest = ((gray < full + 0.25 * (paper - full)) & (near == 0)).astype(np.uint8)
+    broad = cv2.dilate(cv2.erode(rest, _disc(11)), _disc(15))
+    return bool(np.any((broad > 0) & (near > 0)))
 
 
 def _is_straight(piece: _Piece) -> bool:

@@ -239,6 +239,20 @@ def test_a_small_shadow_is_not_the_digit(tmp_path: Path) -> None:
     assert same_as_alone(blurred, tmp_path)
 
 
+@pytest.mark.parametrize("tail", [14, 20, 26])
+def test_a_filled_loop_is_not_cut_from_its_tail(tail: int, tmp_path: Path) -> None:
+    """A 9 with a loop of ink is read whole or refused; its tail alone would be a sure 1."""
+    picture = page(640, 640)
+    draw = ImageDraw.Draw(picture)
+    draw.ellipse((170, 170, 310, 285), fill=(30, 40, 50))
+    draw.line([(300, 225), (338, 300), (332, 420)], fill=(30, 40, 50), width=tail, joint="curve")
+    with contextlib.suppress(ImageError):
+        (found,) = load_digits(saved(picture, tmp_path))
+        left, top, right, bottom = found.box
+        assert right - left > 150
+        assert bottom - top > 230
+
+
 @pytest.mark.parametrize("plain", [False, True])
 def test_two_lines_of_digits_are_refused(
     plain: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
