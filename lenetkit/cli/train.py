@@ -27,7 +27,7 @@ from lenetkit.errors import (
     RunError,
     cause,
 )
-from lenetkit.registry.catalog import installed
+from lenetkit.registry.catalog import installed, naming_plugins
 from lenetkit.runs.checkpoint import Checkpoint
 from lenetkit.runs.folder import RunFolder
 from lenetkit.runs.interrupt import INTERRUPTED, leaving
@@ -102,8 +102,9 @@ def command(
         raise click.UsageError("missing argument 'SPEC' (or --resume RUN)")
     else:
         run = Run.create(spec, out=out, init_from=init_from, report=report, **shared)
-    _warn_of_unused_rate(run, changed)
     with run:
+        with naming_plugins():
+            _warn_of_unused_rate(run, changed)
         return _train(run, quiet, ["--data-dir", str(data_dir)] if data_dir else [])
 
 

@@ -36,7 +36,7 @@ def file_names(split: Split) -> tuple[str, str]:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundFile:
     """A file that its name says to be a part of a data set."""
 
     prefix: str
@@ -50,7 +50,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Pair:
+class SplitFiles:
     """The files of one split."""
 
     images: DataFile
@@ -58,7 +58,7 @@ class Pair:
     prefix: str
 
 
-def find_pair(place: Place, split: Split, prefix: str | None = None) -> Pair:
+def find_pair(place: Place, split: Split, prefix: str | None = None) -> SplitFiles:
     """The image and label files of a split in the place's folder.
 
     `prefix` chooses one of several data sets. Raises MissingDataError, which lists what is there,
@@ -73,10 +73,10 @@ def find_pair(place: Place, split: Split, prefix: str | None = None) -> Pair:
             raise MissingDataError(_missing(place, name, split, found))
         files[what] = min(candidates, key=lambda f: f.rank).file
         _expect_file(files[what])
-    return Pair(files["images"], files["labels"], found[0].prefix)
+    return SplitFiles(files["images"], files["labels"], found[0].prefix)
 
 
-def _matching(place: Place, prefix: str | None) -> list[Found]:
+def _matching(place: Place, prefix: str | None) -> list[FoundFile]:
     """The files of the data set that is meant. Raises DataError if that could be several."""
     found = list(_search(place))
     prefixes = sorted({f.prefix for f in found})
@@ -99,7 +99,7 @@ def _named(prefixes: Iterable[str]) -> str:
     return ", ".join(prefix or "one without a prefix ('')" for prefix in prefixes)
 
 
-def _word_of_test(place: Place, found: Iterable[Found]) -> str:
+def _word_of_test(place: Place, found: Iterable[FoundFile]) -> str:
     words = sorted({f.word for f in found} - {"train"})
     if len(words) > 1:
         raise DataError(
@@ -109,7 +109,7 @@ def _word_of_test(place: Place, found: Iterable[Found]) -> str:
     return words[0] if words else "t10k"
 
 
-def _search(place: Place) -> Iterator[Found]:
+def _search(place: Place) -> Iterator[FoundFile]:
     """The files that are named like parts of a data set, in archives too."""
     for entry in _entries(place):
         if _is_archive(entry):
@@ -128,7 +128,7 @@ def _search(place: Place) -> Iterator[Found]:
 
 def _found(
     name: str, file: DataFile, *, nested: bool = False, zipped: bool = False
-) -> Found | None:
+) -> FoundFile | None:
     base = name.replace("\\", "/").rpartition("/")[2].casefold()
     match = _NAME.fullmatch(base)
     if match is None or base[0] == ".":
@@ -136,7 +136,7 @@ def _found(
     own = base.removesuffix(".gz") in (*file_names("train"), *file_names("test"))
     rank = (zipped, nested, not own, match["packed"] is not None)
     what: What = "images" if match["what"] == "image" else "labels"
-    return Found(_bare(match["prefix"]), match["word"], what, file, rank)
+    return FoundFile(_bare(match["prefix"]), match["word"], what, file, rank)
 
 
 def _is_archive(path: Path) -> bool:
@@ -199,7 +199,7 @@ def _expect_file(file: DataFile) -> None:
         return  # reading it says why
 
 
-def _missing(place: Place, name: str, split: Split, found: Iterable[Found]) -> str:
+def _missing(place: Place, name: str, split: Split, found: Iterable[FoundFile]) -> str:
     hint = f"expected {', '.join([*file_names('train'), *file_names('test')])}"
     if split == "test" and any(f.word == "train" for f in found):
         hint = (

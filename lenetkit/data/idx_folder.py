@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lenetkit.data.finding import Pair, find_pair
+from lenetkit.data.finding import SplitFiles, find_pair
 from lenetkit.data.idx import DataFile
 from lenetkit.data.source import Place, Samples, Split, checked_samples
 from lenetkit.data.stored import StoredFiles
@@ -37,7 +37,7 @@ class IdxFolder(StoredFiles):
         classes = self._class_names(labels, pair.labels)
         return checked_samples(images, labels, title, classes, files[0], files)
 
-    def _training_labels(self, place: Place, pair: Pair) -> DataFile | None:
+    def _training_labels(self, place: Place, pair: SplitFiles) -> DataFile | None:
         try:
             return find_pair(place, "train", pair.prefix).labels
         except MissingDataError:

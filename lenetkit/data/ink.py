@@ -19,7 +19,7 @@ from lenetkit.data.images import Floats, resample
 from lenetkit.errors import ImageError
 
 Mask = NDArray[np.bool_]
-Box = tuple[int, int, int, int]
+Bounds = tuple[int, int, int, int]
 """First row, first column, last row + 1, last column + 1."""
 
 WORK_SIDE = 320  # averages sensor noise away, and a tenth of the page still has 32 pixels
@@ -29,9 +29,7 @@ EDGE = 0.25  # fraction of full ink at the edge of a stroke
 DENSE = 0.25  # fraction of pixels above which ink may hide most of the paper
 MIN_LENGTH = 0.03  # of a digit, as a fraction of the picture's longer side
 MIN_MASS = 0.005  # of a piece, as a fraction of the heaviest piece's ink
-MAX_STEP = (
-    0.06  # of the paper's brightness, within a fortieth of the picture; slopes of light have 0.04
-)
+MAX_STEP = 0.06  # of the paper's brightness, within 1/40 of the picture; slopes of light: 0.04
 MAX_OPPOSITE = 0.05  # of pixels darker than the paper where the ink is lighter, or reversed
 MAX_THICKNESS = 0.35  # of strokes, as a fraction of the digit's length
 MAX_BREADTH = 0.36  # of strokes at the thickest place, as a fraction of the digit's length
@@ -190,7 +188,7 @@ def _labels(mask: Mask) -> NDArray[np.intp]:
 class _Piece:
     number: int
     mass: float
-    box: Box
+    box: Bounds
     rim: float
     """Fraction of its ink in the outer sixth of the picture."""
 
@@ -251,7 +249,7 @@ def _belonging(pieces: list[_Piece]) -> list[_Piece]:
         box = (*corners[:, :2].min(axis=0), *corners[:, 2:].max(axis=0))
 
 
-def _gap(one: Box, other: Box) -> float:
+def _gap(one: Bounds, other: Bounds) -> float:
     return math.hypot(
         max(0, one[0] - other[2], other[0] - one[2]), max(0, one[1] - other[3], other[1] - one[3])
     )

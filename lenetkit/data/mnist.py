@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lenetkit.data.finding import Pair, file_names, find_pair, is_free
+from lenetkit.data.finding import SplitFiles, file_names, find_pair, is_free
 from lenetkit.data.idx import DataFile, StorageError, read_header, read_idx
 from lenetkit.data.idx_folder import IdxFolder
 from lenetkit.data.source import SPLITS, Place, Preparation, Samples, Split, checked_samples
@@ -61,7 +61,7 @@ class Mnist(StoredFiles):
         names = (str(pair.images), str(pair.labels))
         return checked_samples(images, labels, "MNIST", DIGITS, f"MNIST {split}", names)
 
-    def _pair(self, split: Split, place: Place) -> Pair:
+    def _pair(self, split: Split, place: Place) -> SplitFiles:
         """The files of a split, downloaded if they are missing."""
         own = "" if _present(file_names(split)[0], place) else None
         prefix = own if self.prefix is None else self.prefix
@@ -77,7 +77,7 @@ class Mnist(StoredFiles):
             fetch(name, place)
         return find_pair(place, split, prefix)
 
-    def _may_be_mnist(self, pair: Pair, split: Split) -> bool:
+    def _may_be_mnist(self, pair: SplitFiles, split: Split) -> bool:
         """Whether a file has MNIST's name and shape. Raises DataError if options deny that."""
         order = self.byte_order or "big"
         try:
@@ -93,7 +93,7 @@ class Mnist(StoredFiles):
         return not given
 
 
-def _files(pair: Pair) -> tuple[DataFile, DataFile]:
+def _files(pair: SplitFiles) -> tuple[DataFile, DataFile]:
     return pair.images, pair.labels
 
 

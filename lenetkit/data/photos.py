@@ -37,7 +37,7 @@ MAX_DIGITS = 12
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundDigit:
     """One digit."""
 
     ink: Floats
@@ -72,16 +72,14 @@ class _Piece:
 Group = list[_Piece]
 
 
-def find_digits(image: Floats) -> list[Found]:
+def find_digits(image: Floats) -> list[FoundDigit]:
     """The digits in a picture (C, H, W) in 0..1, from left to right.
 
     Raises ImageError if there is none, or if it is not certain that these are digits in a row.
     """
-    planes = _planes(image)
+    planes = _dark_on_light(_planes(image))
     for reach in (REACH, REACH // 2):  # a small shadow is paper only for the smaller one
-        contrast, light = _contrast(planes, reach)
-        if light:
-            planes = 255 - planes
+        contrast = _contrast(planes, reach)
         labels, pieces = _pieces(_ink_mask(contrast), contrast)
         kept, dropped = _sorted_out(pieces, planes, labels)
         if not _has_blot(kept, labels):
@@ -104,20 +102,23 @@ def _planes(image: Floats) -> NDArray[np.uint8]:
     return np.rint(np.clip(rows, 0, 1) * 255).astype(np.uint8).reshape(size[1], size[0], -1)
 
 
-def _contrast(planes: NDArray[np.uint8], reach: int) -> tuple[Floats, bool]:
-    """By which fraction each pixel is darker than the paper, and whether the picture is negative.
-
-    The largest of the channels: a yellow pen shows only in blue.
-    """
+def _dark_on_light(planes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The planes, or their negative if the ink is the lighter."""
     # Loops are broader than strokes, so a smaller reach tells which of the two is the ink.
     dark, light = (
         float(np.square(_removed(one, REACH // 2)).sum()) for one in (planes, 255 - planes)
     )
-    negative = light > dark and bool(np.median(planes) < 128)
-    if negative:
-        planes = 255 - planes
+    return 255 - planes if light > dark and np.median(planes) < 128 else planes
+
+
+def _contrast(planes: NDArray[np.uint8], reach: int) -> Floats:
+    """By which fraction each pixel is darker than the paper.
+
+    The largest of the channels: a yellow pen shows only in blue.
+    """
     strokes = _removed(planes, reach)
-    return (strokes / np.maximum(strokes + planes, DARKEST)).max(axis=2), negative
+    contrast: Floats = (strokes / np.maximum(strokes + planes, DARKEST)).max(axis=2)
+    return contrast
 
 
 def _removed(planes: NDArray[np.uint8], reach: int) -> Floats:
@@ -354,7 +355,7 @@ def _judge(groups: list[Group], dropped: dict[str, Group]) -> None:
         raise ImageError(problem)
 
 
-def _found(group: Group, labels: NDArray[np.int32], contrast: Floats) -> Found:
+def _found(group: Group, labels: NDArray[np.int32], contrast: Floats) -> FoundDigit:
     left, top, right, bottom = map(int, _box(group))
     height, width = labels.shape
     own = np.isin(labels, [piece.number for piece in group])
@@ -362,4 +363,4 @@ def _found(group: Group, labels: NDArray[np.int32], contrast: Floats) -> Found:
     near = cv2.dilate(own.astype(np.uint8), _disc(5)) > 0
     ink = np.where(near, np.clip(contrast / full, 0, 1), 0).astype(np.float32)
     ink = np.pad(ink, 4)[top : bottom + 8, left : right + 8]
-    return Found(ink, (left / width, top / height, right / width, bottom / height))
+    return FoundDigit(ink, (left / width, top / height, right / width, bottom / height))

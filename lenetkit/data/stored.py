@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lenetkit.data import orientation
-from lenetkit.data.finding import Pair
+from lenetkit.data.finding import SplitFiles
 from lenetkit.data.idx import ByteOrder, DataFile, Header, StorageError, read_header, read_idx
 from lenetkit.data.source import DataSource
 from lenetkit.errors import DataError
@@ -57,7 +57,7 @@ class StoredFiles(DataSource):
         return [name for name in names if getattr(self, name) is not None]
 
     def read_pair(
-        self, pair: Pair, start: Callable[[], DataFile | None] = lambda: None
+        self, pair: SplitFiles, start: Callable[[], DataFile | None] = lambda: None
     ) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Images (N, C, H, W) and labels (N,) counted from 0.
 
@@ -83,7 +83,7 @@ class StoredFiles(DataSource):
         raise DataError("\n  ".join([*map(str, faults), *together]))
 
     def _read(
-        self, pair: Pair, start: Callable[[], DataFile | None]
+        self, pair: SplitFiles, start: Callable[[], DataFile | None]
     ) -> tuple[NDArray[Any], NDArray[np.int64]]:
         images, labels = self._header(pair.images), self._header(pair.labels)
         self._check_images(pair.images, images, labels)
@@ -154,7 +154,7 @@ class StoredFiles(DataSource):
                 f"found {column}"
             )
 
-    def _check_order(self, pair: Pair, *headers: Header) -> None:
+    def _check_order(self, pair: SplitFiles, *headers: Header) -> None:
         usual = all(h.order == "big" and h.dtype.itemsize == 1 for h in headers)
         if self.byte_order == "little" and usual:
             raise DataError(

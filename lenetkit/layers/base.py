@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -161,6 +161,21 @@ class Elementwise(SecondOrderLayer):
     ) -> Array:
         derivative = self.derivative(*saved)
         return np.multiply(d2y, derivative * derivative, out=d2y)
+
+
+def with_inferred(layer: Layer, in_shape: Shape) -> tuple[Layer, dict[str, str]]:
+    """The layer with inferred options filled in, and messages on those that contradict them."""
+    wrong = {}
+    for name, inferred in layer.inferred(in_shape).items():
+        written = getattr(layer, name)
+        if written is None:
+            layer = replace(layer, **{name: inferred})
+        elif written != inferred:
+            wrong[name] = (
+                f"expected {inferred}, as the input is {shape_text(in_shape)}, "
+                f"found {written}; fix it or leave it out"
+            )
+    return layer, wrong
 
 
 def expect_image(in_shape: Shape) -> tuple[int, int, int]:

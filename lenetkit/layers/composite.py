@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from lenetkit.arrays import Array, Shape, Views, shape_text
 from lenetkit.errors import ShapeError
-from lenetkit.layers.base import Cost, Layer, Params, ParamSpec
+from lenetkit.layers.base import Cost, Layer, Params, ParamSpec, with_inferred
 from lenetkit.layers.call import Call
 from lenetkit.options import options_of
 
@@ -76,7 +76,7 @@ class Composite(Layer):
 
 
 @dataclass(frozen=True)
-class Part:
+class InnerLayer:
     """An inner layer in its place, inferred options filled in."""
 
     name: str
@@ -92,21 +92,18 @@ def within(arrays: Params, name: str) -> Views:
 
 
 @functools.lru_cache(maxsize=256)
-def _parts(composite: Composite, in_shape: Shape) -> tuple[Part, ...]:
+def _parts(composite: Composite, in_shape: Shape) -> tuple[InnerLayer, ...]:
     """Raises ShapeError if an inner layer refuses what reaches it."""
     parts, shape = [], in_shape
     for name, layer in _named(composite):
         try:
-            inferred = layer.inferred(shape)
-            missing = {n: v for n, v in inferred.items() if getattr(layer, n) is None}
-            for option, value in inferred.items():
-                if option not in missing and getattr(layer, option) != value:
-                    raise ShapeError(f"expected {option} {value}, found {getattr(layer, option)}")
-            planned = replace(layer, **missing) if missing else layer
+            planned, wrong = with_inferred(layer, shape)
+            for option, message in wrong.items():
+                raise ShapeError(f"{option}: {message}")
             out = planned.output_shape(shape)
         except ShapeError as error:
             raise ShapeError(f"{name}: {error}") from error
-        parts.append(Part(name, planned, shape, out))
+        parts.append(InnerLayer(name, planned, shape, out))
         shape = out
     return tuple(parts)
 

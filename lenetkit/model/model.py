@@ -75,7 +75,7 @@ class Model(Network):
 
         The network learns from `images` (see `probabilities` for their form) and their class
         numbers `labels`, and is evaluated on those of `test`, if given, after each epoch. Without
-        images it learns from the spec's own data set, looked for in `data_dir` first. Both are
+        images it learns from the spec's own data set, looked for in `data_dir` if given. Both are
         divided as the spec's `limit`, `validation` and `test_share` in `data` say. Each epoch
         adds a row to `history`. `settings` override the spec's `train` section: `epochs`,
         `batch_size`, `seed`, `shuffle`, `optimizer`, `schedule`.

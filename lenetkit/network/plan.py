@@ -10,7 +10,7 @@ from typing import Any, SupportsIndex
 
 from lenetkit.arrays import Shape, shape_text
 from lenetkit.errors import PluginError, Problem, ShapeError, SpecError, shortened
-from lenetkit.layers.base import Cost, Layer, ParamSpec, SecondOrderLayer
+from lenetkit.layers.base import Cost, Layer, ParamSpec, SecondOrderLayer, with_inferred
 from lenetkit.losses import SecondOrderLoss
 from lenetkit.optimizers import SecondOrderOptimizer
 from lenetkit.options import Configurable
@@ -196,7 +196,7 @@ def plan_layers(
         try:
             culprit = f"{path}: {type_name} of {provider or 'this process'}"
             with blaming(culprit, ShapeError):
-                layer, wrong = _with_inferred(named.layer, shape)
+                layer, wrong = with_inferred(named.layer, shape)
                 problems += [
                     named.mark.problem(f"{path}.{option}", message)
                     for option, message in wrong.items()
@@ -225,21 +225,6 @@ def plan_layers(
             )
             problems.append(layers[-1].mark.problem(f"layers.{layers[-1].name}", message))
     return tuple(planned), problems
-
-
-def _with_inferred(layer: Layer, in_shape: Shape) -> tuple[Layer, dict[str, str]]:
-    """The layer with inferred options filled in, and messages on those that contradict them."""
-    wrong = {}
-    for name, inferred in layer.inferred(in_shape).items():
-        written = getattr(layer, name)
-        if written is None:
-            layer = replace(layer, **{name: inferred})
-        elif written != inferred:
-            wrong[name] = (
-                f"expected {inferred}, as the input is {shape_text(in_shape)}, "
-                f"found {written}; fix it or leave it out"
-            )
-    return layer, wrong
 
 
 def _checked(out: Any, culprit: str) -> Shape:

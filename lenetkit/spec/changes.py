@@ -13,13 +13,13 @@ from lenetkit.spec.merge import Override, read_tree
 from lenetkit.spec.nodes import ScalarNode, plain, read_file
 from lenetkit.spec.shipped import find_spec
 
-Changes = Mapping[str, str | None]
+Differences = Mapping[str, str | None]
 """Dotted keys of a spec and their new values as text; None where a key or a layer is removed."""
 
 _UNSAID = ("lenetkit", "name", "extends", "data.dir", "data.type", "data.fallback")
 """Keys that a picture's heading says anyway, or that change nothing in a network."""
 _SAID = 5
-"""Changes that a title names."""
+"""Differences that a title names."""
 
 
 def changes(source: str | Path, overrides: Sequence[Override] = ()) -> dict[str, str | None]:
@@ -71,7 +71,7 @@ def _live(thing: object) -> str:
     return type(thing).__name__
 
 
-def title(name: str, changed: Changes) -> str:
+def title(name: str, changed: Differences) -> str:
     """`lenet5: lr 0.01, epochs 3`; the name alone if nothing is changed."""
     said = list(_said(changed))
     if len(said) > _SAID:
@@ -79,7 +79,7 @@ def title(name: str, changed: Changes) -> str:
     return f"{name}: {', '.join(said)}" if said else name
 
 
-def _said(changed: Changes) -> Iterator[str]:
+def _said(changed: Differences) -> Iterator[str]:
     """The changes in words, neighbouring layers with the same one together."""
     parts = [(*_place(key), value) for key, value in changed.items()]
     for (leaf, value), group in groupby(parts, key=lambda part: (part[1], part[2])):

@@ -187,7 +187,7 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class Place:
+class KeyPlace:
     """Where in a spec a key belongs; as text, to follow `did you mean`."""
 
     path: str
@@ -205,12 +205,12 @@ class Place:
         return f" (of {' and '.join(self.types)})" if self.types else ""
 
 
-def spec_keys(catalog: Catalog) -> dict[str, Place]:
+def spec_keys(catalog: Catalog) -> dict[str, KeyPlace]:
     """The place of each key in a spec: `lr` → `train.optimizer.lr`.
 
     Of the built-in types: a plugin that the spec does not name is not imported.
     """
-    keys: dict[str, Place] = {}
+    keys: dict[str, KeyPlace] = {}
     for path, base in (("train.schedule", Schedule), ("train.optimizer", Optimizer)):
         registry = catalog.registry(base)
         types = [e for e in registry.entries() if e.provider.distribution == BUILTIN]
@@ -219,10 +219,12 @@ def spec_keys(catalog: Catalog) -> dict[str, Place]:
             for opt in options_of(registry.load(entry)):
                 owners.setdefault(opt.name, []).append(entry.name)
         for name, own in owners.items():
-            keys[name] = Place(f"{path}.{name}", () if len(own) == len(types) else tuple(own))
-    keys |= {opt.name: Place(f"data.{opt.name}") for opt in options_of(DataOptions)}
-    keys |= {opt.name: Place(f"train.{opt.name}") for opt in options_of(TrainSpec)}
-    return keys | {name: Place(name) for name in (*(o.name for o in options_of(Head)), *SECTIONS)}
+            keys[name] = KeyPlace(f"{path}.{name}", () if len(own) == len(types) else tuple(own))
+    keys |= {opt.name: KeyPlace(f"data.{opt.name}") for opt in options_of(DataOptions)}
+    keys |= {opt.name: KeyPlace(f"train.{opt.name}") for opt in options_of(TrainSpec)}
+    return keys | {
+        name: KeyPlace(name) for name in (*(o.name for o in options_of(Head)), *SECTIONS)
+    }
 
 
 def bind_model(tree: MapNode, binder: Binder) -> Draft:

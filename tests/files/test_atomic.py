@@ -95,6 +95,25 @@ def test_a_planted_link_is_not_followed(old: Path) -> None:
     assert (old.read_bytes(), old.is_symlink()) == (b"new", False)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
+def test_a_link_planted_at_the_last_moment_is_not_followed(
+    old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the name was found to be unused, before the file is created."""
+    victim = old.with_name("victim")
+    victim.write_bytes(b"precious")
+
+    def plant(path: Path) -> bool:
+        path.symlink_to(victim)
+        return False
+
+    monkeypatch.setattr(os.path, "lexists", plant)
+    with pytest.raises(FileExistsError):
+        atomic.write_bytes(old, b"new")
+    assert victim.read_bytes() == b"precious"
+    assert old.read_bytes() == b"old"
+
+
 @pytest.mark.parametrize(("module", "name"), [(Path, "replace"), (os, "fsync")])
 def test_failing_rename_or_flush_leaves_the_old_file_and_nothing_else(
     old: Path, monkeypatch: pytest.MonkeyPatch, module: object, name: str
