@@ -34,6 +34,8 @@ class Stage:
     call: Call
     kernels: Kernels
     """They may be to blame too: they fused the layer, or compute for it."""
+    trained: bool = True
+    """Whether training changes its parameters."""
     saved: Any = None
     """What the last forward saved for backward."""
 
@@ -57,12 +59,12 @@ class Stage:
     def backward(self, dy: Array, grads: Params) -> Array:
         """Write the parameters' gradients to `grads`; returns the input's (N, *in_shape).
 
-        The first layer may return None: nobody needs it.
+        It may return None where nobody needs that: there is nothing to train before it.
         """
         try:
             self.call.begin()
             dx = self.layer.backward(self.params, self.saved, dy, grads, self.call)
-            if self.first:
+            if self.call.needs_input_grad:
                 _expect_shape(dx, (len(dy), *self.in_shape))
         except BaseException as error:
             self._blame(error, "backward")
@@ -77,7 +79,7 @@ class Stage:
         try:
             self.call.begin()
             d2x = self.layer.second_backward(self.params, self.saved, d2y, d2_params, self.call)
-            if self.first:
+            if self.call.needs_input_grad:
                 _expect_shape(d2x, (len(d2y), *self.in_shape))
         except BaseException as error:
             self._blame(error, "second_backward")

@@ -15,7 +15,7 @@ from lenetkit.files.opening import user_path
 from lenetkit.model import file
 from lenetkit.model.metadata import missing_providers
 from lenetkit.model.model import Model
-from lenetkit.network.plan import Plan, expect_batches, load_plan
+from lenetkit.network.plan import Plan, expect_batches, expect_trainable, load_plan
 from lenetkit.operations.blas import MAX_THREADS
 from lenetkit.registry.catalog import naming_plugins
 from lenetkit.runs.checkpoint import Checkpoint
@@ -250,6 +250,7 @@ class Run:
 def _prepared(plan: Plan, data_dir: str | Path | None, report: Report) -> tuple[Plan, TrainingData]:
     """The data, and the plan with its transforms fitted to them."""
     plan.to_yaml()  # types that are not registered cannot be recorded
+    expect_trainable(plan)
     expect_batches(plan, plan.spec.train.batch_size)
     data = load_training_data(plan, data_dir, report)
     return with_fitted_transforms(plan, data.pipeline), data

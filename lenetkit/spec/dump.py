@@ -9,7 +9,7 @@ import yaml
 from lenetkit.options import Configurable, base_of, options_of
 from lenetkit.registry.catalog import Catalog
 from lenetkit.spec.nodes import scalar
-from lenetkit.spec.sections import FORMAT, ModelSpec
+from lenetkit.spec.sections import FORMAT, ModelSpec, NamedLayer
 
 
 def to_plain(spec: ModelSpec, catalog: Catalog) -> dict[str, Any]:
@@ -31,11 +31,17 @@ def to_plain(spec: ModelSpec, catalog: Catalog) -> dict[str, Any]:
             return plugin(v)
         return [value(item) for item in v] if isinstance(v, tuple) else v
 
+    def layer(named: NamedLayer) -> Any:
+        written = plugin(named.layer)
+        if named.trainable:
+            return written
+        return {**(written if isinstance(written, dict) else {"type": written}), "trainable": False}
+
     return {
         "lenetkit": FORMAT,
         "name": spec.name,
         "input": list(spec.input),
-        "layers": {named.name: plugin(named.layer) for named in spec.layers},
+        "layers": {named.name: layer(named) for named in spec.layers},
         "loss": plugin(spec.loss),
         "init": plugin(spec.init),
         "kernels": plugin(spec.kernels),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,17 @@ class DataOptions(Configurable):
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class LayerOptions(Configurable):
+    """The options of every layer, besides those of its type."""
+
+    trainable: bool = option(
+        True, doc="Whether training changes its parameters; a layer that is not is frozen."
+    )
+
+
+COMMON_LAYER_KEYS = frozenset(opt.name for opt in options_of(LayerOptions))
+"""The keys that every layer takes, besides `type` and the options of its type."""
 COMMON_DATA_KEYS = frozenset(opt.name for opt in options_of(DataOptions))
 """The keys of `data` that every type takes; the others belong to its type."""
 
@@ -109,6 +121,8 @@ class NamedLayer:
     name: str
     layer: Layer
     mark: Mark = field(compare=False)
+    trainable: bool = True
+    """Whether training changes its parameters."""
 
 
 @dataclass(frozen=True)
@@ -296,11 +310,14 @@ def _bind_layers(tree: MapNode, binder: Binder) -> tuple[tuple[NamedLayer, ...],
             binder.problem(mark, path, "`after` is for new layers of a spec that extends another")
             complete = False
             continue
-        layer = binder.plugin(Layer, entry.node, path)
-        if layer is None:
+        layer = binder.plugin(Layer, entry.node, path, also=COMMON_LAYER_KEYS)
+        own = entry.node.entries if isinstance(entry.node, MapNode) else {}
+        common = _with_keys(own, COMMON_LAYER_KEYS, entry.mark)
+        options = binder.options(LayerOptions, common, path, "a layer")
+        if layer is None or options is None:
             complete = False
         elif complete:
-            layers.append(NamedLayer(name, layer, entry.mark))
+            layers.append(NamedLayer(name, layer, entry.mark, options.trainable))
     return tuple(layers), complete
 
 
@@ -309,11 +326,16 @@ def _bind_data(tree: MapNode, binder: Binder) -> DataSpec | None:
     if not isinstance(section, MapNode):
         section = MapNode({"type": Entry(section.mark, section)} if section else {}, tree.mark)
     known = {**section.replaced, **section.entries}  # common ones outlast a change of type
-    shared = {key: entry for key, entry in known.items() if key in COMMON_DATA_KEYS}
+    common = _with_keys(known, COMMON_DATA_KEYS, section.mark)
     source = binder.plugin(DataSource, section, "data", also=COMMON_DATA_KEYS)
-    node = _with_defaults(MapNode(shared, section.mark), ("transforms",))
+    node = _with_defaults(common, ("transforms",))
     options = binder.options(DataOptions, _absolute(node, binder), "data", "data")
     return DataSpec(source, options) if source and options else None
+
+
+def _with_keys(entries: Mapping[str, Entry], keys: Collection[str], mark: Mark) -> MapNode:
+    """A mapping of the entries with these keys."""
+    return MapNode({key: entry for key, entry in entries.items() if key in keys}, mark)
 
 
 def _bind_train(tree: MapNode, binder: Binder) -> TrainSpec | None:

@@ -20,7 +20,7 @@ from lenetkit.arrays import Array, Views, slices
 from lenetkit.data.source import Samples
 from lenetkit.losses import SecondOrderLoss
 from lenetkit.network.network import Network
-from lenetkit.network.plan import expect_batches, expect_second_order
+from lenetkit.network.plan import expect_batches, expect_second_order, expect_trainable
 from lenetkit.optimizers import SecondOrderOptimizer
 from lenetkit.schedules import Moment
 from lenetkit.spec.sections import TrainSpec
@@ -162,6 +162,7 @@ class Trainer:
         self._training = network.workspace(training=True)
         self._evaluating = network.workspace(training=False)
         self._scratch = np.empty_like(network.grads)
+        expect_trainable(network.plan)
         expect_batches(network.plan, min(settings.batch_size, len(data.train)))
         if isinstance(settings.optimizer, SecondOrderOptimizer):
             expect_second_order(network.plan)
