@@ -110,6 +110,7 @@ def command(
 
 def _train(run: Run, quiet: bool, options: Sequence[str]) -> int:
     """Train with a progress bar; returns the exit status."""
+    finished = run.is_finished
     if not quiet:
         click.echo(_opening(run), err=True)
     try:
@@ -133,6 +134,8 @@ def _train(run: Run, quiet: bool, options: Sequence[str]) -> int:
         where = f"{error.filename}: " if error.filename else ""
         why, saved = error.strerror or cause(error), _saved(run.folder, options)
         raise LenetkitError(f"{where}{why}; the run stopped\n  {saved}") from error
+    if run.ended_early and not finished and not quiet:
+        report(run.ended_early)
     click.echo(_closing(result, run.folder))
     return 0
 
@@ -168,7 +171,8 @@ def _report_resumed(run: Run) -> None:
     if run.differences:
         report("\n  ".join([f"warning: {path}: resumed with differences:", *run.differences]))
     elif run.is_finished:
-        report(f"{path}: is finished; to train longer, pass --epochs above {done}")
+        longer = run.ended_early or f"to train longer, pass --epochs above {done}"
+        report(f"{path}: is finished; {longer}")
 
 
 def _opening(run: Run) -> str:

@@ -56,7 +56,7 @@ class LayerPlan:
         return {} if self.trainable else self.params
 
     def count(self, *, trainable_only: bool = False) -> int:
-        """The number of parameters; frozen ones and untrained state only without `trainable_only`."""
+        """The number of parameters; without `trainable_only` also of frozen ones and of state."""
         specs = self.trained if trainable_only else self.tensors
         return sum(math.prod(spec.shape) for spec in specs.values())
 

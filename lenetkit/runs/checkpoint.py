@@ -24,6 +24,7 @@ from lenetkit.training.loop import Progress
 from lenetkit.values import Mismatch, convert
 
 _SLOT = "optimizer/"
+_AVERAGE = "average"
 _MAX_THREADS = 1 << 16
 
 
@@ -79,14 +80,16 @@ class State:
     """Dotted key → value: how the spec differs from the one that it extends."""
     steps_per_epoch: int = 0
     """0 if it is not recorded."""
+    held_out: list[float] = field(default_factory=list)
+    """The accuracy on held-out samples after each epoch."""
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Raises ValueError, which names the field, what was expected and what was found."""
         found = json.loads(text)
         if isinstance(found, dict):
-            unrecorded = {"parts": [], "differs": {}, "steps_per_epoch": 0}  # by 0.1.0
-            found = unrecorded | found
+            older = {"parts": [], "differs": {}, "steps_per_epoch": 0, "held_out": []}
+            found = older | found
         state: Self = convert(found, cls, "progress")
         if not 0 <= state.best.epoch <= state.epoch <= state.step:
             epochs = f"epoch {state.epoch}, best epoch {state.best.epoch}"
@@ -142,6 +145,7 @@ class Checkpoint:
         """
         slots = {n.removeprefix(_SLOT): v for n, v in self.tensors.items() if n.startswith(_SLOT)}
         own = {name: v for name, v in self.tensors.items() if not name.startswith(_SLOT)}
+        own.pop(_AVERAGE, None)
         forms = {name: (v.shape, v.dtype) for name, v in progress.slots.items()}
         if {name: (v.shape, v.dtype) for name, v in slots.items()} != forms:
             found, expected = ", ".join(sorted(slots)) or "none", ", ".join(sorted(forms)) or "none"
@@ -154,6 +158,12 @@ class Checkpoint:
             np.copyto(progress.slots[name], values)
         progress.step, progress.epoch = self.state.step, self.state.epoch
         progress.seconds = self.state.seconds
+        progress.held_out = list(self.state.held_out)
+        if progress.average is not None:  # which a spec that is --allow-different may begin here
+            average = self.tensors.get(_AVERAGE, network.params)
+            if (average.shape, average.dtype) != (network.params.shape, network.params.dtype):
+                raise ModelFileError(f"{self.path}: its averaged weights do not fit the network")
+            np.copyto(progress.average, average)
 
 
 def _missing(path: Path) -> str:
@@ -172,6 +182,8 @@ def save(
     """
     tensors = dict(network.tensors())
     tensors |= {f"{_SLOT}{name}": values for name, values in progress.slots.items()}
+    if progress.average is not None:
+        tensors[_AVERAGE] = progress.average
     for name, values in tensors.items():
         if not np.isfinite(values).all():
             raise DivergedError(

@@ -162,8 +162,20 @@ class Run:
 
     @property
     def is_finished(self) -> bool:
-        """Whether all epochs are done."""
-        return self.progress.epoch >= self.network.plan.spec.train.epochs
+        """Whether all epochs are done, or `train.patience` ended the run before."""
+        return self.progress.is_over(self.network.plan.spec.train)
+
+    @property
+    def ended_early(self) -> str:
+        """Why a finished run has fewer epochs than its spec says; empty if it has them all."""
+        train, done = self.network.plan.spec.train, self.progress.epoch
+        if not self.is_finished or done >= train.epochs:
+            return ""
+        best = self._recorder.state.best.epoch
+        return (
+            f"ended after epoch {done} of {train.epochs}: none since epoch {best} was better on "
+            f"the held-out samples (train.patience: {train.patience})"
+        )
 
     @property
     def history(self) -> dict[str, list[float]]:
@@ -251,6 +263,7 @@ def _prepared(plan: Plan, data_dir: str | Path | None, report: Report) -> tuple[
     """The data, and the plan with its transforms fitted to them."""
     plan.to_yaml()  # types that are not registered cannot be recorded
     expect_trainable(plan)
+    loop.expect_held_out(plan.spec.train, plan.spec.data.options.validation)
     expect_batches(plan, plan.spec.train.batch_size)
     data = load_training_data(plan, data_dir, report)
     return with_fitted_transforms(plan, data.pipeline), data

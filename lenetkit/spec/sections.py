@@ -57,6 +57,20 @@ class TrainSpec(Configurable):
     shuffle: bool = option(True, doc="Whether each epoch has its own order.")
     optimizer: Optimizer = option(doc="The optimizer.")
     schedule: Schedule = option(doc="The learning rate of each step.")
+    clip_norm: float | None = option(
+        None, above=0, doc="Largest norm of a step's gradient; a longer one is scaled down to it."
+    )
+    patience: int | None = option(
+        None,
+        minimum=1,
+        doc="Stop after so many epochs without a better accuracy on the held-out samples.",
+    )
+    average: float | None = option(
+        None,
+        minimum=0,
+        below=1,
+        doc="Decay of a running mean of the weights, which is evaluated and saved in their place.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
