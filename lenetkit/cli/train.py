@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,12 @@ from lenetkit.runs.checkpoint import Checkpoint
 from lenetkit.runs.folder import RunFolder
 from lenetkit.runs.interrupt import INTERRUPTED, leaving
 from lenetkit.runs.run import Run
+from lenetkit.runs.tensorboard import TensorBoard, expect_installed
 from lenetkit.schedules import uses_lr
 from lenetkit.spec.merge import Override
 from lenetkit.text import percent
 from lenetkit.training.divergence import DivergedError
+from lenetkit.training.loop import Event
 
 
 @click.command(name="train", epilog="Example: lenetkit train specs/lenet5.yaml --epochs 3")
@@ -68,6 +71,11 @@ from lenetkit.training.divergence import DivergedError
 )
 @kernels_option
 @threads_option
+@click.option(
+    "--tensorboard",
+    is_flag=True,
+    help="Also write the figures for TensorBoard, to DIR/tensorboard (extra tensorboard).",
+)
 @click.option("--quiet", is_flag=True, help="No progress; warnings and the result only.")
 def command(
     spec: str | None,
@@ -79,6 +87,7 @@ def command(
     allow_different: bool,
     kernels: str | None,
     threads: int | None,
+    tensorboard: bool,
     quiet: bool,
 ) -> int:
     """Train a network and write a run folder.
@@ -86,6 +95,8 @@ def command(
     The folder holds the model, a checkpoint, the metrics and the pictures. SPEC is a YAML file or
     the bare name of a shipped spec.
     """
+    if tensorboard:
+        expect_installed()
     changed = list(changes)
     if kernels is not None:
         changed.append(Override.from_option("--kernels", "kernels", kernels))
@@ -102,22 +113,31 @@ def command(
         raise click.UsageError("missing argument 'SPEC' (or --resume RUN)")
     else:
         run = Run.create(spec, out=out, init_from=init_from, report=report, **shared)
-    with run:
+    with run, ExitStack() as open_files:
         with naming_plugins():
             _warn_of_unused_rate(run, changed)
-        return _train(run, quiet, ["--data-dir", str(data_dir)] if data_dir else [])
+        board = open_files.enter_context(TensorBoard.of(run)) if tensorboard else None
+        return _train(run, quiet, ["--data-dir", str(data_dir)] if data_dir else [], board)
 
 
-def _train(run: Run, quiet: bool, options: Sequence[str]) -> int:
+def _train(run: Run, quiet: bool, options: Sequence[str], board: TensorBoard | None) -> int:
     """Train with a progress bar; returns the exit status."""
     finished = run.is_finished
     if not quiet:
         click.echo(_opening(run), err=True)
     try:
         with ProgressBar(run, quiet) as bar:
-            result = run.train(watch=bar.show, pictures=False)
+
+            def watch(event: Event) -> None:
+                bar.show(event)
+                if board:
+                    board(event)
+
+            result = run.train(watch=watch, pictures=False)
         with leaving(lambda: f"\nstopped immediately; {_saved(run.folder, options)}"):
-            run.plot()
+            pictures = run.plot()
+            if board:
+                board.pictures(pictures)
     except KeyboardInterrupt as error:
         said = str(error) or "stopped immediately"
         report(f"\n{said}; {_saved(run.folder, options)}")
