@@ -6,11 +6,20 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Generic, TypeVar, TypeVarTuple
 
 from lenetkit.conformance.common import COMMON
 from lenetkit.conformance.origin import Origins
-from lenetkit.conformance.report import NOTHING_EXPECTED, Check, CheckFailed, Report, run_checks
+from lenetkit.conformance.report import (
+    NOTHING_EXPECTED,
+    Check,
+    CheckFailed,
+    CheckSkipped,
+    Report,
+    run_checks,
+)
+from lenetkit.conformance.variants import variants
 from lenetkit.options import Configurable, options_of
 
 Thing = TypeVar("Thing", bound=Configurable)
@@ -22,7 +31,8 @@ class Suite(Generic[Thing, *Context]):
 
     A promise is a function of a case, `case(thing, *context)`: the plugin, and what it is used on.
     The function's name is the check's name and its docstring the check's documentation. `origins`
-    says which failures explain which others.
+    says which failures explain which others. With `vary`, promises are checked with each option
+    changed, too; a case is then a dataclass.
     """
 
     def __init__(
@@ -31,8 +41,10 @@ class Suite(Generic[Thing, *Context]):
         case: Callable[[Thing, *Context], Any],
         promises: Iterable[Callable[[Any], None]],
         origins: Origins,
+        *,
+        vary: bool = False,
     ) -> None:
-        self.kind, self.case, self.origins = kind, case, origins
+        self.kind, self.case, self.origins, self.vary = kind, case, origins, vary
         self.promises = (*promises, *COMMON)
 
     def checks(self, thing: Thing, *context: *Context, name: str | None = None) -> list[Check]:
@@ -43,11 +55,12 @@ class Suite(Generic[Thing, *Context]):
         """
         expect_kind(thing, self.kind)
         case, subject = self.case(thing, *context), name or subject_of(thing)
+        check = _with_each_option if self.vary else _once
         return [
             Check(
                 f.__name__,
                 subject,
-                functools.partial(f, case),
+                functools.partial(check, f, case),
                 " ".join(str(f.__doc__).split()),
                 type(thing),
                 self.origins,
@@ -71,6 +84,34 @@ class Suite(Generic[Thing, *Context]):
         if not report.ok:
             raise CheckFailed(str(report))
         return report
+
+
+def _once(promise: Callable[[Any], None], case: Any) -> None:
+    promise(case)
+
+
+def _with_each_option(promise: Callable[[Any], None], case: Any) -> None:
+    """Check a promise for an object, then with each of its options changed.
+
+    Raises CheckSkipped if it applies to none of these. A note on what is raised says which option
+    was changed.
+    """
+    skips = []
+    try:
+        promise(case)
+    except CheckSkipped as skip:
+        skips.append(skip)
+    others = variants(case.thing)
+    for variant in others:
+        try:
+            promise(replace(case, thing=variant.thing))
+        except CheckSkipped as skip:
+            skips.append(skip)
+        except Exception as error:
+            error.add_note(f"with {variant}")
+            raise
+    if len(skips) == 1 + len(others):
+        raise skips[0]
 
 
 def promises_in(module: str) -> list[Callable[[Any], None]]:
