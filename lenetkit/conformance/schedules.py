@@ -143,7 +143,7 @@ _ORIGINS = Origins(
                 ("rates_are_finite_and_not_negative",),
                 ("one_step_has_a_rate", "zero_lr_is_accepted"),
             ),
-            Rung(("the_given_rate_is_used",)),
+            Rung(("one_step_has_a_rate", "zero_lr_is_accepted", "the_given_rate_is_used")),
             Rung((), ("every_option_has_an_effect",)),
         ),
     ),
@@ -156,7 +156,7 @@ _ORIGINS = Origins(
     },
     keep="compute the rate from `lr` and `at` alone",
 )
-SUITE = Suite(Schedule, ScheduleCase, promises_in(__name__), _ORIGINS, vary=True)
+SUITE = Suite(Schedule, ScheduleCase, promises_in(__name__), _ORIGINS, once=(every_option_has_an_effect,))
 schedule_checks, check_schedule = SUITE.checks, SUITE.check
 
 

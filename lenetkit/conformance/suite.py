@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Generic, TypeVar, TypeVarTuple
 
@@ -31,8 +31,8 @@ class Suite(Generic[Thing, *Context]):
 
     A promise is a function of a case, `case(thing, *context)`: the plugin, and what it is used on.
     The function's name is the check's name and its docstring the check's documentation. `origins`
-    says which failures explain which others. With `vary`, promises are checked with each option
-    changed, too; a case is then a dataclass.
+    says which failures explain which others. If `once` is given, all other promises are checked
+    with each option changed, too; a case is then a dataclass.
     """
 
     def __init__(
@@ -42,10 +42,11 @@ class Suite(Generic[Thing, *Context]):
         promises: Iterable[Callable[[Any], None]],
         origins: Origins,
         *,
-        vary: bool = False,
+        once: Container[Callable[[Any], None]] | None = None,
     ) -> None:
-        self.kind, self.case, self.origins, self.vary = kind, case, origins, vary
+        self.kind, self.case, self.origins = kind, case, origins
         self.promises = (*promises, *COMMON)
+        self.varied = [f for f in self.promises if once is not None and f not in once]
 
     def checks(self, thing: Thing, *context: *Context, name: str | None = None) -> list[Check]:
         """One check for each promise, for one object. Runs none of them.
@@ -55,12 +56,11 @@ class Suite(Generic[Thing, *Context]):
         """
         expect_kind(thing, self.kind)
         case, subject = self.case(thing, *context), name or subject_of(thing)
-        check = _with_each_option if self.vary else _once
         return [
             Check(
                 f.__name__,
                 subject,
-                functools.partial(check, f, case),
+                functools.partial(_with_each_option if f in self.varied else _once, f, case),
                 " ".join(str(f.__doc__).split()),
                 type(thing),
                 self.origins,

@@ -127,7 +127,9 @@ class Binder:
             child = node.get(name)
             if child is None and opt.required and name in node.replaced:
                 child = node.replaced[name].node  # the old layer's kernel_size, say
-            if child is not None and not is_null(child):
+            if child is not None and is_null(child) and type(None) in alternatives(opt.hint):
+                values[name] = None
+            elif child is not None and not is_null(child):
                 place = f"{path}.{name}" if path else name
                 values[name] = self.value(opt, child, place, _padding(node, name))
             elif opt.required:

@@ -115,8 +115,8 @@ class CrammerSinger(ReadBySoftmax):
     def backward(self, saved: Any) -> Array:
         shape, dtype, right, rival, active = saved
         gradient = np.zeros(shape, dtype)
-        gradient[np.flatnonzero(active), rival[active]] = 1 / len(right)
-        gradient[np.flatnonzero(active), right[active]] = -1 / len(right)
+        gradient[np.flatnonzero(active), rival[active]] = 1 / max(len(right), 1)
+        gradient[np.flatnonzero(active), right[active]] = -1 / max(len(right), 1)
         return gradient
 
 
