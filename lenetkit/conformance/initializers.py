@@ -10,9 +10,9 @@ from lenetkit.arrays import Array, Shape
 from lenetkit.conformance.common import COMMON_LADDERS, Unchanged
 from lenetkit.conformance.compare import expect_finite, expect_same, expect_shape, fail
 from lenetkit.conformance.origin import Origins, Rung
+from lenetkit.conformance.other_options import expect_effects
 from lenetkit.conformance.report import CheckSkipped
 from lenetkit.conformance.suite import Suite, promises_in
-from lenetkit.conformance.variants import expect_effects
 from lenetkit.initializers import Initializer
 
 SHAPES: tuple[Shape, ...] = ((6, 3, 5, 5), (10, 84), (7,), (1,), (1, 1), (33, 17), (2, 3, 4), ())
@@ -161,7 +161,13 @@ _ORIGINS = Origins(
     {"sample": ("sample_has_the_given_shape", "sample_is_floating_point", "sample_is_finite")},
     keep="compute it from the arguments of `sample`",
 )
-SUITE = Suite(Initializer, InitializerCase, promises_in(__name__), _ORIGINS, once=(every_option_has_an_effect,))
+SUITE = Suite(
+    Initializer,
+    InitializerCase,
+    promises_in(__name__),
+    _ORIGINS,
+    once=(every_option_has_an_effect,),
+)
 initializer_checks, check_initializer = SUITE.checks, SUITE.check
 
 

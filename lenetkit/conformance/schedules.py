@@ -7,12 +7,13 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from lenetkit.conformance.common import COMMON_LADDERS, Unchanged
 from lenetkit.conformance.compare import fail
 from lenetkit.conformance.origin import Origins, Rung
+from lenetkit.conformance.other_options import expect_effects
 from lenetkit.conformance.suite import Suite, promises_in
-from lenetkit.conformance.variants import expect_effects
 from lenetkit.options import options_of
 from lenetkit.schedules import Moment, Schedule
 
@@ -156,7 +157,9 @@ _ORIGINS = Origins(
     },
     keep="compute the rate from `lr` and `at` alone",
 )
-SUITE = Suite(Schedule, ScheduleCase, promises_in(__name__), _ORIGINS, once=(every_option_has_an_effect,))
+SUITE = Suite(
+    Schedule, ScheduleCase, promises_in(__name__), _ORIGINS, once=(every_option_has_an_effect,)
+)
 schedule_checks, check_schedule = SUITE.checks, SUITE.check
 
 
@@ -176,7 +179,9 @@ def _expect_finite_rates(
 def _with_options_doubled(schedule: Schedule) -> Iterator[Schedule]:
     """The schedule, then with each choice of options that hold numbers doubled."""
     values = {opt.name: getattr(schedule, opt.name) for opt in options_of(type(schedule))}
-    doubled = {name: 2 * value for name, value in values.items() if type(value) is float}
+    doubled: dict[str, Any] = {
+        name: 2 * value for name, value in values.items() if type(value) is float
+    }
     doubled |= {
         name: tuple(2 * item for item in value)
         for name, value in values.items()

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar, TypeVarTuple
 
 from lenetkit.conformance.common import COMMON
 from lenetkit.conformance.origin import Origins
+from lenetkit.conformance.other_options import variants
 from lenetkit.conformance.report import (
     NOTHING_EXPECTED,
     Check,
@@ -19,7 +20,6 @@ from lenetkit.conformance.report import (
     Report,
     run_checks,
 )
-from lenetkit.conformance.variants import variants
 from lenetkit.options import Configurable, options_of
 
 Thing = TypeVar("Thing", bound=Configurable)

@@ -122,7 +122,7 @@ class Binder:
                 self.problem(entry.mark, path, f"{noun} has no option {show(key)}{near}")
                 meant.add(option_meant(key, valid) or option_near(key, valid))
                 complete = False
-        values = {}
+        values: dict[str, Any] = {}
         for name, opt in known.items():
             child = node.get(name)
             if child is None and opt.required and name in node.replaced:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -118,7 +118,7 @@ class ReadOnlyGradient(SoftmaxCrossEntropy):
 
 class MaskedGradient(SoftmaxCrossEntropy):
     def backward(self, saved: Any) -> Array:
-        return np.ma.masked_invalid(super().backward(saved))  # type: ignore[no-any-return]
+        return np.ma.masked_invalid(super().backward(saved))
 
 
 class GradientInTheOutputs(MeanSquaredError):
@@ -417,7 +417,7 @@ SUBTLY_WRONG: dict[Configurable, str] = {
     EndsEarly(): "every_parameter_moves",
     DecayOutsideTheRate(): "zero_lr_moves_nothing",
     DecayUnlessZero(): "zero_lr_moves_nothing",
-    LimitedRate(): "a_larger_rate_moves_further",
+    LimitedRate(): "moves_are_in_proportion_to_the_rate",
     DecayOfTheSize(): "signs_are_treated_alike",
     OnlyPositive(): "signs_are_treated_alike",
     SignsByComparison(): "nan_is_not_hidden",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, Literal, NamedTuple, TypeVar, get_args, get_origin
+from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
 
 from lenetkit.conformance.compare import fail
 from lenetkit.errors import OptionError
@@ -52,13 +52,15 @@ def expect_effects(
     """
     contexts = [thing, *(variant.thing for variant in variants(thing))]
     for knob in _knobs(thing):
-        if knob.option.name in ignored or not any(True for _ in _turned(thing, knob)):
-            continue
-        if not any(
-            results(context) != results(other.thing)
+        pairs = [
+            (context, other.thing)
             for context in contexts
             for other in _turned(context, knob)
-        ):
+            if len(other.changes) == 1
+        ]
+        if knob.option.name in ignored or not pairs:
+            continue
+        if all(results(one) == results(other) for one, other in pairs):
             name = knob.option.name
             raise fail(
                 f"option '{knob}': every value of it gives the same results",
@@ -66,7 +68,8 @@ def expect_effects(
             )
 
 
-class _Knob(NamedTuple):
+@dataclass(frozen=True)
+class _Knob:
     """An option, or one element of a tuple whose elements have names of their own."""
 
     option: Option
