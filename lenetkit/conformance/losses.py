@@ -77,9 +77,13 @@ class LossCase:
         return _one_hot(self.size)
 
     def results(self, outputs: Array, targets: Targets) -> dict[str, Array]:
-        """Copies of the losses (N,) and of d(mean loss)/d(outputs)."""
+        """Copies of the losses (N,), d(mean loss)/d(outputs) and second derivatives, if any."""
         losses, saved = self.thing.forward(outputs, targets)
-        return {"losses": copy.copy(losses), "gradient": copy.copy(self.thing.backward(saved))}
+        found = {"losses": copy.copy(losses), "gradient": copy.copy(self.thing.backward(saved))}
+        if isinstance(self.thing, SecondOrderLoss):
+            _, saved = self.thing.forward(outputs, targets)
+            found["second derivatives"] = copy.copy(self.thing.second_backward(saved))
+        return found
 
 
 def _labels(size: tuple[int, int]) -> Array:
@@ -239,8 +243,9 @@ def empty_batch(case: LossCase) -> None:
     with compare.warnings_as_failures("batch of 0"):
         found = case.results(outputs, np.empty(0, np.int64))
         probabilities = case.thing.probabilities(outputs)
-    compare.expect_shape(found["losses"], (0,), "losses of a batch of 0")
-    compare.expect_shape(found["gradient"], (0, K), "gradient of a batch of 0")
+    for name, values in found.items():
+        shape = (0,) if name == "losses" else (0, K)
+        compare.expect_shape(values, shape, f"{name} of a batch of 0")
     compare.expect_shape(probabilities, (0, K), "probabilities of a batch of 0")
 
 
@@ -405,6 +410,10 @@ _ORIGINS = Origins(
                     "dtype_is_kept",
                 ),
             ),
+            Rung(
+                ("second_derivatives_are_right",),
+                ("samples_do_not_depend_on_their_batch", "dtype_is_kept"),
+            ),
             Rung((), ("every_option_has_an_effect",)),
         ),
         (Rung(("probabilities_are_probabilities",), ("probabilities_keep_the_largest",)),),
@@ -481,11 +490,9 @@ def _expect_close(
 def _scaled(case: LossCase, outputs: Array, targets: Targets) -> dict[str, Array]:
     """What a sample has whatever its batch."""
     found = case.results(outputs, targets)
-    return {
-        "losses": found["losses"],
-        "gradient times N": found["gradient"] * len(outputs),
-        "probabilities": case.thing.probabilities(outputs),
-    }
+    found["gradient times N"] = found.pop("gradient") * len(outputs)
+    found["probabilities"] = case.thing.probabilities(outputs)
+    return found
 
 
 def _expect_gradient(case: LossCase, outputs: Array, targets: Targets, what: str) -> None:

@@ -23,6 +23,8 @@ from lenetkit.optimizers import Optimizer, SecondOrderOptimizer
 SIZE, STEPS = 33, 5
 """Parameters, of both signs and odd in number, and steps."""
 SIZES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 64, 65, 129, 257, 1023, 1025, 4099, 20_001)
+HALF, WHOLE = 4, 12
+"""Steps before a run is interrupted, and in all."""
 RATE = 0.01
 ROUNDING = 1e-9
 NEXT_EPOCH = 4
@@ -140,17 +142,17 @@ def every_parameter_moves(case: OptimizerCase) -> None:
 
 
 def a_resumed_run_is_the_same(case: OptimizerCase) -> None:
-    """Stopped after two steps and resumed by an equal optimizer, a run gives the same bits.
+    """Stopped after four steps and resumed by an equal optimizer, a run gives the same bits.
 
     Between the two, another run takes place.
     """
     params = case.start()
     state = case.state(params)
-    expected = case.fresh()
-    case.run(params, state, (1, 2))
+    expected = case.fresh(WHOLE)
+    case.run(params, state, range(1, HALF + 1))
     resumed, another = OptimizerCase(replace(case.thing)), -3 * case.start()[::-1]
-    resumed.run(another, case.state(another), range(1, STEPS + 1))
-    found = resumed.run(params.copy(), copy.deepcopy(state), range(3, STEPS + 1))
+    resumed.run(another, case.state(another), range(1, WHOLE + 1))
+    found = resumed.run(params.copy(), copy.deepcopy(state), range(HALF + 1, WHOLE + 1))
     cause = (
         "a step depends on more than params, grads, state, lr and t, which checkpoints restore: "
         "what a module or class remembers is lost"
@@ -175,12 +177,25 @@ def zero_lr_moves_nothing(case: OptimizerCase) -> None:
 
 
 def the_given_rate_is_used(case: OptimizerCase) -> None:
-    """A step uses its argument `lr`, which the schedule computes, and not the option."""
+    """Every step uses its argument `lr`, which the schedule computes, and not the option."""
     other = OptimizerCase(replace(case.thing, lr=case.thing.lr / 2 or 0.5))
     params = case.start()
     found = other.run(params, case.state(params), range(1, STEPS + 1))
     cause = "the update uses self.lr; use the argument lr"
     compare.expect_all_same(found, case.fresh(), "with a different option lr", cause=cause)
+    ends = []
+    for lr in (RATE, 2 * RATE):
+        params = case.start()
+        state = case.state(params)
+        case.run(params, state, (1,))
+        ends.append(case.run(params, state, (2,), lr)["parameters"])
+    same = ends[0] == ends[1]
+    if same.any():
+        raise compare.fail(
+            f"step 2: parameter {same.argmax()} moves alike with lr {RATE:g} and {2 * RATE:g}; "
+            f"{same.sum()} of {SIZE} do",
+            "the update uses the rate of an earlier step, or limits it; use the argument lr",
+        )
 
 
 def moves_are_in_proportion_to_the_rate(case: OptimizerCase) -> None:
@@ -294,10 +309,12 @@ def float32_is_kept(case: OptimizerCase) -> None:
     for name, values in single.items():
         compare.expect_dtype(values, np.float32, name)
     params = case.start(np.float32).astype(np.float64)
-    state = case.state(params)
-    for t in range(1, STEPS + 1):
-        case.thing.step(params, case.gradient(t, np.float32).astype(np.float64), state, RATE, t)
-    compare.expect_all_same(single, {"parameters": params, **state}, "float32", tolerance=1e-4)
+
+    def gradient(t: int) -> Array:
+        return case.gradient(t, np.float32).astype(np.float64)
+
+    double = case.run(params, case.state(params), range(1, STEPS + 1), gradient=gradient)
+    compare.expect_all_same(single, double, "float32", tolerance=1e-4)
 
 
 def active_slots_are_used(case: OptimizerCase) -> None:

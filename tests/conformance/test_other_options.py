@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from lenetkit.conformance.compare import CheckFailed
 from lenetkit.conformance.other_options import expect_effects, variants
 from lenetkit.optimizers import SGD, Adam
 from lenetkit.options import Configurable
 from lenetkit.schedules import Piecewise
+from lenetkit.testing import CheckFailed
 from tests.support.right_others import ClippedSGD, VarianceScaling
 
 

@@ -96,6 +96,16 @@ class CurvatureWithoutTheRest(SoftmaxCrossEntropy, SecondOrderLoss):
         return probabilities
 
 
+class CurvatureInDoubles(BinaryCrossEntropy):
+    def second_backward(self, saved: Any) -> Array:
+        return super().second_backward(saved) * np.float64(1)
+
+
+class ProbabilitiesOfTheBatch(SoftmaxCrossEntropy):
+    def probabilities(self, outputs: Array) -> Array:
+        return super().probabilities(outputs - outputs.sum(axis=0) / (100 * max(len(outputs), 1)))
+
+
 class HidesNaN(Hinge):
     def forward(self, outputs: Array, targets: Targets) -> tuple[Array, Any]:
         signs = 2 * as_rows(targets, outputs) - 1
@@ -264,9 +274,28 @@ class DecayUnlessZero(PlainSGD):
         params -= lr * grads
 
 
+class FirstRate(PlainSGD):
+    def step(self, params: Array, grads: Array, state: State, lr: float, t: int) -> None:
+        if t == 1:
+            _LAST["rate"] = lr
+        params -= _LAST["rate"] * grads
+
+
+class FromTheTenthStep(PlainSGD):
+    def step(self, params: Array, grads: Array, state: State, lr: float, t: int) -> None:
+        sums = grads + _LAST["sums"] if t > 1 else grads.copy()
+        _LAST["sums"] = sums
+        params -= lr * (grads if t < 10 else sums / t)
+
+
 class LimitedRate(PlainSGD):
     def step(self, params: Array, grads: Array, state: State, lr: float, t: int) -> None:
         params -= min(lr, 5e-3) * grads
+
+
+class SquaredRate(PlainSGD):
+    def step(self, params: Array, grads: Array, state: State, lr: float, t: int) -> None:
+        params -= 10 * lr**2 * grads
 
 
 @configured
@@ -396,6 +425,8 @@ SUBTLY_WRONG: dict[Configurable, str] = {
     LogarithmWithEps(): "gradient_is_right_for_large_outputs",
     CurvatureOfTheMean(): "second_derivatives_are_right",
     CurvatureWithoutTheRest(): "second_derivatives_are_right",
+    CurvatureInDoubles(): "dtype_is_kept",
+    ProbabilitiesOfTheBatch(): "samples_do_not_depend_on_their_batch",
     HidesNaN(): "nan_is_not_hidden",
     HidesNaNInASum(): "nan_is_not_hidden",
     ReadOnlyGradient(): "gradients_own_their_memory",
@@ -417,7 +448,10 @@ SUBTLY_WRONG: dict[Configurable, str] = {
     EndsEarly(): "every_parameter_moves",
     DecayOutsideTheRate(): "zero_lr_moves_nothing",
     DecayUnlessZero(): "zero_lr_moves_nothing",
-    LimitedRate(): "moves_are_in_proportion_to_the_rate",
+    FirstRate(): "the_given_rate_is_used",
+    FromTheTenthStep(): "a_resumed_run_is_the_same",
+    LimitedRate(): "the_given_rate_is_used",
+    SquaredRate(): "moves_are_in_proportion_to_the_rate",
     DecayOfTheSize(): "signs_are_treated_alike",
     OnlyPositive(): "signs_are_treated_alike",
     SignsByComparison(): "nan_is_not_hidden",
