@@ -11,6 +11,7 @@ from lenetkit.conformance.common import COMMON_LADDERS, Unchanged
 from lenetkit.conformance.compare import expect_finite, expect_same, expect_shape, fail
 from lenetkit.conformance.origin import Origins, Rung
 from lenetkit.conformance.other_options import expect_effects
+from lenetkit.conformance.reloading import FORGOTTEN, reloaded
 from lenetkit.conformance.report import CheckSkipped
 from lenetkit.conformance.suite import Suite, promises_in
 from lenetkit.initializers import Initializer
@@ -134,6 +135,12 @@ def initializer_holds_no_state(case: InitializerCase) -> None:
     unchanged.expect("sampling")
 
 
+def a_new_process_gives_the_same(case: InitializerCase) -> None:
+    """Where its module has just run, a generator in the same state gives the same bits."""
+    found = InitializerCase(reloaded(case.thing)).sample(seed=3)
+    expect_same(found, case.sample(seed=3), "sample in a new process", cause=FORGOTTEN)
+
+
 def every_option_has_an_effect(case: InitializerCase) -> None:
     """Every option changes the sample for some shape and fans."""
 
@@ -155,18 +162,19 @@ _ORIGINS = Origins(
             Rung(("same_seed_gives_the_same_bits",)),
             Rung(("samples_own_their_memory",), ("units_start_apart",)),
             Rung(("units_start_apart",), ("spread_comes_from_the_fans",)),
-            Rung((), ("every_option_has_an_effect",)),
+            Rung((), ("a_new_process_gives_the_same", "every_option_has_an_effect")),
         ),
     ),
     {"sample": ("sample_has_the_given_shape", "sample_is_floating_point", "sample_is_finite")},
     keep="compute it from the arguments of `sample`",
 )
+ONCE = (a_new_process_gives_the_same, every_option_has_an_effect)
 SUITE = Suite(
     Initializer,
     InitializerCase,
     promises_in(__name__),
     _ORIGINS,
-    once=(every_option_has_an_effect,),
+    once=ONCE,
 )
 initializer_checks, check_initializer = SUITE.checks, SUITE.check
 

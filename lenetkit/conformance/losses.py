@@ -16,6 +16,7 @@ from lenetkit.conformance.common import COMMON_LADDERS, Unchanged
 from lenetkit.conformance.numeric import expect_gradient, spread
 from lenetkit.conformance.origin import Origins, Rung
 from lenetkit.conformance.other_options import expect_effects
+from lenetkit.conformance.reloading import FORGOTTEN, reloaded
 from lenetkit.conformance.report import CheckSkipped
 from lenetkit.conformance.suite import Suite, promises_in
 from lenetkit.losses import Loss, SecondOrderLoss, Targets
@@ -360,6 +361,14 @@ def interleaved_passes_do_not_mix(case: LossCase) -> None:
         compare.expect_same(found, expected, what, cause=cause)
 
 
+def a_new_process_gives_the_same(case: LossCase) -> None:
+    """Where its module has just run, the loss gives the same bits."""
+    outputs, classes = 2 * case.outputs(), case.labels()
+    found = LossCase(reloaded(case.thing)).results(outputs, classes)
+    expected = case.results(outputs, classes)
+    compare.expect_all_same(found, expected, "in a new process", cause=FORGOTTEN)
+
+
 def every_option_has_an_effect(case: LossCase) -> None:
     """Every option changes the losses, their gradients or the probabilities."""
 
@@ -414,7 +423,7 @@ _ORIGINS = Origins(
                 ("second_derivatives_are_right",),
                 ("samples_do_not_depend_on_their_batch", "dtype_is_kept"),
             ),
-            Rung((), ("every_option_has_an_effect",)),
+            Rung((), ("a_new_process_gives_the_same", "every_option_has_an_effect")),
         ),
         (Rung(("probabilities_are_probabilities",), ("probabilities_keep_the_largest",)),),
         (
@@ -444,7 +453,8 @@ _ORIGINS = Origins(
     },
     keep="return it from forward, as in `return losses, saved`, and backward receives it",
 )
-SUITE = Suite(Loss, LossCase, promises_in(__name__), _ORIGINS, once=(every_option_has_an_effect,))
+ONCE = (a_new_process_gives_the_same, every_option_has_an_effect)
+SUITE = Suite(Loss, LossCase, promises_in(__name__), _ORIGINS, once=ONCE)
 loss_checks, check_loss = SUITE.checks, SUITE.check
 
 

@@ -16,6 +16,7 @@ from lenetkit.conformance import compare
 from lenetkit.conformance.common import COMMON_LADDERS, Unchanged
 from lenetkit.conformance.origin import Origins, Rung
 from lenetkit.conformance.other_options import expect_effects
+from lenetkit.conformance.reloading import FORGOTTEN, reloaded
 from lenetkit.conformance.report import CheckSkipped
 from lenetkit.conformance.suite import Suite, promises_in
 from lenetkit.optimizers import Optimizer, SecondOrderOptimizer
@@ -331,6 +332,15 @@ def active_slots_are_used(case: OptimizerCase) -> None:
             raise compare.fail(f"state['{name}'] is still 0 after two steps", cause)
 
 
+def a_new_process_gives_the_same(case: OptimizerCase) -> None:
+    """Resumed where its module has just run, a run gives the same bits."""
+    params, expected = case.start(), case.fresh(WHOLE)
+    state = case.state(params)
+    case.run(params, state, range(1, HALF + 1))
+    found = OptimizerCase(reloaded(case.thing)).run(params, state, range(HALF + 1, WHOLE + 1))
+    compare.expect_all_same(found, expected, "resumed in a new process", cause=FORGOTTEN)
+
+
 def every_option_has_an_effect(case: OptimizerCase) -> None:
     """Every option but `lr`, which the schedule reads, changes a run."""
 
@@ -367,6 +377,7 @@ _ORIGINS = Origins(
                 ("zero_lr_moves_nothing",),
                 ("moves_are_in_proportion_to_the_rate", "signs_are_treated_alike"),
             ),
+            Rung(("a_new_process_gives_the_same",)),
             Rung((), ("places_are_treated_alike", "every_option_has_an_effect")),
         ),
     ),
@@ -387,6 +398,7 @@ _ORIGINS = Origins(
             "signs_are_treated_alike",
             "nan_is_not_hidden",
             "a_resumed_run_is_the_same",
+            "a_new_process_gives_the_same",
         ),
         "active_slots": ("slots_are_named",),
     },
@@ -397,7 +409,7 @@ SUITE = Suite(
     OptimizerCase,
     promises_in(__name__),
     _ORIGINS,
-    once=(steps_go_downhill, every_option_has_an_effect),
+    once=(steps_go_downhill, a_new_process_gives_the_same, every_option_has_an_effect),
 )
 optimizer_checks, check_optimizer = SUITE.checks, SUITE.check
 

@@ -13,6 +13,7 @@ from lenetkit.conformance.common import COMMON_LADDERS, Unchanged
 from lenetkit.conformance.compare import fail
 from lenetkit.conformance.origin import Origins, Rung
 from lenetkit.conformance.other_options import expect_effects
+from lenetkit.conformance.reloading import FORGOTTEN, reloaded
 from lenetkit.conformance.suite import Suite, promises_in
 from lenetkit.options import options_of
 from lenetkit.schedules import Moment, Schedule
@@ -121,6 +122,13 @@ def zero_lr_is_accepted(case: ScheduleCase) -> None:
     _expect_finite_rates(case, "lr 0", "a division by lr", 4, 5, lr=0.0)
 
 
+def a_new_process_gives_the_same(case: ScheduleCase) -> None:
+    """Resumed where its module has just run, a run has the same rates."""
+    expected, again = case.rates(4, 5)[10:], reloaded(case.thing)
+    if [again.rate(RATE, Moment(step, 4, 5)) for step in range(10, 20)] != expected:
+        raise fail("a run resumed at step 10 in a new process has other rates", FORGOTTEN)
+
+
 def every_option_has_an_effect(case: ScheduleCase) -> None:
     """Every option changes the rates of some run."""
 
@@ -145,7 +153,7 @@ _ORIGINS = Origins(
                 ("one_step_has_a_rate", "zero_lr_is_accepted"),
             ),
             Rung(("one_step_has_a_rate", "zero_lr_is_accepted", "the_given_rate_is_used")),
-            Rung((), ("every_option_has_an_effect",)),
+            Rung((), ("a_new_process_gives_the_same", "every_option_has_an_effect")),
         ),
     ),
     {
@@ -157,9 +165,8 @@ _ORIGINS = Origins(
     },
     keep="compute the rate from `lr` and `at` alone",
 )
-SUITE = Suite(
-    Schedule, ScheduleCase, promises_in(__name__), _ORIGINS, once=(every_option_has_an_effect,)
-)
+ONCE = (a_new_process_gives_the_same, every_option_has_an_effect)
+SUITE = Suite(Schedule, ScheduleCase, promises_in(__name__), _ORIGINS, once=ONCE)
 schedule_checks, check_schedule = SUITE.checks, SUITE.check
 
 

@@ -25,6 +25,7 @@ from tests.support.right_others import BinaryCrossEntropy, Hinge, LabelSmoothing
 State = Mapping[str, Array]
 configured = dataclass(frozen=True, kw_only=True)
 _LAST: dict[Any, Any] = {}
+_FIRST: dict[str, float] = {}
 
 
 class ZeroFromTheNinth(SoftmaxCrossEntropy):
@@ -180,6 +181,16 @@ class RunningScale(MeanSquaredError):
         return super().backward(saved[0]) * saved[1]
 
 
+class FirstBatchScales(MeanSquaredError):
+    def forward(self, outputs: Array, targets: Targets) -> tuple[Array, Any]:
+        losses, saved = super().forward(outputs, targets)
+        scale = losses.dtype.type(_FIRST.setdefault("loss", 1 / (1 + abs(float(losses.sum())))))
+        return losses * scale, (saved, scale)
+
+    def backward(self, saved: Any) -> Array:
+        return super().backward(saved[0]) * saved[1]
+
+
 class HalfPrecision(SoftmaxCrossEntropy):
     def forward(self, outputs: Array, targets: Targets) -> tuple[Array, Any]:
         losses, saved = super().forward(outputs, targets)
@@ -230,6 +241,11 @@ class MomentumInADefault(PlainSGD):
             kept.clear()
         kept.append(grads.copy())
         params -= lr * sum(kept[-3:], np.zeros_like(grads))
+
+
+class ScaleOfTheFirst(PlainSGD):
+    def step(self, params: Array, grads: Array, state: State, lr: float, t: int) -> None:
+        params -= lr * grads / _FIRST.setdefault("gradient", 1 + abs(float(grads.sum())))
 
 
 class InFours(PlainSGD):
@@ -366,6 +382,11 @@ class RemembersTheStart(Schedule):
         return float(_LAST.get("lr", lr)) * 0.9**at.step
 
 
+class FirstRateOfAll(Schedule):
+    def rate(self, lr: float, at: Moment) -> float:
+        return lr / (1 + at.step + _FIRST.setdefault("step", at.step))
+
+
 @configured
 class UnusedFloor(Schedule):
     min_lr: float = option(0.0, minimum=0, doc="Smallest rate.")
@@ -441,6 +462,9 @@ SUBTLY_WRONG: dict[Configurable, str] = {
     MomentumById(): "a_resumed_run_is_the_same",
     MomentumInACache(): "a_resumed_run_is_the_same",
     MomentumInADefault(): "a_resumed_run_is_the_same",
+    ScaleOfTheFirst(): "a_new_process_gives_the_same",
+    FirstBatchScales(): "a_new_process_gives_the_same",
+    FirstRateOfAll(): "a_new_process_gives_the_same",
     InFours(): "every_parameter_moves",
     OneBlock(): "places_are_treated_alike",
     EverySecondHalf(): "places_are_treated_alike",
