@@ -295,6 +295,24 @@ class ClippedSGD(Optimizer):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClippedUpdates(Optimizer):
+    """Adafactor without factors: updates of limited root mean square. Shazeer & Stern 2018."""
+
+    slots: ClassVar[tuple[str, ...]] = ("square",)
+    lr: float = option(1e-2, minimum=0, doc="Learning rate.")
+    clip: float = option(1.0, above=0, doc="Largest root mean square.")
+    decay: float = option(0.8, above=0, maximum=1, doc="Exponent of the decay.")
+
+    def step(self, params: Array, grads: Array, state: State, lr: float, t: int) -> None:
+        square, beta = state["square"], 1 - t**-self.decay
+        square *= beta
+        square += (1 - beta) * (grads**2 + 1e-30)
+        update = grads / np.sqrt(square)
+        rms = math.sqrt(float(np.mean(update**2))) if update.size else 0.0
+        params -= lr / max(1.0, rms / self.clip) * update
+
+
+@dataclass(frozen=True, kw_only=True)
 class Lars(Optimizer):
     """The rate times |p| / (|g| + eps), over all parameters. You et al. 2017."""
 
@@ -504,6 +522,19 @@ class Orthogonal(Initializer):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Identity(Initializer):
+    """The first units pass on what they are given."""
+
+    gain: float = option(1.0, doc="Factor.")
+
+    def sample(self, rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
+        values = np.zeros(shape)
+        for i in range(min(shape[:2]) if len(shape) > 1 else 0):
+            values[(i, i, *(size // 2 for size in shape[2:]))] = self.gain
+        return values
+
+
+@dataclass(frozen=True, kw_only=True)
 class Signs(Initializer):
     """±a with a = gain · √(1 / fan_in), in float32."""
 
@@ -531,6 +562,7 @@ RIGHT_OTHERS: list[Configurable] = [
     replace(CenteredRMSprop(), centered=False),
     Adadelta(),
     ClippedSGD(),
+    ClippedUpdates(),
     Lars(),
     AMSGrad(),
     Adamax(),
@@ -545,5 +577,6 @@ RIGHT_OTHERS: list[Configurable] = [
     VarianceScaling(),
     TruncatedNormal(),
     Orthogonal(),
+    Identity(),
     Signs(),
 ]
