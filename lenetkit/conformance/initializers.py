@@ -97,6 +97,20 @@ def units_start_apart(case: InitializerCase) -> None:
             )
 
 
+def every_value_is_drawn(case: InitializerCase) -> None:
+    """Of a random sample of any size, no place has the same value for every seed."""
+    for shape in ((7,), (1,), (33,), (3, 5)):
+        values = np.array([case.sample(shape, seed=seed).reshape(-1) for seed in range(64)])
+        stuck = np.ptp(values, axis=0) == 0
+        alone = stuck & ~np.isin(values[0], values[:, ~stuck])  # sparse ones have zeros elsewhere
+        if alone.any() and not np.array_equal(case.sample(), case.sample(seed=1)):
+            raise fail(
+                f"sample of shape {shape}: value {alone.argmax()} is {values[0][alone][0]:g} for "
+                "every seed",
+                "a part of the values is left out: the rest of a division into pairs or blocks",
+            )
+
+
 def global_randomness_is_left_alone(case: InitializerCase) -> None:
     """NumPy's global generator is neither used nor seeded."""
     before = repr(np.random.get_state())  # noqa: NPY002

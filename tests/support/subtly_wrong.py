@@ -309,6 +309,17 @@ class LimitedRate(PlainSGD):
         params -= min(lr, 5e-3) * grads
 
 
+class DecayWithoutGradient(PlainSGD):
+    def step(self, params: Array, grads: Array, state: State, lr: float, t: int) -> None:
+        params -= lr * grads
+        params *= np.where(grads == 0, 0.99, 1)
+
+
+class RoundedRate(PlainSGD):
+    def step(self, params: Array, grads: Array, state: State, lr: float, t: int) -> None:
+        params -= round(lr, 3) * grads
+
+
 class SquaredRate(PlainSGD):
     def step(self, params: Array, grads: Array, state: State, lr: float, t: int) -> None:
         params -= 10 * lr**2 * grads
@@ -409,6 +420,15 @@ class OneRow(Normal):
         return np.broadcast_to(row, shape).copy()
 
 
+class InPairs(Normal):
+    def sample(self, rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
+        values = np.zeros(int(np.prod(shape)))
+        half = len(values) // 2
+        values[:half] = super().sample(rng, (half,), fan_in, fan_out)
+        values[half : 2 * half] = 2 * self.mean - values[:half]
+        return values.reshape(shape)
+
+
 class SmallFans(HeNormal):
     def sample(self, rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
         area = np.multiply(np.int32(fan_in), np.int32(fan_out))
@@ -489,6 +509,9 @@ SUBTLY_WRONG: dict[Configurable, str] = {
     UnusedFloor(): "every_option_has_an_effect",
     SeedAlone(): "generator_is_used",
     OneRow(): "units_start_apart",
+    InPairs(): "every_value_is_drawn",
+    DecayWithoutGradient(): "zero_lr_moves_nothing",
+    RoundedRate(): "moves_are_in_proportion_to_the_rate",
     SmallFans(): "sample_is_finite",
     IgnoredGain(): "every_option_has_an_effect",
     NextSampleInTheSamePlace(): "samples_own_their_memory",
