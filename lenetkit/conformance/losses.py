@@ -141,7 +141,8 @@ def gradient_is_right_for_soft_rows(case: LossCase) -> None:
         if not case.takes(size[1], _soft_rows):
             raise CheckSkipped("the loss takes labels and one-hot rows only")
         what = f"gradient for soft rows{_of(size)}"
-        _expect_gradient(case, case.outputs(size), _soft_rows(size), what)
+        cause = "right for one-hot rows only: every value of a row counts"
+        _expect_gradient(case, case.outputs(size), _soft_rows(size), what, cause)
 
 
 def gradient_is_right_for_large_outputs(case: LossCase) -> None:
@@ -505,14 +506,16 @@ def _scaled(case: LossCase, outputs: Array, targets: Targets) -> dict[str, Array
     return found
 
 
-def _expect_gradient(case: LossCase, outputs: Array, targets: Targets, what: str) -> None:
+def _expect_gradient(
+    case: LossCase, outputs: Array, targets: Targets, what: str, cause: str = ""
+) -> None:
     weights = np.full(len(outputs), 1 / len(outputs))
     found = case.results(outputs.copy(), targets)["gradient"]
 
     def losses() -> Array:
         return case.thing.forward(outputs, targets)[0]
 
-    expect_gradient(found, losses, outputs, weights, what, len(outputs))
+    expect_gradient(found, losses, outputs, weights, what, len(outputs), lambda: cause)
 
 
 def _expect_curvature(loss: SecondOrderLoss, outputs: Array, targets: Targets, what: str) -> None:
