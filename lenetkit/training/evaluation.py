@@ -69,6 +69,14 @@ class Evaluation:
         wrong = np.flatnonzero(self.predicted != self.labels)
         return wrong[np.argsort(-self.certainty[wrong], kind="stable")]
 
+    def errors(self) -> NDArray[np.int64]:
+        """(n, 3): true class, predicted class and in how many samples, the most frequent first."""
+        wrong = self.predicted != self.labels
+        pairs = np.stack([self.labels[wrong], self.predicted[wrong]], axis=1)
+        kinds, counts = np.unique(pairs, axis=0, return_counts=True)
+        order = np.argsort(-counts, kind="stable")
+        return np.column_stack([kinds, counts])[order].astype(np.int64)
+
     def _right(self) -> NDArray[np.int64]:
         return self.labels[self.predicted == self.labels]
 

@@ -24,6 +24,12 @@ def said(figure: Figure) -> list[str]:
     return [text.get_text() for text in everything]
 
 
+def blocks(figure: Figure) -> NDArray[np.float64]:
+    """The map's colours (blocks, blocks, 4)."""
+    (image,) = figure.axes[0].images
+    return np.asarray(image.get_array())
+
+
 def almost_right(K: int, images: int = 20) -> NDArray[np.int64]:
     """All right but for some errors, the most frequent of them of class 7."""
     counts = np.eye(K, dtype=np.int64) * images
@@ -39,8 +45,7 @@ def test_as_much_is_drawn_of_any_number_of_classes(K: int) -> None:
     figure = draw(almost_right(K))
     assert len(said(figure)) < 250
     assert max(figure.get_size_inches()) < 15
-    (image,) = figure.axes[0].images
-    height, width, _ = image.get_array().shape
+    height, width, _ = blocks(figure).shape
     assert height == width <= 100
 
 
@@ -72,7 +77,7 @@ def test_a_model_that_always_answers_one_class_is_seen_to_do_so() -> None:
     counts[:, 7] = 10
     figure = draw(counts)
     assert any("ever predicted: 1 of 200 classes" in text for text in said(figure))
-    drawn = figure.axes[0].images[0].get_array()[..., :3]
+    drawn = blocks(figure)[..., :3]
     white = (drawn == 1).all(axis=2)
     assert not white[10:, 3].any()  # the block of classes 6 and 7
     assert white[10:, 20:30][~np.eye(90, 10, -10, dtype=bool)].all()
@@ -86,8 +91,8 @@ def test_classes_without_images_are_in_no_list() -> None:
 def test_errors_within_a_block_do_not_hide_the_recall() -> None:
     """Blocks of two classes, each read as the other: nothing is right."""
     swapped = np.kron(np.eye(75, dtype=np.int64), np.array([[0, 4], [4, 0]]))
-    drawn = draw(swapped).axes[0].images[0].get_array()
-    right = draw(np.eye(150, dtype=np.int64)).axes[0].images[0].get_array()
+    drawn = blocks(draw(swapped))
+    right = blocks(draw(np.eye(150, dtype=np.int64)))
     assert drawn[0, 0, 0] > right[0, 0, 0] + 0.3  # paler
 
 
