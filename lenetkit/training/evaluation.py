@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from lenetkit.arrays import Array, slices
 from lenetkit.data.pipeline import Pipeline
 from lenetkit.data.source import Samples
+from lenetkit.errors import memory_for
 from lenetkit.network.network import Network, Workspace
 from lenetkit.text import number, percent
 
 BATCH = 250
 """Samples per forward pass: large enough for speed, small enough for memory."""
+_SMALLER = "use smaller images, or fewer channels in the first layers"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -125,7 +127,7 @@ def _passes(
     """Rows of the images, and the network's outputs for them; BATCH images at a time."""
     workspace = workspace or network.workspace(training=False)
     for rows in slices(len(images), BATCH):
-        with network.limited():
+        with memory_for(f"to evaluate {BATCH} images at a time", _SMALLER), network.limited():
             batch = pipeline.images(images[rows], network.dtype)
             outputs = network.forward(batch, workspace)
         yield rows, outputs
