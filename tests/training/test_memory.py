@@ -8,13 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import lenetkit
 from lenetkit.errors import OutOfMemoryError
 from lenetkit.layers.activations import Sigmoid
 from lenetkit.training.data import load_training_data
-from lenetkit.training.evaluation import evaluate
+from lenetkit.training.evaluation import Evaluation, evaluate
 from tests.support.specs import SMALL
 
 MakeIdx = Callable[..., Path]
@@ -48,6 +49,13 @@ def test_evaluation_does_not_blame_the_batch_size(
         "not enough memory to evaluate 250 images at a time (MemoryError: Unable to allocate "
         "9 GiB); use smaller images, or fewer channels in the first layers"
     )
+
+
+def test_so_does_counting_of_too_many_classes() -> None:
+    labels = np.zeros(2, np.int64)
+    result = Evaluation(0.0, labels, labels, np.ones(2, np.float32), 10**7)
+    with pytest.raises(OutOfMemoryError, match="to count which of 10,000,000 classes was taken"):
+        _ = result.confusion
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on memory")
