@@ -31,7 +31,7 @@ from lenetkit.options import options_of
 
 ODD: Shape = (2, 13, 11)
 MANY: Shape = (34, 10, 9)
-LARGE: Shape = (1, 53, 47)
+LARGE: Shape = (1, 27, 25)
 ROW: Shape = (12,)
 """Shapes that sequences start from."""
 KEY = 7
@@ -104,7 +104,8 @@ class Fusion:
     shape: Shape
 
     def __str__(self) -> str:
-        return f"{subject_of(self.fused)} for {' + '.join(map(subject_of, self.layers))}"
+        names = " + ".join(map(subject_of, self.layers))
+        return f"{type(self.fused).__name__} for {names}"
 
 
 def made_by(kernels: Kernels) -> Iterator[Fusion]:
@@ -187,7 +188,8 @@ def _own_layers(kernels: Kernels) -> Iterator[Layer]:
         own = isinstance(cls, type) and cls.__module__ == type(kernels).__module__
         if own and issubclass(cls, Layer) and not getattr(cls, "__abstractmethods__", None):
             with contextlib.suppress(OptionError):
-                yield from cls.examples() or (cls(),)
+                guessed = () if any(opt.required for opt in options_of(cls)) else (cls(),)
+                yield from cls.examples() or guessed
 
 
 class Data(NamedTuple):
@@ -216,8 +218,10 @@ RUNS = (
     Data(ODD, 0, np.float32, whole=True),
     Data(MANY, 18, np.float32, whole=True),
     Data(MANY, 3, np.float64, whole=False, training=False),
-    Data(LARGE, 2, np.float32, whole=True, scale=2.0**13),
-    Data(LARGE, 2, np.float64, whole=False, scale=1e-4),
+    Data(ODD, 2, np.float32, whole=True, scale=2.0**13),
+    Data(ODD, 2, np.float64, whole=False, scale=1e-4),
+    Data(LARGE, 2, np.float32, whole=True),
+    Data(LARGE, 1, np.float64, whole=False),
     Data(ROW, 18, np.float32, whole=True),
     Data(ROW, 3, np.float64, whole=False, scale=1e4),
     Data(ROW, 5, np.float64, whole=False, poisoned=True),
