@@ -133,8 +133,10 @@ def expect_own_memory(found: Any, what: str, others: Mapping[str, Array]) -> Non
 
 def _overlaps(values: Array) -> bool:
     """Whether two values of an array are one place in memory."""
-    places = sum(np.ogrid[tuple(map(slice, values.shape))][axis] * step
-                 for axis, step in enumerate(values.strides))
+    places = sum(
+        np.ogrid[tuple(map(slice, values.shape))][axis] * step
+        for axis, step in enumerate(values.strides)
+    )
     return np.unique(places).size < values.size
 
 

@@ -87,7 +87,11 @@ VARIED: tuple[Layer, ...] = (
     AvgPool2d(kernel_size=(3, 2)),
     BatchNorm2d(affine=False),
     Linear(out_features=36, bias=False),
-    *(_negative(layer) for layer in ONE_EACH if type(layer) in (Conv2d, ReLU, MaxPool2d, AvgPool2d)),
+    *(
+        _negative(layer)
+        for layer in ONE_EACH
+        if type(layer) in (Conv2d, ReLU, MaxPool2d, AvgPool2d)
+    ),
 )
 EXACT = (Conv2d, ReLU, MaxPool2d, AvgPool2d, Flatten, Linear)
 """Layers whose results from small whole numbers are exact, in any order of sums."""

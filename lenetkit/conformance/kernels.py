@@ -286,7 +286,10 @@ def best_threads_are_processors(case: KernelsCase) -> None:
 
 def algorithm_is_a_line_of_text(case: KernelsCase) -> None:
     """`algorithm` gives text without line breaks, or none, for any layer, fused ones included."""
-    for layer, shape in (*fusions.layers_with_shapes(), *((f.fused, f.shape) for f in case.fusions)):
+    for layer, shape in (
+        *fusions.layers_with_shapes(),
+        *((f.fused, f.shape) for f in case.fusions),
+    ):
         for batch in (1, 64):
             what = f"algorithm({layer!r}, {shape}, {batch})"
             compare.expect_line(case.thing.algorithm(layer, shape, batch), what, empty=True)
@@ -339,6 +342,9 @@ _ORIGINS = Origins(
                 Rung(("results_are_arrays_of_their_own",)),
                 Rung((forward,)),
                 Rung(gradients, _DERIVED),
+                Rung(
+                    ("nan_and_infinity_come_through",), ("fused_layers_equal_those_they_replace",)
+                ),
             )
             for forward, gradients in _DEFINITIONS.items()
         ),
