@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import operator
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -121,9 +122,8 @@ def made_by(kernels: Kernels) -> Iterator[Fusion]:
     for layers, shape in _sequences(kernels):
         asked = list(layers)
         answer: object = kernels.fuse(asked)
-        names = " + ".join(map(subject_of, layers))
-        if asked != list(layers):
-            raise compare.fail(f"fuse([{names}]) changes the list", "work on a copy of it")
+        if len(asked) != len(layers) or any(map(operator.is_not, asked, layers)):
+            raise compare.fail(f"{_asked(layers)} changes the list", "work on a copy of it")
         if answer is None:
             continue
         match answer:
@@ -131,19 +131,23 @@ def made_by(kernels: Kernels) -> Iterator[Fusion]:
                 pass
             case _:
                 raise compare.fail(
-                    f"fuse([{names}]): expected None or (a count from 1 to {len(layers)}, a "
+                    f"{_asked(layers)}: expected None or (a count from 1 to {len(layers)}, a "
                     f"layer), found {answer!r}"
                 )
         taken = layers[:count]
         if sum(bool(_tensors(*planned)) for planned in _planned(taken, shape)) > 1:
             raise compare.fail(
-                f"fuse([{names}]): expected at most one layer with parameters among those that "
+                f"{_asked(layers)}: expected at most one layer with parameters among those that "
                 f"it takes, found more in the first {count}"
             )
         key = (tuple(map(id, taken)), subject_of(fused))
         if key not in seen:
             seen.add(key)
             yield Fusion(taken, fused, shape)
+
+
+def _asked(layers: Sequence[Layer]) -> str:
+    return f"fuse([{', '.join(map(subject_of, layers))}])"
 
 
 def layers_with_shapes() -> Iterator[tuple[Layer, Shape]]:
@@ -220,7 +224,7 @@ RUNS = (
     Data(ODD, 3, np.float64, whole=False, first=True),
     Data(ODD, 5, np.float64, whole=False, poisoned=True),
     Data(ODD, 0, np.float32, whole=True),
-    Data(MANY, 18, np.float32, whole=True),
+    Data(MANY, 5, np.float32, whole=True),
     Data(MANY, 3, np.float64, whole=False, training=False),
     Data(ODD, 2, np.float32, whole=True, scale=2.0**13),
     Data(ODD, 2, np.float64, whole=False, scale=1e-4),
@@ -275,8 +279,9 @@ def _tensors(layer: Layer, shape: Shape) -> bool:
 
 def _values(data: Data, shape: Shape, seed: int) -> Array:
     rng = np.random.default_rng(seed)
-    values: Array = rng.integers(-3, 4, shape) if data.whole else rng.normal(size=shape)
-    return values.astype(data.dtype)
+    values: Any = rng.integers(-3, 4, shape) if data.whole else rng.normal(size=shape)
+    result: Array = values.astype(data.dtype)
+    return result
 
 
 def _given(planned: Sequence[tuple[Layer, Shape]], data: Data) -> tuple[Array, Array]:
@@ -303,7 +308,8 @@ def _memory(planned: tuple[Layer, Shape], data: Data) -> tuple[Views, Views, Vie
 def _alone(planned: Sequence[tuple[Layer, Shape]], data: Data) -> dict[str, Array]:
     """The results of the layers, one after the other."""
     x, dy = _given(planned, data)
-    found, passes = {}, []
+    found: dict[str, Array] = {}
+    passes = []
     for number, (layer, shape) in enumerate(planned):
         params, grads, state = _memory((layer, shape), data)
         needed = number > 0 or not data.first
@@ -314,7 +320,7 @@ def _alone(planned: Sequence[tuple[Layer, Shape]], data: Data) -> dict[str, Arra
     found["y"], gradient = x.copy(), dy
     for layer, params, saved, grads, call in reversed(passes):
         call.begin()
-        gradient = layer.backward(params, saved, gradient, grads, call)  # type: ignore[assignment]
+        gradient = layer.backward(params, saved, gradient, grads, call)
         found |= {f"gradient of {name}": values for name, values in grads.items()}
     return found if gradient is None else {**found, "dx": gradient}
 

@@ -226,7 +226,7 @@ def scratch_serves_batch_after_batch(case: KernelsCase) -> None:
 
 
 def interleaved_passes_do_not_mix(case: KernelsCase) -> None:
-    """A pass between a forward and its backward, with scratch memory of its own, changes nothing."""
+    """A pass between a forward and its backward, with other scratch memory, changes nothing."""
     for p, other in pairwise((*CONVOLUTIONS, CONVOLUTIONS[0], *_poolings(0), *_poolings(5))):
         expected = p.run(case.thing, np.float64)
         arrays, scratch = p.arrays(np.float64), Call(case.thing).scratch

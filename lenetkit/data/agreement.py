@@ -14,9 +14,11 @@ from lenetkit.data.transforms import Images, Labels, Transform
 _BEYOND = 0.5
 """How far beyond the range of evaluation most values of an image may lie, as a part of it."""
 _DULL = 0.05
-"""Images that span less of their range than this are on another scale, unless they are blank."""
+"""Images that span less of their range than this are on another scale, unless nearly blank."""
 _FEW = 0.05
-"""So many of the images may be unlike the others."""
+"""So many of the images may lie beyond the range, or not be blank where the others are."""
+_SOME = 0.25
+"""So many may be dull: moving and zooming can leave a fraction of a pixel."""
 
 
 def first_fault(
@@ -30,16 +32,19 @@ def first_fault(
     trained = evaluated = images
     rows = ((len(labels),), (len(labels), pipeline.classes))
     for transform in pipeline.transforms:
-        shape, only = evaluated.shape[1:], transform.training_only
-        if not only:
-            shape = transform.output_shape(shape)
-            evaluated = transform.images(evaluated, rng)
-        trained = transform.images(trained, rng)
-        labels = transform.labels(labels, pipeline.classes)
-        for found in (trained, evaluated):
-            if not isinstance(found, np.ndarray) or found.shape != (len(images), *shape):
+        with np.errstate(all="ignore"):  # what comes of it is judged below
+            shape, trained = evaluated.shape[1:], transform.images(trained, rng)
+            if not transform.training_only:
+                shape = transform.output_shape(shape)
+                evaluated = transform.images(evaluated, rng)
+            labels = transform.labels(labels, pipeline.classes)
+        for found in (evaluated, trained):
+            if not isinstance(found, np.ndarray) or len(found) != len(images):
                 what = getattr(found, "shape", type(found).__name__)
-                return transform, f"expected images {(len(images), *shape)}, found {what}"
+                return transform, f"expected {len(images)} images, found {what}"
+        if evaluated.shape[1:] != shape:
+            found_shape = shape_text(evaluated.shape[1:])
+            return transform, f"expected images {shape_text(shape)}, found {found_shape}"
         if not np.isfinite(evaluated).all():
             return transform, "expected finite values, found NaN or infinite ones"
         if problem := difference(trained, evaluated):
@@ -65,19 +70,21 @@ def difference(training: NDArray[Any], evaluation: NDArray[Any]) -> str:
     if not np.isfinite(trained).all():
         return _in_both("are", "not finite", "finite")
     low, high = float(shown.min()), float(shown.max())
-    most = np.quantile(trained, (0.01, 0.99), axis=1)
-    room = _BEYOND * (high - low)
-    spans = np.ptp(trained, axis=1)
-    unlike = {
-        "beyond": (most[0] < low - room) | (most[1] > high + room),
-        "dull": (spans > 0) & (spans < _DULL * np.ptp(shown, axis=1)),
-    }
-    if high > low and any(rows.mean() > _FEW for rows in unlike.values()):
-        span = f"{trained.min():.5g} to {trained.max():.5g}"
-        return _in_both("span", span, f"{low:.5g} to {high:.5g}")
-    if (np.ptp(shown, axis=1) > 0).mean() > _FEW > (spans > 0).mean():
+    room, most = _BEYOND * (high - low), np.quantile(trained, (0.01, 0.99), axis=1)
+    beyond = (most[0] < low - room) | (most[1] > high + room)
+    spans, shown_spans = np.ptp(trained, axis=1), np.ptp(shown, axis=1)
+    inked = (trained > trained.min(axis=1, keepdims=True)).mean(axis=1)
+    dull = (spans < _DULL * shown_spans) & (inked > _DULL)
+    for unlike, few in ((beyond, _FEW), (dull, _SOME)):
+        if high > low and unlike.mean() > few:
+            return _in_both("span", _span(trained[unlike]), _span(shown[unlike]))
+    if (shown_spans > 0).mean() > _FEW > (spans > 0).mean():
         return _in_both("are", "blank", "not blank")
     return ""
+
+
+def _span(values: NDArray[Any]) -> str:
+    return f"{values.min():.5g} to {values.max():.5g}"
 
 
 def _in_both(verb: str, training: str, evaluation: str) -> str:

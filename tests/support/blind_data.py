@@ -10,12 +10,20 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from lenetkit.authoring import DataError, DataSource, OneHot, Place, Samples, Scale, Transform
-from lenetkit.authoring import ShapeError, option
+from lenetkit.authoring import (
+    DataError,
+    DataSource,
+    OneHot,
+    Place,
+    Samples,
+    Scale,
+    ShapeError,
+    Transform,
+    option,
+)
 from lenetkit.data.transforms import Images, Labels, Standardize
 from tests.support.wrong_data import Stripes
 
-frozen = dataclass(frozen=True, kw_only=True)
 Rng = np.random.Generator
 
 
@@ -28,7 +36,7 @@ class Augmentation(Transform):
 # --- right ---------------------------------------------------------------------------------------
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Flip(Augmentation):
     """Mirrors some of the images."""
 
@@ -39,7 +47,7 @@ class Flip(Augmentation):
         return np.where(turned[:, None, None, None], images[..., ::-1], images)
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Noise(Augmentation):
     """Normal noise."""
 
@@ -51,7 +59,7 @@ class Noise(Augmentation):
         return (images + noise * np.asarray(spans, np.float32)).astype(np.float32)
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Brightness(Augmentation):
     """Each image times a factor of its own."""
 
@@ -60,7 +68,7 @@ class Brightness(Augmentation):
         return images * factors
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Erase(Augmentation):
     """A square of zeros in each image."""
 
@@ -73,7 +81,7 @@ class Erase(Augmentation):
         return erased
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class PadAndCrop(Augmentation):
     """A window of the padded image, of the image's size."""
 
@@ -89,7 +97,7 @@ class PadAndCrop(Augmentation):
         return result
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Invert(Transform):
     """255 − x."""
 
@@ -97,7 +105,7 @@ class Invert(Transform):
         return np.subtract(images.dtype.type(255), images)
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Binarize(Transform):
     """1 above a threshold, else 0."""
 
@@ -107,7 +115,7 @@ class Binarize(Transform):
         return (images > self.above).astype(np.float32)
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Crop(Transform):
     """The middle, without a frame."""
 
@@ -124,7 +132,7 @@ class Crop(Transform):
         return images[:, :, f : H - f, f : W - f].copy()
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Grey(Transform):
     """The mean of all channels."""
 
@@ -135,7 +143,7 @@ class Grey(Transform):
         return images.mean(axis=1, keepdims=True, dtype=np.float32)
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Centered(Transform):
     """Each image minus its own mean."""
 
@@ -145,7 +153,7 @@ class Centered(Transform):
         )
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Smoothed(Transform):
     """Labels as rows that leave a share to the other classes."""
 
@@ -324,7 +332,7 @@ class FlatMeans(Standardize):
             )
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class LearnsNumpy(Scale):
     """Learns a number that no spec can hold."""
 
@@ -472,7 +480,7 @@ BLIND_DATASETS: dict[DataSource, str] = {
 }
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Floats(Stripes):
     """Pixels from 0 to 1, in float32, 3 channels, not square."""
 
@@ -482,7 +490,7 @@ class Floats(Stripes):
         return replace(samples, images=images)
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class ReadOnly(Stripes):
     """Kept arrays, which nobody can write to."""
 

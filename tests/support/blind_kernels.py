@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,8 +31,6 @@ from lenetkit.authoring import (
     Sigmoid,
     option,
 )
-
-frozen = dataclass(frozen=True, kw_only=True)
 
 
 class Conv(NumpyKernels):
@@ -214,7 +212,7 @@ class ReadsChannelsLastWrong(Conv):
 # --- fusions ---------------------------------------------------------------------------------
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class Pair(Layer):
     """Two layers as one: the base of fused layers, right as it stands."""
 
@@ -240,13 +238,13 @@ class Pair(Layer):
         return self.one.backward(params, saved[0], middle, grads, call)
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class MaskForgotten(Pair):
     def backward(self, params: Any, saved: Any, dy: Any, grads: Any, call: Any) -> Any:
         return self.one.backward(params, saved[0], dy, grads, call)
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class MaskInDxAlone(Pair):
     """The weights' gradient forgets the ReLU, dx does not."""
 
@@ -260,14 +258,14 @@ class MaskInDxAlone(Pair):
         return dx
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class MaskOfTraining(Pair):
     def forward(self, params: Any, x: Any, call: Any) -> Any:
         y, saved = super().forward(params, x, call)
         return (y if call.training else np.abs(y - 1)), saved
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class LastRowDropped(Pair):
     def forward(self, params: Any, x: Any, call: Any) -> Any:
         y, saved = super().forward(params, x, call)
@@ -276,28 +274,28 @@ class LastRowDropped(Pair):
         return y, saved
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class TiesToAll(Pair):
     def backward(self, params: Any, saved: Any, dy: Any, grads: Any, call: Any) -> Any:
         dx = super().backward(params, saved, dy, grads, call)
-        return dx if len(dx) < 10 else dx[:, :, ::-1]
+        return dx if dx is None or len(dx) < 10 else dx[:, :, ::-1]
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class BiasOnce(Pair):
     def forward(self, params: Any, x: Any, call: Any) -> Any:
         y, saved = super().forward(params, x, call)
         return y[:, ::-1] if y.shape[1] > 34 else y, saved
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class NanCut(Pair):
     def forward(self, params: Any, x: Any, call: Any) -> Any:
         y, saved = super().forward(params, x, call)
         return np.fmax(y, 0), saved
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class WritesItsInput(Pair):
     def forward(self, params: Any, x: Any, call: Any) -> Any:
         y, saved = super().forward(params, x, call)
@@ -306,7 +304,7 @@ class WritesItsInput(Pair):
         return y, saved
 
 
-@frozen
+@dataclass(frozen=True, kw_only=True)
 class AddsUp(Pair):
     def forward(self, params: Any, x: Any, call: Any) -> Any:
         y, saved = super().forward(params, x, call)
@@ -420,8 +418,9 @@ class ThreadsRaise(NumpyKernels):
 
 
 class Unlimited(NumpyKernels):
-    def limited(self, threads: int) -> AbstractContextManager[None]:
-        return nullcontext()
+    @contextmanager
+    def limited(self, threads: int) -> Iterator[None]:
+        yield
 
 
 class OneMore(NumpyKernels):
