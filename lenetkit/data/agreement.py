@@ -62,11 +62,11 @@ def difference(training: NDArray[Any], evaluation: NDArray[Any]) -> str:
     """
     if training.shape != evaluation.shape:
         return _in_both("are", shape_text(training.shape[1:]), shape_text(evaluation.shape[1:]))
+    if not training.size or not np.isfinite(evaluation).all():
+        return ""
     trained, shown = (
         values.reshape(len(values), -1).astype(np.float64) for values in (training, evaluation)
     )
-    if not trained.size or not np.isfinite(shown).all():
-        return ""
     if not np.isfinite(trained).all():
         return _in_both("are", "not finite", "finite")
     low, high = float(shown.min()), float(shown.max())
@@ -84,7 +84,7 @@ def difference(training: NDArray[Any], evaluation: NDArray[Any]) -> str:
 
 
 def _span(values: NDArray[Any]) -> str:
-    return f"{values.min():.5g} to {values.max():.5g}"
+    return f"{values.min() + 0.0:.5g} to {values.max() + 0.0:.5g}"  # + 0.0: no -0
 
 
 def _in_both(verb: str, training: str, evaluation: str) -> str:
