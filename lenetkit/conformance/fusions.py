@@ -164,7 +164,7 @@ def _sequences(kernels: Kernels) -> Iterator[tuple[tuple[Layer, ...], Shape]]:
     own = tuple(_own_layers(kernels))
     for start in (LARGE, ROW):
         yield from _continued((), start, start, (*ONE_EACH, *VARIED, *own), 3)
-        for layers, shape in _continued((), start, start, (*ONE_EACH, *own), 4):
+        for layers, shape in _continued((), start, start, (*ONE_EACH, *VARIED[1:3], *own), 4):
             if len(layers) == 4:
                 yield layers, shape
 

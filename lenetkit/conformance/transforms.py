@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from lenetkit.data.agreement import difference
 from lenetkit.data.transforms import Images, Labels, Transform
 from lenetkit.errors import OptionError, ShapeError
 from lenetkit.options import options_of
+from lenetkit.values import alternatives
 
 BATCH, CLASSES = 4, 3
 BATCHES = (BATCH, 1, 0, 2, 9, 18, 33)
@@ -64,7 +65,10 @@ class TransformCase:
     @property
     def varied(self) -> list[TransformCase]:
         """The same transform with one option changed each, besides itself."""
-        return [self, *(TransformCase(thing, self.in_shape) for thing in _varied(self.thing))]
+        return [
+            self,
+            *(TransformCase(t, self.in_shape) for t in _varied(self.thing, self.in_shape)),
+        ]
 
     @property
     def shaped(self) -> list[TransformCase]:
@@ -258,6 +262,21 @@ def images_do_not_depend_on_their_batch(case: TransformCase) -> None:
                 compare.expect_same(alone, together[i], what, tolerance=1e-6, cause=cause)
 
 
+def every_option_has_an_effect(case: TransformCase) -> None:
+    """Each option changes what comes of images or labels, beside some values of the others."""
+    for opt in options_of(type(case.thing)):
+        pairs = [
+            (one, TransformCase(other, case.in_shape))
+            for one in case.varied
+            for other in _varied(one.thing, case.in_shape, opt.name)
+        ]
+        if pairs and all(_trace(one) == _trace(other) for one, other in pairs):
+            raise compare.fail(
+                f"option '{opt.name}': every value of it gives the same results",
+                f"nothing reads self.{opt.name}; use the option, or remove it",
+            )
+
+
 def fitting_is_final(case: TransformCase) -> None:
     """`fitted` keeps the class, and fitting again to other images changes nothing."""
     expected, found = type(case.thing).__name__, type(case.fitted).__name__
@@ -310,20 +329,29 @@ def transform_holds_no_state(case: TransformCase) -> None:
     unchanged.expect("a batch")
 
 
-def _varied(thing: Transform) -> Iterator[Transform]:
-    """The transform with each option changed once, upwards and downwards, where it may be."""
+def _varied(thing: Transform, shape: Shape, *only: str) -> Iterator[Transform]:
+    """The transform with each option (or `only` these) changed once, upwards and downwards.
+
+    Changes that it does not accept for images of this shape are left out.
+    """
     for opt in options_of(type(thing)):
-        value = getattr(thing, opt.name)
-        for other in _others(value) if value is not None else (0.3, 1):
+        for other in _others(getattr(thing, opt.name), opt.hint):
             with contextlib.suppress(OptionError, ShapeError):
                 changed = replace(thing, **{opt.name: other})
-                changed.output_shape((1, 12, 10))
-                yield changed
+                changed.output_shape(shape)
+                if (opt.name in only or not only) and changed != thing:
+                    yield changed
 
 
-def _others(value: Any) -> list[Any]:
-    """Values near one: twice and half a number, or 0.3 and 1 beside 0; the other truth value."""
+def _others(value: Any, hint: Any) -> list[Any]:
+    """Values near one: twice and half a number, or 0.3 and 1 beside 0; the other choices."""
+    if choices := [
+        c for part in alternatives(hint) if get_origin(part) is Literal for c in get_args(part)
+    ]:
+        return choices
     match value:
+        case None:
+            return [0.3, 1]
         case bool():
             return [not value]
         case int():
@@ -334,9 +362,15 @@ def _others(value: Any) -> list[Any]:
             return [
                 (*value[:i], other, *value[i + 1 :])
                 for i, element in enumerate(value)
-                for other in _others(element)
+                for other in _others(element, type(element))
             ]
     return []
+
+
+def _trace(case: TransformCase) -> bytes:
+    """What comes of some images and labels."""
+    images, labels = case.result(case.images(9)), case.fitted.labels(_labels(9), CLASSES)
+    return images.tobytes() + np.asarray(labels).tobytes()
 
 
 def _labels(batch: int, classes: int = CLASSES) -> Labels:
@@ -370,7 +404,7 @@ _ORIGINS = Origins(
             ),
             Rung(
                 ("training_changes_neither_size_nor_scale", "only_training_is_random"),
-                ("every_step_and_image_is_drawn_anew",),
+                ("every_step_and_image_is_drawn_anew", "every_option_has_an_effect"),
             ),
         ),
     ),

@@ -343,6 +343,14 @@ class LearnsNumpy(Scale):
         object.__setattr__(learnt, "top", np.float32(self.top or 255))
         return learnt
 
+    def images(self, images: Images, rng: Rng) -> Images:
+        return super().images(np.minimum(images, np.float32(self.top)), rng)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IgnoredOption(Scale):
+    gamma: float = option(1.0, minimum=0, doc="Power, which nothing takes.")
+
 
 class NextClass(OneHot):
     def labels(self, labels: Labels, classes: int) -> Labels:
@@ -390,6 +398,7 @@ BLIND_TRANSFORMS: dict[Transform, str] = {
     MaskedResult(): SHAPE,
     FlatMeans(): OTHERS,
     LearnsNumpy(): "fitted_options_can_be_written",
+    IgnoredOption(): "every_option_has_an_effect",
     NextClass(): LABELS,
     TenClasses(): LABELS,
     WordsForLabels(): LABELS,
