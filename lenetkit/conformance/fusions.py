@@ -217,7 +217,7 @@ class Data(NamedTuple):
 
 
 RUNS = (
-    Data(ODD, 18, np.float32, whole=True),
+    Data(ODD, 65, np.float32, whole=True),
     Data(ODD, 2, np.float64, whole=True, training=False),
     Data(ODD, 9, np.float64, whole=False),
     Data(ODD, 1, np.float32, whole=False, training=False),

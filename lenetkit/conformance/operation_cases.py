@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self, TypeAlias
@@ -234,3 +235,19 @@ AVG_POOLINGS = tuple(
     for count_include_pad in (True, False)
     for case in MAX_POOLINGS
 )
+
+
+def of_every_size(most: int) -> Iterator[OperationCase]:
+    """Cases in which one size runs from 1 to `most`: batch, channels, maps, window, image."""
+    for n in range(1, most + 1):
+        yield Convolution((n, 2, 4, 5), Window((3, 2)), 2)
+        yield Convolution((2, n, 4, 3), Window((2, 3)), 2)
+        yield Convolution((2, 2, 4, 3), Window((2, 3)), n)
+        yield Convolution((2, n, 3, 3), Window((2, 2)), n, groups=n)
+        yield Convolution((2, 1, n + 1, 4), Window((n, 3)), 2)
+        yield Convolution((1, 2, 4, n + 2), Window((3, 3), (1, 2)), 2)
+        for kind in (MaxPooling, functools.partial(AvgPooling, count_include_pad=True)):
+            yield kind((n, 2, 4, 5), Window((2, 2), (2, 2)))
+            yield kind((2, n, 5, 4), Window((3, 2), (2, 1)))
+            yield kind((2, 1, n + 1, n + 3), Window((n, n), (n, n)))
+            yield kind((1, 2, n + 1, 5), Window((2, 2), (2, 2)))

@@ -268,9 +268,10 @@ def _expect_every_class(train: Samples, others: Sequence[Samples]) -> None:
 
 def _expect_agreement(pipeline: Pipeline, train: Samples) -> None:
     """Try the transforms on some images; PluginError if one does not do what all must."""
-    some = train.take(np.arange(0, len(train), max(len(train) // 64, 1))[:64])
-    if not len(some):
+    if not len(train):
         return
+    most = min(64, max((1 << 22) // train.images[0].size, 1))
+    some = train.take(np.arange(0, len(train), max(len(train) // most, 1))[:most])
     fault = first_fault(pipeline, some.images, some.labels, generator(0, Draws.TRANSFORMS))
     if fault:
         transform, problem = fault

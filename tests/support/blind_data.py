@@ -98,6 +98,26 @@ class PadAndCrop(Augmentation):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ByteNoise(Augmentation):
+    """Noise in units of bytes: for pixels 0 … 255."""
+
+    size: float = option(10.0, minimum=0, doc="Its deviation.")
+
+    def images(self, images: Images, rng: Rng) -> Images:
+        noise = rng.standard_normal(images.shape, np.float32) * np.float32(self.size)
+        return np.clip(images + noise, 0, 255).astype(np.float32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitNoise(Augmentation):
+    """Noise for pixels 0 … 1."""
+
+    def images(self, images: Images, rng: Rng) -> Images:
+        noise = rng.standard_normal(images.shape, np.float32) * np.float32(0.1)
+        return np.clip(images + noise, 0, 1).astype(np.float32)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Invert(Transform):
     """255 − x."""
 
@@ -168,6 +188,8 @@ TRANSFORM_TWINS = (
     Flip(),
     Flip(share=0.2),
     Noise(),
+    ByteNoise(),
+    UnitNoise(),
     Brightness(),
     Erase(),
     PadAndCrop(),
