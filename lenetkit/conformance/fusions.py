@@ -344,8 +344,12 @@ def _fused(
     if (declared := fusion.fused.output_shape(data.shape)) != expected:
         raise compare.fail(f"{fusion}: expected output_shape {expected}, found {declared}")
     found = {"y": y.copy(), **{f"state {name}": values for name, values in state.items()}}
+    other = Call(call.operations, data.training, state=_memory(owner, data)[2])
+    fusion.fused.forward(params, -x[::-1], other)  # a pass in between must not matter
     call.begin()
     dx = fusion.fused.backward(params, saved, dy, grads, call)
+    if dx is not None:
+        compare.expect_own_memory(dx, f"{fusion}: dx", {"x": x, **params})
     for name, values in {"x": x, **params}.items():
         compare.expect_untouched(values, before[name], name, str(fusion))
     found |= {f"gradient of {name}": values for name, values in grads.items()}

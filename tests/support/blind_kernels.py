@@ -313,6 +313,26 @@ class AddsUp(Pair):
         return total, saved
 
 
+@dataclass(frozen=True, kw_only=True)
+class MaskInTheModule(Pair):
+    def forward(self, params: Any, x: Any, call: Any) -> Any:
+        y, saved = super().forward(params, x, call)
+        _KEPT["mask"] = y > 0
+        return y, saved
+
+    def backward(self, params: Any, saved: Any, dy: Any, grads: Any, call: Any) -> Any:
+        return self.one.backward(params, saved[0], dy * _KEPT["mask"], grads, call)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CannotBeWritten(Pair):
+    def backward(self, params: Any, saved: Any, dy: Any, grads: Any, call: Any) -> Any:
+        dx = super().backward(params, saved, dy, grads, call)
+        if dx is not None:
+            dx.flags.writeable = False
+        return dx
+
+
 class Fuses(NumpyKernels):
     """Fuses two layers of these types into `into`."""
 
@@ -342,6 +362,8 @@ WRONG_IN_INFERENCE = fusing("WrongInInference", Conv2d, ReLU, MaskOfTraining)
 DROPS_ROW = fusing("DropsRow", Conv2d, AvgPool2d, LastRowDropped)
 FLIPS_MANY = fusing("FlipsMany", ReLU, MaxPool2d, TiesToAll)
 MANY_MAPS = fusing("ManyMaps", Conv2d, MaxPool2d, BiasOnce)
+MASK_KEPT = fusing("KeepsTheMask", Linear, ReLU, MaskInTheModule)
+READ_ONLY = fusing("ReadOnlyFused", ReLU, AvgPool2d, CannotBeWritten)
 CUTS_NAN = fusing("CutsNan", Conv2d, ReLU, NanCut)
 WRITES = fusing("Writes", ReLU, AvgPool2d, WritesItsInput)
 SCRATCHES = fusing("Scratches", Flatten, Linear, AddsUp)
@@ -531,6 +553,8 @@ BLIND_KERNELS: dict[NumpyKernels, str] = {
     DROPS_ROW(): FUSED,
     FLIPS_MANY(): FUSED,
     MANY_MAPS(): FUSED,
+    MASK_KEPT(): FUSED,
+    READ_ONLY(): FUSED,
     CUTS_NAN(): FUSED,
     WRITES(): FUSED,
     SCRATCHES(): FUSED,
