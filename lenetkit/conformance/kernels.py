@@ -353,7 +353,8 @@ _ORIGINS = Origins(
                 Rung((forward,)),
                 Rung(gradients, _DERIVED),
                 Rung(
-                    ("nan_and_infinity_come_through",), ("fused_layers_equal_those_they_replace",)
+                    ("nan_and_infinity_come_through", "dtype_and_shape_are_kept"),
+                    ("fused_layers_equal_those_they_replace",),
                 ),
             )
             for forward, gradients in _DEFINITIONS.items()
