@@ -81,6 +81,11 @@ class Window20(Conv):
         return y * 1.01 if window.kernel[0] > 19 else y
 
 
+class Exactly31(Conv):
+    def before(self, dx: Any, weight: Any, window: Any) -> Any:
+        return dx[::-1] if len(dx) == 31 else dx
+
+
 class WideRows(Conv):
     def after(self, y: Any, x: Any, weight: Any, window: Any) -> Any:
         y[..., 32:] += 1
@@ -525,6 +530,7 @@ BLIND_KERNELS: dict[NumpyKernels, str] = {
     Image18(): "conv2d_follows_the_definition",
     Image129(): "conv2d_input_gradient_follows_the_definition",
     Window20(): "conv2d_follows_the_definition",
+    Exactly31(): "no_size_is_an_exception",
     WideRows(): "conv2d_follows_the_definition",
     GroupsAtWidth(): "conv2d_input_gradient_follows_the_definition",
     LastImagesLost(): "conv2d_weight_gradients_follow_the_definition",
