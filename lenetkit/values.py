@@ -15,6 +15,8 @@ from typing import (
     is_typeddict,
 )
 
+from lenetkit.text import printable
+
 NAMES = {
     int: "an integer",
     float: "a number",
@@ -124,7 +126,7 @@ def show(value: Any) -> str:
     """A value as a spec would write it, cut to a readable length."""
     value = plain(value)
     if isinstance(value, str):
-        text = f"'{value}'" if value.isprintable() else ascii(value)
+        text = f"'{value}'" if printable(value) == value else ascii(value)
     elif value is None or isinstance(value, bool):
         text = {None: "null", True: "true", False: "false"}[value]
     elif isinstance(value, list | tuple):

@@ -12,16 +12,15 @@ import click
 import numpy as np
 
 from lenetkit.cli import arguments
-from lenetkit.cli.output import paragraphs, print_json, report, table
+from lenetkit.cli.output import echo, paragraphs, print_json, report, table
 from lenetkit.data.source import SPLITS, DataSource, Samples, Split
 from lenetkit.errors import InputError, MissingDataError, shortened
-from lenetkit.files.opening import printable
 from lenetkit.model import model
 from lenetkit.network.plan import Plan, plan_text
 from lenetkit.registry.catalog import installed
 from lenetkit.spec.merge import Override
 from lenetkit.spec.sections import DataSpec
-from lenetkit.text import number, percent
+from lenetkit.text import number, percent, printable
 from lenetkit.training.data import check_fit, load_samples, place_for
 from lenetkit.training.evaluation import Evaluation, evaluate
 
@@ -72,17 +71,17 @@ def command(
     samples, used = load_samples(plan, cast(Split, split), place)
     if used is not plan.spec.data.source and samples.dataset != trained.dataset:
         raise MissingDataError(
-            f"the model was trained on {trained.dataset}, which was not found; pass "
+            f"the model was trained on {printable(trained.dataset)}, which was not found; pass "
             "--data-dir, or another data set with --data TYPE"
         )
     same = _compare(trained, samples, split)
     check_fit(plan, samples, trained.pipeline, split)
     if (known := trained.classes[: len(samples.classes)]) != samples.classes:
         report(
-            f"warning: the classes of {samples.dataset} are {shortened(', '.join(samples.classes))}"
-            f", those of the model {shortened(', '.join(known))}; they are compared by number"
+            f"warning: the classes of {samples.called} are {_named(samples.classes)}, those of "
+            f"the model {_named(known)}; they are compared by number"
         )
-    trained.pixels.expect(samples.images, f"{samples.dataset}: {split} images")
+    trained.pixels.expect(samples.images, f"{samples.called}: {split} images")
     with trained.limited(threads), np.errstate(over="ignore", invalid="ignore"):
         result = evaluate(trained, samples, trained.pipeline)
     if as_json:
@@ -100,6 +99,10 @@ def command(
         )
     else:
         _print_tables(trained, samples, split, result)
+
+
+def _named(classes: Sequence[str]) -> str:
+    return shortened(", ".join(map(printable, classes)))
 
 
 def _with_data(plan: Plan, changes: Sequence[Override]) -> Plan:
@@ -120,10 +123,11 @@ def _compare(trained: model.Model, samples: Samples, split: str) -> bool:
     if digests.get(split) == samples.digest:
         return True
     if samples.dataset != trained.dataset:
-        report(f"note: the model was trained on {trained.dataset}, not on {samples.dataset}")
+        trained_on = printable(trained.dataset)
+        report(f"note: the model was trained on {trained_on}, not on {samples.called}")
     else:
         report(
-            f"note: these {samples.dataset} {split} samples are not those of the training: their "
+            f"note: these {samples.called} {split} samples are not those of the training: their "
             f"digest is {samples.digest[:12]}…, it was {digests.get(split, 'not recorded')[:12]}…"
         )
     for name in samples.files:
@@ -133,16 +137,16 @@ def _compare(trained: model.Model, samples: Samples, split: str) -> bool:
 
 def _print_tables(trained: model.Model, samples: Samples, split: str, result: Evaluation) -> None:
     heading = (
-        f"{trained.plan.spec.name} on {samples.dataset}, {split} set: "
+        f"{trained.plan.spec.name} on {samples.called}, {split} set: "
         f"accuracy {percent(result.accuracy)}, loss {number(result.loss, '.4f')}, "
         f"{result.n:,} samples"
     )
-    click.echo(f"{paragraphs(heading)}\n")
+    echo(f"{paragraphs(heading)}\n")
     names = trained.classes
     figures = zip(names, result.precision(), result.recall(), strict=True)
     rows = [(name, percent(p), percent(r)) for name, p, r in figures]
     right = ("precision", "recall")
-    click.echo(table(rows, ("class", *right), right))
-    click.echo(f"\n{paragraphs('Confusion (rows true, columns predicted):')}\n")
+    echo(table(rows, ("class", *right), right))
+    echo(f"\n{paragraphs('Confusion (rows true, columns predicted):')}\n")
     counts = [[name, *row] for name, row in zip(names, result.confusion.tolist(), strict=True)]
-    click.echo(table(counts, ("", *names), names))
+    echo(table(counts, ("", *names), names))

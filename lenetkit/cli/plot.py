@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 
 from lenetkit.cli.arguments import PATH, data_dir_option, plugin_option
-from lenetkit.cli.output import report
+from lenetkit.cli.output import echo, report
 from lenetkit.data.source import Samples
 from lenetkit.errors import DataError
 from lenetkit.model import model
 from lenetkit.runs.folder import PICTURE_KINDS, RunFolder
 from lenetkit.runs.interrupt import leaving
 from lenetkit.runs.pictures import draw
+from lenetkit.text import printable
 from lenetkit.training.data import load_samples, place_for
 
 
@@ -57,7 +58,7 @@ def command(run: Path, kind: str, accuracy_from: float, data_dir: Path | None) -
 
     with leaving():
         for path in draw(folder, load_test, report, kind=kind, accuracy_from=accuracy_from):
-            click.echo(path)
+            echo(printable(path))
 
 
 def _test_samples(folder: RunFolder, data_dir: Path | None, picture: str) -> Samples | None:
@@ -70,6 +71,6 @@ def _test_samples(folder: RunFolder, data_dir: Path | None, picture: str) -> Sam
     else:
         if test.digest == folder.read_result()["dataset_digest"].get("test"):
             return test
-        why = f"these {test.dataset} test images are not the ones used in the run"
+        why = f"these {test.called} test images are not the ones used in the run"
     report(f"warning: {picture} is left unchanged, because {why}")
     return None

@@ -15,8 +15,9 @@ from lenetkit.data.finding import contents
 from lenetkit.data.idx import MAX_BYTES
 from lenetkit.data.source import DataSource, Place, Samples, Split, checked_samples
 from lenetkit.errors import DataError, ImageError, MissingDataError, did_you_mean, shortened
-from lenetkit.files.opening import natural, printable
+from lenetkit.files.opening import natural
 from lenetkit.options import option
+from lenetkit.text import printable
 
 _MANY = 1000
 """Reading more pictures than this takes a while, which is said."""

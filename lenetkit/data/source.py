@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lenetkit.errors import DataError
 from lenetkit.options import Configurable
+from lenetkit.text import printable
 
 Split = Literal["train", "test"]
 SPLITS: tuple[Split, ...] = ("train", "test")
@@ -35,6 +36,11 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def called(self) -> str:
+        """The data set's name, as messages show it."""
+        return printable(self.dataset)
 
     def take(self, rows: slice | NDArray[np.intp]) -> Samples:
         """Some of the samples: as views for a slice."""
@@ -68,7 +74,7 @@ class Place:
 
     def __str__(self) -> str:
         hidden = self.named_by == "LENETKIT_DATA"
-        return f"{self.folder} (from LENETKIT_DATA)" if hidden else str(self.folder)
+        return printable(self.folder) + " (from LENETKIT_DATA)" * hidden
 
 
 class DataSource(Configurable):

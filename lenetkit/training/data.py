@@ -21,6 +21,7 @@ from lenetkit.files.opening import user_path
 from lenetkit.network.plan import Plan
 from lenetkit.registry.catalog import installed
 from lenetkit.spec.sections import DataSpec
+from lenetkit.text import printable
 from lenetkit.training.draws import Draws, generator, stratified
 
 Report = Callable[[str], None]
@@ -47,10 +48,10 @@ class TrainingData:
     def pixels(self) -> PixelRange:
         """The scale of all images, which the network then takes."""
         parts = {"test": self.test, "validation": self.validation or self.test}
-        dataset = self.train.dataset
+        dataset = self.train.called
         found = PixelRange.of(self.train.images, self.pipeline, f"{dataset}: training images")
         for name, samples in parts.items():
-            found.expect(samples.images, f"{samples.dataset}: {name} images")
+            found.expect(samples.images, f"{samples.called}: {name} images")
         return found
 
     def digests(self) -> dict[str, str]:
@@ -131,7 +132,7 @@ def load_training_data(
     _expect_every_class(sets.train, [sets.test, *held_out])
     if (count := len(sets.train.classes)) < plan.classes:
         report(
-            f"note: {sets.train.dataset} has {count:,} classes, and the network's last layer "
+            f"note: {sets.train.called} has {count:,} classes, and the network's last layer "
             f"{plan.classes:,} outputs{_outputs(plan, count)}"
         )
     fitted = tuple(t.fitted(sets.train.images) for t in options.transforms)
@@ -145,7 +146,7 @@ def _preparation(said: Preparation | None, train: Samples) -> Preparation:
     if said == "digit" and train.images.shape[1] != 1:
         raise DataError(
             "data.preparation: 'digit' makes images of one channel, but those of "
-            f"{train.dataset} have {train.images.shape[1]}; use 'resize'"
+            f"{train.called} have {train.images.shape[1]}; use 'resize'"
         )
     return said or suited(train.images)
 
@@ -168,7 +169,7 @@ def _load_sets(plan: Plan, place: Place) -> _Sets:
         _expect_no_test_set(source, place)
     if test is not None and train.dataset != test.dataset:
         raise DataError(
-            f"the training samples are {train.dataset} and the test samples {test.dataset}; "
+            f"the training samples are {train.called} and the test samples {test.called}; "
             "both must come from one data set"
         )
     return _Sets(*divided(plan, train, test), source)
@@ -217,7 +218,7 @@ def _expect_no_test_set(source: DataSource, place: Place) -> None:
     except MissingDataError:
         return
     raise DataError(
-        f"data.test_share: {test.dataset} has a test set of {len(test):,} samples; "
+        f"data.test_share: {test.called} has a test set of {len(test):,} samples; "
         "leave data.test_share out"
     )
 
@@ -253,11 +254,11 @@ def _expect_every_class(train: Samples, others: Sequence[Samples]) -> None:
     """Raise DataError for a class without training samples."""
     names = max((samples.classes for samples in (train, *others)), key=len)
     counts = np.bincount(train.labels, minlength=len(names))
-    lacking = [f"'{name}'" for name, count in zip(names, counts, strict=False) if not count]
+    lacking = [f"'{printable(n)}'" for n, count in zip(names, counts, strict=False) if not count]
     if lacking:
         classes = "class " if len(lacking) == 1 else "the classes "
         raise DataError(
-            f"{train.dataset}: no training samples of {classes}{shortened(', '.join(lacking))}; "
+            f"{train.called}: no training samples of {classes}{shortened(', '.join(lacking))}; "
             "expected some of each class; leave out classes that are not there, and number the "
             "others without gaps"
         )
@@ -273,20 +274,20 @@ def with_fitted_transforms(plan: Plan, pipeline: Pipeline) -> Plan:
 def check_fit(plan: Plan, samples: Samples, pipeline: Pipeline, name: str) -> None:
     """Raise DataError if samples do not fit the network's input or its classes."""
     if not len(samples):
-        raise DataError(f"{samples.dataset}: there are no {name} samples")
+        raise DataError(f"{samples.called}: there are no {name} samples")
     stored = samples.images.shape[1:]
     arrives = pipeline.output_shape(stored)
     if arrives != plan.spec.input:
         through = "" if arrives == stored else f", {shape_text(arrives)} after the transforms"
         raise DataError(
-            f"{samples.dataset}: {name} images are {shape_text(stored)}{through}; the spec's input "
+            f"{samples.called}: {name} images are {shape_text(stored)}{through}; the spec's input "
             f"is {shape_text(plan.spec.input)}; set `input` to [{', '.join(map(str, arrives))}], "
             "or pad the images with a transform"
         )
     needed = int(np.max(samples.labels)) + 1
     if needed > plan.classes:
         raise DataError(
-            f"{samples.dataset}: the {name} samples have {needed:,} classes, but the network's "
+            f"{samples.called}: the {name} samples have {needed:,} classes, but the network's "
             f"last layer has {plan.classes} outputs; it needs at least {needed}"
             f"{_outputs(plan, needed)}"
         )
