@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from abc import ABCMeta
 from dataclasses import is_dataclass
+from pathlib import Path
 from typing import (
     Any,
     Literal,
@@ -22,6 +23,7 @@ NAMES = {
     float: "a number",
     bool: "true or false",
     str: "a string",
+    Path: "a path",
     list: "a list",
     dict: "a mapping",
 }
@@ -48,9 +50,9 @@ def convert(value: Any, hint: Any, where: str = "value") -> Any:
 
     NumPy's scalars count as Python's, and its vectors as lists.
 
-    Hints are numbers, strings, Literal, unions, tuples, lists, `dict[str, …]`, plain dataclasses,
-    TypedDicts and any other class. Raises Mismatch, whose message begins with the path that
-    `where` starts, such as `progress.best.epoch`.
+    Hints are numbers, strings, Path, Literal, unions, tuples, lists, `dict[str, …]`, plain
+    dataclasses, TypedDicts and any other class. Raises Mismatch, whose message begins with the
+    path that `where` starts, such as `progress.best.epoch`.
     """
     value = plain(value)
     parts = alternatives(hint)
@@ -71,6 +73,8 @@ def convert(value: Any, hint: Any, where: str = "value") -> Any:
         return _items(value, hint, where)
     if hint is float and type(value) is int:
         value = _as_float(value)
+    if hint is Path and isinstance(value, str) and value and "\0" not in value:
+        value = Path(value)
     if not _is_one(value, hint):
         raise Mismatch(where, describe(hint), value)
     return float(value) if hint is float else value  # NumPy's float64 would promote float32 arrays

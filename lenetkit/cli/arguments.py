@@ -16,6 +16,7 @@ from lenetkit.operations.blas import MAX_THREADS
 if TYPE_CHECKING:
     from lenetkit.spec.merge import Override
 
+
 class UserPath(click.Path):
     """A path, with a leading `~` as the home folder: shells leave the one in `--out=~/a` as it is.
 

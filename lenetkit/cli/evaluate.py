@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 from lenetkit.cli import arguments
 from lenetkit.cli.output import echo, paragraphs, print_json, report, table
 from lenetkit.data.source import SPLITS, DataSource, Samples, Split
-from lenetkit.errors import InputError, MissingDataError, shortened
+from lenetkit.errors import InputError, LenetkitError, MissingDataError, shortened
 from lenetkit.model import model
 from lenetkit.network.plan import Plan, plan_text
 from lenetkit.registry.catalog import installed
@@ -67,7 +68,7 @@ def command(
         plan = replace(plan, spec=replace(plan.spec, data=DataSpec(other, options)))
     if changes:
         plan = _with_data(plan, changes)
-    place = place_for(plan, data_dir, report)
+    place = place_for(plan, data_dir, report, may_create=False)
     samples, used = load_samples(plan, cast(Split, split), place)
     if used is not plan.spec.data.source and samples.dataset != trained.dataset:
         raise MissingDataError(
@@ -99,6 +100,15 @@ def command(
         )
     else:
         _print_tables(trained, samples, split, result)
+    if not math.isfinite(result.loss):
+        raise LenetkitError(
+            f"the loss is {result.loss}: what the network computes for these samples overflows; its "
+            "weights are finite, but too large for them"
+        )
+
+
+def _short(digest: str | None) -> str:
+    return f"{printable(digest)[:12]}…" if digest else "not recorded"
 
 
 def _named(classes: Sequence[str]) -> str:
@@ -107,7 +117,7 @@ def _named(classes: Sequence[str]) -> str:
 
 def _with_data(plan: Plan, changes: Sequence[Override]) -> Plan:
     """The plan with other options of its data set; what the model is stays as it was trained."""
-    for path in (change.path for change in changes):
+    for path in (leaf.path for change in changes for leaf in change.leaves()):
         if not path.startswith("data.") or path in ("data.transforms", "data.preparation"):
             raise InputError(
                 f"--set {path}: evaluate takes the model as it is; expected options of the data "
@@ -128,7 +138,7 @@ def _compare(trained: model.Model, samples: Samples, split: str) -> bool:
     else:
         report(
             f"note: these {samples.called} {split} samples are not those of the training: their "
-            f"digest is {samples.digest[:12]}…, it was {digests.get(split, 'not recorded')[:12]}…"
+            f"digest is {samples.digest[:12]}…, it was {_short(digests.get(split))}"
         )
     for name in samples.files:
         report(f"  {printable(name)}")

@@ -10,7 +10,7 @@ from lenetkit.cli.arguments import PATH, data_dir_option, plugin_option
 from lenetkit.cli.output import echo, report
 from lenetkit.data.source import Samples
 from lenetkit.errors import DataError
-from lenetkit.model import model
+from lenetkit.network.plan import load_plan
 from lenetkit.runs.folder import PICTURE_KINDS, RunFolder
 from lenetkit.runs.interrupt import leaving
 from lenetkit.runs.pictures import draw
@@ -63,9 +63,10 @@ def command(run: Path, kind: str, accuracy_from: float, data_dir: Path | None) -
 
 def _test_samples(folder: RunFolder, data_dir: Path | None, picture: str) -> Samples | None:
     """The run's test images; None, with a warning, where they cannot be had."""
-    plan = model.load(folder.model).plan
+    plan = load_plan(folder.spec)  # which names their folder, as a model file does not
     try:
-        test, _ = load_samples(plan, "test", place_for(plan, data_dir, report))
+        place = place_for(plan, data_dir, report, may_create=False)
+        test, _ = load_samples(plan, "test", place)
     except DataError as error:
         why = f"it needs the test images: {error}"
     else:

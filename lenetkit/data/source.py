@@ -66,6 +66,8 @@ class Place:
     image_shape: tuple[int, ...] | None = None
     """(C, H, W) of the images that the spec's transforms and input ask for."""
     report: Callable[[str], None] = field(default=lambda message: None)
+    may_create: bool = True
+    """Whether files may be made: downloads, caches. Not where a model file names the data set."""
 
     @property
     def name(self) -> str:

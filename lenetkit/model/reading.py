@@ -92,7 +92,7 @@ def _digits(model: Model, prepared: list[Prepared]) -> tuple[Digit, ...]:
 def _judged(path: Path, digits: tuple[Digit, ...]) -> Reading:
     """Refused if one of the digits may well be another."""
     doubtful = [
-        f"{digit.label} at only {digit.probabilities.max():.0%}"
+        f"{printable(digit.label)} at only {digit.probabilities.max():.0%}"
         for digit in digits
         if round(float(digit.probabilities.max()), 2) < MIN_PROBABILITY
     ]

@@ -18,7 +18,7 @@ from lenetkit.registry.blame import blaming
 from lenetkit.registry.catalog import Catalog, Provider, installed
 from lenetkit.registry.synonyms import MAP_SIZE
 from lenetkit.spec.bind import Binder
-from lenetkit.spec.dump import to_yaml
+from lenetkit.spec.dump import as_yaml, to_plain
 from lenetkit.spec.merge import Override, Tree, parse_text, read_tree
 from lenetkit.spec.nodes import MapNode, Mark
 from lenetkit.spec.sections import ModelSpec, NamedLayer, bind_model
@@ -78,9 +78,12 @@ class Plan:
         """How many parameters all layers have."""
         return sum(layer.count(trainable_only=trainable_only) for layer in self.layers)
 
-    def to_yaml(self) -> str:
-        """The spec as YAML, defaults and inferred options written out."""
-        return to_yaml(self.spec, installed())
+    def to_yaml(self, *, paths: bool = True) -> str:
+        """The spec as YAML, defaults and inferred options written out.
+
+        Without `paths`, as in model files: nothing in it names files of this computer.
+        """
+        return as_yaml(to_plain(self.spec, installed(), paths=paths))
 
 
 def load_plan(source: str | Path | Mapping[str, Any], overrides: Sequence[Override] = ()) -> Plan:
@@ -89,7 +92,10 @@ def load_plan(source: str | Path | Mapping[str, Any], overrides: Sequence[Overri
 
 
 def plan_text(text: str, name: str, overrides: Sequence[Override] = ()) -> Plan:
-    """The plan of a spec given as text, such as the one inside a model file."""
+    """The plan of a spec given as text, such as the one inside a model file.
+
+    Paths in it are ignored: it may come from another computer.
+    """
     return plan_tree(parse_text(text, name, overrides), installed())
 
 

@@ -100,7 +100,7 @@ def _spec(saved: Checkpoint, plan: Plan) -> list[str]:
     if finished and plan.spec.train.epochs > saved.state.epochs:
         train = replace(plan.spec.train, epochs=saved.state.epochs)
         plan = replace(plan, spec=replace(plan.spec, train=train))
-    texts = (saved.metadata["spec"], plan.to_yaml())
+    texts = (saved.metadata["spec"], plan.to_yaml(paths=False))
     before, now = (dict(_flat(plain(parse(text, Mark("spec"))))) for text in texts)
     return _changed("spec ", before, now)
 

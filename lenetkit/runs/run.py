@@ -145,7 +145,7 @@ class Run:
                 if not hint:
                     raise
                 raise RunError(f"{error}{hint}") from None
-            plan, data = _prepared(planned, data_dir, report)
+            plan, data = _prepared(planned, data_dir, report, may_create=False)
             network = Model(plan)
             recorder = Recorder(folder, network, data, loop.start(network, plan.spec.train))
             threads = threads or (saved.state.threads and min(saved.state.threads, MAX_THREADS))
@@ -247,9 +247,11 @@ class Run:
         self.close()
 
 
-def _prepared(plan: Plan, data_dir: str | Path | None, report: Report) -> tuple[Plan, TrainingData]:
+def _prepared(
+    plan: Plan, data_dir: str | Path | None, report: Report, *, may_create: bool = True
+) -> tuple[Plan, TrainingData]:
     """The data, and the plan with its transforms fitted to them."""
     plan.to_yaml()  # types that are not registered cannot be recorded
     expect_batches(plan, plan.spec.train.batch_size)
-    data = load_training_data(plan, data_dir, report)
+    data = load_training_data(plan, data_dir, report, may_create=may_create)
     return with_fitted_transforms(plan, data.pipeline), data

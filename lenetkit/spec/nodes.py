@@ -65,7 +65,7 @@ class Mark:
     line: int = 0
     column: int = 0
     folder: Path | None = None
-    """The folder that relative paths written here start from."""
+    """The folder that relative paths written here start from; None where paths are ignored."""
     has_lines: bool = True
     """False for an option: whatever its value holds is at the option."""
 

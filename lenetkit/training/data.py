@@ -19,6 +19,7 @@ from lenetkit.data.source import DataSource, Place, Preparation, Samples, Split
 from lenetkit.errors import DataError, MissingDataError, shortened, warn_only
 from lenetkit.files.opening import user_path
 from lenetkit.network.plan import Plan
+from lenetkit.options import UNRECORDED, options_of
 from lenetkit.registry.catalog import installed
 from lenetkit.spec.sections import DataSpec
 from lenetkit.text import printable
@@ -60,14 +61,16 @@ class TrainingData:
         return {"train": self.train.digest, "test": self.test.digest, **held_out}
 
 
-def place_for(plan: Plan, data_dir: Path | None, report: Report) -> Place:
+def place_for(
+    plan: Plan, data_dir: Path | None, report: Report, *, may_create: bool = True
+) -> Place:
     """Where to look: `data_dir`, else the spec's `data.dir`, else `$LENETKIT_DATA`, else `./MNIST`.
 
-    The first that is named is the only one.
+    The first that is named is the only one. Unless it `may_create`, nothing is downloaded.
     """
     data = plan.spec.data
     if (named := data_dir or data.options.dir) and not data.source.reads_files:
-        report(f"note: {named} is ignored: the data set reads no files")
+        report(f"note: {printable(named)} is ignored: the data set reads no files")
     names = {
         "--data-dir": data_dir,
         "data.dir": data.options.dir,
@@ -77,7 +80,7 @@ def place_for(plan: Plan, data_dir: Path | None, report: Report) -> Place:
     shape = None
     if len(plan.spec.input) == 3:
         shape = Pipeline(data.options.transforms, plan.classes).input_shape(plan.spec.input)
-    return Place(user_path(folder), by, shape, _once(report))
+    return Place(user_path(folder), by, shape, _once(report), may_create)
 
 
 def _once(report: Report) -> Report:
@@ -116,15 +119,19 @@ def load_both(plan: Plan, place: Place) -> dict[Split, Samples]:
 
 
 def load_training_data(
-    plan: Plan, data_dir: str | Path | None = None, report: Report = warn_only
+    plan: Plan,
+    data_dir: str | Path | None = None,
+    report: Report = warn_only,
+    *,
+    may_create: bool = True,
 ) -> TrainingData:
-    """The data for `train`, checked against the network.
+    """The data for `train`, checked against the network; downloaded if it `may_create` files.
 
     Raises DataError if data is missing, damaged or does not fit the network.
     """
     options = plan.spec.data.options
     folder = user_path(data_dir) if data_dir else None
-    sets = _load_sets(plan, place_for(plan, folder, report))
+    sets = _load_sets(plan, place_for(plan, folder, report, may_create=may_create))
     unfitted = Pipeline(options.transforms, plan.classes)
     held_out = [sets.validation] if sets.validation else []
     for name, samples in (("training", sets.train), ("test", sets.test)):
@@ -196,6 +203,7 @@ def divided(
 
 def _loaded(data: DataSpec, split: Split, place: Place) -> tuple[Samples, DataSource]:
     """A split of the data set, or of the fallback, which is reported; a named folder has none."""
+    _expect_paths(data.source)
     try:
         return data.source.load(split, place), data.source
     except MissingDataError as error:
@@ -210,6 +218,15 @@ def _loaded(data: DataSpec, split: Split, place: Place) -> tuple[Samples, DataSo
         name, _ = installed().identity(fallback)
         place.report(f"warning: {error}\n  the spec's fallback is used instead: {name}")
         return fallback.load(split, place), fallback
+
+
+def _expect_paths(source: DataSource) -> None:
+    for opt in options_of(type(source)):
+        if opt.required and opt.is_path and getattr(source, opt.name) in (UNRECORDED, ()):
+            raise MissingDataError(
+                f"data.{opt.name}: a model file records no paths; expected --set data.{opt.name}="
+                "PATH"
+            )
 
 
 def _expect_no_test_set(source: DataSource, place: Place) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from lenetkit.arrays import Array
 from lenetkit.errors import LenetkitError
 from lenetkit.network.network import Network
+from lenetkit.registry.catalog import BUILTIN, installed
 
 
 class DivergedError(LenetkitError):
@@ -21,6 +22,8 @@ def is_finite(values: Array) -> bool:
         return bool(np.isfinite(values @ values) or np.isfinite(values).all())
 
 
+_LARGE = 1e3
+"""No initializer that suits a network gives weights as large as this."""
 _IMAGES = "the images that reach the network"
 
 
@@ -36,11 +39,45 @@ def remedy(where: str, lr: float) -> str:
     )
 
 
-def locate(network: Network, images: Array, targets: Any, key: tuple[int, ...]) -> str:
+def remedy_at_start(where: str, network: Network) -> str:
+    """A remedy for what `locate` found before any step: the learning rate is not at fault."""
+    if where == _IMAGES:
+        return remedy(where, 1.0)
+    catalog, names = installed(), [layer.name for layer in network.plan.layers]
+    begins = where.removeprefix("layers.").partition(":")[0]
+    reached = network.plan.layers[: names.index(begins) + 1 if begins in names else None]
+    tensors = network.tensors()
+    sizes = {
+        (layer, name): float(np.abs(np.nan_to_num(tensors[f"{layer.name}.{name}"])).max(initial=0))
+        for layer in reached
+        for name in layer.params
+    }
+    layer, name = max(sizes, key=lambda key: sizes[key], default=(reached[-1], ""))
+    last, most = reached[-1], sizes.get((layer, name), 0.0)
+    not_the_rate = "No step has been taken, so the learning rate is not at fault"
+    if most < _LARGE and last.provider and last.provider.distribution != BUILTIN:
+        return (
+            f"{not_the_rate}, and no initial weight is above {most:.3g}: check the layer itself, "
+            f"{last.type} of {last.provider}"
+        )
+    own = layer.params[name].init if name else None
+    initializer, _ = catalog.identity(own or network.plan.spec.init)
+    key = f"layers.{layer.name}.{name}_init" if own else "init"
+    return (
+        f"{not_the_rate}, but the initial weights: those of layers.{layer.name}, its {name}, from "
+        f"the initializer {initializer}, go up to {most:.3g}; try --set {key}=he_normal"
+    )
+
+
+def locate(
+    network: Network, images: Array, targets: Any, key: tuple[int, ...], *, begun: bool = True
+) -> str:
     """Where a batch's passes first produce a non-finite value.
 
-    Runs them again, layer by layer. Untrained state may change.
+    Runs them again, layer by layer. Untrained state may change. `begun` says whether a step was
+    taken before.
     """
+    since = "after the previous step" if begun else "as it is initialized"
     with np.errstate(all="ignore"):
         if not np.isfinite(images).all():
             return _IMAGES
@@ -50,7 +87,7 @@ def locate(network: Network, images: Array, targets: Any, key: tuple[int, ...]) 
         for stage, planned in zip(workspace.stages, network.plan.layers, strict=True):
             for name in planned.params:
                 if not np.isfinite(stage.params[name]).all():
-                    return f"layers.{stage.name}: its {name}, after the previous step"
+                    return f"layers.{stage.name}: its {name}, {since}"
             x = stage.forward(x)
             if not np.isfinite(x).all():
                 return f"layers.{stage.name}: its output"

@@ -299,7 +299,7 @@ def test_a_data_folder_starts_from_the_file_that_names_it(
     (tmp_path / "sub" / "base.yaml").write_text(BASE + "  dir: digits\n")
     monkeypatch.chdir("/")
     plan = extend(tmp_path, "data: {validation: 3}\n", base="sub/base.yaml")
-    assert plan.spec.data.options.dir == str(tmp_path / "sub" / "digits")
+    assert plan.spec.data.options.dir == tmp_path / "sub" / "digits"
     assert plan.spec.data.options.validation == 3
 
 

@@ -123,7 +123,7 @@ def test_a_data_folder_starts_from_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert changed("data.dir=digits").spec.data.options.dir == str(tmp_path / "digits")
+    assert changed("data.dir=digits").spec.data.options.dir == tmp_path / "digits"
 
 
 @pytest.mark.parametrize(
