@@ -42,8 +42,9 @@ def _shows_itself(text: str, index: int) -> bool:
     character, before = text[index], text[index - 1 : index]
     if character in (_NON_JOINER, _JOINER):
         return _joins(text, index)
-    if "VARIATION SELECTOR" in unicodedata.name(character, ""):  # one chooses a form of a letter
-        return unicodedata.category(before or " ")[0] in "LNPS"
+    if "VARIATION SELECTOR" in unicodedata.name(character, ""):  # chooses a form of what is before
+        category = unicodedata.category(before or " ")
+        return category == "Lo" if character > "\uffff" else category[0] in "LNPS"
     return character not in _BLANK and unicodedata.category(character) not in _UNSHOWN
 
 
@@ -54,8 +55,8 @@ def _joins(text: str, index: int) -> bool:
         return True
     if text[index] == _JOINER:
         return _is_emoji(before) and _is_emoji(after)
-    letters = text[:index].rstrip("".join(filter(unicodedata.combining, set(text))))
-    return all(c and unicodedata.bidirectional(c) == "AL" for c in (letters[-1:], after))
+    letters = text[:index].rstrip("".join(filter(unicodedata.combining, set(text))))[-1:]
+    return all(c and unicodedata.bidirectional(c) == "AL" for c in (letters, after))
 
 
 def _is_emoji(character: str) -> bool:

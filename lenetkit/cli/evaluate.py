@@ -123,7 +123,8 @@ def _with_data(plan: Plan, changes: Sequence[Override]) -> Plan:
                 f"--set {path}: evaluate takes the model as it is; expected options of the data "
                 "set, such as data.prefix"
             )
-    data = plan_text(plan.to_yaml(), "the model's spec", changes).spec.data
+    text = plan.to_yaml(paths=False)
+    data = plan_text(text, "the model's spec", changes, is_local=False).spec.data
     return replace(plan, spec=replace(plan.spec, data=data))
 
 

@@ -56,7 +56,8 @@ def read_plan(path: Path, metadata: Mapping[str, str], overrides: Sequence[Overr
         found = printable(metadata.get("lenetkit", "none"))
         raise ModelFileError(f"{path}: expected model format {FORMAT}, found {found}")
     try:
-        return plan_text(metadata.get("spec", ""), f"{path}, spec", overrides)
+        spec = metadata.get("spec", "")
+        return plan_text(spec, f"{path}, spec", overrides, is_local=False)
     except SpecError as error:
         hint = missing_providers(metadata)
         if any(problem.path == "kernels" for problem in error.problems):

@@ -91,12 +91,14 @@ def load_plan(source: str | Path | Mapping[str, Any], overrides: Sequence[Overri
     return plan_tree(read_tree(source, overrides), installed())
 
 
-def plan_text(text: str, name: str, overrides: Sequence[Override] = ()) -> Plan:
-    """The plan of a spec given as text, such as the one inside a model file.
+def plan_text(
+    text: str, name: str, overrides: Sequence[Override] = (), *, is_local: bool = True
+) -> Plan:
+    """The plan of a spec given as text.
 
-    Paths in it are ignored: it may come from another computer.
+    Unless it `is_local`, paths in it are ignored: a model file may come from another computer.
     """
-    return plan_tree(parse_text(text, name, overrides), installed())
+    return plan_tree(parse_text(text, name, overrides, is_local=is_local), installed())
 
 
 def plan_tree(tree: Tree, catalog: Catalog) -> Plan:

@@ -140,7 +140,7 @@ class Binder:
             child = node.get(name)
             if child is None and opt.required and name in node.replaced:
                 child = node.replaced[name].node  # the old layer's kernel_size, say
-            if opt.is_path and (child or node).mark.folder is None:  # from another computer
+            if opt.is_path and not (child or node).mark.is_local:
                 if opt.required:
                     values[name] = () if is_list(opt.hint) else UNRECORDED
             elif child is not None and not is_null(child):

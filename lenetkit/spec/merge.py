@@ -116,13 +116,15 @@ def read_tree(source: str | Path | Mapping[str, Any], overrides: Sequence[Overri
     return _changed(_read_with_bases(find_spec(source), (), problems), overrides, problems)
 
 
-def parse_text(text: str, name: str, overrides: Sequence[Override] = ()) -> Tree:
-    """The nodes of a spec that stands alone, such as the one in a model file, with `overrides`.
+def parse_text(
+    text: str, name: str, overrides: Sequence[Override] = (), *, is_local: bool = True
+) -> Tree:
+    """The nodes of a spec that stands alone, with `overrides`; that of a model file is not local.
 
     Raises SpecError if it is not a YAML mapping, or too large.
     """
     problems = Problems()
-    mark = Mark(name)
+    mark = Mark(name, is_local=is_local)
     if len(text) > RESOLVED * nodes.MAX_BYTES:
         raise mark.error(f"is larger than {RESOLVED * nodes.MAX_BYTES:,} characters")
     node = nodes.read(text, mark, problems, max_values=RESOLVED * nodes.MAX_VALUES)

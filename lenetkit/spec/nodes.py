@@ -65,9 +65,11 @@ class Mark:
     line: int = 0
     column: int = 0
     folder: Path | None = None
-    """The folder that relative paths written here start from; None where paths are ignored."""
+    """The folder that relative paths written here start from."""
     has_lines: bool = True
     """False for an option: whatever its value holds is at the option."""
+    is_local: bool = True
+    """False in a model file, whose paths mean nothing on this computer."""
 
     def at(self, line: int, column: int) -> Mark:
         """A place in the same source."""

@@ -12,6 +12,7 @@ from lenetkit.layers.pooling import AvgPool2d
 from lenetkit.network.plan import Plan, load_plan
 from lenetkit.optimizers import SGD, Adam
 from lenetkit.spec.merge import Override
+from lenetkit.text import printable
 
 
 def changed(*texts: str) -> Plan:
@@ -183,8 +184,8 @@ def test_malformed_changes(text: str) -> None:
 def test_wrong_changes_name_the_option(text: str, expected: str | None) -> None:
     for message in problems(text):
         if text != "layers=null":  # then the file lacks something
-            assert message.startswith(f"--set {text}: ")
-        assert expected is None or message == f"--set {text}: {expected}"
+            assert message.startswith(f"--set {printable(text)}: ")
+        assert expected is None or message == f"--set {printable(text)}: {expected}"
 
 
 def test_shape_errors_of_a_change_name_the_layer() -> None:
