@@ -102,8 +102,8 @@ def command(
         _print_tables(trained, samples, split, result)
     if not math.isfinite(result.loss):
         raise LenetkitError(
-            f"the loss is {result.loss}: what the network computes for these samples overflows; its "
-            "weights are finite, but too large for them"
+            f"the loss is {result.loss}: what the network computes for these samples overflows; "
+            "its weights are finite, but too large for them"
         )
 
 

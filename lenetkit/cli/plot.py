@@ -10,6 +10,7 @@ from lenetkit.cli.arguments import PATH, data_dir_option, plugin_option
 from lenetkit.cli.output import echo, report
 from lenetkit.data.source import Samples
 from lenetkit.errors import DataError
+from lenetkit.model import model
 from lenetkit.network.plan import load_plan
 from lenetkit.runs.folder import PICTURE_KINDS, RunFolder
 from lenetkit.runs.interrupt import leaving
@@ -63,9 +64,9 @@ def command(run: Path, kind: str, accuracy_from: float, data_dir: Path | None) -
 
 def _test_samples(folder: RunFolder, data_dir: Path | None, picture: str) -> Samples | None:
     """The run's test images; None, with a warning, where they cannot be had."""
-    plan = load_plan(folder.spec)  # which names their folder, as a model file does not
-    try:
-        place = place_for(plan, data_dir, report, may_create=False)
+    plan = model.load(folder.model).plan
+    try:  # the run's spec names their folder; a model file does not
+        place = place_for(load_plan(folder.spec), data_dir, report, may_create=False)
         test, _ = load_samples(plan, "test", place)
     except DataError as error:
         why = f"it needs the test images: {error}"

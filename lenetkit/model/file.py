@@ -133,12 +133,17 @@ def load_matching(network: Network, path: Path) -> tuple[list[str], list[str]]:
     for name in same:
         if tensors[name].dtype.kind != "f":
             wrong.append(f"  {name}: expected {own[name].dtype}, found {tensors[name].dtype}")
-        elif not np.isfinite(tensors[name].astype(own[name].dtype)).all():
+        elif not _is_finite(_cast(tensors[name], own[name].dtype)):
             wrong.append(f"  {name}: has non-finite values")
     expect_none(wrong, f"{path}: cannot be used as initial weights")
     for name in same:
         own[name][...] = tensors[name]
     return same, [name for name in own if name not in same]
+
+
+def _cast(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    with np.errstate(over="ignore"):
+        return values.astype(dtype)
 
 
 def _layer_types(metadata: Mapping[str, str], path: Path) -> dict[str, str]:

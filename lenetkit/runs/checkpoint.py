@@ -22,7 +22,7 @@ from lenetkit.network.network import Network
 from lenetkit.spec.dump import as_yaml
 from lenetkit.spec.nodes import Mark, parse, plain
 from lenetkit.text import finite
-from lenetkit.training.divergence import DivergedError
+from lenetkit.training.divergence import DivergedError, remedy_at_start
 from lenetkit.training.loop import Progress
 from lenetkit.values import Mismatch, convert
 
@@ -188,6 +188,9 @@ def save(
     tensors = dict(network.tensors())
     tensors |= {f"{_SLOT}{name}": values for name, values in progress.slots.items()}
     for name, values in tensors.items():
+        if not np.isfinite(values).all() and not progress.step:
+            why = remedy_at_start(f"layers.{name.rpartition('.')[0]}: its weights", network)
+            raise DivergedError(f"{name} has non-finite values before the first step. {why}")
         if not np.isfinite(values).all():
             raise DivergedError(
                 f"{name} has non-finite values after step {progress.step}; training "

@@ -9,7 +9,8 @@ import numpy as np
 from lenetkit.arrays import Array
 from lenetkit.errors import LenetkitError
 from lenetkit.network.network import Network
-from lenetkit.registry.catalog import BUILTIN, installed
+from lenetkit.network.plan import LayerPlan
+from lenetkit.registry.catalog import installed
 
 
 class DivergedError(LenetkitError):
@@ -22,8 +23,8 @@ def is_finite(values: Array) -> bool:
         return bool(np.isfinite(values @ values) or np.isfinite(values).all())
 
 
-_LARGE = 1e3
-"""No initializer that suits a network gives weights as large as this."""
+_LARGE = 10.0
+"""Initializers that suit a network rarely give a larger weight."""
 _IMAGES = "the images that reach the network"
 
 
@@ -43,30 +44,42 @@ def remedy_at_start(where: str, network: Network) -> str:
     """A remedy for what `locate` found before any step: the learning rate is not at fault."""
     if where == _IMAGES:
         return remedy(where, 1.0)
-    catalog, names = installed(), [layer.name for layer in network.plan.layers]
+    layers = {layer.name: layer for layer in network.plan.layers}
     begins = where.removeprefix("layers.").partition(":")[0]
-    reached = network.plan.layers[: names.index(begins) + 1 if begins in names else None]
-    tensors = network.tensors()
-    sizes = {
-        (layer, name): float(np.abs(np.nan_to_num(tensors[f"{layer.name}.{name}"])).max(initial=0))
-        for layer in reached
-        for name in layer.params
-    }
-    layer, name = max(sizes, key=lambda key: sizes[key], default=(reached[-1], ""))
-    last, most = reached[-1], sizes.get((layer, name), 0.0)
-    not_the_rate = "No step has been taken, so the learning rate is not at fault"
-    if most < _LARGE and last.provider and last.provider.distribution != BUILTIN:
+    last = layers.get(begins, network.plan.layers[-1])
+    largest, layer, name = _largest_weight(network, last)
+    if largest < _LARGE:
+        maker = last.provider or "this process"
         return (
-            f"{not_the_rate}, and no initial weight is above {most:.3g}: check the layer itself, "
-            f"{last.type} of {last.provider}"
+            "No step has been taken, so the learning rate is not at fault, and no initial weight "
+            f"is above {largest:.3g}: check layers.{last.name}, {last.type} of {maker}, and the "
+            "layers before it"
         )
-    own = layer.params[name].init if name else None
-    initializer, _ = catalog.identity(own or network.plan.spec.init)
+    own = layer.params[name].init
+    initializer, _ = installed().identity(own or network.plan.spec.init)
     key = f"layers.{layer.name}.{name}_init" if own else "init"
+    better = "he_normal" if len(layer.params[name].shape) > 1 else "zeros"
     return (
-        f"{not_the_rate}, but the initial weights: those of layers.{layer.name}, its {name}, from "
-        f"the initializer {initializer}, go up to {most:.3g}; try --set {key}=he_normal"
+        "No step has been taken, so the initial weights are at fault, not the learning rate: the "
+        f"{name} of layers.{layer.name}, from the initializer {initializer}, goes up to "
+        f"{largest:.3g}; try --set {key}={better}"
     )
+
+
+def _largest_weight(network: Network, last: LayerPlan) -> tuple[float, LayerPlan, str]:
+    """The largest weight, in absolute value, of the layers up to `last`, with its layer and name.
+
+    NaN counts as infinite.
+    """
+    tensors, found = network.tensors(), (0.0, last, "")
+    for layer in network.plan.layers:
+        for name in layer.params:
+            sizes = np.abs(tensors[f"{layer.name}.{name}"])
+            size = float(np.nan_to_num(sizes, nan=np.inf, posinf=np.inf).max(initial=0))
+            found = max(found, (size, layer, name), key=lambda each: each[0])
+        if layer is last:
+            break
+    return found
 
 
 def locate(

@@ -161,7 +161,7 @@ def test_what_others_write_to_the_streams_is_escaped_too(tmp_path: Path) -> None
     code = (
         "import sys, warnings, logging\n"
         "from lenetkit.cli import main\n"
-        f"evil = {EVIL!r}\n"
+        f"evil = {EVIL.replace(chr(10), '')!r}\n"
         "def run(arguments):\n"
         "    print(evil); warnings.warn(evil); logging.error(evil)\n"
         "    sys.stderr.unescaped().write('\\rbar')\n"

@@ -13,8 +13,8 @@ from lenetkit.files import tensorfile
 from tests.support.specs import SMALL
 
 EVIL = (
-    "é\x1b]0;title\x07\x9b31m\x00\x7f\r\terror: forged\nerror: forged\u2028\u2029\x85\u202e\u2066\u200f"
-    "\u061c\u200b\u200d\ufeff\u00ad\u3164\U000e0041\U000e0100七"
+    "é\x1b]0;title\x07\x9b31m\x00\x7f\r\terror: forged\nerror: forged"
+    "\u2028\u2029\x85\u202e\u2066\u200f\u061c\u200b\u200d\ufeff\u00ad\u3164\U000e0041\U000e0100七"
 )
 NAME = EVIL.replace("\0", "")
 """As a file name can be."""
