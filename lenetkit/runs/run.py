@@ -25,6 +25,7 @@ from lenetkit.runs.recorder import Recorder
 from lenetkit.runs.resume import resume, rising_rate
 from lenetkit.spec.changes import changes
 from lenetkit.spec.merge import Override, overrides
+from lenetkit.text import printable
 from lenetkit.training import loop
 from lenetkit.training.calls import Events
 from lenetkit.training.data import (
@@ -103,7 +104,7 @@ class Run:
         network = Model(plan, seed=plan.spec.train.seed)
         if init_from is not None:
             loaded, left = file.load_matching(network, user_path(init_from))
-            report(f"{init_from}: loaded {', '.join(loaded)}")
+            report(f"{printable(init_from)}: loaded {', '.join(loaded)}")
             if left:
                 report(f"  not in it, initialized instead: {', '.join(left)}")
         folder = RunFolder.create(plan.spec.name, None if out is None else user_path(out))
@@ -152,7 +153,7 @@ class Run:
             with network.limited(threads):
                 differences = resume(recorder, saved, allow_different=allow_different)
             if said := rising_rate(saved, plan, data):
-                report(f"warning: {folder.path}: {said}")
+                report(f"warning: {printable(folder.path)}: {said}")
             if (epochs := plan.spec.train.epochs) != saved.state.epochs:
                 differs = {**saved.state.differs, "train.epochs": f"{epochs}"}
                 recorder.state = replace(recorder.state, differs=differs)
