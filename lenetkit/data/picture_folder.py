@@ -86,8 +86,8 @@ def _read(
                     f"{printable(folder)}: none of its pictures can be read: {_listed(left_out)}"
                 )
             raise DataError(
-                f"{printable(folder)}: holds no pictures; expected some of each class, or remove the "
-                "folder" + _inside(folder)
+                f"{printable(folder)}: holds no pictures; expected some of each class, or remove "
+                "the folder" + _inside(folder)
             )
     return images[: len(labels)], np.array(labels, np.int64), left_out
 
@@ -146,8 +146,8 @@ def _classes(roots: Mapping[Split, Path], place: Place) -> tuple[str, ...]:
     for folder in _subfolders(roots["test"]) if "test" in roots else ():
         if folder.name not in names:
             raise DataError(
-                f"{printable(folder)}: holds a class that {printable(where)} does not have; expected "
-                f"the same classes in both{did_you_mean(folder.name, names)}"
+                f"{printable(folder)}: holds a class that {printable(where)} does not have; "
+                f"expected the same classes in both{did_you_mean(folder.name, names)}"
             )
     return names
 
@@ -186,8 +186,8 @@ def _report_others(folders: Sequence[Path], place: Place) -> None:
     if files:
         names = _some(f"{p.parent.name}/{p.name}" for p in files)
         place.report(
-            f"note: {printable(place.folder)}: left out {len(files):,} that are no picture files by "
-            f"their names: {names}"
+            f"note: {printable(place.folder)}: left out {len(files):,} that are no picture files "
+            f"by their names: {names}"
         )
 
 
