@@ -68,7 +68,7 @@ def command(
         plan = replace(plan, spec=replace(plan.spec, data=DataSpec(other, options)))
     if changes:
         plan = _with_data(plan, changes)
-    place = place_for(plan, data_dir, report, may_create=False)
+    place = place_for(plan, data_dir, report)
     samples, used = load_samples(plan, cast(Split, split), place)
     if used is not plan.spec.data.source and samples.dataset != trained.dataset:
         raise MissingDataError(

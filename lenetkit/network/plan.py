@@ -57,6 +57,11 @@ class Plan:
     layers: tuple[LayerPlan, ...]
 
     @property
+    def is_local(self) -> bool:
+        """Whether it is of a spec of this computer, not of a model file."""
+        return all(named.mark.is_local for named in self.spec.layers)
+
+    @property
     def out_shape(self) -> Shape:
         """The output shape of the last layer."""
         return self.layers[-1].out_shape

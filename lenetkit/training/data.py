@@ -66,7 +66,8 @@ def place_for(
 ) -> Place:
     """Where to look: `data_dir`, else the spec's `data.dir`, else `$LENETKIT_DATA`, else `./MNIST`.
 
-    The first that is named is the only one. Unless it `may_create`, nothing is downloaded.
+    The first that is named is the only one. Nothing is downloaded unless the caller and the plan,
+    which may be a model file's, allow it.
     """
     data = plan.spec.data
     if (named := data_dir or data.options.dir) and not data.source.reads_files:
@@ -80,7 +81,7 @@ def place_for(
     shape = None
     if len(plan.spec.input) == 3:
         shape = Pipeline(data.options.transforms, plan.classes).input_shape(plan.spec.input)
-    return Place(user_path(folder), by, shape, _once(report), may_create)
+    return Place(user_path(folder), by, shape, _once(report), may_create and plan.is_local)
 
 
 def _once(report: Report) -> Report:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import lenetkit
+from lenetkit.errors import MissingDataError
 from lenetkit.files import tensorfile
 from lenetkit.registry.catalog import installed
 from lenetkit.runs.run import Run
@@ -126,6 +127,16 @@ def test_evaluate_says_where_data_may_come_from(spec: Path, tmp_path: Path) -> N
     assert own.status == 0
     assert own.json["same_as_training"] is True
     assert own.err == ""
+
+
+def test_a_loaded_model_downloads_nothing_to_learn_from(spec: Path, tmp_path: Path) -> None:
+    model = lenetkit.load(hostile(trained(spec), tmp_path / "evil"))
+    before = tree(tmp_path)
+    with pytest.raises(MissingDataError, match="nothing is downloaded here"):
+        model.fit(epochs=1)
+    with pytest.raises(MissingDataError, match="nothing is downloaded here"):
+        next(lenetkit.train(model))
+    assert tree(tmp_path) == before
 
 
 def test_synthetic_digits_of_a_model_file_are_not_cached(spec: Path, tmp_path: Path) -> None:
