@@ -130,7 +130,7 @@ def show(value: Any) -> str:
     """A value as a spec would write it, cut to a readable length."""
     value = plain(value)
     if isinstance(value, str):
-        text = f"'{value}'" if printable(value) == value else ascii(value)
+        text = f"'{printable(value)}'"
     elif value is None or isinstance(value, bool):
         text = {None: "null", True: "true", False: "false"}[value]
     elif isinstance(value, list | tuple):

@@ -23,6 +23,10 @@ from tests.support.hostile_text import EVIL, NAME, forbidden
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such file names")
 
 WITH = ("--plugin", "{plugin}")
+NOTES = (
+    *("--set", "train.optimizer=notes", "--set", "layers.pool1.type=avg_pool2d"),
+    *("--set", "layers.drop1=null", "--set", "loss=curved", "--epochs", "1"),
+)
 FORWARD = "layers.relu1={{type: raises, where: forward}}"
 CALLS: dict[str, Sequence[tuple[str, ...]]] = {
     "summary": [
@@ -41,7 +45,7 @@ CALLS: dict[str, Sequence[tuple[str, ...]]] = {
         ("{spec}", "--data-dir", "{idx}", "--out", f"{{folder}}/{NAME}"),
         ("{spec}", "--data-dir", f"{{folder}}/{NAME}/no"),
         ("{spec}", "--data-dir", "{pictures}", "--set", "data.type=folder"),
-        ("{spec}", "--data-dir", "{idx}", "--set", "train.optimizer=notes", *WITH),
+        ("{spec}", "--data-dir", "{idx}", *NOTES, *WITH),
         ("{spec}", "--data-dir", "{idx}", "--set", FORWARD, *WITH),
         ("{spec}", "--set", "data=source", *WITH),
         ("{spec}", "--data-dir", "{idx}", "--init-from", "{model}"),
@@ -143,6 +147,24 @@ def test_no_text_of_others_commands_the_terminal(
         assert not forbidden(said.err), words
         if "--json" in words and said.out:
             json.loads(said.out)
+
+
+def test_the_hostile_plugin_runs_as_far_as_it_is_meant_to(
+    call: Call, files: dict[str, str]
+) -> None:
+    plugin = files["plugin"]
+    names = [row["name"] for row in call("plugins", "list", "--json", "--plugin", plugin).json]
+    assert {"raises", "source", "notes", EVIL} <= set(names)
+    (info,) = call("plugins", "info", "raises", "--json", "--plugin", plugin).json
+    assert EVIL in info["options"][0]["doc"]
+    forward = FORWARD.replace("{{", "{").replace("}}", "}")
+    said = call(
+        "train", files["spec"], "--data-dir", files["idx"], "--set", forward, "--plugin", plugin
+    )
+    assert "RuntimeError: é\\x1b]0;title" in said.err
+    told = call("train", files["spec"], "--data-dir", files["idx"], *NOTES, "--plugin", plugin)
+    assert told.status == 0
+    assert "epoch 1: é\\x1b" in told.err
 
 
 def source_files() -> Iterator[Path]:

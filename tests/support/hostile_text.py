@@ -103,7 +103,7 @@ PLUGIN = '''\
 from dataclasses import dataclass
 import warnings
 from lenetkit.authoring import Adam, DataError, DataSource, Layer, Optimizer, ReLU, ShapeError
-from lenetkit.authoring import SecondOrderOptimizer, option
+from lenetkit.authoring import SecondOrderLoss, SecondOrderOptimizer, SoftmaxCrossEntropy, option
 
 EVIL = {evil}
 
@@ -124,10 +124,10 @@ class Raises(ReLU):
         if self.where == "options":
             raise ValueError(EVIL)
 
-    def function(self, x):
+    def function(self, x, out):
         if self.where == "forward":
             raise RuntimeError(EVIL)
-        return super().function(x)
+        return super().function(x, out)
 
 @dataclass(frozen=True, kw_only=True)
 class Source(DataSource):
@@ -150,13 +150,20 @@ class Notes(SecondOrderOptimizer):
     def step(self, params, grads, slots, lr, step):
         params -= lr * grads
 
-Raises.__name__ = "Raises" + EVIL
-PLUGINS = {{"raises": Raises, "source": Source, "notes": Notes, EVIL: ReLU}}
+@dataclass(frozen=True, kw_only=True)
+class Curved(SoftmaxCrossEntropy, SecondOrderLoss):
+    """A loss. {doc}"""
+
+    def second_backward(self, saved):
+        raise NotImplementedError
+
+Raises.__name__ = "Raises" + EVIL.replace("\\0", "")
+PLUGINS = {{"raises": Raises, "source": Source, "notes": Notes, "curved": Curved, EVIL: ReLU}}
 '''
 
 
 def plugin(path: Path) -> Path:
     """A plugin file whose names, documentation and messages are hostile."""
-    doc = EVIL.replace("\0", "").encode("unicode_escape").decode("ascii")
+    doc = EVIL.replace("\0", "").replace("\n", " ").encode("unicode_escape").decode("ascii")
     path.write_text(PLUGIN.format(evil=ascii(EVIL), doc=doc), "utf-8")
     return path
