@@ -24,6 +24,7 @@ from lenetkit.cli.main import cli
 from lenetkit.errors import RunError
 from lenetkit.files import tensorfile
 from lenetkit.runs.folder import METRICS, RunFolder
+from lenetkit.runs.run import Run
 from lenetkit.training import loop
 
 Call = Callable[..., Any]
@@ -262,8 +263,9 @@ def test_init_from_a_model_that_shares_nothing_is_refused(call: Call, small: Pat
     ],
 )
 def test_init_from_refuses_tensors_of_other_kinds(
-    call: Call, small: Path, change: str, said: str
+    call: Call, small: Path, change: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(Run, "plot", lambda run: [])
     tensors, metadata = _made(call, small, change)
     tensorfile.write(Path("other.safetensors"), tensors, metadata)
     told = call("train", small, "--init-from", "other.safetensors", "--out", "second")
@@ -292,7 +294,10 @@ def _made(call: Call, small: Path, change: str) -> tuple[dict[str, Any], dict[st
     return tensors, {**metadata, "spec": spec}
 
 
-def test_a_loss_that_is_not_finite_is_valid_json_and_a_failure(call: Call, small: Path) -> None:
+def test_a_loss_that_is_not_finite_is_valid_json_and_a_failure(
+    call: Call, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Run, "plot", lambda run: [])
     call("train", small, "--out", "run", "--quiet", "--epochs", "1")
     tensors, metadata = tensorfile.read(Path("run/model.safetensors"))
     tensors["fc1.weight"] = np.full_like(tensors["fc1.weight"], 3e38)

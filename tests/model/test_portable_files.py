@@ -44,6 +44,7 @@ PLUGINS = {"from_file": FromFile}
 @pytest.fixture
 def spec(tmp_path: Path, make_idx: MakeIdx, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A spec in a folder of its own, with `dir` relative to it; another folder is current."""
+    monkeypatch.setattr(Run, "plot", lambda run: [])
     folder = tmp_path / "specs"
     folder.mkdir()
     make_idx().rename(folder / "digits")
