@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -17,7 +16,7 @@ from lenetkit.cli.streams import PLAIN, named, unfailing
 from lenetkit.cli.surroundings import settle
 from lenetkit.errors import LenetkitError, SpecError, cause, did_you_mean, is_ctrl_c
 from lenetkit.files.opening import printable
-from lenetkit.runs.interrupt import INTERRUPTED, leave
+from lenetkit.runs import interrupt
 
 _COMMANDS = {
     "summary": "Show a network layer by layer: shapes, parameters, cost.",
@@ -61,14 +60,15 @@ def main() -> NoReturn:
     if sys.stderr is not None:
         sys.stderr = unfailing(sys.stderr)
     status = run(sys.argv[1:])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to interrupt
-    if status == INTERRUPTED:
-        leave()
+    interrupt.ignore()
+    if status == interrupt.status():
+        interrupt.leave()
     sys.exit(status)
 
 
 def run(arguments: list[str]) -> int:
     """Run a command; the exit status: 0 done, 2 wrong input, 1 failed, 130 interrupted."""
+    interrupt.forget()
     output = sys.stdout
     try:
         status = _call(arguments)
@@ -113,7 +113,7 @@ def _outcome(error: BaseException, arguments: list[str]) -> tuple[int, str] | No
             lines = [f"error: {_with_printable_names(str(p), arguments)}" for p in problems]
             return error.exit_status, "\n".join(lines)
         case click.Abort() | KeyboardInterrupt():
-            return INTERRUPTED, "interrupted"
+            return interrupt.status(), interrupt.words()
         case SystemExit():
             return 1, f"error: a plugin ended the program ({cause(error)})"
         case MemoryError():
@@ -126,7 +126,7 @@ def _outcome(error: BaseException, arguments: list[str]) -> tuple[int, str] | No
         case OSError():
             return 1, f"error: {error.strerror or cause(error)}"
         case Exception() if is_ctrl_c(error):
-            return INTERRUPTED, "\ninterrupted"
+            return interrupt.status(), f"\n{interrupt.words()}"
         case _:
             return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,9 @@ from lenetkit.text import number, percent
 
 BATCH = 250
 """Samples per forward pass: large enough for speed, small enough for memory."""
+
+Pause = Callable[[], None]
+"""May end what calls it, by an exception."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -68,11 +71,15 @@ class Evaluation:
 
 
 def evaluate(
-    network: Network, samples: Samples, pipeline: Pipeline, workspace: Workspace | None = None
+    network: Network,
+    samples: Samples,
+    pipeline: Pipeline,
+    workspace: Workspace | None = None,
+    pause: Pause = lambda: None,
 ) -> Evaluation:
     """Run all samples through the network in inference mode.
 
-    Of no samples, loss and accuracy are NaN.
+    Of no samples, loss and accuracy are NaN. `pause` is called after each batch.
     """
     loss = network.plan.spec.loss
     K = network.plan.classes
@@ -82,6 +89,7 @@ def evaluate(
         losses, _ = loss.forward(outputs, pipeline.labels(samples.labels[rows]))
         total += float(losses.sum(dtype=np.float64))
         probabilities[rows] = loss.probabilities(outputs)
+        pause()
     cells = samples.labels * K + probabilities.argmax(axis=1)
     confusion = np.bincount(cells, minlength=K * K).reshape(K, K)
     mean = total / len(samples) if len(samples) else np.nan

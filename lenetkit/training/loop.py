@@ -27,7 +27,7 @@ from lenetkit.spec.sections import TrainSpec
 from lenetkit.training.data import TrainingData
 from lenetkit.training.divergence import DivergedError, is_finite, locate, remedy
 from lenetkit.training.draws import Draws, generator
-from lenetkit.training.evaluation import BATCH, Evaluation, evaluate
+from lenetkit.training.evaluation import BATCH, Evaluation, Pause, evaluate
 
 
 @dataclass(frozen=True)
@@ -108,26 +108,31 @@ def start(network: Network, settings: TrainSpec) -> Progress:
 
 
 def train(
-    network: Network, data: TrainingData, settings: TrainSpec, progress: Progress
+    network: Network,
+    data: TrainingData,
+    settings: TrainSpec,
+    progress: Progress,
+    pause: Pause = lambda: None,
 ) -> Generator[Event]:
     """Train `network` from where `progress` stands; both are updated in place.
 
     Between events network and progress agree: a checkpoint may be taken, or the loop left; not
-    between an EpochBegun and its epoch's first StepDone, which come together.
+    between an EpochBegun and its epoch's first StepDone, which come together. They also agree where
+    `pause` is called, after each batch of the evaluation; it may raise to leave.
     Raises DivergedError if the loss or its gradient is not finite, and SpecError for batches that
     are too small for a layer, or an optimizer that needs second derivatives which the network does
     not have.
     """
-    return computed(_epochs(network, data, settings, progress), network)
+    return computed(_epochs(network, data, settings, progress, pause), network)
 
 
 def _epochs(
-    network: Network, data: TrainingData, settings: TrainSpec, progress: Progress
+    network: Network, data: TrainingData, settings: TrainSpec, progress: Progress, pause: Pause
 ) -> Generator[Event]:
     trainer = Trainer(network, data, settings, progress)
     while progress.epoch < settings.epochs:
         yield from trainer.steps()
-        yield trainer.finish_epoch()
+        yield trainer.finish_epoch(pause)
 
 
 def computed(
@@ -222,12 +227,12 @@ class Trainer:
             dataset=self.data.train.dataset,
         )
 
-    def finish_epoch(self) -> EpochDone:
+    def finish_epoch(self, pause: Pause = lambda: None) -> EpochDone:
         """Evaluate the network at the end of an epoch."""
         data, progress = self.data, self.progress
         last = progress.step - 1
-        train, test = self._evaluate(data.train), self._evaluate(data.test)
-        validation = self._evaluate(data.validation) if data.validation else None
+        train, test = self._evaluate(data.train, pause), self._evaluate(data.test, pause)
+        validation = self._evaluate(data.validation, pause) if data.validation else None
         if not math.isfinite(train.loss):
             images = data.pipeline.images(data.train.images[:BATCH], self.network.dtype)
             targets = data.pipeline.labels(data.train.labels[:BATCH])
@@ -246,8 +251,8 @@ class Trainer:
             dataset=data.train.dataset,
         )
 
-    def _evaluate(self, samples: Samples) -> Evaluation:
-        return evaluate(self.network, samples, self.data.pipeline, self._evaluating)
+    def _evaluate(self, samples: Samples, pause: Pause) -> Evaluation:
+        return evaluate(self.network, samples, self.data.pipeline, self._evaluating, pause)
 
     def _begin_epoch(self, epoch: int) -> dict[str, float]:
         """Let a second-order optimizer measure second derivatives."""
