@@ -23,6 +23,7 @@ from lenetkit.cli.progress import EpochTable, ProgressBar
 from lenetkit.errors import (
     InputError,
     LenetkitError,
+    MissingFileError,
     ModelFileError,
     PluginError,
     RunError,
@@ -95,7 +96,7 @@ def command(
     options = ["--data-dir", str(data_dir)] if data_dir else []
     if resume is not None:
         _refuse_with_resume({"--out": out, "--init-from": init_from})
-        with _ending(lambda: _saved_before(resume, options)):
+        with _ending(lambda: _saved(RunFolder(resume), options)):
             run = Run.resume(
                 resume, spec=spec, allow_different=allow_different, report=report, **shared
             )
@@ -107,7 +108,7 @@ def command(
     else:
         with _ending(lambda: "nothing to save yet"):
             run = Run.create(spec, out=out, init_from=init_from, report=report, **shared)
-    with _ending(lambda: _saved(run, options)), run:
+    with _ending(lambda: _saved(run.folder, options, run.saved_step)), run:
         with naming_plugins():
             _warn_of_unused_rate(run, changed)
         _train(run, quiet, options)
@@ -129,47 +130,46 @@ def _ending(saved: Callable[[], str]) -> Iterator[None]:
 
 def _train(run: Run, quiet: bool, options: Sequence[str]) -> None:
     """Train with a progress bar."""
+
+    def saved(*more: str) -> str:
+        return _saved(run.folder, [*options, *more], run.saved_step)
+
     if not quiet:
         click.echo(_opening(run), err=True)
     try:
         with ProgressBar(run, quiet) as bar:
             result = run.train(watch=bar.show, pictures=False)
-        with leaving(lambda: _saved(run, options)):
+        with leaving(saved):
             run.plot()
     except DivergedError as error:
-        saved = _saved(run, [*options, "--allow-different"])
-        raise DivergedError(f"{error}\n  {saved}") from error
+        raise DivergedError(f"{error}\n  {saved('--allow-different')}") from error
     except PluginError as error:
-        saved = _saved(run, [*options, "--allow-different"])
-        raise LenetkitError(f"{error}; the run stopped\n  {saved}") from error
+        told = saved("--allow-different")
+        raise LenetkitError(f"{error}; the run stopped\n  {told}") from error
     except RunError as error:
-        raise LenetkitError(f"{error}; the run stopped\n  {_saved(run, options)}") from error
+        raise LenetkitError(f"{error}; the run stopped\n  {saved()}") from error
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        why, saved = error.strerror or cause(error), _saved(run, options)
-        raise LenetkitError(f"{where}{why}; the run stopped\n  {saved}") from error
+        why = error.strerror or cause(error)
+        raise LenetkitError(f"{where}{why}; the run stopped\n  {saved()}") from error
     click.echo(_closing(result, run.folder))
 
 
-def _saved(run: Run, options: Sequence[str]) -> str:
-    """What of a run that ended early is saved, and the command that resumes it."""
-    if run.saved_step is None:
-        return f"{run.folder.path}: nothing was saved; start over"
-    return _resuming(run.folder.path, run.saved_step, options)
+def _saved(folder: RunFolder, options: Sequence[str], known: int | None = None) -> str:
+    """What of a run that ended early is saved, and the command that resumes it.
 
-
-def _saved_before(folder: Path, options: Sequence[str]) -> str:
-    """What is saved of a run that could not be resumed yet."""
+    `known` is the step of its checkpoint, in case that cannot be read now.
+    """
+    resume = command_line("train", "--resume", str(folder.path), *options)
     try:
-        step = Checkpoint.read(RunFolder(folder).checkpoint).state.step
-    except (ModelFileError, OSError) as error:
-        return f"the run is as it was; its checkpoint cannot be read now: {error}"
-    return _resuming(folder, step, options)
-
-
-def _resuming(folder: Path, step: int, options: Sequence[str]) -> str:
-    command = command_line("train", "--resume", str(folder), *options)
-    return f"{folder}: saved at step {step}; resume with: {command}"
+        step = Checkpoint.read(folder.checkpoint).state.step
+    except MissingFileError:
+        return f"{folder.path}: nothing was saved; start over"
+    except ModelFileError as error:
+        if known is None:
+            return f"{error}\n  once that is mended, resume with: {resume}"
+        step = known
+    return f"{folder.path}: saved at step {step}; resume with: {resume}"
 
 
 def _refuse_with_resume(others: dict[str, Any]) -> None:

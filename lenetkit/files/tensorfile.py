@@ -17,9 +17,15 @@ import safetensors.numpy
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from lenetkit.errors import ModelFileError
+from lenetkit.errors import MissingFileError, ModelFileError, UnreadableFileError
 from lenetkit.files.atomic import write_bytes
-from lenetkit.files.opening import KNOWN_KINDS, file_kind, open_regular, refusal
+from lenetkit.files.opening import (
+    KNOWN_KINDS,
+    NotRegularError,
+    file_kind,
+    open_regular,
+    refusal,
+)
 
 Tensors = dict[str, NDArray[Any]]
 MAX_BYTES = 2 << 30
@@ -66,15 +72,19 @@ def pack(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> by
 def read(path: Path) -> tuple[Tensors, dict[str, str]]:
     """The tensors and the metadata of a file that `write` made.
 
-    Raises ModelFileError if it is missing, damaged or another kind of file.
+    Raises ModelFileError if it is damaged or another kind of file: UnreadableFileError if it cannot
+    be read now, and MissingFileError if there is none.
     """
     try:
         with open_regular(path) as file:
             header = _read_header(file, path)
             file.seek(0)
             data = file.read()
+    except FileNotFoundError as error:
+        raise MissingFileError(f"{path}: {refusal(error, _EXPECTED)}") from None
     except OSError as error:
-        raise ModelFileError(f"{path}: {refusal(error, _EXPECTED)}") from None
+        kind = ModelFileError if isinstance(error, NotRegularError) else UnreadableFileError
+        raise kind(f"{path}: {refusal(error, _EXPECTED)}") from None
     try:
         tensors = safetensors.numpy.load(data)
         metadata: dict[str, str] = header.get("__metadata__") or {}

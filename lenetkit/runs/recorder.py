@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Self
 
-from lenetkit.errors import ModelFileError, RunError
+from lenetkit.errors import ModelFileError, RunError, UnreadableFileError
 from lenetkit.files import atomic, tensorfile
 from lenetkit.model import file
 from lenetkit.model.model import Model, load
@@ -122,15 +122,18 @@ class Recorder:
             self._expect_kept_model()
 
     def _expect_kept_model(self) -> None:
-        """Expect the checkpoint's best model in the folder; restore it if possible."""
+        """Expect the checkpoint's best model in the folder; restore it if possible.
+
+        A file that cannot be read now is neither replaced nor called wrong.
+        """
         best = self.state.best
         try:
-            if not self.folder.model.exists():
-                raise ModelFileError("no such file")
             _, found = tensorfile.read(self.folder.model)
             if (found["digest"], found.get("metrics")) == (best.digest, best.metrics):
                 return
             reason = "holds another model"
+        except UnreadableFileError:
+            raise
         except ModelFileError as error:
             reason = str(error).removeprefix(f"{self.folder.model}: ")
         if tensorfile.tensor_digest(self.network.tensors()) == best.digest:

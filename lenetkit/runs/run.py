@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from lenetkit.errors import RunError, SpecError, warn
 from lenetkit.files import atomic
-from lenetkit.files.opening import user_path
+from lenetkit.files.opening import is_there, user_path
 from lenetkit.model import file
 from lenetkit.model.metadata import missing_providers
 from lenetkit.model.model import Model
@@ -137,7 +137,7 @@ class Run:
         with ExitStack() as held:
             held.enter_context(folder.owned(report))
             saved = Checkpoint.read(folder.checkpoint)
-            if not folder.spec.is_file():
+            if not is_there(folder.spec):
                 atomic.write_text(folder.spec, saved.metadata["spec"])
             try:
                 planned = load_plan(spec or folder.spec, overrides(set))

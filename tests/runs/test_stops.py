@@ -50,12 +50,11 @@ def stopped(arguments: list[str], moment: float, numbers: Sequence[int], picture
         return took
     assert code in {128 + number for number in numbers}, said  # those at once come in any order
     folder = Path(arguments[arguments.index("--out" if "--out" in arguments else "--resume") + 1])
-    if not (folder / "checkpoint.safetensors").exists():
-        assert re.search("nothing to save yet|nothing was saved", said), said
-    else:
-        step = Checkpoint.read(folder / "checkpoint.safetensors").state.step
-        resume = f"saved at step {step}; resume with: lenetkit train --resume {folder}"
-        assert resume in said or (folder / "result.json").exists(), said
+    begun = (folder / "checkpoint.safetensors").exists()
+    step = Checkpoint.read(folder / "checkpoint.safetensors").state.step if begun else None
+    resume = f"saved at step {step}; resume with: lenetkit train --resume {folder}"
+    early = re.search(r"nothing (to save yet|was saved)|^\s*(terminated|hung up)\s*$", said)
+    assert resume in said or (early and (not begun or "--resume" in arguments)), said
     return took
 
 
