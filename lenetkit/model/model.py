@@ -28,6 +28,7 @@ from lenetkit.training.calls import with_settings
 from lenetkit.training.data import (
     TrainingData,
     divided,
+    expect_countable,
     load_training_data,
     with_fitted_transforms,
 )
@@ -84,6 +85,7 @@ class Model(Network):
         any other setting.
         """
         how = with_settings(self.plan, "fit", settings)
+        expect_countable(self.plan)
         if images is not None:
             data = self._own_data(images, labels, test)
         elif labels is not None or test is not None:
