@@ -117,7 +117,7 @@ def _outcome(error: BaseException, arguments: list[str]) -> tuple[int, str] | No
         case SystemExit():
             return 1, f"error: a plugin ended the program ({cause(error)})"
         case MemoryError():
-            return 1, f"error: not enough memory ({cause(error)}); try a smaller batch_size"
+            return 1, f"error: not enough memory ({cause(error)})"
         case OSError() if error.filename:
             name = printable(str(error.filename))
             return 1, f"error: {name}: {error.strerror or cause(error)}"

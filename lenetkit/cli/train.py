@@ -25,6 +25,7 @@ from lenetkit.errors import (
     LenetkitError,
     MissingFileError,
     ModelFileError,
+    OutOfMemoryError,
     PluginError,
     RunError,
     cause,
@@ -146,6 +147,10 @@ def _train(run: Run, quiet: bool, options: Sequence[str]) -> None:
     except PluginError as error:
         told = saved("--allow-different")
         raise LenetkitError(f"{error}; the run stopped\n  {told}") from error
+    except MemoryError as error:
+        known = isinstance(error, OutOfMemoryError)
+        what = error if known else f"not enough memory ({cause(error)})"
+        raise OutOfMemoryError(f"{what}; the run stopped\n  {saved()}") from error
     except RunError as error:
         raise LenetkitError(f"{error}; the run stopped\n  {saved()}") from error
     except OSError as error:
@@ -165,7 +170,7 @@ def _saved(folder: RunFolder, options: Sequence[str], known: int | None = None) 
         step = Checkpoint.read(folder.checkpoint).state.step
     except MissingFileError:
         return f"{folder.path}: nothing was saved; start over"
-    except ModelFileError as error:
+    except (ModelFileError, MemoryError) as error:
         if known is None:
             return f"{error}\n  once that is mended, resume with: {resume}"
         step = known

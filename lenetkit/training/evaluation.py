@@ -18,7 +18,7 @@ from lenetkit.text import number, percent
 
 BATCH = 250
 """Samples per forward pass: large enough for speed, small enough for memory."""
-_SMALLER = "use smaller images, or fewer channels in the first layers"
+SMALLER = "use smaller images, or fewer channels in the first layers"
 
 Pause = Callable[[], None]
 """May end what calls it, by an exception."""
@@ -135,7 +135,7 @@ def _passes(
     """Rows of the images, and the network's outputs for them; BATCH images at a time."""
     workspace = workspace or network.workspace(training=False)
     for rows in slices(len(images), BATCH):
-        with memory_for(f"to evaluate {BATCH} images at a time", _SMALLER), network.limited():
+        with memory_for(f"to evaluate {BATCH} images at a time", SMALLER), network.limited():
             batch = pipeline.images(images[rows], network.dtype)
             outputs = network.forward(batch, workspace)
         yield rows, outputs

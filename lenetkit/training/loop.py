@@ -10,6 +10,7 @@ import functools
 import math
 import time
 from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from lenetkit.arrays import Array, Views, slices
 from lenetkit.data.source import Samples
+from lenetkit.errors import memory_for
 from lenetkit.losses import SecondOrderLoss
 from lenetkit.network.network import Network
 from lenetkit.network.plan import expect_batches, expect_second_order
@@ -27,7 +29,7 @@ from lenetkit.spec.sections import TrainSpec
 from lenetkit.training.data import TrainingData
 from lenetkit.training.divergence import DivergedError, is_finite, locate, remedy
 from lenetkit.training.draws import Draws, generator
-from lenetkit.training.evaluation import BATCH, Evaluation, Pause, evaluate
+from lenetkit.training.evaluation import BATCH, SMALLER, Evaluation, Pause, evaluate
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,13 @@ class Progress:
 def start(network: Network, settings: TrainSpec) -> Progress:
     """The state before the first step."""
     names = settings.optimizer.active_slots()
-    return Progress(Views({name: np.zeros_like(network.params) for name in names}))
+    with _memory_for_optimizer(network, len(names)):
+        return Progress(Views({name: np.zeros_like(network.params) for name in names}))
+
+
+def _memory_for_optimizer(network: Network, count: int) -> AbstractContextManager[None]:
+    what = f"for the optimizer: {count} × {len(network.params):,} values"
+    return memory_for(what, "use smaller layers, or an optimizer that keeps less, such as sgd")
 
 
 def train(
@@ -155,6 +163,11 @@ def computed(
             events.close()
 
 
+def _smaller(count: int) -> str:
+    """What makes a step of `count` images need less memory."""
+    return SMALLER if count == 1 else f"try a smaller batch_size than {count:,}"
+
+
 class Trainer:
     """The two parts of an epoch: its batches, and the evaluation at its end."""
 
@@ -166,7 +179,8 @@ class Trainer:
         self.steps_per_epoch = math.ceil(len(data.train) / settings.batch_size)
         self._training = network.workspace(training=True)
         self._evaluating = network.workspace(training=False)
-        self._scratch = np.empty_like(network.grads)
+        with _memory_for_optimizer(network, len(progress.slots) + 1):
+            self._scratch = np.empty_like(network.grads)
         expect_batches(network.plan, min(settings.batch_size, len(data.train)))
         if isinstance(settings.optimizer, SecondOrderOptimizer):
             expect_second_order(network.plan)
@@ -179,7 +193,9 @@ class Trainer:
         notes = self._begin_epoch(epoch) if not done else {}
         order = self._order(epoch)
         for start in range(done * batch_size, len(order), batch_size):
-            event = self._step(epoch, order[start : start + batch_size])
+            rows = order[start : start + batch_size]
+            with memory_for(f"for a step of {len(rows):,} images", _smaller(len(rows))):
+                event = self._step(epoch, rows)
             progress.seconds += time.perf_counter() - clock
             if notes:  # only now: a resumed run must not repeat _begin_epoch
                 yield EpochBegun(epoch + 1, notes, self.data.train.dataset)
@@ -273,10 +289,11 @@ class Trainer:
         workspace = network.workspace(training=False, fused=False)
         total = np.zeros_like(network.params)
         for batch in slices(len(rows), BATCH):
-            images = data.pipeline.images(data.train.images[rows[batch]], network.dtype)
-            targets = data.pipeline.labels(data.train.labels[rows[batch]])
-            _, saved = loss.forward(network.forward(images, workspace), targets)
-            total += network.second_backward(loss.second_backward(saved), workspace)
+            with memory_for(f"for the second derivatives of {BATCH} images at a time", SMALLER):
+                images = data.pipeline.images(data.train.images[rows[batch]], network.dtype)
+                targets = data.pipeline.labels(data.train.labels[rows[batch]])
+                _, saved = loss.forward(network.forward(images, workspace), targets)
+                total += network.second_backward(loss.second_backward(saved), workspace)
         return total / max(len(rows), 1)
 
     def _rng(self, purpose: int, index: int) -> np.random.Generator:

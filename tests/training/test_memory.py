@@ -62,3 +62,38 @@ def test_reading_names_the_file_and_its_size(tmp_path: Path) -> None:
         f"not enough memory for {path}, 3000×1000×1000 values in 3,000,000,000 bytes"
     )
     assert said.endswith("; store fewer samples in the file\n")
+
+
+TRAINING = """
+import resource, sys
+from lenetkit.cli.main import run
+from lenetkit.runs import pictures
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+limit = used + (int(sys.argv.pop(1)) << 20)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+sys.exit(run(["train", "small.yaml", "--quiet", "--out", "run", *sys.argv[1:]]))
+"""
+WIDE = "layers.conv1.out_channels=100000"
+RAN_OUT = {
+    "parameters": (150, [WIDE], "for 32,500,099 parameters and their gradients"),
+    "the optimizer": (400, [WIDE], "for the optimizer: 2 × 32,500,099 values"),
+    "a step": (60, ["layers.conv1.out_channels=2000"], "for a step of 4 images"),
+    "evaluation": (
+        150,
+        ["layers.conv1.out_channels=2000", "train.batch_size=1"],
+        "to evaluate 250 images at a time",
+    ),
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on memory")
+@pytest.mark.parametrize(("room", "changes", "what"), RAN_OUT.values(), ids=RAN_OUT)
+def test_training_names_what_took_the_memory(
+    make_idx: MakeIdx, tmp_path: Path, room: int, changes: list[str], what: str
+) -> None:
+    (tmp_path / "small.yaml").write_text(SMALL, "utf-8")
+    options = ["--data-dir", str(make_idx()), *(f"--set={change}" for change in changes)]
+    command = [sys.executable, "-c", TRAINING, str(room), *options]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
+    assert said.returncode == 1, said.stderr
+    assert said.stderr.startswith(f"error: not enough memory {what} "), said.stderr
