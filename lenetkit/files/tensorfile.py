@@ -17,7 +17,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from lenetkit.errors import MissingFileError, ModelFileError, UnreadableFileError
+from lenetkit.errors import MissingFileError, ModelFileError, UnreadableFileError, memory_for
 from lenetkit.files.atomic import write_bytes
 from lenetkit.files.opening import (
     KNOWN_KINDS,
@@ -31,6 +31,8 @@ Tensors = dict[str, NDArray[Any]]
 MAX_BYTES = 2 << 30
 MAX_HEADER = 4 << 20
 _EXPECTED = "a model file, such as runs/NAME/001/model.safetensors"
+_COPIES = 3
+"""Copies of a file's tensors in memory while it is read or written."""
 _DIGESTS = ("digest", "metadata_digest")
 
 
@@ -66,7 +68,14 @@ def pack(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> by
     texts["digest"] = tensor_digest(tensors)
     texts["metadata_digest"] = _metadata_digest(texts)
     contiguous = {name: np.asarray(values, order="C") for name, values in tensors.items()}
+    _expect_memory("written", sum(values.nbytes for values in contiguous.values()))
     return _sorted_header(safetensors.numpy.save(contiguous, texts))
+
+
+def _expect_memory(done: str, size: int) -> None:
+    """Raise OutOfMemoryError if there is too little: safetensors would end the process."""
+    with memory_for(f"for {size:,} bytes to be {done}", "close other programs"):
+        np.empty(_COPIES * size, np.uint8)
 
 
 def read(path: Path) -> tuple[Tensors, dict[str, str]]:
@@ -78,6 +87,7 @@ def read(path: Path) -> tuple[Tensors, dict[str, str]]:
     try:
         with open_regular(path) as file:
             header = _read_header(file, path)
+            _expect_memory("read", file.seek(0, 2))
             file.seek(0)
             data = file.read()
     except FileNotFoundError as error:

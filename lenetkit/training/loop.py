@@ -163,9 +163,10 @@ def computed(
             events.close()
 
 
-def _smaller(count: int) -> str:
-    """What makes a step of `count` images need less memory."""
-    return SMALLER if count == 1 else f"try a smaller batch_size than {count:,}"
+def _memory_for_step(count: int) -> AbstractContextManager[None]:
+    if count == 1:
+        return memory_for("for a step of 1 image", SMALLER)
+    return memory_for(f"for a step of {count:,} images", f"try a smaller batch_size than {count:,}")
 
 
 class Trainer:
@@ -194,7 +195,7 @@ class Trainer:
         order = self._order(epoch)
         for start in range(done * batch_size, len(order), batch_size):
             rows = order[start : start + batch_size]
-            with memory_for(f"for a step of {len(rows):,} images", _smaller(len(rows))):
+            with _memory_for_step(len(rows)):
                 event = self._step(epoch, rows)
             progress.seconds += time.perf_counter() - clock
             if notes:  # only now: a resumed run must not repeat _begin_epoch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -50,6 +51,28 @@ def test_evaluation_does_not_blame_the_batch_size(
     )
 
 
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        (5, "5 images (MemoryError: no room); try a smaller batch_size than 5"),
+        (1, "1 image (MemoryError: no room); use smaller images, or fewer channels in the first"),
+    ],
+)
+def test_a_step_blames_the_batch_size_if_that_can_be_smaller(
+    make_idx: MakeIdx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, said: str
+) -> None:
+    def fail(*arguments: Any) -> Any:
+        raise MemoryError("no room")
+
+    (tmp_path / "small.yaml").write_text(SMALL, "utf-8")
+    network = lenetkit.build(tmp_path / "small.yaml", {"layers.relu1": "sigmoid"})
+    monkeypatch.setattr(Sigmoid, "function", fail)
+    with pytest.raises(
+        OutOfMemoryError, match=re.escape(f"not enough memory for a step of {said}")
+    ):
+        next(lenetkit.train(network, data_dir=make_idx(), batch_size=size))
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on memory")
 def test_reading_names_the_file_and_its_size(tmp_path: Path) -> None:
     path = tmp_path / "images"
@@ -73,16 +96,11 @@ limit = used + (int(sys.argv.pop(1)) << 20)
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 sys.exit(run(["train", "small.yaml", "--quiet", "--out", "run", *sys.argv[1:]]))
 """
-WIDE = "layers.conv1.out_channels=100000"
+WIDE = "layers.wide={type: linear, out_features: 300000, after: drop1}"
 RAN_OUT = {
-    "parameters": (150, [WIDE], "for 32,500,099 parameters and their gradients"),
-    "the optimizer": (400, [WIDE], "for the optimizer: 2 × 32,500,099 values"),
-    "a step": (60, ["layers.conv1.out_channels=2000"], "for a step of 4 images"),
-    "evaluation": (
-        150,
-        ["layers.conv1.out_channels=2000", "train.batch_size=1"],
-        "to evaluate 250 images at a time",
-    ),
+    "parameters": (40, [WIDE], "for 6,600,023 parameters and their gradients"),
+    "the optimizer": (100, [WIDE], "for the optimizer: 2 × 6,600,023 values"),
+    "the first checkpoint": (180, [WIDE], "for 79,200,276 bytes to be written"),
 }
 
 
