@@ -160,7 +160,10 @@ class Model(Network):
         return probabilities(self, self._judged(images), self.pipeline)
 
     def predict(self, images: Any) -> NDArray[np.intp]:
-        """The predicted class (N,) of each image; see `probabilities` for what they may be."""
+        """The most probable class (N,) of each image, the first of equally probable ones.
+
+        See `probabilities` for what images may be.
+        """
         return self.probabilities(images).argmax(axis=1)
 
     def read(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:

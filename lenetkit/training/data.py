@@ -275,9 +275,9 @@ def expect_countable(plan: Plan) -> None:
     """Raise DataError if the network tells more classes apart than can be counted."""
     if plan.classes > MAX_CLASSES:
         raise DataError(
-            f"the network's last layer has {plan.classes:,} outputs, one for each class; expected "
-            f"at most {MAX_CLASSES:,}; give it as many as the data set has classes, which "
-            "'lenetkit data info' counts"
+            f"layers.{plan.layers[-1].name}: {plan.classes:,} outputs, one for each class; "
+            f"expected at most {MAX_CLASSES:,}; give the last layer as many as the data set has "
+            "classes, which 'lenetkit data info' counts"
         )
 
 

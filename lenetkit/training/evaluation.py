@@ -59,7 +59,10 @@ class Evaluation:
     def confusion(self) -> NDArray[np.int64]:
         """(K, K) counts: rows true, columns predicted. Counted anew each time."""
         K = self.classes
-        return np.bincount(self.labels * K + self.predicted, minlength=K * K).reshape(K, K)
+        what = f"to count which of {K:,} classes was taken for which"
+        with memory_for(what, "use fewer classes"):
+            counts = np.bincount(self.labels * K + self.predicted, minlength=K * K)
+        return counts.reshape(K, K)
 
     def precision(self) -> NDArray[np.float64]:
         """For each class: the share of its predictions that are right; NaN if there are none."""

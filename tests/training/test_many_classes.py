@@ -86,7 +86,7 @@ def test_labels_that_start_far_from_0_are_classes_all_the_same(make_idx: MakeIdx
 def test_more_outputs_than_can_be_counted_are_refused_before_data_is_read(
     classes: int, tmp_path: Path
 ) -> None:
-    with pytest.raises(DataError, match=f"last layer has {classes:,} outputs, .* at most 5,000"):
+    with pytest.raises(DataError, match=f"layers.fc: {classes:,} outputs, .* at most 5,000"):
         load_training_data(plan(classes), tmp_path / "nothing is there")
 
 

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import lenetkit
 from lenetkit.errors import OutOfMemoryError
 from lenetkit.layers.activations import Sigmoid
 from lenetkit.training.data import load_training_data
-from lenetkit.training.evaluation import evaluate
+from lenetkit.training.evaluation import Evaluation, evaluate
 from tests.support.specs import SMALL
 
 MakeIdx = Callable[..., Path]
@@ -71,6 +72,13 @@ def test_a_step_blames_the_batch_size_if_that_can_be_smaller(
         OutOfMemoryError, match=re.escape(f"not enough memory for a step of {said}")
     ):
         next(lenetkit.train(network, data_dir=make_idx(), batch_size=size))
+
+
+def test_so_does_counting_of_too_many_classes() -> None:
+    labels = np.zeros(2, np.int64)
+    result = Evaluation(0.0, labels, labels, np.ones(2, np.float32), 10**7)
+    with pytest.raises(OutOfMemoryError, match="to count which of 10,000,000 classes was taken"):
+        _ = result.confusion
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on memory")
