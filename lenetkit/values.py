@@ -37,8 +37,10 @@ def plain(value: Any) -> Any:
 
     Recognized by what they offer, as those of other array libraries are.
     """
-    is_scalar = getattr(value, "ndim", None) == 0 and callable(getattr(value, "item", None))
-    return value.item() if is_scalar else value
+    if getattr(value, "ndim", None) != 0 or not callable(getattr(value, "item", None)):
+        return value
+    item = value.item()
+    return float(item) if hasattr(item, "ndim") else item  # NumPy's longdouble stays its own
 
 
 def convert(value: Any, hint: Any, where: str = "value") -> Any:

@@ -122,12 +122,14 @@ class Binder:
                 self.problem(entry.mark, path, f"{noun} has no option {show(key)}{near}")
                 meant.add(option_meant(key, valid) or option_near(key, valid))
                 complete = False
-        values = {}
+        values: dict[str, Any] = {}
         for name, opt in known.items():
             child = node.get(name)
             if child is None and opt.required and name in node.replaced:
                 child = node.replaced[name].node  # the old layer's kernel_size, say
-            if child is not None and not is_null(child):
+            if child is not None and is_null(child) and type(None) in alternatives(opt.hint):
+                values[name] = None
+            elif child is not None and not is_null(child):
                 place = f"{path}.{name}" if path else name
                 values[name] = self.value(opt, child, place, _padding(node, name))
             elif opt.required:

@@ -23,8 +23,8 @@ def to_plain(spec: ModelSpec, catalog: Catalog) -> dict[str, Any]:
         return {"type": type_name(thing), **own} if own else type_name(thing)
 
     def options(thing: Configurable) -> dict[str, Any]:
-        values = {o.name: getattr(thing, o.name) for o in options_of(type(thing))}
-        return {name: value(v) for name, v in values.items() if v is not None}
+        values = [(o, getattr(thing, o.name)) for o in options_of(type(thing))]
+        return {o.name: value(v) for o, v in values if (v, o.default) != (None, None)}
 
     def value(v: Any) -> Any:
         if isinstance(v, Configurable):
