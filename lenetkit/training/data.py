@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from lenetkit.arrays import shape_text
+from lenetkit.data.agreement import first_fault
 from lenetkit.data.given import PixelRange
 from lenetkit.data.pipeline import Pipeline
 from lenetkit.data.preparation import suited
 from lenetkit.data.source import MAX_CLASSES, DataSource, Place, Preparation, Samples, Split
-from lenetkit.errors import DataError, MissingDataError, shortened, warn_only
+from lenetkit.errors import DataError, MissingDataError, PluginError, shortened, warn_only
 from lenetkit.files.opening import user_path
 from lenetkit.network.plan import Plan
 from lenetkit.registry.catalog import installed
@@ -31,7 +32,8 @@ class TrainingData:
     """Training, test and validation samples, with the transforms between them and the network.
 
     Raises ArrayError if their images are not all on one scale, or not on one that suits the
-    transforms.
+    transforms, and PluginError for transforms whose images or labels the network cannot take, or
+    takes differently in training and evaluation.
     """
 
     train: Samples
@@ -42,6 +44,7 @@ class TrainingData:
 
     def __post_init__(self) -> None:
         _ = self.pixels
+        _expect_agreement(self.pipeline, self.train)
 
     @functools.cached_property
     def pixels(self) -> PixelRange:
@@ -262,6 +265,20 @@ def _expect_every_class(train: Samples, others: Sequence[Samples]) -> None:
             "expected some of each class; leave out classes that are not there, and number the "
             "others without gaps"
         )
+
+
+def _expect_agreement(pipeline: Pipeline, train: Samples) -> None:
+    """Try the transforms on some images; PluginError if one does not do what all must."""
+    if not len(train):
+        return
+    most = min(64, max((1 << 22) // train.images[0].size, 1))
+    some = train.take(np.arange(0, len(train), max(len(train) // most, 1))[:most])
+    fault = first_fault(pipeline, some.images, some.labels, generator(0, Draws.TRANSFORMS))
+    if fault:
+        transform, problem = fault
+        name, provider = installed().identity(transform)
+        where = f"data.transforms: {name} of {provider or 'this process'}"
+        raise PluginError(f"{where}: {problem}")
 
 
 def with_fitted_transforms(plan: Plan, pipeline: Pipeline) -> Plan:

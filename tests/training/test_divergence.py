@@ -136,21 +136,25 @@ def test_infinite_weights_are_named(network: Network, data: TrainingData) -> Non
 
 @dataclass(frozen=True, kw_only=True)
 class Spoiling(Scale):
-    """A transform that spoils an image in training."""
+    """A transform that spoils an image once training has begun."""
 
     training_only: ClassVar[bool] = True
+    begun: ClassVar[bool] = False
 
     def images(self, images: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
         spoiled = super().images(images, rng)
-        spoiled[0] = np.nan
+        if self.begun:
+            spoiled[0] = np.nan
         return spoiled
 
 
 def test_images_that_are_not_finite_are_blamed_on_the_data(
-    network: Network, data: TrainingData
+    network: Network, data: TrainingData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline = Pipeline((*data.pipeline.transforms, Spoiling(high=255.0)), 3)
-    said = message(network, replace(data, pipeline=pipeline))
+    changed = replace(data, pipeline=pipeline)
+    monkeypatch.setattr(Spoiling, "begun", True)
+    said = message(network, changed)
     assert "It began in the images that reach the network. The data or its transforms" in said
     assert "learning rate" not in said
 
