@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +15,10 @@ from lenetkit.errors import SpecError
 from lenetkit.model.model import load
 from lenetkit.network.network import Network
 from lenetkit.runs.checkpoint import Checkpoint
+from lenetkit.runs.interrupt import Terminated
 from lenetkit.runs.run import Run
 from lenetkit.spec.merge import Override
+from lenetkit.training import evaluation, loop
 from lenetkit.training.loop import EpochDone, Progress, StepDone, start
 from tests.support.small_run import outcome, write_inputs
 from tests.support.specs import small_plan
@@ -159,3 +163,22 @@ def test_patience_counts_epochs_since_the_best(
     progress: Progress = start(Network(plan), plan.spec.train)
     progress.held_out, progress.epoch = held_out, len(held_out)
     assert progress.is_over(plan.spec.train) is over
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no SIGHUP")
+def test_a_signal_while_the_average_is_evaluated_saves_the_weights_themselves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(tmp_path, "whole", *ALL).train(pictures=False)
+    run, real = create(tmp_path, "a", *ALL), evaluation.evaluate
+
+    def press(*given: Any) -> Any:
+        signal.raise_signal(signal.SIGHUP)
+        return real(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "evaluate", press)
+        with pytest.raises(Terminated, match=r"after step 3$"):
+            run.train(pictures=False)
+    finish(tmp_path, "a")
+    assert outcome(tmp_path / "a") == outcome(tmp_path / "whole")
