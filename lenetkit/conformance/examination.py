@@ -1,0 +1,127 @@
+"""Whether a layer is right in one circumstance: a batch size, a shape, values, options.
+
+Few passes decide it, so that many circumstances can be tried. Where a few passes find something,
+central differences by single values have the last word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+
+import numpy as np
+
+from lenetkit.arrays import Array
+from lenetkit.conformance.compare import (
+    expect_all_same,
+    expect_dtype,
+    expect_finite,
+    expect_shape,
+)
+from lenetkit.conformance.likely_term import likely_term
+from lenetkit.conformance.numeric import disagreement, doubtful, expect_gradient
+from lenetkit.conformance.passes import BATCH, LayerCase, VariedCase
+from lenetkit.conformance.report import CheckFailed, is_announced
+
+_SUSPECTS = 2
+"""Images whose gradients are compared value by value, if a batch's is wrong."""
+
+
+def expect_right(
+    case: LayerCase, circumstance: str, batch: int = BATCH, modes: Sequence[bool] = (True, False)
+) -> None:
+    """Raises CheckFailed unless shapes, gradients and precision are right, in training or not."""
+    declared = case.planned.output_shape(case.in_shape)
+    for training in modes:
+        with in_circumstance(circumstance):
+            x = case.x(batch)
+            found = case.results(x, call=case.call(training=training))
+            expect_shape(found["y"], (batch, *declared), "y")
+            if "dx" in found:
+                expect_shape(found["dx"], x.shape, "dx")
+            for name, values in found.items():
+                expect_finite(values, name)
+            expect_gradients(case, batch, found, training=training)
+            expect_single_precision(case, batch, found, training=training)
+
+
+def expect_gradients(
+    case: LayerCase, batch: int, found: dict[str, Array], *, training: bool
+) -> None:
+    """Raises CheckFailed unless gradients agree with central differences.
+
+    Those that are announced as wrong are left out.
+    """
+    x, params = case.x(batch), case.params()
+    dy = case.dy(found["y"].shape)
+    larger = case.x_factor**0.5 if isinstance(case, VariedCase) else 1.0
+
+    def forward() -> Array:
+        return case.output(x, training=training, params=params)
+
+    explain = partial(likely_term, case, training=training)
+    if not training and is_announced("inference_gradients_are_right"):
+        return
+    if "dx" in found and not is_announced("input_gradient_is_right"):
+        _expect_images(found["dx"], forward, x, dy, larger, partial(explain, "dx"))
+    if not is_announced("parameter_gradients_are_right"):
+        for name, values in params.items():
+            gradient, what = found[f"gradient of {name}"], f"gradient of {name}"
+            if disagreement(gradient, forward, values, dy, larger=larger) > 1:
+                places = doubtful(gradient, forward, values, dy, larger)
+                cause = partial(explain, name)
+                expect_gradient(gradient, forward, values, dy, what, batch, cause, larger, places)
+
+
+def expect_single_precision(
+    case: LayerCase, batch: int, double: dict[str, Array], *, training: bool
+) -> None:
+    """Raises CheckFailed unless float32 is kept, and agrees where its range suffices."""
+    params, x = case.params(np.float32), case.x(batch, np.float32)
+    call = case.call(training=training, dtype=np.float32)
+    dy = case.dy(double["y"].shape).astype(np.float32)
+    found = case.results(x, call=call, params=params, dy=dy)
+    for name in ("y", "dx"):
+        if name in found:
+            expect_dtype(found[name], np.float32, f"{name} of float32")
+    narrow = {name: v for name, v in double.items() if np.abs(v).max(initial=0) < _LARGE}
+    expect_all_same(
+        {name: found[name] for name in narrow if name in found},
+        narrow,
+        "float32",
+        tolerance=2e-3,
+        cause="float32 overflows or loses digits on the way to a result that it could hold",
+    )
+
+
+_LARGE = 1e30
+"""Results that are larger may overflow in float32."""
+
+
+@contextmanager
+def in_circumstance(circumstance: str) -> Iterator[None]:
+    """Begin the message of a failure inside the block with the circumstance."""
+    try:
+        yield
+    except CheckFailed as failure:
+        raise CheckFailed(f"{circumstance}: {failure}") from failure.__cause__
+
+
+def _expect_images(
+    dx: Array,
+    forward: Callable[[], Array],
+    x: Array,
+    dy: Array,
+    larger: float,
+    explain: Callable[[], str],
+) -> None:
+    """Raises CheckFailed if the gradient of the images that are the most suspect is wrong."""
+    if disagreement(dx, forward, x, dy, larger=larger) <= 1:
+        return
+    far = [disagreement(dx[i], forward, x[i], dy, larger=larger) for i in range(len(x))]
+    worst = sorted(range(len(x)), key=lambda i: -far[i])[:_SUSPECTS]
+    for i in sorted(i for i in worst if far[i] > 1):
+        places = doubtful(dx[i], forward, x[i], dy, larger)
+        what = f"dx of image {i}"
+        expect_gradient(dx[i], forward, x[i], dy, what, len(x), explain, larger, places)
