@@ -79,7 +79,12 @@ _RUNGS = (
         ),
     ),
     Rung(
-        (),
+        (
+            "inference_gradients_are_right",
+            "gradients_add_up_over_the_batch",
+            "float32_is_kept",
+            "both_precisions_agree",
+        ),
         (
             "every_word_of_the_key_counts",
             "training_averages_to_inference",

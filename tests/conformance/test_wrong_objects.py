@@ -125,18 +125,15 @@ ALONE = [
     "NumpySizes",
     "CostInFloats",
     "LetsAnythingIn",
-    "LargestOfNothing",
     "AddedGradient",
     "LeavesEarly",
     "Clipped",
     "NotSquared",
     "SecondPromoted",
-    "Promoted",
     "ReadsMemoryInItsOrder",
     "CountsInItsClass",
     "IgnoredDraw",
     "OtherInInference",
-    "MixesTheBatch",
     "WithoutDoc",
 ]
 
