@@ -20,12 +20,22 @@ from lenetkit.conformance.compare import (
     expect_shape,
 )
 from lenetkit.conformance.likely_term import likely_term
-from lenetkit.conformance.numeric import disagreement, doubtful, expect_gradient
+from lenetkit.conformance.numeric import (
+    MAX_VALUES,
+    disagreement,
+    doubtful,
+    expect_gradient,
+    expect_squared_jacobian,
+)
 from lenetkit.conformance.passes import BATCH, LayerCase, VariedCase
 from lenetkit.conformance.report import CheckFailed, is_announced
+from lenetkit.layers.base import Params, SecondOrderLayer
+from lenetkit.layers.call import Call
 
 _SUSPECTS = 2
 """Images whose gradients are compared value by value, if a batch's is wrong."""
+_FEW = 12
+"""Values of which second derivatives are compared."""
 
 
 def expect_right(
@@ -44,6 +54,9 @@ def expect_right(
                 expect_finite(values, name)
             expect_gradients(case, batch, found, training=training)
             expect_single_precision(case, batch, found, training=training)
+    if batch == BATCH:
+        with in_circumstance(circumstance):
+            expect_second_derivatives(case, _FEW)
 
 
 def expect_gradients(
@@ -93,6 +106,33 @@ def expect_single_precision(
         tolerance=2e-3,
         cause="float32 overflows or loses digits on the way to a result that it could hold",
     )
+
+
+def expect_second_derivatives(case: LayerCase, most: int = MAX_VALUES) -> None:
+    """Raises CheckFailed unless `second_backward`, if there is one, agrees with differences."""
+    layer = case.planned
+    if not isinstance(layer, SecondOrderLayer) or is_announced("second_backward_is_right"):
+        return
+    x, params = case.x(), case.params()
+    d2y = np.abs(case.dy(case.output(x).shape)) + 0.1
+
+    def forward() -> Array:
+        return case.output(x, params=params)
+
+    d2x, d2grads = second_derivatives(layer, case, params, x, d2y, case.call())
+    expect_squared_jacobian(d2x, forward, x, d2y, "d2x", most)
+    for name, found in d2grads.items():
+        what = f"second derivative of {name}"
+        expect_squared_jacobian(found, forward, params[name], d2y, what, most)
+
+
+def second_derivatives(
+    layer: SecondOrderLayer, case: LayerCase, params: Params, x: Array, d2y: Array, call: Call
+) -> tuple[Array, Params]:
+    """d²L/dx² of one pass, and the parameters' second derivatives by name."""
+    d2grads = case.grads(x.dtype)
+    _, saved = layer.forward(params, x, call)
+    return layer.second_backward(params, saved, d2y.copy(), d2grads, call).copy(), d2grads
 
 
 _LARGE = 1e30

@@ -7,15 +7,15 @@ from functools import partial
 
 import numpy as np
 
-from lenetkit.arrays import Array, Shape, shape_text
-from lenetkit.conformance.compare import fail, where
+from lenetkit.arrays import Array, Shape, shape_text, slices
+from lenetkit.conformance.compare import expect_all_same, expect_same, fail, where
 from lenetkit.conformance.examination import (
     expect_gradients,
     expect_right,
     expect_single_precision,
     in_circumstance,
 )
-from lenetkit.conformance.passes import BATCH, LayerCase, VariedCase
+from lenetkit.conformance.passes import BATCH, NEAR, LayerCase, VariedCase
 from lenetkit.conformance.report import CheckSkipped
 from lenetkit.conformance.variants import variants
 from lenetkit.errors import ShapeError
@@ -35,6 +35,9 @@ def batches_of_every_size_are_right(case: LayerCase) -> None:
     for batch in SIZES:
         modes = (True, False) if batch in (2, 9, 17, 64) else (True,)
         expect_right(case, f"batch of {batch}", batch, modes)
+    for batch in (9, 17, 65):
+        with in_circumstance(f"batch of {batch}"):
+            _expect_same_images(case, batch)
 
 
 def larger_inputs_are_right(case: LayerCase) -> None:
@@ -158,6 +161,28 @@ def _expect_nan_from_params(case: LayerCase, training: bool, mode: str) -> None:
         value[-1] = np.nan
         if moved and not np.isnan(case.output(x, training=training, params=params)).any():
             raise fail(f"NaN in {name}: expected NaN in y {mode}, found none", _HIDES)
+
+
+def _expect_same_images(case: LayerCase, batch: int) -> None:
+    """In inference, images are as in batches of 3; in training too, if nothing tells them apart."""
+    x = case.x(batch)
+    dy = case.dy(case.output(x, training=False).shape)
+
+    def results(images: slice, training: bool) -> dict[str, Array]:
+        found = case.results(x[images], dy=dy[images], call=case.call(training=training))
+        return {name: values for name, values in found.items() if name in ("y", "dx")}
+
+    whole = results(slice(None), False)
+    parts = [results(images, False) for images in slices(batch, BATCH)]
+    for name, values in whole.items():
+        alone = np.concatenate([part[name] for part in parts])
+        cause = "what an image gives depends on its place in the batch, or on the batch's size"
+        expect_same(values, alone, f"{name} in inference", tolerance=NEAR, cause=cause)
+    if not case.is_random and not case.state_specs:
+        cause = "what an image gives in training depends on its place in the batch"
+        expect_all_same(
+            results(slice(None), True), whole, "in training", tolerance=NEAR, cause=cause
+        )
 
 
 def _is_in_range(found: dict[str, Array]) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from lenetkit.arrays import Shape
 from lenetkit.conformance import (
+    layer_claims,
     layer_gradients,
     layer_memory,
     layer_modes,
@@ -19,7 +20,14 @@ from lenetkit.conformance.report import NOTHING_EXPECTED, Check, Report
 from lenetkit.conformance.suite import Suite, promises_in
 from lenetkit.layers.base import Layer
 
-_MODULES = (layer_shapes, layer_gradients, layer_memory, layer_modes, layer_reach)
+_MODULES = (
+    layer_shapes,
+    layer_claims,
+    layer_gradients,
+    layer_memory,
+    layer_modes,
+    layer_reach,
+)
 _RUNGS = (
     Rung(
         (
@@ -75,6 +83,8 @@ _RUNGS = (
             "gradients_are_those_without_input_gradient",
             "second_backward_is_right",
             "second_backward_keeps_shape_and_dtype",
+            "cost_covers_every_weight",
+            "fans_are_not_exchanged",
             "empty_batch",
         ),
     ),
@@ -84,6 +94,8 @@ _RUNGS = (
             "gradients_add_up_over_the_batch",
             "float32_is_kept",
             "both_precisions_agree",
+            "modes_agree_without_randomness_and_state",
+            "second_backward_is_right",
         ),
         (
             "every_word_of_the_key_counts",
@@ -106,8 +118,12 @@ _ORIGINS = Origins(
             "output_has_the_declared_shape",
         ),
         "inferred": ("inferred_options_are_options",),
-        "param_specs": ("parameters_are_well_described", "parameters_start_at_finite_values"),
-        "cost": ("cost_is_counted_in_whole_numbers",),
+        "param_specs": (
+            "parameters_are_well_described",
+            "parameters_start_at_finite_values",
+            "fans_are_not_exchanged",
+        ),
+        "cost": ("cost_is_counted_in_whole_numbers", "cost_covers_every_weight"),
         "backward": (
             "input_gradient_has_the_shape_of_the_input",
             "input_gradient_is_right",

@@ -24,14 +24,15 @@ def objection(found: Array, given: Array, others: Iterable[tuple[str, Array]]) -
     """
     if type(found) is not np.ndarray and type(found) is not type(given):
         return f"a {type(found).__name__}"
-    if given.flags.writeable and not found.flags.writeable:
+    flags = found.flags
+    if not flags.writeable and given.flags.writeable:
         return "an array that cannot be written to"
-    if overlaps_itself(found) and not overlaps_itself(given):
+    if not flags.forc and overlaps_itself(found) and not overlaps_itself(given):
         return "an array with several values in the same memory"
     owner = _owner(found)
-    if owner is not _owner(given):
+    if owner is not given and owner is not given.base:
         for name, other in others:
-            if _owner(other) is owner and np.may_share_memory(found, other):
+            if (owner is other or owner is other.base) and np.may_share_memory(found, other):
                 return f"memory of {name}"
     return ""
 
@@ -53,7 +54,5 @@ def overlaps_itself(array: Array) -> bool:
 
 
 def _owner(array: Array) -> Any:
-    """The array that a view is of, in the end."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    return array
+    """The array that a view is of; NumPy keeps no chains of views of plain arrays."""
+    return array if array.base is None else array.base

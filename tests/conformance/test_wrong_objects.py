@@ -128,12 +128,10 @@ ALONE = [
     "AddedGradient",
     "LeavesEarly",
     "Clipped",
-    "NotSquared",
     "SecondPromoted",
     "ReadsMemoryInItsOrder",
     "CountsInItsClass",
     "IgnoredDraw",
-    "OtherInInference",
     "WithoutDoc",
 ]
 

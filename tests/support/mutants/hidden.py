@@ -4,7 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lenetkit.authoring import Constant, Layer, Normal, ParamSpec, ShapeError, option
+from lenetkit.authoring import (
+    Constant,
+    Cost,
+    Elementwise,
+    Layer,
+    Normal,
+    ParamSpec,
+    ShapeError,
+    option,
+)
 
 layer = dataclass(frozen=True, kw_only=True)
 
@@ -118,6 +127,28 @@ class OutputOfTheNinth(Same):
         if not call.training:
             y[8:] = x[8:]
         return y, saved
+
+
+class NinthIsAnother(Same):
+    """Another function, with the right gradient, from the ninth image on."""
+
+    def forward(self, params, x, call):
+        y, _ = super().forward(params, x, call)
+        y[8:] = x[8:]
+        slope = 1 - y * y
+        slope[8:] = 1
+        return y, slope
+
+    def backward(self, params, slope, dy, grads, call):
+        return dy * slope
+
+
+class NinthInTraining(NinthIsAnother):
+    def forward(self, params, x, call):
+        if call.training:
+            return super().forward(params, x, call)
+        y = np.tanh(x)
+        return y, 1 - y * y
 
 
 # Far values
@@ -454,6 +485,24 @@ class PromotedByAnOption(Same):
         return super().forward(params, x.astype(np.float64) if self.wide else x, call)
 
 
+class Factor(Elementwise):
+    """Its second derivative is right for a factor of 1."""
+
+    def function(self, x, out):
+        return np.multiply(x, self.factor, out=out)
+
+    def derivative(self, x, y):
+        return np.full_like(x, self.factor)
+
+    def second_backward(self, params, saved, d2y, d2grads, call):
+        return d2y * d2y.dtype.type(self.factor)
+
+
+@layer
+class FactorNotSquared(Factor):
+    factor: float = option(1.0, above=0, doc="A factor.")
+
+
 # Shapes
 
 
@@ -594,7 +643,44 @@ class StateAsOutput(Same):
         return dy
 
 
+# What a layer says of itself
+
+
+@layer
+class Product(Same):
+    """y = x · weight, (inputs, outputs)."""
+
+    units: int = option(3, minimum=1, doc="Outputs.")
+
+    def output_shape(self, in_shape):
+        if len(in_shape) != 1:
+            raise ShapeError("expected a row")
+        return (self.units,)
+
+    def param_specs(self, in_shape):
+        return {
+            "weight": ParamSpec((in_shape[0], self.units), fan_in=self.units, fan_out=in_shape[0])
+        }
+
+    def forward(self, params, x, call):
+        return x @ params["weight"], x
+
+    def backward(self, params, x, dy, grads, call):
+        grads["weight"][...] = x.T @ dy
+        return dy @ params["weight"].T
+
+
+class TooCheap(Product):
+    def param_specs(self, in_shape):
+        return {"weight": ParamSpec((in_shape[0], self.units))}
+
+    def cost(self, in_shape):
+        return Cost(macs=self.units)
+
+
 HIDDEN = {
+    "cost_covers_every_weight": (TooCheap,),
+    "fans_are_not_exchanged": (Product,),
     "batches_of_every_size_are_right": (
         LastOfAnOddBatch,
         DoubledForSome,
@@ -602,6 +688,8 @@ HIDDEN = {
         HalfOfSixtyFour,
         WeightsOfEight,
         OutputOfTheNinth,
+        NinthIsAnother,
+        NinthInTraining,
     ),
     "far_inputs_are_right": (
         HardClip,
@@ -643,6 +731,7 @@ HIDDEN = {
         OnlyTogether,
         SlopeOfOne,
         PromotedByAnOption,
+        FactorNotSquared,
     ),
     "larger_inputs_are_right": (NinthChannel, NinthColumn, NinthRow, LongRows, ManyChannels),
     "results_are_arrays_of_their_own": (

@@ -10,6 +10,7 @@ from lenetkit.authoring import (
     Composite,
     Constant,
     Conv2d,
+    Cost,
     Dropout,
     Layer,
     ParamSpec,
@@ -19,6 +20,7 @@ from lenetkit.authoring import (
     option,
 )
 from tests.support.mutants.hidden import Channels, Images, Random, Same, layer
+from tests.support.mutants.hidden import Product as WrongFans
 
 
 class Of(Same):
@@ -98,6 +100,23 @@ class Cropped(Images):
 
     def backward(self, params, saved, dy, grads, call):
         return np.pad(dy, ((0, 0), (0, 0), (1, 1), (1, 1)))
+
+
+class Product(WrongFans):
+    """Weights as (inputs, outputs), with their fans."""
+
+    def param_specs(self, in_shape):
+        return {"weight": ParamSpec((in_shape[0], self.units), None, in_shape[0], self.units)}
+
+    def cost(self, in_shape):
+        return Cost(macs=in_shape[0] * self.units)
+
+
+class PlainProduct(WrongFans):
+    """The same; what it does not say is not judged."""
+
+    def param_specs(self, in_shape):
+        return {"weight": ParamSpec((in_shape[0], self.units))}
 
 
 class Gain(Same):
