@@ -12,11 +12,12 @@ from lenetkit.conformance.compare import expect_all_same, expect_same, fail, whe
 from lenetkit.conformance.examination import (
     expect_gradients,
     expect_right,
+    expect_second_derivatives,
     expect_single_precision,
     in_circumstance,
 )
 from lenetkit.conformance.passes import BATCH, NEAR, LayerCase, VariedCase
-from lenetkit.conformance.report import CheckSkipped
+from lenetkit.conformance.report import CheckSkipped, is_announced
 from lenetkit.conformance.variants import variants
 from lenetkit.errors import ShapeError
 from lenetkit.layers.base import with_inferred
@@ -46,7 +47,7 @@ def larger_inputs_are_right(case: LayerCase) -> None:
     if len(case.in_shape) not in (1, 3) or not tried:
         raise CheckSkipped("the layer takes no larger input of those that are tried")
     for shape in tried:
-        expect_right(LayerCase(case.thing, shape), f"input {shape_text(shape)}")
+        _expect_right_twice(LayerCase(case.thing, shape), f"input {shape_text(shape)}")
 
 
 def far_inputs_are_right(case: LayerCase) -> None:
@@ -77,7 +78,7 @@ def parameters_of_either_sign_are_right(case: LayerCase) -> None:
         with np.errstate(all="ignore"):  # a variance below 0 has no root
             takes = np.isfinite(varied.output(varied.x(), training=False)).all()
         if takes:
-            expect_right(varied, circumstance)
+            _expect_right_twice(varied, circumstance)
 
 
 def other_options_are_right(case: LayerCase) -> None:
@@ -161,6 +162,14 @@ def _expect_nan_from_params(case: LayerCase, training: bool, mode: str) -> None:
         value[-1] = np.nan
         if moved and not np.isnan(case.output(x, training=training, params=params)).any():
             raise fail(f"NaN in {name}: expected NaN in y {mode}, found none", _HIDES)
+
+
+def _expect_right_twice(case: LayerCase, circumstance: str) -> None:
+    """`expect_right`, and second derivatives at some values. An option may approximate them."""
+    expect_right(case, circumstance)
+    if not is_announced("second_backward_is_right"):
+        with in_circumstance(circumstance):
+            expect_second_derivatives(case, most=12)
 
 
 def _expect_same_images(case: LayerCase, batch: int) -> None:

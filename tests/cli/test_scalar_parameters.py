@@ -52,8 +52,7 @@ def test_it_is_checked(call: Call, plugin: str) -> None:
     assert (said.status, "gain  layer  ok" in said.out) == (0, True)
 
 
-@pytest.mark.parametrize("init", ["he_normal", "xavier_uniform"])
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize(("optimizer", "init"), [("sgd", "he_normal"), ("adam", "xavier_uniform")])
 def test_it_trains_resumes_and_is_evaluated(
     call: Call, small: Path, plugin: str, init: str, optimizer: str
 ) -> None:

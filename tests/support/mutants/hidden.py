@@ -485,24 +485,6 @@ class PromotedByAnOption(Same):
         return super().forward(params, x.astype(np.float64) if self.wide else x, call)
 
 
-class Factor(Elementwise):
-    """Its second derivative is right for a factor of 1."""
-
-    def function(self, x, out):
-        return np.multiply(x, self.factor, out=out)
-
-    def derivative(self, x, y):
-        return np.full_like(x, self.factor)
-
-    def second_backward(self, params, saved, d2y, d2grads, call):
-        return d2y * d2y.dtype.type(self.factor)
-
-
-@layer
-class FactorNotSquared(Factor):
-    factor: float = option(1.0, above=0, doc="A factor.")
-
-
 # Shapes
 
 
@@ -525,6 +507,19 @@ class NinthRow(Images):
         y, saved = super().forward(params, x, call)
         y[:, :, 8:] += 1 if call.training else 2
         return y, saved * (np.arange(x.shape[2]) < 8)[:, None]
+
+
+class SecondOfLongRows(Elementwise):
+    """Right but for the second derivative of rows of more than 12 values."""
+
+    def function(self, x, out):
+        return np.multiply(x, 2, out=out)
+
+    def derivative(self, x, y):
+        return np.full_like(x, 2)
+
+    def second_backward(self, params, saved, d2y, d2grads, call):
+        return d2y * (4 if d2y.ndim > 2 or d2y.shape[1] < 13 else 2)
 
 
 class LongRows(Same):
@@ -731,9 +726,15 @@ HIDDEN = {
         OnlyTogether,
         SlopeOfOne,
         PromotedByAnOption,
-        FactorNotSquared,
     ),
-    "larger_inputs_are_right": (NinthChannel, NinthColumn, NinthRow, LongRows, ManyChannels),
+    "larger_inputs_are_right": (
+        NinthChannel,
+        NinthColumn,
+        NinthRow,
+        LongRows,
+        SecondOfLongRows,
+        ManyChannels,
+    ),
     "results_are_arrays_of_their_own": (
         MeanBroadcast,
         SumStrided,
