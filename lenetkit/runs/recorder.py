@@ -111,7 +111,7 @@ class Recorder:
             changes.append({"step": state.step, "differences": differences})
         parts = list(state.parts)
         trained = state.step - (parts[-1]["steps"] if parts else 0)
-        if trained and saved.metadata["spec"] != self.network.plan.to_yaml():
+        if trained and saved.metadata["spec"] != self.network.plan.to_yaml(paths=False):
             parts.append({"steps": state.step, "spec": saved.metadata["spec"]})
         self.state = replace(state, changes=changes, parts=parts)
         for table, count in ((self._metrics, state.epoch), (self._steps, state.step)):
@@ -144,7 +144,8 @@ class Recorder:
         if isinstance(event, StepDone):
             self._steps.add(event.step, f"{event.loss:.9g}")
         elif isinstance(event, EpochBegun):
-            notes = {**self.state.notes, f"{event.epoch}": event.notes}
+            told: dict[str, float | None] = dict(event.notes)
+            notes = {**self.state.notes, f"{event.epoch}": told}
             self.state = replace(self.state, notes=notes)
         else:
             self._record_epoch(event)
@@ -243,7 +244,7 @@ class Recorder:
             result["notes"] = self.state.notes
         result["confusion_test"] = kept["test"].confusion.tolist()
         result["confusion_train"] = kept["train"].confusion.tolist()
-        result["mistakes"] = _mistakes(kept["test"], self.data.test.labels)
+        result["mistakes"] = _mistakes(kept["test"])
         return result
 
 
@@ -255,14 +256,13 @@ def _figures(parts: Mapping[str, Evaluation]) -> dict[str, float]:
     }
 
 
-def _mistakes(part: Evaluation, labels: Any) -> list[dict[str, Any]]:
-    predicted = part.predicted
+def _mistakes(part: Evaluation) -> list[dict[str, Any]]:
     return [
         {
             "index": int(i),
-            "true": int(labels[i]),
-            "predicted": int(predicted[i]),
-            "probability": round(float(part.probabilities[i, predicted[i]]), 6),
+            "true": int(part.labels[i]),
+            "predicted": int(part.predicted[i]),
+            "probability": round(float(part.certainty[i]), 6),
         }
-        for i in part.mistakes(labels)[:MAX_MISTAKES]
+        for i in part.mistakes()[:MAX_MISTAKES]
     ]

@@ -25,6 +25,7 @@ from lenetkit.runs.recorder import Recorder
 from lenetkit.runs.resume import resume, rising_rate
 from lenetkit.spec.changes import changes
 from lenetkit.spec.merge import Override, overrides
+from lenetkit.text import printable
 from lenetkit.training import loop
 from lenetkit.training.calls import Events
 from lenetkit.training.data import (
@@ -103,7 +104,7 @@ class Run:
         network = Model(plan, seed=plan.spec.train.seed)
         if init_from is not None:
             loaded, left = file.load_matching(network, user_path(init_from))
-            report(f"{init_from}: loaded {', '.join(loaded)}")
+            report(f"{printable(init_from)}: loaded {', '.join(loaded)}")
             if left:
                 report(f"  not in it, initialized instead: {', '.join(left)}")
         folder = RunFolder.create(plan.spec.name, None if out is None else user_path(out))
@@ -145,14 +146,14 @@ class Run:
                 if not hint:
                     raise
                 raise RunError(f"{error}{hint}") from None
-            plan, data = _prepared(planned, data_dir, report)
+            plan, data = _prepared(planned, data_dir, report, may_create=False)
             network = Model(plan)
             recorder = Recorder(folder, network, data, loop.start(network, plan.spec.train))
             threads = threads or (saved.state.threads and min(saved.state.threads, MAX_THREADS))
             with network.limited(threads):
                 differences = resume(recorder, saved, allow_different=allow_different)
             if said := rising_rate(saved, plan, data):
-                report(f"warning: {folder.path}: {said}")
+                report(f"warning: {printable(folder.path)}: {said}")
             if (epochs := plan.spec.train.epochs) != saved.state.epochs:
                 differs = {**saved.state.differs, "train.epochs": f"{epochs}"}
                 recorder.state = replace(recorder.state, differs=differs)
@@ -247,9 +248,11 @@ class Run:
         self.close()
 
 
-def _prepared(plan: Plan, data_dir: str | Path | None, report: Report) -> tuple[Plan, TrainingData]:
+def _prepared(
+    plan: Plan, data_dir: str | Path | None, report: Report, *, may_create: bool = True
+) -> tuple[Plan, TrainingData]:
     """The data, and the plan with its transforms fitted to them."""
     plan.to_yaml()  # types that are not registered cannot be recorded
     expect_batches(plan, plan.spec.train.batch_size)
-    data = load_training_data(plan, data_dir, report)
+    data = load_training_data(plan, data_dir, report, may_create=may_create)
     return with_fitted_transforms(plan, data.pipeline), data
