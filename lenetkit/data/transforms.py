@@ -93,7 +93,7 @@ class Standardize(Transform):
 
     def images(self, images: Images, rng: np.random.Generator) -> Images:
         if self.mean is None or self.std is None:
-            raise RuntimeError("standardize must be fitted to the training images first")
+            raise RuntimeError("standardize has no mean and std: set them, or train, to measure")
         result: Images = np.multiply(images, np.float32(1 / (255 * self.std)))
         result -= np.float32(self.mean / self.std)
         return result

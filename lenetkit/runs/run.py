@@ -95,19 +95,17 @@ class Run:
     ) -> Self:
         """A run of a spec file or shipped spec in the new or empty folder `out`.
 
-        Without `out`: in the next of `runs/NAME/001, 002, …`. `init_from` is a model file whose
-        weights are used where names and shapes match. Notes and warnings go to `report`. Raises
-        SpecError, DataError, ModelFileError and RunError.
+        Without `out`: in the next of `runs/NAME/001, 002, …`. `init_from` is a file of weights, a
+        model file, safetensors or `.npz`, which are used where names and shapes match. Notes and
+        warnings go to `report`. Raises SpecError, DataError, ModelFileError and RunError.
         """
         planned = load_plan(spec, changed := overrides(set))
         differs = changes(spec, changed)
         plan, data = _prepared(planned, data_dir, report)
         network = Model(plan, seed=plan.spec.train.seed)
         if init_from is not None:
-            loaded, left = file.load_matching(network, user_path(init_from))
-            report(f"{printable(init_from)}: loaded {', '.join(loaded)}")
-            if left:
-                report(f"  not in it, initialized instead: {', '.join(left)}")
+            said = "\n".join(file.load_matching(network, user_path(init_from)))
+            report(f"{printable(init_from)}: {said}")
         folder = RunFolder.create(plan.spec.name, None if out is None else user_path(out))
         with ExitStack() as held:
             held.enter_context(folder.owned(report))
