@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import zlib
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
@@ -35,7 +36,7 @@ _ONE_ARRAY = (
 _MAX_ARRAYS = 500
 _DAMAGED = (
     *(EOFError, MemoryError, OverflowError, RecursionError, SyntaxError, TypeError, ValueError),
-    zlib.error,
+    *(TokenError, zlib.error),
 )
 """What NumPy and `zipfile` raise for damaged arrays."""
 
