@@ -13,7 +13,7 @@ import numpy as np
 from lenetkit.arrays import Array
 from lenetkit.kernels.base import Kernels
 from lenetkit.layers.call import Call
-from lenetkit.operations.base import Scratch, Window
+from lenetkit.operations.base import Pair, Scratch, Window
 
 Results: TypeAlias = dict[str, Array]
 Size: TypeAlias = tuple[int, int, int, int]
@@ -34,6 +34,9 @@ class OperationCase(ABC):
     def __str__(self) -> str:
         w = self.window
         text = f"x {self.shape}, kernel {w.kernel}, stride {w.stride}, padding {w.padding}"
+        text += f" and {w.after} after" if w.after else ""
+        text += f", dilation {w.dilation}" if max(w.dilation) > 1 else ""
+        text += ", ceil_mode" if w.ceil_mode else ""
         return text + (", with ties" if self.ties else "")
 
     def with_batch(self, batch: int) -> Self:
@@ -88,13 +91,19 @@ class OperationCase(ABC):
     @abstractmethod
     def _run(self, kernels: Kernels, arrays: Results, scratch: Scratch) -> Results: ...
 
-    def pixels(self, i: int, j: int) -> Iterator[Size]:
-        """(u, v, row, column) of every place of window i, j inside the image, row by row."""
+    def pixels(
+        self, i: int, j: int, before: Pair = (0, 0), after: Pair = (0, 0)
+    ) -> Iterator[Size]:
+        """(u, v, row, column) of every place of window i, j inside the image, row by row.
+
+        `before` and `after` are rows and columns around the image that count as inside.
+        """
         (kh, kw), (sh, sw), w = self.window.kernel, self.window.stride, self.window
         for u, v in np.ndindex(kh, kw):
             row = i * sh + u * w.dilation[0] - w.padding[0]
             column = j * sw + v * w.dilation[1] - w.padding[1]
-            if 0 <= row < self.shape[2] and 0 <= column < self.shape[3]:
+            high = -before[0] <= row < self.shape[2] + after[0]
+            if high and -before[1] <= column < self.shape[3] + after[1]:
                 yield u, v, row, column
 
 
@@ -108,7 +117,7 @@ class Convolution(OperationCase):
     needs_dx: bool = True
 
     def __str__(self) -> str:
-        text = f"{super().__str__()}, dilation {self.window.dilation}, {self.maps} maps"
+        text = f"{super().__str__()}, {self.maps} maps"
         text += f", {self.groups} groups" + ("" if self.has_bias else ", no bias")
         return text + ("" if self.needs_dx else ", without dx")
 
@@ -182,10 +191,10 @@ class AvgPooling(OperationCase):
     @cached_property
     def expected(self) -> Results:
         x, y, dx = self.x, np.zeros(self.out_shape), np.zeros(self.shape)
-        whole = self.window.kernel[0] * self.window.kernel[1]
+        padding = self.window.padding, self.window.end
         for n, c, i, j in np.ndindex(self.out_shape):
             inside = list(self.pixels(i, j))
-            count = whole if self.count_include_pad else len(inside)
+            count = len(list(self.pixels(i, j, *padding)) if self.count_include_pad else inside)
             for _, _, row, column in inside:
                 y[n, c, i, j] += x[n, c, row, column] / count
                 dx[n, c, row, column] += self.dy[n, c, i, j] / count
@@ -210,6 +219,8 @@ CONVOLUTIONS = (
     Convolution((2, 2, 9, 7), Window((2, 3), stride=(3, 1)), 2),
     Convolution((2, 2, 5, 5), Window((3, 3), padding=(1, 1)), 2),
     Convolution((1, 1, 3, 4), Window((3, 2), stride=(2, 1), padding=(2, 1)), 2),
+    Convolution((2, 2, 5, 6), Window((4, 2), padding=(1, 0), after=(2, 1)), 3),
+    Convolution((2, 1, 6, 5), Window((3, 3), (2, 1), padding=(2, 0), after=(0, 1)), 2),
     Convolution((2, 1, 7, 7), Window((3, 3), dilation=(2, 2)), 2),
     Convolution((2, 2, 6, 8), Window((2, 3), (2, 1), (1, 2), (1, 3)), 2),
     Convolution((2, 4, 5, 5), Window((3, 3)), 6, groups=2),
@@ -226,6 +237,12 @@ MAX_POOLINGS = (
     MaxPooling((2, 2, 6, 6), Window((2, 2), (2, 2)), ties=True),
     MaxPooling((1, 1, 5, 6), Window((4, 3), (2, 2), (2, 1)), ties=True),
     MaxPooling((2, 2, 7, 7), Window((2, 2), (3, 3))),
+    MaxPooling((2, 1, 8, 7), Window((3, 2), (1, 2), (1, 1), dilation=(2, 3)), ties=True),
+    MaxPooling((1, 2, 9, 9), Window((2, 3), (3, 5), dilation=(2, 2))),
+    MaxPooling((2, 2, 5, 6), Window((2, 3), (2, 2), (0, 1), after=(1, 0)), ties=True),
+    MaxPooling((2, 1, 6, 8), Window((3, 3), (2, 2), ceil_mode=True)),
+    MaxPooling((2, 2, 5, 5), Window((2, 2), (2, 2), ceil_mode=True), ties=True),
+    MaxPooling((1, 1, 7, 6), Window((3, 2), (3, 3), (1, 1), (1, 2), ceil_mode=True)),
     MaxPooling((2, 2, 4, 5), Window((4, 5), (4, 5))),
     MaxPooling((2, 1, 4, 4), Window((1, 1), (1, 1))),
 )
