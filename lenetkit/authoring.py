@@ -37,7 +37,7 @@ from lenetkit.initializers import (
 from lenetkit.kernels.base import Kernels
 from lenetkit.kernels.fused import ReLUMaxPool2d
 from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layers.activations import LeakyReLU, ReLU, Sigmoid, Tanh
+from lenetkit.layers.activations import ELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
 from lenetkit.layers.base import (
     Cost,
     Elementwise,
@@ -53,8 +53,12 @@ from lenetkit.layers.composite import Composite
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.dropout import Dropout
 from lenetkit.layers.flatten import Flatten
+from lenetkit.layers.gelu import GELU
 from lenetkit.layers.linear import Linear
-from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
+from lenetkit.layers.normalization import GroupNorm, LayerNorm
+from lenetkit.layers.pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
+from lenetkit.layers.softmax import Softmax
+from lenetkit.layers.upsample2d import Upsample2d
 from lenetkit.losses import (
     Loss,
     MeanSquaredError,
@@ -71,17 +75,17 @@ from lenetkit.values import show
 
 # fmt: off
 __all__ = [
-    "SGD", "Adam", "Array", "AvgPool2d", "Batch", "BatchNorm2d", "Call", "Composite",
-    "Constant", "Conv2d",
-    "Cosine", "Cost", "DataError", "DataSource", "Dropout", "Elementwise", "Flatten", "HeNormal",
-    "HeUniform", "IdxFolder", "Images", "Initializer", "Kernels", "Labels", "Layer", "LeakyReLU",
-    "LenetkitError", "Linear", "Loss", "MaxPool2d", "MeanSquaredError", "MissingDataError",
-    "Moment", "Normal", "NumpyKernels", "OneCycle", "OneHot", "Operations", "Optimizer",
-    "OptionError", "Pad", "Pair", "ParamSpec", "Params", "Piecewise", "Place", "PluginError",
-    "Preparation", "ReLU", "ReLUMaxPool2d", "Samples", "Scale", "Schedule", "Scratch",
-    "SecondOrderLayer", "SecondOrderLoss", "SecondOrderOptimizer", "Shape", "ShapeError",
-    "Sigmoid", "SoftmaxCrossEntropy", "Split", "Standardize", "Step", "Tanh", "Targets",
-    "Transform", "Uniform", "Window", "XavierNormal", "XavierUniform", "Zeros", "as_rows",
-    "checked_samples", "expect_image", "option", "pair", "shape_text", "show",
+    "ELU", "GELU", "SGD", "Adam", "Array", "AvgPool2d", "Batch", "BatchNorm2d", "Call", "Composite",
+    "Constant", "Conv2d", "Cosine", "Cost", "DataError", "DataSource", "Dropout", "Elementwise",
+    "Flatten", "GlobalAvgPool2d", "GroupNorm", "HeNormal", "HeUniform", "IdxFolder", "Images",
+    "Initializer", "Kernels", "Labels", "Layer", "LayerNorm", "LeakyReLU", "LenetkitError",
+    "Linear", "Loss", "MaxPool2d", "MeanSquaredError", "MissingDataError", "Moment", "Normal",
+    "NumpyKernels", "OneCycle", "OneHot", "Operations", "Optimizer", "OptionError", "Pad", "Pair",
+    "ParamSpec", "Params", "Piecewise", "Place", "PluginError", "Preparation", "ReLU",
+    "ReLUMaxPool2d", "Samples", "Scale", "Schedule", "Scratch", "SecondOrderLayer",
+    "SecondOrderLoss", "SecondOrderOptimizer", "Shape", "ShapeError", "SiLU", "Sigmoid", "Softmax",
+    "SoftmaxCrossEntropy", "Softplus", "Split", "Standardize", "Step", "Tanh", "Targets",
+    "Transform", "Uniform", "Upsample2d", "Window", "XavierNormal", "XavierUniform", "Zeros",
+    "as_rows", "checked_samples", "expect_image", "option", "pair", "shape_text", "show",
 ]
 # fmt: on

@@ -91,9 +91,7 @@ class OperationCase(ABC):
     @abstractmethod
     def _run(self, kernels: Kernels, arrays: Results, scratch: Scratch) -> Results: ...
 
-    def pixels(
-        self, i: int, j: int, before: Pair = (0, 0), after: Pair = (0, 0)
-    ) -> Iterator[Size]:
+    def pixels(self, i: int, j: int, before: Pair = (0, 0), after: Pair = (0, 0)) -> Iterator[Size]:
         """(u, v, row, column) of every place of window i, j inside the image, row by row.
 
         `before` and `after` are rows and columns around the image that count as inside.

@@ -18,6 +18,8 @@ from lenetkit.arrays import Array
 from lenetkit.errors import ShapeError
 
 Pair = tuple[int, int]
+Padding = int | Pair | tuple[Pair, Pair]
+"""The same on each side, [vertical, horizontal], or [[top, bottom], [left, right]]."""
 Scratch = Callable[[str, tuple[int, ...], Any], Array]
 """`scratch(name, shape, dtype)`: an uninitialized array that keeps its memory between passes."""
 
@@ -25,6 +27,13 @@ Scratch = Callable[[str, tuple[int, ...], Any], Array]
 def pair(value: int | Pair) -> Pair:
     """`5` → `(5, 5)`: (vertical, horizontal)."""
     return (value, value) if isinstance(value, int) else value
+
+
+def sides(padding: Padding) -> tuple[Pair, Pair]:
+    """((top, left), (bottom, right)) of a padding."""
+    each = (padding, padding) if isinstance(padding, int) else padding
+    (top, bottom), (left, right) = (pair(side) for side in each)
+    return (top, left), (bottom, right)
 
 
 @dataclass(frozen=True)

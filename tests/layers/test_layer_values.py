@@ -299,7 +299,7 @@ def test_groups_must_divide_the_output_channels() -> None:
 
 @pytest.mark.parametrize("kind", [MaxPool2d, AvgPool2d])
 def test_padding_is_at_most_half_the_window(kind: type[Layer]) -> None:
-    message = re.escape("padding: must be at most half of kernel_size (3×4), found 2×2")
+    message = re.escape("padding: must be at most half of the window (3×4), found 2")
     with pytest.raises(OptionError, match=f"^{message}$"):
         kind(kernel_size=(3, 4), padding=2)  # type: ignore[call-arg]
     kind(kernel_size=(3, 4), padding=(1, 2))  # type: ignore[call-arg]
