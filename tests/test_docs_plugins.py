@@ -42,7 +42,7 @@ def test_the_page_names_the_scaffolds_worked_examples(tmp_path: Path) -> None:
     scaffold.write("my-layers", tmp_path)
     written = (tmp_path / "my-layers" / "pyproject.toml").read_text("utf-8")
     assert "prelu = " in written
-    assert "adagrad = " in written
+    assert "adadelta = " in written
 
 
 def test_the_tests_on_the_page_pass(tmp_path: Path) -> None:

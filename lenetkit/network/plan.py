@@ -9,18 +9,21 @@ from pathlib import Path
 from typing import Any, SupportsIndex
 
 from lenetkit.arrays import Shape, shape_text
-from lenetkit.errors import PluginError, Problem, ShapeError, SpecError, shortened
+from lenetkit.errors import OptionError, PluginError, Problem, ShapeError, SpecError, shortened
+from lenetkit.layers.activations import Sigmoid
 from lenetkit.layers.base import Cost, Layer, ParamSpec, SecondOrderLayer, with_inferred
-from lenetkit.losses import SecondOrderLoss
+from lenetkit.layers.softmax import Softmax
+from lenetkit.losses import Loss, SecondOrderLoss
 from lenetkit.optimizers import SecondOrderOptimizer
 from lenetkit.options import Configurable
 from lenetkit.registry.blame import blaming
 from lenetkit.registry.catalog import Catalog, Provider, installed
 from lenetkit.registry.synonyms import MAP_SIZE
+from lenetkit.schedules import Schedule
 from lenetkit.spec.bind import Binder
 from lenetkit.spec.dump import to_yaml
 from lenetkit.spec.merge import Override, Tree, parse_text, read_tree
-from lenetkit.spec.nodes import MapNode, Mark
+from lenetkit.spec.nodes import MapNode, Mark, Node
 from lenetkit.spec.sections import ModelSpec, NamedLayer, bind_model
 
 
@@ -78,6 +81,20 @@ class Plan:
         """How many parameters all layers have."""
         return sum(layer.count(trainable_only=trainable_only) for layer in self.layers)
 
+    @property
+    def warnings(self) -> list[str]:
+        """What is allowed, but hardly meant."""
+        last = self.layers[-1]
+        if not (self.spec.loss.takes_logits and isinstance(last.layer, Softmax | Sigmoid)):
+            return []
+        loss, _ = installed().identity(self.spec.loss)
+        return [
+            f"layers.{last.name}: {last.type} comes before the loss {loss}, which turns outputs "
+            "into probabilities itself; done twice, gradients are small and training is slow\n"
+            f"  leave the layer out: --set layers.{last.name}=null; predictions are probabilities "
+            "all the same"
+        ]
+
     def to_yaml(self) -> str:
         """The spec as YAML, defaults and inferred options written out."""
         return to_yaml(self.spec, installed())
@@ -110,8 +127,11 @@ def plan_tree(tree: Tree, catalog: Catalog) -> Plan:
         problems += [swapped] if unfit and swapped else unfit
     if problems or draft.model is None:
         raise SpecError(problems)
+    _expect_fitting_loss(draft.model.loss, planned[-1].out_shape[0], tree.root)
     if isinstance(draft.model.train.optimizer, SecondOrderOptimizer):
         expect_second_order(Plan(draft.model, planned), tree.root)
+    if not draft.model.data.options.validation:
+        expect_no_judgement(draft.model.train.schedule, tree.root)
     layers = tuple(
         replace(named, layer=p.layer) for named, p in zip(draft.layers, planned, strict=True)
     )
@@ -163,6 +183,37 @@ def expect_second_order(plan: Plan, root: MapNode | None = None) -> None:
         problems.append(lacks(mark, "loss", plan.spec.loss))
     if problems:
         raise SpecError(problems)
+
+
+def _expect_fitting_loss(loss: Loss, outputs: int, root: MapNode) -> None:
+    try:
+        loss.check_outputs(outputs)
+    except OptionError as error:
+        mark = _deepest(root, "loss", error.option).mark
+        raise SpecError([mark.problem(f"loss.{error.option}", error.problem)]) from None
+
+
+def _deepest(node: Node, *keys: str) -> Node:
+    """The node under these keys, or the last one on the way there."""
+    for key in keys:
+        node = (isinstance(node, MapNode) and node.get(key)) or node
+    return node
+
+
+def expect_no_judgement(schedule: Schedule, root: MapNode | None = None) -> None:
+    """Raise SpecError if a schedule judges held-out samples; call it where there are none.
+
+    `root`, the nodes of the spec, gives its position.
+    """
+    if not schedule.judges_validation:
+        return
+    mark = _deepest(root, "train", "schedule").mark if root else Mark("train")
+    name, _ = installed().identity(schedule)
+    message = (
+        f"{name} judges the loss on held-out samples, and there are none; hold some out, such as "
+        "data.validation: 0.1"
+    )
+    raise SpecError([mark.problem("train.schedule", message)])
 
 
 def expect_batches(plan: Plan, images: int) -> None:

@@ -79,14 +79,16 @@ class State:
     """Dotted key → value: how the spec differs from the one that it extends."""
     steps_per_epoch: int = 0
     """0 if it is not recorded."""
+    validation_losses: list[float] = field(default_factory=list)
+    """The loss on the held-out samples after each epoch, if there are any."""
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Raises ValueError, which names the field, what was expected and what was found."""
         found = json.loads(text)
         if isinstance(found, dict):
-            unrecorded = {"parts": [], "differs": {}, "steps_per_epoch": 0}  # by 0.1.0
-            found = unrecorded | found
+            by_0_1_0 = {"parts": [], "differs": {}, "steps_per_epoch": 0, "validation_losses": []}
+            found = by_0_1_0 | found
         state: Self = convert(found, cls, "progress")
         if not 0 <= state.best.epoch <= state.epoch <= state.step:
             epochs = f"epoch {state.epoch}, best epoch {state.best.epoch}"
@@ -154,6 +156,7 @@ class Checkpoint:
             np.copyto(progress.slots[name], values)
         progress.step, progress.epoch = self.state.step, self.state.epoch
         progress.seconds = self.state.seconds
+        progress.validation_losses = [*self.state.validation_losses]
 
 
 def _missing(path: Path) -> str:

@@ -188,6 +188,7 @@ class Recorder:
             epochs=spec.train.epochs,
             steps_per_epoch=self._steps_per_epoch(),
             seconds=progress.seconds,
+            validation_losses=[*progress.validation_losses],
             tables={table.path.name: table.digest for table in (self._metrics, self._steps)},
             environment=environment.computing(spec.kernels),
         )

@@ -75,9 +75,13 @@ def rising_rate(saved: Checkpoint, plan: Plan, data: TrainingData) -> str:
     rest = range(state.step, steps * train.epochs)
     if not state.step or not rest or train.epochs == before.epochs:
         return ""
-    last = before.schedule.rate(before.optimizer.lr, Moment(state.step - 1, steps, before.epochs))
+    losses = tuple(state.validation_losses)
+    done = state.step - 1
+    at = Moment(done, steps, before.epochs, losses[: done // steps])
+    last = before.schedule.rate(before.optimizer.lr, at)
     every = max(len(rest) // _SAMPLED, 1)
-    moments = {s: Moment(s, steps, train.epochs) for s in sorted({*rest[::every], rest[-1]})}
+    sampled = sorted({*rest[::every], rest[-1]})
+    moments = {step: Moment(step, steps, train.epochs, losses) for step in sampled}
     rates = {s: train.schedule.rate(train.optimizer.lr, at) for s, at in moments.items()}
     top = max(rates, key=rates.__getitem__)
     if rates[top] <= 1.01 * last or min(rates.values()) == rates[top]:

@@ -251,5 +251,7 @@ def _prepared(plan: Plan, data_dir: str | Path | None, report: Report) -> tuple[
     """The data, and the plan with its transforms fitted to them."""
     plan.to_yaml()  # types that are not registered cannot be recorded
     expect_batches(plan, plan.spec.train.batch_size)
+    for warning in plan.warnings:
+        report(f"warning: {warning}")
     data = load_training_data(plan, data_dir, report)
     return with_fitted_transforms(plan, data.pipeline), data

@@ -10,7 +10,7 @@ import functools
 import math
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,7 +20,7 @@ from lenetkit.arrays import Array, Views, slices
 from lenetkit.data.source import Samples
 from lenetkit.losses import SecondOrderLoss
 from lenetkit.network.network import Network
-from lenetkit.network.plan import expect_batches, expect_second_order
+from lenetkit.network.plan import expect_batches, expect_no_judgement, expect_second_order
 from lenetkit.optimizers import SecondOrderOptimizer
 from lenetkit.schedules import Moment
 from lenetkit.spec.sections import TrainSpec
@@ -96,6 +96,8 @@ class Progress:
     """Epochs done and evaluated."""
     seconds: float = 0.0
     """Training time of the current epoch."""
+    validation_losses: list[float] = field(default_factory=list)
+    """The loss on the held-out samples after each epoch, if there are any."""
 
     def __repr__(self) -> str:
         return f"<Progress: {self.step} steps, {self.epoch} epochs>"
@@ -115,8 +117,8 @@ def train(
     Between events network and progress agree: a checkpoint may be taken, or the loop left; not
     between an EpochBegun and its epoch's first StepDone, which come together.
     Raises DivergedError if the loss or its gradient is not finite, and SpecError for batches that
-    are too small for a layer, or an optimizer that needs second derivatives which the network does
-    not have.
+    are too small for a layer, an optimizer that needs second derivatives which the network does
+    not have, or a schedule that judges held-out samples where there are none.
     """
     return computed(_epochs(network, data, settings, progress), network)
 
@@ -165,6 +167,8 @@ class Trainer:
         expect_batches(network.plan, min(settings.batch_size, len(data.train)))
         if isinstance(settings.optimizer, SecondOrderOptimizer):
             expect_second_order(network.plan)
+        if not data.validation:
+            expect_no_judgement(settings.schedule)
 
     def steps(self) -> Iterator[EpochBegun | StepDone]:
         """The remaining batches of the current epoch."""
@@ -234,6 +238,8 @@ class Trainer:
             what = f"after it, the training set's loss is {train.loss}"
             raise self._diverged(what, images, targets, last)
         progress.epoch += 1
+        if validation:
+            progress.validation_losses.append(validation.loss)
         seconds, progress.seconds = progress.seconds, 0.0
         return EpochDone(
             epoch=progress.epoch,
@@ -278,7 +284,8 @@ class Trainer:
         return generator(self.settings.seed, purpose, index)
 
     def _rate(self, step: int) -> float:
-        moment = Moment(step, self.steps_per_epoch, self.settings.epochs)
+        losses = tuple(self.progress.validation_losses[: step // self.steps_per_epoch])
+        moment = Moment(step, self.steps_per_epoch, self.settings.epochs, losses)
         return float(self.settings.schedule.rate(self.settings.optimizer.lr, moment))
 
     def _diverged(

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from lenetkit.data.augmentations import Crop, Cutout, Flip
 from lenetkit.data.distortions import Elastic, RandomAffine
-from lenetkit.data.transforms import OneHot, Pad, Scale, Standardize, Transform
+from lenetkit.data.transforms import Normalize, OneHot, Pad, Scale, Standardize, Transform
 from lenetkit.errors import OptionError
 from lenetkit.registry.catalog import installed
 
@@ -24,7 +25,11 @@ EXAMPLES: dict[str, list[Transform]] = {
         Pad(padding=(2, 1), value=-0.5),
         Pad(padding=0),
     ],
+    "normalize": [Normalize(mean=(0.13,), std=(0.31,)), Normalize(mean=(5.0,), std=(2.0,))],
     "one_hot": [OneHot()],
+    "flip": [Flip(), Flip(horizontal=1), Flip(horizontal=0, vertical=0.5)],
+    "crop": [Crop(), Crop(padding=(1, 0), value=0.5), Crop(padding=0)],
+    "cutout": [Cutout(size=3), Cutout(size=40, value=255), Cutout(size=1, value=-1)],
     "random_affine": [
         RandomAffine(),
         RandomAffine(degrees=20, translate=(0.2, 0.1), scale=(0.7, 1.4), shear=15),
