@@ -136,8 +136,8 @@ class ReduceOnPlateau(Schedule):
 
     An epoch counts as better if its loss is below (1 − threshold) times the best so far. After
     more than `patience` epochs in a row that are not better the rate falls, and for `cooldown`
-    epochs none is counted. As PyTorch's ReduceLROnPlateau, with mode='min'. Needs
-    `data.validation`.
+    epochs none is counted. As PyTorch's ReduceLROnPlateau, with mode='min' and
+    eps=0. Needs `data.validation`.
     """
 
     factor: float = option(0.1, above=0, below=1, doc="Factor of each reduction.")
