@@ -136,8 +136,7 @@ class ReduceOnPlateau(Schedule):
 
     An epoch counts as better if its loss is below (1 − threshold) times the best so far. After
     more than `patience` epochs in a row that are not better the rate falls, and for `cooldown`
-    epochs none is counted. As PyTorch's ReduceLROnPlateau, with mode='min' and
-    eps=0. Needs `data.validation`.
+    epochs none is counted. Needs `data.validation`. As PyTorch's ReduceLROnPlateau with eps=0.
     """
 
     factor: float = option(0.1, above=0, below=1, doc="Factor of each reduction.")
@@ -160,7 +159,8 @@ class ReduceOnPlateau(Schedule):
             if resting:
                 resting, waited = resting - 1, 0
             if waited > self.patience:
-                lr, waited, resting = max(lr * self.factor, self.min_lr), 0, self.cooldown
+                lr = min(lr, max(lr * self.factor, self.min_lr))
+                waited, resting = 0, self.cooldown
         return lr
 
 

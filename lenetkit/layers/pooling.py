@@ -28,7 +28,7 @@ class _Pool2d(Layer):
     padding: Padding = option(
         0,
         minimum=0,
-        doc="Rows and columns added on each side, at most half the window: one number, [h, w], or "
+        doc="Rows and columns added on each side: one number, [h, w], or "
         "[[top, bottom], [left, right]].",
     )
     dilation: int | Pair = option(1, minimum=1, doc="Pixels between two places in the window.")
@@ -38,11 +38,11 @@ class _Pool2d(Layer):
 
     def validate(self) -> None:
         (height, width), (before, after) = self.window.extent, sides(self.padding)
-        if 2 * max(before[0], after[0]) > height or 2 * max(before[1], after[1]) > width:
+        if max(before[0], after[0]) >= height or max(before[1], after[1]) >= width:
             raise OptionError(
                 "padding",
-                f"must be at most half of the window ({height}×{width}), "
-                f"found {show(self.padding)}",
+                f"must be smaller than the window ({height}×{width}), which else sees nothing of "
+                f"the image; found {show(self.padding)}",
             )
 
     def output_shape(self, in_shape: Shape) -> Shape:

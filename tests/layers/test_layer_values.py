@@ -298,11 +298,12 @@ def test_groups_must_divide_the_output_channels() -> None:
 
 
 @pytest.mark.parametrize("kind", [MaxPool2d, AvgPool2d])
-def test_padding_is_at_most_half_the_window(kind: type[Layer]) -> None:
-    message = re.escape("padding: must be at most half of the window (3×4), found 2")
+def test_padding_is_smaller_than_the_window(kind: type[Layer]) -> None:
+    message = re.escape("padding: must be smaller than the window (3×4), ") + ".*; found 3"
     with pytest.raises(OptionError, match=f"^{message}$"):
-        kind(kernel_size=(3, 4), padding=2)  # type: ignore[call-arg]
-    kind(kernel_size=(3, 4), padding=(1, 2))  # type: ignore[call-arg]
+        kind(kernel_size=(3, 4), padding=3)  # type: ignore[call-arg]
+    kind(kernel_size=(3, 4), padding=(2, 3))  # type: ignore[call-arg]
+    kind(kernel_size=2, dilation=3, padding=3)  # type: ignore[call-arg]
 
 
 def test_scratch_memory_is_kept_by_name_and_dtype() -> None:
