@@ -24,7 +24,13 @@ class ScheduleCase:
 
     def rates(self, steps: int, epochs: int, lr: float = RATE) -> list[float]:
         """The rate of every step of a run."""
-        return [self.thing.rate(lr, Moment(i, steps, epochs)) for i in range(steps * epochs)]
+        return [self.thing.rate(lr, _moment(i, steps, epochs)) for i in range(steps * epochs)]
+
+
+def _moment(step: int, steps: int, epochs: int) -> Moment:
+    """A moment of a run whose held-out loss falls ever more slowly, towards 1."""
+    losses = (1 + 1 / (epoch + 1) ** 2 for epoch in range(step // steps))
+    return Moment(step, steps, epochs, tuple(losses))
 
 
 def rates_are_python_floats(case: ScheduleCase) -> None:
@@ -61,7 +67,7 @@ def one_step_has_a_rate(case: ScheduleCase) -> None:
 def order_of_calls_does_not_matter(case: ScheduleCase) -> None:
     """The rate depends only on the moment: in reverse order or asked twice, it is the same."""
     forwards = case.rates(4, 5)
-    moments = [Moment(step, 4, 5) for step in range(20)]
+    moments = [_moment(step, 4, 5) for step in range(20)]
     backwards = [case.thing.rate(RATE, at) for at in reversed(moments)][::-1]
     for step, (found, expected) in enumerate(zip(backwards, forwards, strict=True)):
         if found != expected:
@@ -74,7 +80,7 @@ def order_of_calls_does_not_matter(case: ScheduleCase) -> None:
 def a_resumed_run_is_the_same(case: ScheduleCase) -> None:
     """An equal schedule that has seen no step yet gives the same rates from the middle on."""
     fresh, expected = replace(case.thing), case.rates(4, 5)
-    found = [fresh.rate(RATE, Moment(step, 4, 5)) for step in range(10, 20)]
+    found = [fresh.rate(RATE, _moment(step, 4, 5)) for step in range(10, 20)]
     if found != expected[10:]:
         raise fail("a run resumed at step 10 has other rates", "the object counts something")
 

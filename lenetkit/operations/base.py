@@ -127,7 +127,8 @@ class Operations(ABC):
 
     Each forward returns its result and what its backward needs. `scratch` hands out memory that
     stays valid until the same layer's next forward. No operation writes to its input; a backward
-    may write to `dy`. Results have the dtype of the input.
+    may write to `dy`. Results have the dtype of the input. Padding may be uneven (`Window.end`),
+    and pooling windows may reach beyond it (`Window.covering` gives the padding that they need).
     """
 
     @abstractmethod
