@@ -69,8 +69,9 @@ class MaxPool2d(_Pool2d):
     Here s is the stride and d the dilation. Input shape: (N, C, H, W). Output shape:
     (N, C, OH, OW) with OH = ⌊(H + 2·padding − d·(kernel_size − 1) − 1) / s⌋ + 1, and likewise OW;
     with `ceil_mode` rounded up, unless the last window would begin beyond the image. Padding never
-    wins. Backward: each gradient goes to the first largest value of its window; where windows
-    overlap, gradients add. Raises ShapeError if the window is larger than the padded input.
+    wins. Backward: each gradient goes to the first largest value of its window, row by row; where
+    windows overlap, gradients add. 0 and −0 are equal, and y may be either. Raises ShapeError if
+    the window is larger than the padded input.
     """
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:

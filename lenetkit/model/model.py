@@ -28,6 +28,7 @@ from lenetkit.training.calls import with_settings
 from lenetkit.training.data import (
     TrainingData,
     divided,
+    expect_countable,
     load_training_data,
     with_fitted_transforms,
 )
@@ -84,6 +85,7 @@ class Model(Network):
         any other setting.
         """
         how = with_settings(self.plan, "fit", settings)
+        expect_countable(self.plan)
         if images is not None:
             data = self._own_data(images, labels, test)
         elif labels is not None or test is not None:
@@ -158,7 +160,10 @@ class Model(Network):
         return probabilities(self, self._judged(images), self.pipeline)
 
     def predict(self, images: Any) -> NDArray[np.intp]:
-        """The predicted class (N,) of each image; see `probabilities` for what they may be."""
+        """The most probable class (N,) of each image, the first of equally probable ones.
+
+        See `probabilities` for what images may be.
+        """
         return self.probabilities(images).argmax(axis=1)
 
     def read(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -244,7 +244,7 @@ class Recorder:
             result["notes"] = self.state.notes
         result["confusion_test"] = kept["test"].confusion.tolist()
         result["confusion_train"] = kept["train"].confusion.tolist()
-        result["mistakes"] = _mistakes(kept["test"], self.data.test.labels)
+        result["mistakes"] = _mistakes(kept["test"])
         return result
 
 
@@ -256,14 +256,13 @@ def _figures(parts: Mapping[str, Evaluation]) -> dict[str, float]:
     }
 
 
-def _mistakes(part: Evaluation, labels: Any) -> list[dict[str, Any]]:
-    predicted = part.predicted
+def _mistakes(part: Evaluation) -> list[dict[str, Any]]:
     return [
         {
             "index": int(i),
-            "true": int(labels[i]),
-            "predicted": int(predicted[i]),
-            "probability": round(float(part.probabilities[i, predicted[i]]), 6),
+            "true": int(part.labels[i]),
+            "predicted": int(part.predicted[i]),
+            "probability": round(float(part.certainty[i]), 6),
         }
-        for i in part.mistakes(labels)[:MAX_MISTAKES]
+        for i in part.mistakes()[:MAX_MISTAKES]
     ]
