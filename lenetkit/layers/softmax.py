@@ -33,8 +33,8 @@ class Softmax(SecondOrderLayer):
         axes = len(in_shape) + 1
         if not -axes < self.dim < axes:
             raise ShapeError(
-                f"dim {self.dim} is no axis of {shape_text(in_shape)}, whose axes are 1 to "
-                f"{axes - 1}, after the batch"
+                f"dim {self.dim} is no axis of {shape_text(in_shape)}; the last one is {axes - 1}, "
+                "as 0 is the batch"
             )
         return in_shape
 

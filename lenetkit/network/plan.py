@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, SupportsIndex
 
 from lenetkit.arrays import Shape, shape_text
+from lenetkit.data.transforms import Normalize, Scale, Standardize
 from lenetkit.errors import OptionError, PluginError, Problem, ShapeError, SpecError, shortened
 from lenetkit.layers.activations import Sigmoid
 from lenetkit.layers.base import Cost, Layer, ParamSpec, SecondOrderLayer, with_inferred
@@ -84,20 +85,35 @@ class Plan:
     @property
     def warnings(self) -> list[str]:
         """What is allowed, but hardly meant."""
-        last = self.layers[-1]
-        if not (self.spec.loss.takes_logits and isinstance(last.layer, Softmax | Sigmoid)):
-            return []
-        loss, _ = installed().identity(self.spec.loss)
-        return [
-            f"layers.{last.name}: {last.type} comes before the loss {loss}, which turns outputs "
-            "into probabilities itself; done twice, gradients are small and training is slow\n"
-            f"  leave the layer out: --set layers.{last.name}=null; predictions are probabilities "
-            "all the same"
-        ]
+        return [*_twice_probabilities(self), *_unscaled(self)]
 
     def to_yaml(self) -> str:
         """The spec as YAML, defaults and inferred options written out."""
         return to_yaml(self.spec, installed())
+
+
+def _twice_probabilities(plan: Plan) -> Iterator[str]:
+    last = plan.layers[-1]
+    if plan.spec.loss.takes_logits and isinstance(last.layer, Softmax | Sigmoid):
+        loss, _ = installed().identity(plan.spec.loss)
+        yield (
+            f"layers.{last.name}: {last.type} comes before the loss {loss}, which turns outputs "
+            "into probabilities itself; done twice, gradients are small and training is slow\n"
+            f"  leave the layer out: --set layers.{last.name}=null; predictions are probabilities "
+            "all the same"
+        )
+
+
+def _unscaled(plan: Plan) -> Iterator[str]:
+    for transform in plan.spec.data.options.transforms:
+        if isinstance(transform, Scale | Standardize):
+            return
+        if isinstance(transform, Normalize) and max(transform.std) <= 1:
+            yield (
+                "data.transforms: normalize comes before any scale, so that it takes bytes, 0 to "
+                f"255, and makes up to {255 / max(transform.std):.0f} of them\n"
+                "  put scale before it: transforms: [scale, {type: normalize, …}]"
+            )
 
 
 def load_plan(source: str | Path | Mapping[str, Any], overrides: Sequence[Override] = ()) -> Plan:

@@ -271,9 +271,22 @@ def test_probabilities_before_a_loss_that_takes_logits_are_warned_of(last: str, 
     assert caught[0].filename == __file__
 
 
+def test_a_forgotten_scale_is_warned_of() -> None:
+    change = {"data.transforms": "[{type: normalize, mean: [0.13], std: [0.31]}]"}
+    with pytest.warns(LenetkitWarning) as caught:
+        lenetkit.build("lenet5", change)
+    assert str(caught[0].message) == (
+        "data.transforms: normalize comes before any scale, so that it takes bytes, 0 to 255, and "
+        "makes up to 823 of them\n"
+        "  put scale before it: transforms: [scale, {type: normalize, …}]"
+    )
+
+
 @pytest.mark.parametrize(
     "changes",
     [
+        {"data.transforms": "[scale, {type: normalize, mean: [0.13], std: [0.31]}]"},
+        {"data.transforms": "[{type: normalize, mean: [33.3], std: [78.6]}]"},
         {"layers.out": "{type: tanh, after: fc3}"},
         {"layers.out": "{type: softmax, after: fc3}", "loss": "mean_squared_error"},
         {"layers.relu4": "sigmoid"},
