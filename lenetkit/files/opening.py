@@ -66,6 +66,15 @@ def expect_regular(path: Path, mode: int) -> None:
         raise NotRegularError(errno.EINVAL, kind, str(path))
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is anything with this name. Raises OSError if that cannot be found out."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def refusal(error: OSError, expected: str) -> str:
     """Why a file cannot be opened, and what was expected: `is a folder; expected …`."""
     if isinstance(error, NotRegularError):
@@ -73,11 +82,6 @@ def refusal(error: OSError, expected: str) -> str:
     if isinstance(error, FileNotFoundError):
         return f"no such file; expected {expected}"
     return f"cannot be read: {error.strerror or error}"
-
-
-def printable(name: str | Path) -> str:
-    """A name on one line: unprintable characters are escaped as in Python."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(name))
 
 
 def natural(path: Path) -> tuple[list[tuple[int, str]], str]:

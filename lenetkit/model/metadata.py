@@ -13,6 +13,7 @@ from lenetkit.data.source import Preparation
 from lenetkit.errors import LenetkitError
 from lenetkit.network.plan import Plan
 from lenetkit.registry.catalog import BUILTIN
+from lenetkit.text import printable
 from lenetkit.training.data import TrainingData
 from lenetkit.values import show
 
@@ -60,6 +61,9 @@ def image_problems(metadata: Mapping[str, str], plan: Plan) -> list[str]:
     if not _is_range(_json({"pixels": "[0, 255]", **metadata}, "pixels")):
         found = metadata["pixels"]
         wrong.append(f"  pixels: expected two numbers, low and high, found {_shown(found)}")
+    digests = _json({"dataset_digest": "{}", **metadata}, "dataset_digest")
+    if not isinstance(digests, dict) or not all(isinstance(d, str) for d in digests.values()):
+        wrong.append(f"  dataset_digest: expected a digest for each set, found {_shown(digests)}")
     preparation, known = metadata.get("preparation", _ABSENT), get_args(Preparation)
     if preparation not in known:
         wrong.append(f"  preparation: expected {' or '.join(known)}, found {_shown(preparation)}")
@@ -74,9 +78,11 @@ def missing_providers(metadata: Mapping[str, str]) -> str:
     except (AttributeError, TypeError, ValueError):
         return ""
     steps = [
-        f"pass --plugin {name} (the model was made with {version} of it)"
-        if name.endswith(".py")
-        else f"install {name} (the model was made with {version})"
+        printable(
+            f"pass --plugin {name} (the model was made with {version} of it)"
+            if name.endswith(".py")
+            else f"install {name} (the model was made with {version})"
+        )
         for name, version in makers
     ]
     return "".join(f"\n  {step}" for step in steps)

@@ -59,7 +59,7 @@ class Model(Network):
         those that it learned from before.
         """
         if "pixels" in self.metadata:
-            self.pixels.expect(data.train.images, f"{data.train.dataset}: training images")
+            self.pixels.expect(data.train.images, f"{data.train.called}: training images")
         self.metadata = provenance(data)
         self.plan = with_fitted_transforms(self.plan, data.pipeline)
 

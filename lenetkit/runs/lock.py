@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from lenetkit.errors import RunError
 from lenetkit.files.opening import NotRegularError, expect_regular
+from lenetkit.text import printable
 
 NAME = "run.lock"
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
@@ -98,7 +100,10 @@ def _open(path: Path) -> int:
         expect_regular(path, path.lstat().st_mode)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _NO_WAIT, 0o666)
     try:
-        expect_regular(path, os.fstat(descriptor).st_mode)
+        status = os.fstat(descriptor)
+        expect_regular(path, status.st_mode)
+        if status.st_nlink > 1:  # what it shares its content with would be overwritten
+            raise NotRegularError(errno.EINVAL, "is a hard link", str(path))
     except BaseException:
         os.close(descriptor)
         raise
@@ -131,6 +136,7 @@ def _owner(text: bytes) -> str:
     """`process 123 on HOST (started …)`, as far as the lock file says."""
     try:
         owner = json.loads(text)
-        return f"process {owner['pid']} on {owner['host']} (started {owner['started']})"
+        said = f"process {owner['pid']} on {owner['host']} (started {owner['started']})"
+        return printable(said)
     except (KeyError, TypeError, ValueError):
         return "another process"

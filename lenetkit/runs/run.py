@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from lenetkit.errors import RunError, SpecError, warn
 from lenetkit.files import atomic
-from lenetkit.files.opening import user_path
+from lenetkit.files.opening import is_there, user_path
 from lenetkit.model import file
 from lenetkit.model.metadata import missing_providers
 from lenetkit.model.model import Model
@@ -25,6 +25,7 @@ from lenetkit.runs.recorder import Recorder
 from lenetkit.runs.resume import resume, rising_rate
 from lenetkit.spec.changes import changes
 from lenetkit.spec.merge import Override, overrides
+from lenetkit.text import printable
 from lenetkit.training import loop
 from lenetkit.training.calls import Events
 from lenetkit.training.data import (
@@ -33,6 +34,7 @@ from lenetkit.training.data import (
     load_training_data,
     with_fitted_transforms,
 )
+from lenetkit.training.evaluation import Pause
 
 Changes = Mapping[str, Any] | Sequence[Override]
 """Changes to a spec: `{"train.epochs": 3}`."""
@@ -103,7 +105,7 @@ class Run:
         network = Model(plan, seed=plan.spec.train.seed)
         if init_from is not None:
             loaded, left = file.load_matching(network, user_path(init_from))
-            report(f"{init_from}: loaded {', '.join(loaded)}")
+            report(f"{printable(init_from)}: loaded {', '.join(loaded)}")
             if left:
                 report(f"  not in it, initialized instead: {', '.join(left)}")
         folder = RunFolder.create(plan.spec.name, None if out is None else user_path(out))
@@ -136,7 +138,7 @@ class Run:
         with ExitStack() as held:
             held.enter_context(folder.owned(report))
             saved = Checkpoint.read(folder.checkpoint)
-            if not folder.spec.is_file():
+            if not is_there(folder.spec):
                 atomic.write_text(folder.spec, saved.metadata["spec"])
             try:
                 planned = load_plan(spec or folder.spec, overrides(set))
@@ -145,20 +147,25 @@ class Run:
                 if not hint:
                     raise
                 raise RunError(f"{error}{hint}") from None
-            plan, data = _prepared(planned, data_dir, report)
+            plan, data = _prepared(planned, data_dir, report, may_create=False)
             network = Model(plan)
             recorder = Recorder(folder, network, data, loop.start(network, plan.spec.train))
             threads = threads or (saved.state.threads and min(saved.state.threads, MAX_THREADS))
             with network.limited(threads):
                 differences = resume(recorder, saved, allow_different=allow_different)
             if said := rising_rate(saved, plan, data):
-                report(f"warning: {folder.path}: {said}")
+                report(f"warning: {printable(folder.path)}: {said}")
             if (epochs := plan.spec.train.epochs) != saved.state.epochs:
                 differs = {**saved.state.differs, "train.epochs": f"{epochs}"}
                 recorder.state = replace(recorder.state, differs=differs)
             run = cls(recorder, threads, held.pop_all(), report)
             run.differences = differences
             return run
+
+    @property
+    def saved_step(self) -> int | None:
+        """The step that the folder's checkpoint was saved at; None if there is none yet."""
+        return self._recorder.saved_step
 
     @property
     def is_finished(self) -> bool:
@@ -185,20 +192,32 @@ class Run:
         a step saves nothing: `train` finishes the step first. Errors from a plugin's code become a
         PluginError that names it. Raises RunError if the run has been trained or closed.
         """
+        return self._begin(lambda: None)
+
+    def _begin(self, pause: Pause) -> Events:
         if self._events is not None:
             raise RunError(
                 f"{self.folder.path}: this run has been trained or closed; "
                 f'to continue, Run.resume("{self.folder.path}")'
             )
-        computed = loop.computed(self._recorded(), self.network, self._threads)
+        computed = loop.computed(self._recorded(pause), self.network, self._threads)
         events = Events(computed, "loop over run.events(), or call run.train()")
         self._events = weakref.ref(events)
         return events
 
-    def _recorded(self) -> Generator[loop.Event]:
+    def _recorded(self, pause: Pause) -> Generator[loop.Event]:
+        def saving_pause() -> None:
+            try:
+                pause()
+            except BaseException:
+                self._recorder.save()
+                raise
+
         with self._held, naming_plugins(), self._recorder:
+            pause()
             settings = self.network.plan.spec.train
-            for event in loop.train(self.network, self.data, settings, self.progress):
+            events = loop.train(self.network, self.data, settings, self.progress, saving_pause)
+            for event in events:
                 self._recorder.record(event)
                 try:
                     yield event
@@ -214,17 +233,23 @@ class Run:
         """Train to the end, draw the pictures, and return the result.
 
         `watch` is called with each event. Ctrl-C finishes the step, saves, and then raises
-        KeyboardInterrupt; a second press interrupts immediately.
+        KeyboardInterrupt; a second press interrupts immediately. SIGTERM and SIGHUP save in the
+        same way and raise `SystemExit(128 + signal)`, unless they are ignored or have handlers.
         """
-        with finishing() as pressed, closing(self.events()) as events:
-            for event in events:
-                if watch is not None:
-                    watch(event)
-                if pressed and not isinstance(event, loop.EpochBegun):
-                    raise KeyboardInterrupt(f"interrupted after step {self.progress.step}")
+        with finishing(self._is_saved, lambda: f"after step {self.progress.step}") as stop:
+            with closing(self._begin(stop.check)) as events:
+                for event in events:
+                    if watch is not None:
+                        watch(event)
+                    if not isinstance(event, loop.EpochBegun):
+                        stop.check()
+            stop.check()
         if pictures:
             self.plot()
         return self.result
+
+    def _is_saved(self) -> bool:
+        return self.saved_step == self.progress.step
 
     def plot(self) -> list[Path]:
         """Draw the finished run's pictures; returns their paths."""
@@ -247,11 +272,13 @@ class Run:
         self.close()
 
 
-def _prepared(plan: Plan, data_dir: str | Path | None, report: Report) -> tuple[Plan, TrainingData]:
+def _prepared(
+    plan: Plan, data_dir: str | Path | None, report: Report, *, may_create: bool = True
+) -> tuple[Plan, TrainingData]:
     """The data, and the plan with its transforms fitted to them."""
     plan.to_yaml()  # types that are not registered cannot be recorded
     expect_batches(plan, plan.spec.train.batch_size)
     for warning in plan.warnings:
         report(f"warning: {warning}")
-    data = load_training_data(plan, data_dir, report)
+    data = load_training_data(plan, data_dir, report, may_create=may_create)
     return with_fitted_transforms(plan, data.pipeline), data

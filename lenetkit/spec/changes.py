@@ -28,11 +28,12 @@ def changes(source: str | Path, overrides: Sequence[Override] = ()) -> dict[str,
     One that extends nothing is compared with itself without the overrides. Raises SpecError if
     either cannot be read.
     """
-    own = read_file(find_spec(source), Problems())
+    path = find_spec(source)
+    own = read_file(path, Problems())
     extends = getattr(own, "entries", {}).get("extends")
     base: str | Path = source
     if extends is not None and isinstance(extends.node, ScalarNode):
-        base = find_spec(str(extends.node.value), extends.node.mark.folder)
+        base = find_spec(str(extends.node.value), extends.node.mark.folder, path)
     before, after = plain(read_tree(base).root), plain(read_tree(source, overrides).root)
     found = _differences(before, after, "")
     return {key: value for key, value in found if key not in _UNSAID}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -10,10 +11,14 @@ from lenetkit.options import Configurable, base_of, options_of
 from lenetkit.registry.catalog import Catalog
 from lenetkit.spec.nodes import scalar
 from lenetkit.spec.sections import FORMAT, ModelSpec
+from lenetkit.text import printable, printable_lines
 
 
-def to_plain(spec: ModelSpec, catalog: Catalog) -> dict[str, Any]:
-    """The spec as nested dicts, lists and scalars, every option written out."""
+def to_plain(spec: ModelSpec, catalog: Catalog, *, paths: bool = True) -> dict[str, Any]:
+    """The spec as nested dicts, lists and scalars, every option written out.
+
+    Without `paths`, options that name files of this computer are left out.
+    """
 
     def type_name(thing: Configurable) -> str:
         return catalog.registry(base_of(thing)).name_of(type(thing))
@@ -23,12 +28,15 @@ def to_plain(spec: ModelSpec, catalog: Catalog) -> dict[str, Any]:
         return {"type": type_name(thing), **own} if own else type_name(thing)
 
     def options(thing: Configurable) -> dict[str, Any]:
-        values = {o.name: getattr(thing, o.name) for o in options_of(type(thing))}
-        return {name: value(v) for name, v in values.items() if v is not None}
+        known = [o for o in options_of(type(thing)) if paths or not o.is_path]
+        values = [(o, getattr(thing, o.name)) for o in known]
+        return {o.name: value(v) for o, v in values if (v, o.default) != (None, None)}
 
     def value(v: Any) -> Any:
         if isinstance(v, Configurable):
             return plugin(v)
+        if isinstance(v, Path):
+            return str(v)
         return [value(item) for item in v] if isinstance(v, tuple) else v
 
     return {
@@ -48,17 +56,17 @@ def to_plain(spec: ModelSpec, catalog: Catalog) -> dict[str, Any]:
     }
 
 
-def to_yaml(spec: ModelSpec, catalog: Catalog) -> str:
-    """The spec as YAML text."""
+def as_yaml(tree: dict[str, Any]) -> str:
+    """What `to_plain` gives, as YAML text of printable lines."""
     text: str = yaml.dump(
-        to_plain(spec, catalog),
+        tree,
         Dumper=_Dumper,
         sort_keys=False,
         allow_unicode=True,
         default_flow_style=None,
         width=100,
     )
-    return text
+    return printable_lines(text)  # Python's escapes are those of YAML's double quotes
 
 
 class _Dumper(yaml.SafeDumper):
@@ -70,7 +78,8 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
         same = scalar(text) == text
     except ValueError:
         same = False
-    style = '"' if not text.isprintable() else None if same else "'"
+    plain = text.isprintable() and printable(text) == text
+    style = '"' if not plain else None if same else "'"
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,10 @@ from lenetkit.text import number, percent
 
 BATCH = 250
 """Samples per forward pass: large enough for speed, small enough for memory."""
-_SMALLER = "use smaller images, or fewer channels in the first layers"
+SMALLER = "use smaller images, or fewer channels in the first layers"
+
+Pause = Callable[[], None]
+"""May end what calls it, by an exception."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -90,11 +93,15 @@ class Evaluation:
 
 
 def evaluate(
-    network: Network, samples: Samples, pipeline: Pipeline, workspace: Workspace | None = None
+    network: Network,
+    samples: Samples,
+    pipeline: Pipeline,
+    workspace: Workspace | None = None,
+    pause: Pause = lambda: None,
 ) -> Evaluation:
     """Run all samples through the network in inference mode.
 
-    Of no samples, loss and accuracy are NaN.
+    Of no samples, loss and accuracy are NaN. `pause` is called after each batch.
     """
     loss = network.plan.spec.loss
     predicted = np.empty(len(samples), np.intp)
@@ -106,6 +113,7 @@ def evaluate(
         probabilities = loss.probabilities(outputs).astype(np.float32, copy=False)
         predicted[rows] = probabilities.argmax(axis=1)
         certainty[rows] = np.take_along_axis(probabilities, predicted[rows, None], axis=1)[:, 0]
+        pause()
     mean = total / len(samples) if len(samples) else np.nan
     K = network.plan.classes
     return Evaluation(mean, samples.labels, predicted, certainty, K, samples.dataset)
@@ -130,7 +138,7 @@ def _passes(
     """Rows of the images, and the network's outputs for them; BATCH images at a time."""
     workspace = workspace or network.workspace(training=False)
     for rows in slices(len(images), BATCH):
-        with memory_for(f"to evaluate {BATCH} images at a time", _SMALLER), network.limited():
+        with memory_for(f"to evaluate {BATCH} images at a time", SMALLER), network.limited():
             batch = pipeline.images(images[rows], network.dtype)
             outputs = network.forward(batch, workspace)
         yield rows, outputs
