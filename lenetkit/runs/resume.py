@@ -104,9 +104,17 @@ def _spec(saved: Checkpoint, plan: Plan) -> list[str]:
     if finished and plan.spec.train.epochs > saved.state.epochs:
         train = replace(plan.spec.train, epochs=saved.state.epochs)
         plan = replace(plan, spec=replace(plan.spec, train=train))
-    texts = (saved.metadata["spec"], plan.to_yaml(paths=False))
+    texts = (_resolved(saved.metadata["spec"]), plan.to_yaml(paths=False))
     before, now = (dict(_flat(plain(parse(text, Mark("spec"))))) for text in texts)
     return _changed("spec ", before, now)
+
+
+def _resolved(text: str) -> str:
+    """A saved spec with the options that it did not know yet; as it is, if it no longer plans."""
+    try:
+        return plan_text(text, "spec").to_yaml(paths=False)
+    except SpecError:
+        return text
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
