@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from lenetkit.errors import warn
 from lenetkit.model.model import Model
 from lenetkit.network.network import Network
-from lenetkit.network.plan import load_plan
+from lenetkit.network.plan import Plan, load_plan
 from lenetkit.spec.merge import overrides as as_overrides
 from lenetkit.spec.sections import TrainSpec
 from lenetkit.training import loop
@@ -30,7 +31,7 @@ def build(
     `overrides` are as after `--set`, `{"train.optimizer.lr": 0.01, "layers.relu1": "tanh"}`, and
     may hold objects, `{"layers.relu1": Tanh()}`. Raises SpecError with every mistake in the spec.
     """
-    plan = load_plan(spec, as_overrides(overrides or {}))
+    plan = _plan(spec, overrides)
     return Model(plan, seed=plan.spec.train.seed, dtype=dtype)
 
 
@@ -47,7 +48,7 @@ def fit(
 
     `settings` are options of the spec's `train`: `epochs`, `batch_size`, `seed`, `optimizer`, ….
     """
-    plan = load_plan(spec, as_overrides(overrides or {}))
+    plan = _plan(spec, overrides)
     how = with_settings(plan, "fit", settings)
     network = Model(replace(plan, spec=replace(plan.spec, train=how)), seed=how.seed)
     return network.fit(images, labels, test=test)
@@ -75,6 +76,13 @@ def train(
     how = with_settings(network.plan, "train", settings)
     advice = "loop over lenetkit.train(…), or call network.fit(…)"
     return Events(_events(network, data, data_dir, how), advice)
+
+
+def _plan(spec: Spec, overrides: Mapping[str, Any] | None) -> Plan:
+    plan = load_plan(spec, as_overrides(overrides or {}))
+    for warning in plan.warnings:
+        warn(warning)
+    return plan
 
 
 def _events(

@@ -197,7 +197,8 @@ class Recorder:
             epochs=spec.train.epochs,
             steps_per_epoch=self._steps_per_epoch(),
             seconds=progress.seconds,
-            held_out=list(progress.held_out),
+            validation_losses=[*progress.validation_losses],
+            validation_accuracies=[*progress.validation_accuracies],
             tables={table.path.name: table.digest for table in (self._metrics, self._steps)},
             environment=environment.computing(spec.kernels),
         )

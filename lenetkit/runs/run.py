@@ -295,7 +295,8 @@ def _prepared(
     """The data, and the plan with its transforms fitted to them."""
     plan.to_yaml()  # types that are not registered cannot be recorded
     expect_trainable(plan)
-    loop.expect_held_out(plan.spec.train, plan.spec.data.options.validation)
     expect_batches(plan, plan.spec.train.batch_size)
+    for warning in plan.warnings:
+        report(f"warning: {warning}")
     data = load_training_data(plan, data_dir, report, may_create=may_create)
     return with_fitted_transforms(plan, data.pipeline), data

@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from lenetkit.arrays import Array, Views, slices
 from lenetkit.data.source import Samples
-from lenetkit.errors import Problem, SpecError, memory_for
+from lenetkit.errors import memory_for
 from lenetkit.losses import SecondOrderLoss
 from lenetkit.network.network import Network
 from lenetkit.network.plan import (
     expect_batches,
+    expect_no_judgement,
     expect_second_order,
     expect_trainable,
 )
@@ -102,8 +103,10 @@ class Progress:
     """Epochs done and evaluated."""
     seconds: float = 0.0
     """Training time of the current epoch."""
-    held_out: list[float] = field(default_factory=list)
-    """The accuracy on held-out samples after each epoch; empty without any."""
+    validation_losses: list[float] = field(default_factory=list)
+    """The loss on the held-out samples after each epoch, if there are any."""
+    validation_accuracies: list[float] = field(default_factory=list)
+    """Likewise, the accuracy."""
     average: Array | None = None
     """The running mean of the weights, in the order of `Network.params`."""
 
@@ -111,8 +114,8 @@ class Progress:
         """Whether all epochs are done, or the last `patience` ones were no better than the best."""
         if self.epoch >= settings.epochs:
             return True
-        best = self.held_out.index(max(self.held_out)) if self.held_out else 0
-        waited = len(self.held_out) - 1 - best
+        known = self.validation_accuracies
+        waited = len(known) - 1 - known.index(max(known)) if known else 0
         return settings.patience is not None and waited >= settings.patience
 
     @contextmanager
@@ -130,16 +133,6 @@ class Progress:
 
     def __repr__(self) -> str:
         return f"<Progress: {self.step} steps, {self.epoch} epochs>"
-
-
-def expect_held_out(settings: TrainSpec, held_out: float) -> None:
-    """Raise SpecError if training is judged by held-out samples, and there are none."""
-    if settings.patience is not None and not held_out:
-        message = (
-            "training is judged by held-out samples, and there are none; set data.validation, "
-            "to 0.1 for a tenth of the training samples"
-        )
-        raise SpecError([Problem("train", "train.patience", message)])
 
 
 def start(network: Network, settings: TrainSpec) -> Progress:
@@ -170,8 +163,8 @@ def train(
     `pause` has raised, to leave: it is called after each batch of the evaluation. After the last
     event the network has the averaged weights, if its settings ask for an `average`.
     Raises DivergedError if the loss or its gradient is not finite, and SpecError for batches that
-    are too small for a layer, or an optimizer that needs second derivatives which the network does
-    not have.
+    are too small for a layer, an optimizer that needs second derivatives which the network does
+    not have, or a schedule that judges held-out samples where there are none.
     """
     return computed(_epochs(network, data, settings, progress, pause), network)
 
@@ -237,10 +230,11 @@ class Trainer:
         with _memory_for_optimizer(network, len(progress.slots) + 1):
             self._scratch = np.empty_like(network.grads)
         expect_trainable(network.plan)
-        expect_held_out(settings, len(data.validation or ()))
         expect_batches(network.plan, min(settings.batch_size, len(data.train)))
         if isinstance(settings.optimizer, SecondOrderOptimizer):
             expect_second_order(network.plan)
+        if not data.validation:
+            expect_no_judgement(settings)
 
     def steps(self) -> Iterator[EpochBegun | StepDone]:
         """The remaining batches of the current epoch."""
@@ -328,7 +322,8 @@ class Trainer:
                 self._expect_finite(validation, data.validation, "held-out")
         progress.epoch += 1
         if validation:
-            progress.held_out.append(validation.accuracy)
+            progress.validation_losses.append(validation.loss)
+            progress.validation_accuracies.append(validation.accuracy)
         seconds, progress.seconds = progress.seconds, 0.0
         return EpochDone(
             epoch=progress.epoch,
@@ -385,7 +380,8 @@ class Trainer:
         return generator(self.settings.seed, purpose, index)
 
     def _rate(self, step: int) -> float:
-        moment = Moment(step, self.steps_per_epoch, self.settings.epochs)
+        losses = tuple(self.progress.validation_losses[: step // self.steps_per_epoch])
+        moment = Moment(step, self.steps_per_epoch, self.settings.epochs, losses)
         return float(self.settings.schedule.rate(self.settings.optimizer.lr, moment))
 
     def _diverged(
