@@ -27,14 +27,14 @@ from lenetkit.errors import (
     RunError,
     cause,
 )
-from lenetkit.registry.catalog import installed, naming_plugins
+from lenetkit.registry.catalog import naming_plugins
 from lenetkit.runs.checkpoint import Checkpoint
 from lenetkit.runs.folder import RunFolder
 from lenetkit.runs.interrupt import INTERRUPTED, leaving
 from lenetkit.runs.run import Run
-from lenetkit.schedules import uses_lr
 from lenetkit.spec.merge import Override
 from lenetkit.text import percent
+from lenetkit.training.calls import warn_of_unused_rate
 from lenetkit.training.divergence import DivergedError
 
 
@@ -104,7 +104,7 @@ def command(
         run = Run.create(spec, out=out, init_from=init_from, report=report, **shared)
     with run:
         with naming_plugins():
-            _warn_of_unused_rate(run, changed)
+            warn_of_unused_rate(run.network.plan, changed, report)
         return _train(run, quiet, ["--data-dir", str(data_dir)] if data_dir else [])
 
 
@@ -153,14 +153,6 @@ def _refuse_with_resume(others: dict[str, Any]) -> None:
         raise InputError(
             f"{', '.join(given)}: does not go with --resume, which continues the run as it is"
         )
-
-
-def _warn_of_unused_rate(run: Run, changes: Sequence[Override]) -> None:
-    schedule = run.network.plan.spec.train.schedule
-    said = [c.value.mark.source for c in changes if c.path == "train.optimizer.lr"]
-    if said and not uses_lr(schedule):
-        name, _ = installed().identity(schedule)
-        report(f"warning: {said[-1]}: has no effect, because the schedule {name} sets the rates")
 
 
 def _report_resumed(run: Run) -> None:

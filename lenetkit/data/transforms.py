@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lenetkit.arrays import Shape
+from lenetkit.errors import ShapeError
 from lenetkit.operations.base import Pair, pair
 from lenetkit.options import Configurable, option
 
@@ -105,7 +106,7 @@ class Pad(Transform):
     value: float = option(0.0, doc="The value; before `scale`, 0 is the background.")
 
     def output_shape(self, in_shape: Shape) -> Shape:
-        C, H, W = in_shape
+        C, H, W = image_shape(in_shape, "pad")
         ph, pw = pair(self.padding)
         return C, H + 2 * ph, W + 2 * pw
 
@@ -129,6 +130,13 @@ class OneHot(Transform):
         rows = np.zeros((len(labels), classes), np.float32)
         rows[np.arange(len(labels)), labels] = 1
         return rows
+
+
+def image_shape(shape: Shape, taker: str) -> Shape:
+    """The shape (C, H, W) of what a transform takes. Raises ShapeError for features."""
+    if len(shape) != 3:
+        raise ShapeError(f"{taker} takes images, channels×height×width, not {shape[0]:,} features")
+    return shape
 
 
 def _can_hold(dtype: np.dtype[Any], value: float) -> bool:

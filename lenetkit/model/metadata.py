@@ -29,9 +29,9 @@ def provenance(data: TrainingData) -> dict[str, str]:
         "dataset_digest": json.dumps(data.digests()),
         "classes": json.dumps(samples.classes, ensure_ascii=False),
         "image_shape": json.dumps(samples.images.shape[1:]),
-        "pixels": json.dumps([data.pixels.low, data.pixels.high]),
+        "pixels": json.dumps(None if data.pixels.is_any else [data.pixels.low, data.pixels.high]),
         "preparation": data.preparation,
-    }
+    } | ({"labels": json.dumps(data.labels)} if data.labels else {})
 
 
 def untrained(plan: Plan) -> dict[str, str]:
@@ -51,13 +51,19 @@ def image_problems(metadata: Mapping[str, str], plan: Plan) -> list[str]:
     """What is wrong with the metadata on images and classes, a line each."""
     wrong = []
     shape, names = _json(metadata, "image_shape"), _json(metadata, "classes")
-    if not _is_shape(shape):
-        wrong.append(f"  image_shape: expected [channels, height, width], found {_shown(shape)}")
+    if not _is_shape(shape, len(plan.spec.input)):
+        expected = "[features]" if len(plan.spec.input) == 1 else "[channels, height, width]"
+        wrong.append(f"  image_shape: expected {expected}, found {_shown(shape)}")
     else:
         wrong += _unfit(tuple(shape), plan)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         wrong.append(f"  classes: expected a list of names, found {_shown(names)}")
-    if not _is_range(_json({"pixels": "[0, 255]", **metadata}, "pixels")):
+    if "labels" in metadata and not _are_labels(labels := _json(metadata, "labels"), plan.classes):
+        expected = f"{plan.classes:,} different whole numbers, strings or booleans"
+        wrong.append(f"  labels: expected {expected}, found {_shown(labels)}")
+    pixels = _json({"pixels": "[0, 255]", **metadata}, "pixels")
+    any_scale = pixels is None and len(plan.spec.input) == 1
+    if not any_scale and not _is_range(pixels):
         found = metadata["pixels"]
         wrong.append(f"  pixels: expected two numbers, low and high, found {_shown(found)}")
     preparation, known = metadata.get("preparation", _ABSENT), get_args(Preparation)
@@ -93,10 +99,10 @@ def _shown(value: Any) -> str:
     return "nothing readable" if value is _ABSENT else show(value)
 
 
-def _is_shape(shape: Any) -> bool:
+def _is_shape(shape: Any, axes: int) -> bool:
     return (
         isinstance(shape, list)
-        and len(shape) == 3
+        and len(shape) == axes
         and all(type(size) is int and 0 < size <= _MAX_IMAGE_SIZE for size in shape)
     )
 
@@ -108,6 +114,18 @@ def _is_range(pixels: Any) -> bool:
         and all(type(value) in (int, float) and math.isfinite(value) for value in pixels)
         and pixels[0] < pixels[1]
     )
+
+
+def _are_labels(labels: Any, count: int) -> bool:
+    """Whether they are so many different labels of one type, in 64 bits if numbers."""
+    if not isinstance(labels, list) or len(labels) != count:
+        return False
+    kinds = {type(label) for label in labels}
+    if not any(kinds <= alike for alike in ({str}, {bool}, {int, float})):
+        return False
+    numbers = [label for label in labels if not isinstance(label, str)]
+    within = all(-(1 << 63) <= label < 1 << 63 for label in numbers)  # not so for NaN
+    return within and len(set(labels)) == count
 
 
 def _unfit(shape: tuple[int, ...], plan: Plan) -> list[str]:

@@ -131,8 +131,19 @@ class Network:
         """
         return Workspace(self, training, fused)
 
-    def forward(self, x: Array, workspace: Workspace) -> Array:
-        """The outputs (N, K) for a batch (N, *input). Valid until the workspace's next forward."""
+    def forward(self, x: Array, workspace: Workspace | None = None) -> Array:
+        """The outputs (N, K) for a batch (N, *input) as it enters the first layer.
+
+        In inference mode, unless a workspace says otherwise; valid until its next forward. Raises
+        ShapeError, a ValueError, for a batch of another shape.
+        """
+        if workspace is None:
+            x = np.asarray(x, self.dtype)
+            if x.shape[1:] != self.plan.spec.input:
+                expected = ", ".join(map(str, self.plan.spec.input))
+                raise ShapeError(f"forward() expected a batch (N, {expected}), found {x.shape}")
+            with self.limited():
+                return self.forward(x, self.workspace(training=False))
         for stage in workspace.stages:
             x = stage.forward(x)
         return x

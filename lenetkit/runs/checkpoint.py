@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Self, TypedDict
+from typing import Any, Self, TypedDict
 
 import numpy as np
 
@@ -79,13 +79,16 @@ class State:
     """Dotted key → value: how the spec differs from the one that it extends."""
     steps_per_epoch: int = 0
     """0 if it is not recorded."""
+    given: bool = False
+    """Whether the data are arrays from Python, which a resumed run must be given again."""
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Raises ValueError, which names the field, what was expected and what was found."""
         found = json.loads(text)
         if isinstance(found, dict):
-            unrecorded = {"parts": [], "differs": {}, "steps_per_epoch": 0}  # by 0.1.0
+            unrecorded: dict[str, Any] = {"parts": [], "differs": {}}  # by 0.1.0
+            unrecorded |= {"steps_per_epoch": 0, "given": False}
             found = unrecorded | found
         state: Self = convert(found, cls, "progress")
         if not 0 <= state.best.epoch <= state.epoch <= state.step:

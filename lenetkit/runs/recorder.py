@@ -157,15 +157,14 @@ class Recorder:
         if event.validation:
             row += [f"{event.validation.loss:.9g}", f"{event.validation.accuracy:.6f}"]
         self._metrics.add(*row)
-        judge = event.validation.accuracy if event.validation else float(event.epoch)
-        better = judge > self.state.best.accuracy
+        better = event.merit > self.state.best.accuracy
         if better:
             self._kept = {"train": event.train, "test": event.test}
             if event.validation:
                 self._kept["validation"] = event.validation
             metrics = json.dumps({"epoch": event.epoch, **_figures(self._kept)})
             digest = tensorfile.tensor_digest(self.network.tensors())
-            self.state = replace(self.state, best=Best(event.epoch, judge, digest, metrics))
+            self.state = replace(self.state, best=Best(event.epoch, event.merit, digest, metrics))
         self.save()
         if better:
             self._save_model()

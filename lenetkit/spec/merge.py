@@ -20,6 +20,9 @@ from lenetkit.spec.nodes import Entry, ListNode, MapNode, Mark, Node, ScalarNode
 from lenetkit.spec.shipped import find_spec
 from lenetkit.values import show
 
+Spec = str | Path | Mapping[str, Any]
+"""A spec file, the name of a shipped spec, or a whole spec as a dict."""
+
 MAX_CHAIN = 30
 """Specs in a chain of `extends`."""
 
@@ -95,16 +98,25 @@ class Tree:
     problems: Problems
 
 
-def read_tree(source: str | Path | Mapping[str, Any], overrides: Sequence[Override] = ()) -> Tree:
+def read_tree(source: Spec, overrides: Sequence[Override] = ()) -> Tree:
     """The nodes of a spec file, shipped spec or dict, with `extends` and overrides applied.
 
     Raises SpecError if reading cannot continue, as when a file is missing.
     """
     problems = Problems()
+    own = own_node(source, problems)
+    chain = () if isinstance(source, Mapping) else (find_spec(source).resolve(),)
+    return _changed(_on_bases(_expect_map(own, problems), chain, problems), overrides, problems)
+
+
+def own_node(source: Spec, problems: Problems) -> Node:
+    """What a spec itself says, without what it extends."""
     if isinstance(source, Mapping):
-        own = _expect_map(node_of(source, Mark("the spec", folder=Path.cwd())), problems)
-        return _changed(_on_bases(own, (), problems), overrides, problems)
-    return _changed(_read_with_bases(find_spec(source), (), problems), overrides, problems)
+        return node_of(source, Mark("the spec", folder=Path.cwd()))
+    if not isinstance(source, str | Path):
+        found = type(source).__name__
+        raise TypeError(f"expected a spec: a file, a shipped name or a dict, found {found}")
+    return nodes.read_file(find_spec(source), problems)
 
 
 def parse_text(text: str, name: str, overrides: Sequence[Override] = ()) -> Tree:

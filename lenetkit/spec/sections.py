@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,9 @@ class DataOptions(Configurable):
         doc="How `predict` prepares pictures: `digit` finds, scales and centres digits as MNIST's, "
         "`resize` takes the whole picture; default: `digit` if the training images are as MNIST's.",
     )
-    transforms: tuple[Transform, ...] = option(doc="What is done to the images, in order.")
+    transforms: tuple[Transform, ...] = option(
+        doc="What is done to the images, in order; default: scale, or none for [features]."
+    )
 
     def validate(self) -> None:
         if isinstance(self.validation, float) and self.validation >= 1:
@@ -169,6 +172,8 @@ _DEFAULTS = {
     "transforms": "[scale]",
 }
 """Default plugins, by name because only the registry knows their classes."""
+_FEATURES = {"transforms": "[]"}
+"""Those where `input` is [features]: they are no pixels, so nothing is known of their scale."""
 
 
 @dataclass
@@ -311,7 +316,8 @@ def _bind_data(tree: MapNode, binder: Binder) -> DataSpec | None:
     known = {**section.replaced, **section.entries}  # common ones outlast a change of type
     shared = {key: entry for key, entry in known.items() if key in COMMON_DATA_KEYS}
     source = binder.plugin(DataSource, section, "data", also=COMMON_DATA_KEYS)
-    node = _with_defaults(MapNode(shared, section.mark), ("transforms",))
+    own = MapNode(shared, section.mark)
+    node = _with_defaults(own, ("transforms",), _FEATURES if _has_features(tree) else _DEFAULTS)
     options = binder.options(DataOptions, _absolute(node, binder), "data", "data")
     return DataSpec(source, options) if source and options else None
 
@@ -325,19 +331,27 @@ def _bind_train(tree: MapNode, binder: Binder) -> TrainSpec | None:
     return binder.options(TrainSpec, filled, "train", "train")
 
 
-def _with_defaults(node: MapNode, keys: tuple[str, ...]) -> MapNode:
+def _has_features(tree: MapNode) -> bool:
+    """Whether `input` is [features]."""
+    node = tree.get("input")
+    return isinstance(node, ListNode) and len(node.items) == 1
+
+
+def _with_defaults(
+    node: MapNode, keys: tuple[str, ...], defaults: Mapping[str, str] = _DEFAULTS
+) -> MapNode:
     """The mapping with default plugins for these keys, where it names none."""
     entries = dict(node.entries)
     for key in keys:
         old = entries.get(key)
         if old is None or is_null(old.node):
-            entries[key] = Entry(node.mark, _default(key))
+            entries[key] = Entry(node.mark, _default(defaults[key]))
     return MapNode(entries, node.mark)
 
 
 @functools.cache
-def _default(key: str) -> Node:
-    return parse(_DEFAULTS[key], Mark("the default"))
+def _default(text: str) -> Node:
+    return parse(text, Mark("the default"))
 
 
 def _absolute(node: MapNode, binder: Binder) -> MapNode:

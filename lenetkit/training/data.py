@@ -13,6 +13,7 @@ import numpy as np
 
 from lenetkit.arrays import shape_text
 from lenetkit.data.given import PixelRange
+from lenetkit.data.labels import Label
 from lenetkit.data.pipeline import Pipeline
 from lenetkit.data.preparation import suited
 from lenetkit.data.source import DataSource, Place, Preparation, Samples, Split
@@ -39,6 +40,8 @@ class TrainingData:
     validation: Samples | None
     pipeline: Pipeline
     preparation: Preparation
+    labels: tuple[Label, ...] = ()
+    """What each class is called from Python; empty if it is called by its number."""
 
     def __post_init__(self) -> None:
         _ = self.pixels
@@ -136,12 +139,14 @@ def load_training_data(
         )
     fitted = tuple(t.fitted(sets.train.images) for t in options.transforms)
     pipeline = Pipeline(fitted, plan.classes)
-    preparation = _preparation(options.preparation or sets.source.preparation, sets.train)
+    preparation = preparation_for(options.preparation or sets.source.preparation, sets.train)
     return TrainingData(sets.train, sets.test, sets.validation, pipeline, preparation)
 
 
-def _preparation(said: Preparation | None, train: Samples) -> Preparation:
+def preparation_for(said: Preparation | None, train: Samples) -> Preparation:
     """How pictures are prepared: as the spec or the data set says, else as suits the images."""
+    if train.images.ndim == 2:  # rows of features: there are none
+        return "resize"
     if said == "digit" and train.images.shape[1] != 1:
         raise DataError(
             "data.preparation: 'digit' makes images of one channel, but those of "
@@ -292,7 +297,12 @@ def check_fit(plan: Plan, samples: Samples, pipeline: Pipeline, name: str) -> No
         )
 
 
+def output_layer(plan: Plan) -> str:
+    """The layer whose `out_features` is the number of outputs; empty if there is none."""
+    return next((p.name for p in reversed(plan.layers) if hasattr(p.layer, "out_features")), "")
+
+
 def _outputs(plan: Plan, count: int) -> str:
     """How to give the network so many outputs, if that is certain."""
-    last = next((p.name for p in reversed(plan.layers) if hasattr(p.layer, "out_features")), "")
+    last = output_layer(plan)
     return f": --set layers.{last}.out_features={count}" if last else ""

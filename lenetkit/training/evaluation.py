@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lenetkit.arrays import Array, slices
 from lenetkit.data.pipeline import Pipeline
 from lenetkit.data.source import Samples
+from lenetkit.errors import shortened
 from lenetkit.network.network import Network, Workspace
 from lenetkit.text import number, percent
 
@@ -31,10 +32,14 @@ class Evaluation:
     """(N, K), float32."""
     dataset: str = ""
     """The name of the samples' data set."""
+    names: tuple[str, ...] = ()
+    """What the classes are called, in order."""
 
     def __repr__(self) -> str:
         figures = f"accuracy {percent(self.accuracy)}, loss {number(self.loss, '.4f')}"
-        return f"<Evaluation of {self.n:,} samples: {figures}>"
+        are_numbers = self.names == tuple(map(str, range(len(self.names))))
+        of = "" if are_numbers else f" of {shortened(', '.join(self.names))}"
+        return f"<Evaluation of {self.n:,} samples{of}: {figures}>"
 
     @property
     def n(self) -> int:
@@ -85,7 +90,7 @@ def evaluate(
     cells = samples.labels * K + probabilities.argmax(axis=1)
     confusion = np.bincount(cells, minlength=K * K).reshape(K, K)
     mean = total / len(samples) if len(samples) else np.nan
-    return Evaluation(mean, confusion, probabilities, samples.dataset)
+    return Evaluation(mean, confusion, probabilities, samples.dataset, samples.classes)
 
 
 def probabilities(

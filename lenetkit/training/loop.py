@@ -71,6 +71,11 @@ class EpochDone:
     dataset: str = ""
     """The name of the data set."""
 
+    @property
+    def merit(self) -> float:
+        """The higher, the better the epoch: accuracy on held-out samples, else the latest wins."""
+        return self.validation.accuracy if self.validation else float(self.epoch)
+
     def figures(self) -> dict[str, float]:
         """`epoch`, `lr`, loss and accuracy of each set that has samples, `seconds`."""
         parts = {"train": self.train, "test": self.test, "validation": self.validation}
