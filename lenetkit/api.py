@@ -13,6 +13,7 @@ from lenetkit.errors import warn
 from lenetkit.model.model import Model, load
 from lenetkit.network.network import Network
 from lenetkit.network.plan import load_plan
+from lenetkit.registry.given import Plugins, use
 from lenetkit.runs.run import Run
 from lenetkit.spec.changes import changes
 from lenetkit.spec.merge import Spec
@@ -24,13 +25,20 @@ from lenetkit.training.data import TrainingData, load_training_data
 
 
 def build(
-    spec: Spec, overrides: Mapping[str, Any] | None = None, *, dtype: Any = np.float32
+    spec: Spec,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    plugins: Plugins = (),
+    dtype: Any = np.float32,
 ) -> Model:
     """The network of a spec, with its initial weights.
 
     `overrides` are as after `--set`, `{"train.optimizer.lr": 0.01, "layers.relu1": "tanh"}`, and
-    may hold objects, `{"layers.relu1": Tanh()}`. Raises SpecError with every mistake in the spec.
+    may hold objects, `{"layers.relu1": Tanh()}`, as a dict as `spec` may. `plugins` are files and
+    classes whose types the spec names, `["swish.py", Swish]` or `{"swish": Swish}`; this process
+    knows them from then on. Raises SpecError with every mistake in the spec.
     """
+    use(plugins)
     plan = load_plan(spec, as_overrides(overrides or {}))
     return Model(plan, seed=plan.spec.train.seed, dtype=dtype)
 
@@ -43,14 +51,17 @@ def fit(
     test: tuple[Any, Any] | None = None,
     validation: float | None = None,
     overrides: Mapping[str, Any] | None = None,
+    plugins: Plugins = (),
     out: str | Path | None = None,
     **settings: Any,
 ) -> Model:
     """A new network of a spec, trained on arrays; `Model.fit` says how.
 
     `settings` are options of the spec's `train`: `epochs`, `batch_size`, `seed`, `optimizer`, ….
+    `overrides` and `plugins` are as for `build`.
     `out` is a new or empty folder that becomes a run folder, as `Run` writes it.
     """
+    use(plugins)
     changed = dict(overrides or {})
     plan = load_plan(spec, as_overrides(changed))
     how = with_settings(plan, "fit", settings)

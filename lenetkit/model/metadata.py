@@ -13,6 +13,7 @@ from lenetkit.data.source import Preparation
 from lenetkit.errors import LenetkitError
 from lenetkit.network.plan import Plan
 from lenetkit.registry.catalog import BUILTIN
+from lenetkit.registry.given import CLASS
 from lenetkit.training.data import TrainingData
 from lenetkit.values import show
 
@@ -82,6 +83,8 @@ def missing_providers(metadata: Mapping[str, str]) -> str:
     steps = [
         f"pass --plugin {name} (the model was made with {version} of it)"
         if name.endswith(".py")
+        else f"pass plugins=[…] from Python, with the class of {name} that the model was made with"
+        if version == CLASS
         else f"install {name} (the model was made with {version})"
         for name, version in makers
     ]

@@ -24,6 +24,7 @@ from lenetkit.model.metadata import image_problems, provenance, untrained
 from lenetkit.network.network import Network
 from lenetkit.network.plan import Plan
 from lenetkit.registry.catalog import installed
+from lenetkit.registry.given import Plugins, use
 from lenetkit.spec.merge import Override
 from lenetkit.training import loop
 from lenetkit.training.best import Best
@@ -107,7 +108,10 @@ class Model(Network):
         for event in loop.train(self, data, how, loop.start(self, how)):
             if isinstance(event, loop.EpochDone):
                 self.note(event)
-                best.see(event)
+                if best.see(event):
+                    unlike = ("lr", "seconds")
+                    row = {k: v for k, v in self.history[-1].items() if k not in unlike}
+                    self.metadata["metrics"] = json.dumps(row)
         best.restore()
         return self
 
@@ -264,13 +268,15 @@ class Model(Network):
         file.save(user_path(path), self, self.metadata)
 
 
-def load(path: str | Path, *, kernels: str | None = None) -> Model:
+def load(path: str | Path, *, kernels: str | None = None, plugins: Plugins = ()) -> Model:
     """The model in a file, or in a run folder. Runs no code from it.
 
-    `kernels` replaces the kernel set that it was trained with. Raises ModelFileError if the file
-    is missing, damaged, of another format, or does not fit the spec inside it, and PluginError if
-    there is no such kernel set.
+    `plugins` are files and classes whose types it names, as for `build`. `kernels` replaces the
+    kernel set that it was trained with. Raises ModelFileError if the file is missing, damaged, of
+    another format, or does not fit the spec inside it, and PluginError if there is no such plugin
+    or kernel set.
     """
+    use(plugins)
     overrides = []
     if kernels is not None:
         installed().registry(Kernels).get(kernels)

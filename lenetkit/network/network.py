@@ -22,6 +22,9 @@ from lenetkit.errors import PluginError, ShapeError
 from lenetkit.layers.call import Call
 from lenetkit.network.plan import Plan
 from lenetkit.network.stage import Stage
+from lenetkit.registry.catalog import installed
+from lenetkit.registry.given import PluginFiles
+from lenetkit.spec.dump import to_plain
 
 
 class Workspace:
@@ -84,10 +87,11 @@ class Network:
 
     def __getstate__(self) -> dict[str, Any]:
         views = ("_param_views", "_grad_views")  # copied, each would be an array of its own
-        return {name: value for name, value in vars(self).items() if name not in views}
+        own = {name: value for name, value in vars(self).items() if name not in views}
+        return {"plugin_files": PluginFiles.of(self.plan.spec.things()), **own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
+        vars(self).update({k: v for k, v in state.items() if k != "plugin_files"})
         self._view()
 
     def __repr__(self) -> str:
@@ -96,6 +100,14 @@ class Network:
             f"<{type(self).__name__} {spec.name}: input {shape_text(spec.input)}, "
             f"{count:,} parameters, {self.dtype}>"
         )
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """The spec as a dict, everything resolved; `build` makes the same network of it.
+
+        Objects without a registered name are in it as they are.
+        """
+        return to_plain(self.plan.spec, installed(), objects=True)
 
     def _split(self, vector: Array) -> list[Views]:
         """A flat vector as named views, a mapping per layer."""

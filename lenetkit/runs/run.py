@@ -19,6 +19,7 @@ from lenetkit.model.model import Model
 from lenetkit.network.plan import Plan, expect_batches, load_plan
 from lenetkit.operations.blas import MAX_THREADS
 from lenetkit.registry.catalog import naming_plugins
+from lenetkit.registry.given import Plugins, use
 from lenetkit.runs.checkpoint import Checkpoint
 from lenetkit.runs.folder import METRICS, RunFolder
 from lenetkit.runs.interrupt import finishing
@@ -88,6 +89,7 @@ class Run:
         test: tuple[Any, Any] | None = None,
         data_dir: str | Path | None = None,
         init_from: str | Path | None = None,
+        plugins: Plugins = (),
         threads: int | None = None,
         report: Report = warn,
     ) -> Self:
@@ -96,9 +98,10 @@ class Run:
         Without `out`: in the next of `runs/NAME/001, 002, …`. It trains on the spec's data set, or
         on `data`: arrays (images, labels) as `Model.fit` takes them, with those of `test`, or
         TrainingData. `init_from` is a model file whose weights are used where names and shapes
-        match. Notes and warnings go to `report`. Raises SpecError, DataError, ModelFileError and
-        RunError.
+        match. `plugins` are as for `build`. Notes and warnings go to `report`. Raises SpecError,
+        DataError, ModelFileError and RunError.
         """
+        use(plugins)
         plan = load_plan(spec, overrides(set))
         _expect_recordable(plan)
         network = Model(plan, seed=plan.spec.train.seed)
@@ -151,6 +154,7 @@ class Run:
         data: Data | None = None,
         test: tuple[Any, Any] | None = None,
         data_dir: str | Path | None = None,
+        plugins: Plugins = (),
         threads: int | None = None,
         allow_different: bool = False,
         report: Report = warn,
@@ -162,12 +166,13 @@ class Run:
         be given the same again, as `data` and `test`. A finished run may be given more epochs.
         Raises RunError if it cannot be resumed.
         """
+        use(plugins)
         folder = RunFolder.open(user_path(path))
         with ExitStack() as held:
             held.enter_context(folder.owned(report))
             saved = Checkpoint.read(folder.checkpoint)
             if saved.state.given and data is None:
-                raise RunError(_needs_arrays(folder, saved))
+                raise RunError(_needs_arrays(folder))
             if not folder.spec.is_file():
                 atomic.write_text(folder.spec, saved.metadata["spec"])
             try:
@@ -308,11 +313,10 @@ def _data(
     return network.training_data(*given, test=test)
 
 
-def _needs_arrays(folder: RunFolder, saved: Checkpoint) -> str:
-    empty = '"test"' not in saved.metadata["dataset_digest"]
-    test = "" if empty else ", test=(images2, labels2)"
-    call = f'lenetkit.Run.resume("{folder.path}", data=(images, labels){test})'
+def _needs_arrays(folder: RunFolder) -> str:
+    call = f'lenetkit.Run.resume("{folder.path}", data=(images, labels))'
     return (
-        f"{folder.path}: was trained on arrays from Python, which a run folder does not hold; to "
-        f"resume it, give the same again: {call}"
+        f"{folder.path}: was trained on arrays from Python, which a run folder does not hold; "
+        f"resume it from there with the same ones: {call}, and test=(images2, labels2) if it had "
+        "a test set"
     )

@@ -6,45 +6,54 @@ from typing import Any
 
 import yaml
 
+from lenetkit.errors import PluginError
 from lenetkit.options import Configurable, base_of, options_of
 from lenetkit.registry.catalog import Catalog
 from lenetkit.spec.nodes import scalar
 from lenetkit.spec.sections import FORMAT, ModelSpec
 
 
-def to_plain(spec: ModelSpec, catalog: Catalog) -> dict[str, Any]:
-    """The spec as nested dicts, lists and scalars, every option written out."""
+def to_plain(spec: ModelSpec, catalog: Catalog, *, objects: bool = False) -> dict[str, Any]:
+    """The spec as nested dicts, lists and scalars, every option written out.
+
+    What has no registered name stays an object if `objects`; otherwise it raises PluginError.
+    """
 
     def type_name(thing: Configurable) -> str:
         return catalog.registry(base_of(thing)).name_of(type(thing))
 
-    def plugin(thing: Configurable) -> Any:
-        own = options(thing)
-        return {"type": type_name(thing), **own} if own else type_name(thing)
+    def plugin(thing: Configurable, path: str) -> Any:
+        try:
+            own = {"type": type_name(thing), **options(thing, path)}
+        except PluginError as error:
+            if objects:
+                return thing
+            raise PluginError(f"{path}: {error}") from None
+        return own if len(own) > 1 else own["type"]
 
-    def options(thing: Configurable) -> dict[str, Any]:
+    def options(thing: Configurable, path: str) -> dict[str, Any]:
         values = {o.name: getattr(thing, o.name) for o in options_of(type(thing))}
-        return {name: value(v) for name, v in values.items() if v is not None}
+        return {k: value(v, f"{path}.{k}") for k, v in values.items() if v is not None}
 
-    def value(v: Any) -> Any:
+    def value(v: Any, path: str) -> Any:
         if isinstance(v, Configurable):
-            return plugin(v)
-        return [value(item) for item in v] if isinstance(v, tuple) else v
+            return plugin(v, path)
+        return [value(item, path) for item in v] if isinstance(v, tuple) else v
 
+    source = plugin(spec.data.source, "data")
     return {
         "lenetkit": FORMAT,
         "name": spec.name,
         "input": list(spec.input),
-        "layers": {named.name: plugin(named.layer) for named in spec.layers},
-        "loss": plugin(spec.loss),
-        "init": plugin(spec.init),
-        "kernels": plugin(spec.kernels),
+        "layers": {n.name: plugin(n.layer, f"layers.{n.name}") for n in spec.layers},
+        "loss": plugin(spec.loss, "loss"),
+        "init": plugin(spec.init, "init"),
+        "kernels": plugin(spec.kernels, "kernels"),
         "data": {
-            "type": type_name(spec.data.source),
-            **options(spec.data.source),
-            **options(spec.data.options),
+            **(source if isinstance(source, dict) else {"type": source}),
+            **options(spec.data.options, "data"),
         },
-        "train": options(spec.train),
+        "train": options(spec.train, "train"),
     }
 
 

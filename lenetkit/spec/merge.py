@@ -77,16 +77,21 @@ def overrides(changes: Mapping[str, Any] | Sequence[Override]) -> Sequence[Overr
     return changes
 
 
-def node_of(value: Any, mark: Mark) -> Node:
-    """A value from Python as a node. Objects that are not plain values are kept as they are."""
+def node_of(value: Any, mark: Mark, depth: int = 1) -> Node:
+    """A value from Python as a node. Objects that are not plain values are kept as they are.
+
+    Raises SpecError for one that is nested too deeply, such as a dict that holds itself.
+    """
+    if depth > nodes.MAX_DEPTH:
+        raise mark.error(f"nested more than {nodes.MAX_DEPTH} levels deep")
     value = values.plain(value)
     if isinstance(value, Mapping):
-        entries = {str(key): Entry(mark, node_of(item, mark)) for key, item in value.items()}
-        return MapNode(entries, mark)
+        items = value.items()
+        return MapNode({str(k): Entry(mark, node_of(v, mark, depth + 1)) for k, v in items}, mark)
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, list | tuple):
-        return ListNode(tuple(node_of(item, mark) for item in value), mark)
+        return ListNode(tuple(node_of(item, mark, depth + 1) for item in value), mark)
     return ScalarNode(os.fspath(value) if isinstance(value, Path) else value, mark)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -126,6 +126,18 @@ class ModelSpec:
     kernels: Kernels
     data: DataSpec
     train: TrainSpec
+
+    def things(self) -> Iterator[Configurable]:
+        """Everything with a type that the spec consists of, each before what it holds."""
+        parts = (self.loss, self.init, self.kernels, self.data.source, self.data.options)
+        waiting: list[Any] = [*(named.layer for named in self.layers), *parts, self.train]
+        while waiting:
+            thing = waiting.pop(0)
+            if isinstance(thing, tuple):
+                waiting[:0] = thing
+            elif isinstance(thing, Configurable):
+                waiting[:0] = [getattr(thing, opt.name) for opt in options_of(type(thing))]
+                yield from [thing] if thing.group else []
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,11 +20,14 @@ class Best:
         self._kept: dict[str, Array] = {}
         self._merit = -math.inf
 
-    def see(self, event: EpochDone) -> None:
-        """Keep the weights as they are, if the epoch is the best so far on held-out samples."""
-        if event.validation and event.merit > self._merit:
-            self._merit = event.merit
+    def see(self, event: EpochDone) -> bool:
+        """Whether the epoch is the best so far; its weights are then kept as they are."""
+        if event.merit <= self._merit:
+            return False
+        self._merit = event.merit
+        if event.validation:
             self._kept = {name: view.copy() for name, view in self._network.tensors().items()}
+        return True
 
     def restore(self) -> None:
         """Give the network those weights."""
