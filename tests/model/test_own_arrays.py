@@ -228,6 +228,7 @@ def test_wrong_validation_is_refused() -> None:
 
 
 def test_a_diverging_fit_says_where_as_the_command_does() -> None:
-    network = Model(small_plan("train.optimizer={type: sgd, lr: 1e38}", "loss=mean_squared_error"))
+    network = Model(small_plan())
+    network.params[:] = 1e38
     with pytest.raises(DivergedError, match=r"training stopped\.\n  It began in layers\."):
         network.fit(IMAGES, NUMBERS)
