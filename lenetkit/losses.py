@@ -25,6 +25,8 @@ class Loss(Configurable):
 
     group: ClassVar[str] = "lenetkit.losses"
     kind: ClassVar[str] = "loss"
+    takes_real_targets: ClassVar[bool] = False
+    """Whether rows of any real numbers can be its targets, so that a network can learn them."""
 
     @abstractmethod
     def forward(self, outputs: Array, targets: Targets) -> tuple[Array, Any]:
@@ -78,11 +80,15 @@ class SoftmaxCrossEntropy(Loss):
 
 @dataclass(frozen=True, kw_only=True)
 class MeanSquaredError(Loss):
-    """L = mean_k (y_k − t_k)², t the label as one-hot row; dL/dy = 2 (y − t) / (K · N).
+    """L = mean_k (y_k − t_k)², t real targets or the one-hot row of a label.
+
+    dL/dy = 2 (y − t) / (K · N).
 
     Read as probabilities, the outputs become the nearest probability vector in the same squared
     distance (Wang & Carreira-Perpiñán 2013), which keeps their order.
     """
+
+    takes_real_targets: ClassVar[bool] = True
 
     def forward(self, outputs: Array, targets: Targets) -> tuple[Array, Any]:
         difference = outputs - as_rows(targets, outputs)

@@ -128,12 +128,14 @@ def _expect_classes(found: NDArray[Any]) -> None:
     kind, what = found.dtype.kind, str(found.dtype)
     if kind == "f":
         strange = found[~np.isfinite(found) | (found != np.rint(found))]
-        what = f"{strange[0]:g}, a real number" if len(strange) else ""
+        what = f"{strange[0]:g}" if len(strange) else ""
     elif kind == "U":
         lone = [value for value in np.unique(found).tolist() if not _is_unicode(value)]
         what = f"{show(lone[0])}, half of a surrogate pair" if lone else ""
     if what and kind not in "biu":
         hint = "; for text: labels.astype(str)" if kind == "S" else ""
+        if kind == "f" and np.isfinite(found).all():
+            hint = "; networks learn real numbers with loss: mean_squared_error"
         raise ArrayError(
             f"expected labels of whole numbers, strings or booleans, found {what}{hint}"
         )

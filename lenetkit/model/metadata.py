@@ -32,7 +32,9 @@ def provenance(data: TrainingData) -> dict[str, str]:
         "image_shape": json.dumps(samples.images.shape[1:]),
         "pixels": json.dumps(None if data.pixels.is_any else [data.pixels.low, data.pixels.high]),
         "preparation": data.preparation,
-    } | ({"labels": json.dumps(data.labels)} if data.labels else {})
+        **({"labels": json.dumps(data.labels)} if data.labels else {}),
+        **({"target_axes": f"{data.target_axes}"} if data.target_axes else {}),
+    }
 
 
 def untrained(plan: Plan) -> dict[str, str]:
@@ -62,6 +64,8 @@ def image_problems(metadata: Mapping[str, str], plan: Plan) -> list[str]:
     if "labels" in metadata and not _are_labels(labels := _json(metadata, "labels"), plan.classes):
         expected = f"{plan.classes:,} different whole numbers, strings or booleans"
         wrong.append(f"  labels: expected {expected}, found {_shown(labels)}")
+    if metadata.get("target_axes", "1") not in ("1", "2"):
+        wrong.append(f"  target_axes: expected 1 or 2, found {_shown(metadata['target_axes'])}")
     pixels = _json({"pixels": "[0, 255]", **metadata}, "pixels")
     any_scale = pixels is None and len(plan.spec.input) == 1
     if not any_scale and not _is_range(pixels):

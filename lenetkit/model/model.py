@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -15,6 +16,7 @@ from lenetkit.data.given import ANY_SCALE, PixelRange, as_images
 from lenetkit.data.labels import Label, Labels, name_of
 from lenetkit.data.pipeline import Pipeline
 from lenetkit.data.source import Preparation, Samples
+from lenetkit.data.targets import are_real, as_targets
 from lenetkit.errors import ArrayError, ModelFileError
 from lenetkit.files import tensorfile
 from lenetkit.files.opening import user_path
@@ -37,7 +39,7 @@ from lenetkit.training.data import (
     preparation_for,
     with_fitted_transforms,
 )
-from lenetkit.training.evaluation import BATCH, Evaluation, evaluate, probabilities
+from lenetkit.training.evaluation import BATCH, Evaluation, evaluate, outputs, probabilities
 
 
 class Model(Network):
@@ -67,6 +69,14 @@ class Model(Network):
             self.pixels.expect(data.train.images, f"{data.train.dataset}: training images")
         self.metadata = provenance(data)
         self.plan = with_fitted_transforms(self.plan, data.pipeline)
+        if data.target_axes:
+            spec = replace(self.plan.spec, task="regression")
+            self.plan = replace(self.plan, spec=spec)
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether the network gives real numbers instead of classes."""
+        return self.plan.spec.task == "regression"
 
     def fit(
         self,
@@ -142,25 +152,40 @@ class Model(Network):
             raise ArrayError("fit() expected at least one image, found none")
         if labels is None:
             raise TypeError("fit() expected labels with these images, found none")
-        called, said = self._called, plan.spec.data.options.preparation
-        if not self._is_trained:
+        called, axes = self._called, 0
+        if self._learns_real_targets(labels):
+            axes = min(np.ndim(labels), 2)
+        elif not self._is_trained:
             called = called.decided_by(labels, len(batch))
-        given = self._samples(batch, labels, called=called)
-        tests = None if shared else self._samples(*(test or ([], [])), called=called)
+        given = self._samples(batch, labels, called=called, target_axes=axes)
+        tests = (
+            None if shared else self._samples(*(test or ([], [])), called=called, target_axes=axes)
+        )
         train, tested, held_out = divided(plan, given, tests)
         self.pipeline.output_shape(self.image_shape)
         fitted = tuple(t.fitted(train.images) for t in self.pipeline.transforms)
         pipeline = Pipeline(fitted, plan.classes)
+        said = plan.spec.data.options.preparation
         preparation = self.preparation if self._is_trained else preparation_for(said, train)
-        return TrainingData(train, tested, held_out, pipeline, preparation, called.values)
+        return TrainingData(train, tested, held_out, pipeline, preparation, called.values, axes)
+
+    def _learns_real_targets(self, labels: Any) -> bool:
+        """Whether the network's task is regression, as the spec or the first targets say."""
+        spec = self.plan.spec
+        if spec.task or self._is_trained or not spec.loss.takes_real_targets:
+            return spec.task == "regression"
+        return are_real(labels, self.plan.classes)
 
     @property
     def _is_trained(self) -> bool:
         """Whether it knows what it was trained on."""
         return "pixels" in self.metadata
 
-    def _samples(self, images: Any, labels: Any, *, called: Labels) -> Samples:
+    def _samples(self, images: Any, labels: Any, *, called: Labels, target_axes: int) -> Samples:
         images = as_images(images, self.image_shape)
+        if target_axes:
+            targets = as_targets(labels, len(images), self.plan.classes, called.last)
+            return Samples(images, targets, "arrays", ())
         numbers = called.numbers(labels, len(images))
         names = tuple(map(name_of, called.values)) or self.classes
         return Samples(images, numbers, "arrays", names)
@@ -186,7 +211,12 @@ class Model(Network):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """A name for each output, in order; outputs without a name get their number."""
+        """A name for each output, in order; outputs without a name get their number.
+
+        None in regression.
+        """
+        if self.is_regression:
+            return ()
         names = json.loads(self.metadata.get("classes", "[]"))[: self.plan.classes]
         return (*names, *map(str, range(len(names), self.plan.classes)))
 
@@ -220,15 +250,21 @@ class Model(Network):
         Their values are on the scale of the training images, `pixels`: 0 … 255, unless the network
         was trained on another. Images may also be (N, H, W, C) or, if grey, rows (N, H·W). A
         network whose input is [F] takes rows of features (N, F), on any scale. Raises ArrayError, a
-        ValueError, for images of another size or on another scale.
+        ValueError, for images of another size or on another scale, and in regression.
         """
+        if self.is_regression:
+            raise ArrayError("the network gives real numbers, not probabilities; call predict()")
         return probabilities(self, self._judged(images), self.pipeline)
 
     def predict(self, images: Any) -> NDArray[Any]:
         """The predicted class (N,) of each image, called as in training; see `probabilities`.
 
         Class numbers, unless the network was trained on other labels: strings, or numbers from 1.
+        In regression, real numbers (N,) or (N, K), as the targets were.
         """
+        if self.is_regression:
+            found = outputs(self, self._judged(images), self.pipeline)
+            return found[:, 0] if self._target_axes == 1 else found
         return self._called.of(self.probabilities(images).argmax(axis=1))
 
     def activations(self, images: Any) -> dict[str, NDArray[Any]]:
@@ -248,13 +284,20 @@ class Model(Network):
         """Class probabilities (N, K) for prepared picture files (N, C, H, W), from 0 to 255."""
         return probabilities(self, self.pixels.from_bytes(pictures), self.pipeline)
 
+    @property
+    def _target_axes(self) -> int:
+        """How many axes real targets have; 0 if there are none."""
+        axes = int(self.metadata.get("target_axes", "1" if self.plan.classes == 1 else "2"))
+        return axes if self.is_regression else 0
+
     def evaluate(self, images: Any, labels: Any) -> Evaluation:
         """Loss, accuracy and confusion on images (see `probabilities`) with their labels (N,).
 
-        Labels are as in training; of a network that was trained on files, class numbers or names.
-        Raises ArrayError, a ValueError, for any that are no class.
+        RMSE and R² in regression. Labels are as in training; of a network that was trained on
+        files, class numbers or names. Raises ArrayError, a ValueError, for any that are no class.
         """
-        samples = self._samples(self._judged(images), labels, called=self._called)
+        batch, axes = self._judged(images), self._target_axes
+        samples = self._samples(batch, labels, called=self._called, target_axes=axes)
         return evaluate(self, samples, self.pipeline)
 
     def _judged(self, images: Any) -> NDArray[Any]:

@@ -63,6 +63,8 @@ class Reading:
 def read_file(model: Model, path: Path) -> Reading:
     """What a model reads in a picture file; a picture that cannot be read is a refusal."""
     try:
+        if model.is_regression:
+            raise ImageError("the model gives real numbers, not classes; call its predict()")
         if len(shape := model.image_shape) != 3:
             raise ImageError(f"the model takes rows of {shape[0]:,} features, not pictures")
         channels, *size = shape

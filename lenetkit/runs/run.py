@@ -21,7 +21,7 @@ from lenetkit.operations.blas import MAX_THREADS
 from lenetkit.registry.catalog import naming_plugins
 from lenetkit.registry.given import Plugins, use
 from lenetkit.runs.checkpoint import Checkpoint
-from lenetkit.runs.folder import METRICS, RunFolder
+from lenetkit.runs.folder import METRICS, REAL_METRICS, RunFolder
 from lenetkit.runs.interrupt import finishing
 from lenetkit.runs.recorder import Recorder
 from lenetkit.runs.resume import resume, rising_rate
@@ -206,7 +206,8 @@ class Run:
     @property
     def history(self) -> dict[str, list[float]]:
         """The columns of `metrics.csv`, a row an epoch; pandas.DataFrame takes them."""
-        return self.folder.read_metrics() if self.progress.epoch else {name: [] for name in METRICS}
+        names = REAL_METRICS if self.data.target_axes else METRICS
+        return self.folder.read_metrics() if self.progress.epoch else {name: [] for name in names}
 
     @property
     def parts(self) -> list[dict[str, Any]]:

@@ -45,6 +45,7 @@ def to_plain(spec: ModelSpec, catalog: Catalog, *, objects: bool = False) -> dic
         "lenetkit": FORMAT,
         "name": spec.name,
         "input": list(spec.input),
+        **({"task": spec.task} if spec.task else {}),
         "layers": {n.name: plugin(n.layer, f"layers.{n.name}") for n in spec.layers},
         "loss": plugin(spec.loss, "loss"),
         "init": plugin(spec.init, "init"),

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lenetkit.data.source import DataSource, Preparation
 from lenetkit.data.transforms import Transform
@@ -38,6 +38,7 @@ from lenetkit.spec.nodes import (
 from lenetkit.values import show
 
 FORMAT = 1
+Task = Literal["classification", "regression"]
 MAX_LAYERS = 1000
 SECTIONS = ("layers", "data", "train", "extends")
 _MAX_NAME = 100
@@ -126,6 +127,7 @@ class ModelSpec:
     kernels: Kernels
     data: DataSpec
     train: TrainSpec
+    task: Task | None = None
 
     def things(self) -> Iterator[Configurable]:
         """Everything with a type that the spec consists of, each before what it holds."""
@@ -150,6 +152,10 @@ class Head(Configurable):
     loss: Loss = option(doc="What training minimizes.")
     init: Initializer = option(doc="Initial weights of layers that name none.")
     kernels: Kernels = option(doc="The implementation of convolution and pooling.")
+    task: Task | None = option(
+        None,
+        doc="What is learned, classes or real numbers; default: what the first targets are.",
+    )
 
 
 def _letters(name: str) -> str:
@@ -251,6 +257,12 @@ def bind_model(tree: MapNode, binder: Binder) -> Draft:
     filled = _with_defaults(tree, ("loss", "init", "kernels"))
     head = binder.options(Head, filled, "", "a spec", SECTIONS)
     draft.input = _check_head(tree, binder)
+    if head and head.task == "regression" and not head.loss.takes_real_targets:
+        name, _ = binder.catalog.identity(head.loss)
+        message = (
+            f"{name} takes classes only; task: regression needs one such as mean_squared_error"
+        )
+        binder.problem((tree.get("loss") or tree).mark, "loss", message)
     if "extends" in tree.entries:
         mark = tree.entries["extends"].mark
         binder.problem(mark, "extends", "only spec files can extend another spec")
@@ -261,7 +273,7 @@ def bind_model(tree: MapNode, binder: Binder) -> Draft:
     train = _bind_train(tree, binder)
     if head and draft.complete and data and train and not binder.problems:
         kinds = (head.loss, head.init, head.kernels)
-        draft.model = ModelSpec(head.name, head.input, draft.layers, *kinds, data, train)
+        draft.model = ModelSpec(head.name, head.input, draft.layers, *kinds, data, train, head.task)
     return draft
 
 

@@ -42,6 +42,8 @@ class TrainingData:
     preparation: Preparation
     labels: tuple[Label, ...] = ()
     """What each class is called from Python; empty if it is called by its number."""
+    target_axes: int = 0
+    """Real targets were given as (N,), 1, or as (N, K), 2; 0: the labels are classes."""
 
     def __post_init__(self) -> None:
         _ = self.pixels
@@ -125,6 +127,11 @@ def load_training_data(
     Raises DataError if data is missing, damaged or does not fit the network.
     """
     options = plan.spec.data.options
+    if plan.spec.task == "regression":
+        raise DataError(
+            "task: regression learns real targets, and data sets have classes; give them from "
+            "Python: lenetkit.fit(spec, X, y)"
+        )
     folder = user_path(data_dir) if data_dir else None
     sets = _load_sets(plan, place_for(plan, folder, report))
     unfitted = Pipeline(options.transforms, plan.classes)
@@ -233,9 +240,9 @@ _PURPOSES = {Draws.TEST: "data.test_share", Draws.VALIDATION: "data.validation"}
 def _divided(samples: Samples, part: float, seed: int, purpose: int) -> tuple[Samples, Samples]:
     """Samples drawn across the classes, a number or a share of them, and the others."""
     count = part if isinstance(part, int) else max(1, round(part * len(samples)))
-    rows = stratified(samples.labels, count, generator(seed, purpose), leave=True)
+    rows = stratified(samples.strata, count, generator(seed, purpose), leave=True)
     if rows is None:
-        most = len(samples) - len(np.unique(samples.labels))
+        most = len(samples) - len(np.unique(samples.strata))
         raise DataError(
             f"{_PURPOSES[purpose]}: expected at most {most:,} of the {len(samples):,} training "
             f"samples, so that each class keeps one, found {count:,}"
@@ -244,9 +251,9 @@ def _divided(samples: Samples, part: float, seed: int, purpose: int) -> tuple[Sa
 
 
 def _limited(samples: Samples, count: int, seed: int) -> Samples:
-    rows = stratified(samples.labels, count, generator(seed, Draws.LIMIT), leave=False)
+    rows = stratified(samples.strata, count, generator(seed, Draws.LIMIT), leave=False)
     if rows is None:
-        least = len(np.unique(samples.labels))
+        least = len(np.unique(samples.strata))
         raise DataError(
             f"data.limit: expected from {least:,} (one of each class) to {len(samples):,}, "
             f"the number of training samples, found {count:,}"

@@ -27,7 +27,7 @@ from lenetkit.spec.sections import TrainSpec
 from lenetkit.training.data import TrainingData
 from lenetkit.training.divergence import DivergedError, is_finite, locate, remedy
 from lenetkit.training.draws import Draws, generator
-from lenetkit.training.evaluation import BATCH, Evaluation, evaluate
+from lenetkit.training.evaluation import BATCH, Evaluation, accuracy_of, evaluate
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class StepDone:
     epoch: int
     loss: float
     accuracy: float
-    """On this batch, before the step."""
+    """On this batch, before the step; NaN of real targets."""
     lr: float
     samples: int
     dataset: str = ""
@@ -73,16 +73,16 @@ class EpochDone:
 
     @property
     def merit(self) -> float:
-        """The higher, the better the epoch: accuracy on held-out samples, else the latest wins."""
-        return self.validation.accuracy if self.validation else float(self.epoch)
+        """The higher, the better the epoch: that of held-out samples, else the latest wins."""
+        return self.validation.merit if self.validation else float(self.epoch)
 
     def figures(self) -> dict[str, float]:
-        """`epoch`, `lr`, loss and accuracy of each set that has samples, `seconds`."""
+        """`epoch`, `lr`, the figures of each set that has samples, `seconds`."""
         parts = {"train": self.train, "test": self.test, "validation": self.validation}
         row: dict[str, float] = {"epoch": self.epoch, "lr": self.lr}
         for name, part in parts.items():
             if part and part.n:
-                row |= {f"{name}_loss": part.loss, f"{name}_accuracy": part.accuracy}
+                row |= {f"{name}_{key}": value for key, value in part.figures().items()}
         return row | {"seconds": self.seconds}
 
 
@@ -209,7 +209,7 @@ class Trainer:
         loss = float(losses.mean())
         if not math.isfinite(loss):
             raise self._diverged(f"the loss became {loss}", images, targets, progress.step)
-        answers = loss_function.probabilities(outputs).argmax(axis=1)
+        accuracy = accuracy_of(loss_function, outputs, labels)
         network.backward(loss_function.backward(saved), self._training)
         if not is_finite(network.grads):
             became = "nan" if np.isnan(network.grads).any() else "infinite"
@@ -221,7 +221,7 @@ class Trainer:
             step=progress.step,
             epoch=epoch + 1,
             loss=loss,
-            accuracy=int(np.count_nonzero(answers == labels)) / len(rows),
+            accuracy=accuracy,
             lr=lr,
             samples=len(rows),
             dataset=self.data.train.dataset,
