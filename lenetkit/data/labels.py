@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ class Labels:
 
     count: int
     """The number of classes: the network's outputs."""
+    axes: ClassVar[int] = 0
     values: tuple[Label, ...] = ()
     names: tuple[str, ...] = ()
     last: str = ""
@@ -49,7 +50,12 @@ class Labels:
             )
         return Labels(self.count, tuple(values), (), self.last)
 
-    def numbers(self, labels: Any, samples: int) -> NDArray[np.int64]:
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """The names of the classes."""
+        return tuple(map(_name, self.values)) or self.names
+
+    def read(self, labels: Any, samples: int) -> NDArray[np.int64]:
         """Class numbers (N,) of labels (N,), a column (N, 1), or one-hot rows (N, K).
 
         Raises ArrayError for another number of labels, and for labels that are no class.
@@ -127,6 +133,7 @@ def _expect_classes(found: NDArray[Any]) -> None:
     """Raise ArrayError for values that are no classes: fractions, NaN, other types."""
     kind, what = found.dtype.kind, str(found.dtype)
     if kind == "f":
+        _expect_none_missing(int(np.isnan(found).sum()))
         strange = found[~np.isfinite(found) | (found != np.rint(found))]
         what = f"{strange[0]:g}" if len(strange) else ""
     elif kind == "U":
@@ -141,6 +148,17 @@ def _expect_classes(found: NDArray[Any]) -> None:
         )
 
 
+def _expect_none_missing(count: int) -> None:
+    if count:
+        raise ArrayError(
+            f"expected a label for each image, but {count:,} of them lack one (nan or None)"
+        )
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and value != value
+
+
 def _is_unicode(text: str) -> bool:
     """Whether a model file can hold it."""
     try:
@@ -151,7 +169,9 @@ def _is_unicode(text: str) -> bool:
 
 def _typed(found: NDArray[Any]) -> NDArray[Any]:
     """An array of objects of one type, such as a column of pandas', with that type."""
-    kinds = {type(value) for value in found.reshape(-1).tolist()}
+    values = found.reshape(-1).tolist()
+    _expect_none_missing(sum(value is None or _is_nan(value) for value in values))
+    kinds = {type(value) for value in values}
     if kinds == {str} or kinds == {bool} or kinds == {int} or kinds <= {int, float}:
         return np.array(found.tolist())
     if kinds and all(issubclass(kind, str) for kind in kinds):
@@ -184,10 +204,10 @@ def _row(row: NDArray[Any]) -> str:
 
 
 def _text(value: Any) -> str:
-    return show(value) if isinstance(value, str) else name_of(value)
+    return show(value) if isinstance(value, str) else _name(value)
 
 
-def name_of(value: Label) -> str:
+def _name(value: Label) -> str:
     """A label as the name of its class."""
     return f"{value:.0f}" if isinstance(value, float) else str(value)
 

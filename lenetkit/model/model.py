@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from lenetkit.arrays import Shape, slices
 from lenetkit.data.given import ANY_SCALE, PixelRange, as_images
-from lenetkit.data.labels import Label, Labels, name_of
+from lenetkit.data.labels import Label, Labels
 from lenetkit.data.pipeline import Pipeline
 from lenetkit.data.source import Preparation, Samples
-from lenetkit.data.targets import are_real, as_targets
+from lenetkit.data.targets import Targets, are_real
 from lenetkit.errors import ArrayError, ModelFileError
 from lenetkit.files import tensorfile
 from lenetkit.files.opening import user_path
@@ -119,9 +119,8 @@ class Model(Network):
             if isinstance(event, loop.EpochDone):
                 self.note(event)
                 if best.see(event):
-                    unlike = ("lr", "seconds")
-                    row = {k: v for k, v in self.history[-1].items() if k not in unlike}
-                    self.metadata["metrics"] = json.dumps(row)
+                    figures = {"epoch": len(self.history), **event.results()}
+                    self.metadata["metrics"] = json.dumps(figures)
         best.restore()
         return self
 
@@ -152,43 +151,37 @@ class Model(Network):
             raise ArrayError("fit() expected at least one image, found none")
         if labels is None:
             raise TypeError("fit() expected labels with these images, found none")
-        called, axes = self._called, 0
-        if self._learns_real_targets(labels):
-            axes = min(np.ndim(labels), 2)
-        elif not self._is_trained:
-            called = called.decided_by(labels, len(batch))
-        given = self._samples(batch, labels, called=called, target_axes=axes)
-        tests = (
-            None if shared else self._samples(*(test or ([], [])), called=called, target_axes=axes)
-        )
+        called = self._decided(labels, len(batch))
+        given = self._samples(batch, labels, called)
+        test_images, test_labels = test or ([], [])
+        tests = None if shared else self._samples(test_images, test_labels, called)
         train, tested, held_out = divided(plan, given, tests)
         self.pipeline.output_shape(self.image_shape)
         fitted = tuple(t.fitted(train.images) for t in self.pipeline.transforms)
         pipeline = Pipeline(fitted, plan.classes)
         said = plan.spec.data.options.preparation
-        preparation = self.preparation if self._is_trained else preparation_for(said, train)
-        return TrainingData(train, tested, held_out, pipeline, preparation, called.values, axes)
+        ready = self.preparation if self._is_trained else preparation_for(said, train)
+        return TrainingData(train, tested, held_out, pipeline, ready, called.values, called.axes)
 
-    def _learns_real_targets(self, labels: Any) -> bool:
-        """Whether the network's task is regression, as the spec or the first targets say."""
-        spec = self.plan.spec
-        if spec.task or self._is_trained or not spec.loss.takes_real_targets:
-            return spec.task == "regression"
-        return are_real(labels, self.plan.classes)
+    def _decided(self, labels: Any, samples: int) -> Labels | Targets:
+        """What labels are: as the spec or an earlier training says, else as these are."""
+        spec, called = self.plan.spec, self._called
+        if isinstance(called, Targets):
+            return replace(called, axes=min(np.ndim(labels), 2))
+        if self._is_trained:
+            return called
+        if not spec.task and spec.loss.takes_real_targets and are_real(labels, called.count):
+            return Targets(called.count, min(np.ndim(labels), 2), called.last)
+        return called.decided_by(labels, samples)
 
     @property
     def _is_trained(self) -> bool:
         """Whether it knows what it was trained on."""
         return "pixels" in self.metadata
 
-    def _samples(self, images: Any, labels: Any, *, called: Labels, target_axes: int) -> Samples:
+    def _samples(self, images: Any, labels: Any, called: Labels | Targets) -> Samples:
         images = as_images(images, self.image_shape)
-        if target_axes:
-            targets = as_targets(labels, len(images), self.plan.classes, called.last)
-            return Samples(images, targets, "arrays", ())
-        numbers = called.numbers(labels, len(images))
-        names = tuple(map(name_of, called.values)) or self.classes
-        return Samples(images, numbers, "arrays", names)
+        return Samples(images, called.read(labels, len(images)), "arrays", called.titles)
 
     @property
     def labels(self) -> tuple[Label, ...]:
@@ -196,8 +189,13 @@ class Model(Network):
         return tuple(json.loads(self.metadata.get("labels", "[]")))
 
     @property
-    def _called(self) -> Labels:
-        return Labels(self.plan.classes, self.labels, self.classes, output_layer(self.plan))
+    def _called(self) -> Labels | Targets:
+        """How labels are read, and answers given."""
+        count, last = self.plan.classes, output_layer(self.plan)
+        if self.is_regression:
+            axes = self.metadata.get("target_axes", "1" if count == 1 else "2")
+            return Targets(count, int(axes), last)
+        return Labels(count, self.labels, self.classes, last)
 
     @property
     def pipeline(self) -> Pipeline:
@@ -263,8 +261,7 @@ class Model(Network):
         In regression, real numbers (N,) or (N, K), as the targets were.
         """
         if self.is_regression:
-            found = outputs(self, self._judged(images), self.pipeline)
-            return found[:, 0] if self._target_axes == 1 else found
+            return self._called.of(outputs(self, self._judged(images), self.pipeline))
         return self._called.of(self.probabilities(images).argmax(axis=1))
 
     def activations(self, images: Any) -> dict[str, NDArray[Any]]:
@@ -284,20 +281,13 @@ class Model(Network):
         """Class probabilities (N, K) for prepared picture files (N, C, H, W), from 0 to 255."""
         return probabilities(self, self.pixels.from_bytes(pictures), self.pipeline)
 
-    @property
-    def _target_axes(self) -> int:
-        """How many axes real targets have; 0 if there are none."""
-        axes = int(self.metadata.get("target_axes", "1" if self.plan.classes == 1 else "2"))
-        return axes if self.is_regression else 0
-
     def evaluate(self, images: Any, labels: Any) -> Evaluation:
         """Loss, accuracy and confusion on images (see `probabilities`) with their labels (N,).
 
         RMSE and R² in regression. Labels are as in training; of a network that was trained on
         files, class numbers or names. Raises ArrayError, a ValueError, for any that are no class.
         """
-        batch, axes = self._judged(images), self._target_axes
-        samples = self._samples(batch, labels, called=self._called, target_axes=axes)
+        samples = self._samples(self._judged(images), labels, self._called)
         return evaluate(self, samples, self.pipeline)
 
     def _judged(self, images: Any) -> NDArray[Any]:

@@ -78,12 +78,17 @@ class EpochDone:
 
     def figures(self) -> dict[str, float]:
         """`epoch`, `lr`, the figures of each set that has samples, `seconds`."""
+        return {"epoch": self.epoch, "lr": self.lr, **self.results(), "seconds": self.seconds}
+
+    def results(self) -> dict[str, float]:
+        """The figures of each set that has samples: `train_loss`, `train_accuracy`, …."""
         parts = {"train": self.train, "test": self.test, "validation": self.validation}
-        row: dict[str, float] = {"epoch": self.epoch, "lr": self.lr}
-        for name, part in parts.items():
-            if part and part.n:
-                row |= {f"{name}_{key}": value for key, value in part.figures().items()}
-        return row | {"seconds": self.seconds}
+        return {
+            f"{name}_{key}": value
+            for name, part in parts.items()
+            if part and part.n
+            for key, value in part.figures().items()
+        }
 
 
 Event: TypeAlias = EpochBegun | StepDone | EpochDone

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import lenetkit
 from lenetkit import Run, StepDone
 from lenetkit.cli.main import run as run_command
-from lenetkit.data.targets import are_real, as_targets
+from lenetkit.data.targets import Targets, are_real
 from lenetkit.errors import ArrayError, DataError, ModelFileError, SpecError
 from lenetkit.files import tensorfile
 from lenetkit.training.evaluation import RealEvaluation
@@ -192,5 +192,5 @@ def test_only_what_can_be_no_classes_is_real(columns: int, values: list[int], ha
     assert are_real(found, columns) == (half or columns == 1 or not is_one_hot)
     if columns > 1:
         assert not are_real(found[:, 0] - 0.5 * half, columns)
-    rows = as_targets(found, len(found), columns)
+    rows = Targets(columns, 2).read(found, len(found))
     np.testing.assert_array_equal(rows, found)
