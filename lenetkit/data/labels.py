@@ -120,6 +120,8 @@ def _read(labels: Any, samples: int) -> NDArray[Any]:
     if found.ndim not in (1, 2) or len(found) != samples:
         shape = f"shape {found.shape}" if found.ndim else type(labels).__name__
         raise ArrayError(f"expected {samples:,} labels, one for each image, found {shape}")
+    if found.dtype.kind == "U" and isinstance(labels, list | tuple):
+        found = np.array(labels, object)  # NumPy writes numbers, and nan, among strings as strings
     if found.dtype == object:
         found = _typed(found)
     if found.ndim == 1:

@@ -64,8 +64,10 @@ def image_problems(metadata: Mapping[str, str], plan: Plan) -> list[str]:
     if "labels" in metadata and not _are_labels(labels := _json(metadata, "labels"), plan.classes):
         expected = f"{plan.classes:,} different whole numbers, strings or booleans"
         wrong.append(f"  labels: expected {expected}, found {_shown(labels)}")
-    if metadata.get("target_axes", "1") not in ("1", "2"):
-        wrong.append(f"  target_axes: expected 1 or 2, found {_shown(metadata['target_axes'])}")
+    axes = ("1", "2") if plan.classes == 1 else ("2",)
+    if metadata.get("target_axes", "2") not in axes:
+        found = _shown(metadata["target_axes"])
+        wrong.append(f"  target_axes: expected {' or '.join(axes)}, found {found}")
     pixels = _json({"pixels": "[0, 255]", **metadata}, "pixels")
     any_scale = pixels is None and len(plan.spec.input) == 1
     if not any_scale and not _is_range(pixels):

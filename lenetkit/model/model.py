@@ -107,15 +107,16 @@ class Model(Network):
         """
         how = with_settings(self.plan, "fit", settings)
         plan = with_validation(self.plan, "fit", validation)
+        plan = replace(plan, spec=replace(plan.spec, train=how))
         if images is not None:
-            data = self.training_data(images, labels, test=test, validation=validation)
+            data = self._own_data(plan, images, labels, test)
         elif labels is not None or test is not None:
             raise TypeError("fit() expected images with these labels, found none")
         else:
             data = load_training_data(plan, data_dir)
         self.learns_from(data)
-        best = Best(self)
-        for event in loop.train(self, data, how, loop.start(self, how)):
+        best, progress = Best(self), loop.start(self, how)
+        for event in loop.train(self, data, how, progress):
             if isinstance(event, loop.EpochDone):
                 self.note(event)
                 if best.see(event):
@@ -140,9 +141,15 @@ class Model(Network):
 
         Without `test` and `data.test_share`, the test set is empty.
         """
+        plan = with_validation(self.plan, "training_data", validation)
+        return self._own_data(plan, images, labels, test)
+
+    def _own_data(
+        self, plan: Plan, images: Any, labels: Any, test: tuple[Any, Any] | None
+    ) -> TrainingData:
+        """Arrays, divided as the plan's spec says."""
         if test is not None and not (isinstance(test, tuple | list) and len(test) == 2):
             raise TypeError(f"fit() expected test=(images, labels), found {type(test).__name__}")
-        plan = with_validation(self.plan, "fit", validation)
         shared = plan.spec.data.options.test_share
         if test and shared:
             raise ArrayError(f"fit() expected no `test` beside data.test_share: {shared}")

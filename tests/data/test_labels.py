@@ -102,6 +102,8 @@ def test_names_are_labels_where_there_are_no_others() -> None:
         ([b"a", b"b", b"c"], r"found \|S1; for text: labels\.astype\(str\)$"),
         ([2j, 0, 1], r"strings or booleans, found complex128$"),
         (np.array(["a", 1, 2], object), r"^expected labels of one type, .* found int and str$"),
+        (["a", 1, 2], r"^expected labels of one type, .* found int and str$"),
+        (["a", np.nan, "c"], r"^expected a label for each image, but 1 of them lack one"),
         (Column(["a", None, "c"]), r"^expected a label for each image, but 1 of them lack one"),
         (
             Column(["a", np.nan, np.nan]),
