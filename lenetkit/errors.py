@@ -6,10 +6,11 @@ A command prints the message alone, without a traceback, and exits with `exit_st
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 
@@ -56,6 +57,21 @@ class NotInstalledError(PluginError):
 def install(distribution: str) -> str:
     """How to install a distribution of lenetkit's types."""
     return f"pip install {distribution} (from a checkout: pip install plugins/{distribution})"
+
+
+class OutOfMemoryError(LenetkitError, MemoryError):
+    """Memory ran out; the message says for what, and what would need less."""
+
+
+@contextlib.contextmanager
+def memory_for(what: str, remedy: str) -> Iterator[None]:
+    """If memory runs out inside the block, OutOfMemoryError says for `what`, and the remedy."""
+    try:
+        yield
+    except OutOfMemoryError:
+        raise
+    except MemoryError as error:
+        raise OutOfMemoryError(f"not enough memory {what} ({cause(error)}); {remedy}") from error
 
 
 class DataError(InputError):

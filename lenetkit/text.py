@@ -9,6 +9,7 @@ from typing import Any
 
 NOTHING = "–"
 """Stands for a number that does not exist."""
+_NESTED = (dict, list, tuple)
 
 
 def number(value: float, form: str) -> str:
@@ -36,11 +37,11 @@ def json_text(value: Any) -> str:
 
 
 def _lines(value: Any, *, in_list: bool) -> list[str]:
-    flat = not isinstance(value, (dict, list, tuple)) or not any(
-        isinstance(item, (dict, list, tuple)) for item in _items(value)
+    flat = not isinstance(value, _NESTED) or not any(
+        issubclass(kind, _NESTED) for kind in set(map(type, _items(value)))
     )
     if flat and (in_list or not isinstance(value, dict)):
-        return [json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)]
+        return [_line(value)]
     if isinstance(value, dict):
         parts = [(f"{json.dumps(str(k), ensure_ascii=False)}: ", v) for k, v in value.items()]
     else:
@@ -53,6 +54,13 @@ def _lines(value: Any, *, in_list: bool) -> list[str]:
         block[-1] += "," if position < len(parts) else ""
         lines += [f"  {line}" for line in block]
     return [*lines, closing] if parts else [opening + closing]
+
+
+def _line(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:  # looking for NaN first takes ten times as long
+        return json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
 
 
 def _items(value: dict[str, Any] | Sequence[Any]) -> Any:

@@ -11,12 +11,14 @@ import numpy as np
 from lenetkit.arrays import shape_text
 from lenetkit.cli.arguments import PATH, Command, UserPath, data_dir_option, json_option, with_plan
 from lenetkit.cli.groups import Group
-from lenetkit.cli.output import print_json, report, table
+from lenetkit.cli.output import MOST_LISTED, print_json, report, table
 from lenetkit.data.source import SPLITS, Samples, Split
 from lenetkit.files.opening import printable
 from lenetkit.network.plan import Plan
 from lenetkit.training.data import load_both, load_samples, place_for
 
+_FEWEST = 10
+"""Classes listed where there are more than `MOST_LISTED`."""
 _SPEC_OPTION = f"{__name__}.spec"
 
 
@@ -90,10 +92,16 @@ def info(plan: Plan, data_dir: Path | None, as_json: bool) -> None:
         click.echo(f"  digest {samples.digest[:16]}…")
         for name in samples.files:
             click.echo(f"  {printable(name)}")
-    counts = [facts[split]["counts"] for split in SPLITS]
     names = max((samples.classes for samples in splits.values()), key=len)
-    columns = [[f"{n:,}" for n in c] + ["0"] * (len(names) - len(c)) for c in counts]
-    rows = list(zip(names, *columns, strict=True))
+    given = [facts[split]["counts"] for split in SPLITS]
+    counts = [each + [0] * (len(names) - len(each)) for each in given]
+    rows = [(name, *(f"{n:,}" for n in of)) for name, *of in zip(names, *counts, strict=True)]
+    if len(rows) > MOST_LISTED:
+        each = (f"{s} {_range(n)}" for n, s in zip(counts, SPLITS, strict=True))
+        click.echo(f"\n{len(rows):,} classes; samples of each: {', '.join(each)}")
+        fewest = np.argsort(counts[0], kind="stable")[:_FEWEST].tolist()
+        rows = [rows[i] for i in fewest]
+        click.echo(f"the {_FEWEST} with the fewest training samples; --json lists all:")
     click.echo("\n" + table(rows, ("class", *SPLITS), SPLITS))
 
 
@@ -125,6 +133,11 @@ def show(plan: Plan, data_dir: Path | None, split: str, seed: int, out: Path) ->
         dataset=f"{samples.dataset}, {split} set",
     )
     click.echo(plots.save_figure(figure, out))
+
+
+def _range(counts: list[int]) -> str:
+    low, high = min(counts), max(counts)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def _facts(samples: Samples) -> dict[str, Any]:

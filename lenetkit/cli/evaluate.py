@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -12,7 +12,7 @@ import click
 import numpy as np
 
 from lenetkit.cli import arguments
-from lenetkit.cli.output import paragraphs, print_json, report, table
+from lenetkit.cli.output import MOST_LISTED, paragraphs, print_json, report, table
 from lenetkit.data.source import SPLITS, DataSource, Samples, Split
 from lenetkit.errors import InputError, MissingDataError, shortened
 from lenetkit.files.opening import printable
@@ -24,6 +24,9 @@ from lenetkit.spec.sections import DataSpec
 from lenetkit.text import number, percent
 from lenetkit.training.data import check_fit, load_samples, place_for
 from lenetkit.training.evaluation import Evaluation, evaluate
+
+_WORST = 20
+"""Classes and errors listed of more classes than `MOST_LISTED`."""
 
 
 @click.command(
@@ -56,7 +59,8 @@ def command(
     """Measure a trained model on a data set.
 
     Prints accuracy, loss, precision and recall of each class, and the confusion matrix: rows are
-    the true classes, columns the predicted ones.
+    the true classes, columns the predicted ones. Of more than 64 classes, those with the lowest
+    recall and the most frequent errors; --json has all.
     """
     trained = model.load(model_file, kernels=kernels)
     if trained.is_regression:
@@ -144,10 +148,34 @@ def _print_tables(trained: model.Model, samples: Samples, split: str, result: Ev
     )
     click.echo(f"{paragraphs(heading)}\n")
     names = trained.classes
-    figures = zip(names, result.precision(), result.recall(), strict=True)
-    rows = [(name, percent(p), percent(r)) for name, p, r in figures]
-    right = ("precision", "recall")
-    click.echo(table(rows, ("class", *right), right))
+    if len(names) > MOST_LISTED:
+        _print_worst(names, result)
+        return
+    click.echo(_class_table(names, result, range(len(names))))
     click.echo(f"\n{paragraphs('Confusion (rows true, columns predicted):')}\n")
     counts = [[name, *row] for name, row in zip(names, result.confusion.tolist(), strict=True)]
     click.echo(table(counts, ("", *names), names))
+
+
+def _class_table(names: Sequence[str], result: Evaluation, chosen: Iterable[int]) -> str:
+    precision, recall = result.precision(), result.recall()
+    rows = [(names[i], percent(float(precision[i])), percent(float(recall[i]))) for i in chosen]
+    right = ("precision", "recall")
+    return table(rows, ("class", *right), right)
+
+
+def _print_worst(names: Sequence[str], result: Evaluation) -> None:
+    """The classes with the lowest recall, and the most frequent errors."""
+    recall, errors = result.recall(), result.errors()
+    imperfect = np.flatnonzero(recall < 1)
+    if not len(imperfect):
+        click.echo(f"All samples of all {np.count_nonzero(recall == 1):,} classes are right.")
+        return
+    worst = imperfect[np.argsort(recall[imperfect], kind="stable")][:_WORST]
+    click.echo(f"Lowest recall ({len(worst)} of {len(imperfect):,} classes below 100%):\n")
+    click.echo(_class_table(names, result, worst.tolist()))
+    rows = [(names[true], names[told], f"{n:,}") for true, told, n in errors[:_WORST].tolist()]
+    shown, total = errors[:_WORST, 2].sum(), errors[:, 2].sum()
+    click.echo(f"\nMost frequent errors ({shown:,} of {total:,}):\n")
+    click.echo(table(rows, ("true class", "predicted", "samples"), ("samples",)))
+    click.echo("\n--json prints the whole confusion matrix.")

@@ -17,6 +17,8 @@ import click
 from lenetkit.cli.arguments import PLUGIN_FILES
 from lenetkit.text import json_text
 
+MOST_LISTED = 64
+"""Classes up to which all are listed for people."""
 _NO_TERMINAL = 10_000
 """Columns of a file or pipe, where no table has to be narrowed."""
 _MIN_COLUMNS = 40

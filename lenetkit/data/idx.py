@@ -19,7 +19,7 @@ from typing import IO, Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lenetkit.errors import DataError
+from lenetkit.errors import DataError, memory_for
 from lenetkit.files.archive import Member, open_member
 from lenetkit.files.atomic import replacing
 from lenetkit.files.opening import file_kind, open_regular, refusal
@@ -84,8 +84,10 @@ def read_idx(file: DataFile, order: ByteOrder = "big") -> NDArray[Any]:
     holds exactly one complete array, and StorageError if that is in the other order.
     """
     with _opened(file, order) as (content, header, packed):
-        values = _read_packed(content, header) if packed else _read_plain(content, header)
-    return values.astype(values.dtype.newbyteorder("="), copy=False)
+        what = f"for {file}, {header} values in {header.nbytes:,} bytes"
+        with memory_for(what, "store fewer samples in the file"):
+            values = _read_packed(content, header) if packed else _read_plain(content, header)
+            return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 
 def write_idx(path: Path, values: NDArray[Any]) -> None:

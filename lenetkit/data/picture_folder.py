@@ -14,7 +14,14 @@ from lenetkit.arrays import shape_text
 from lenetkit.data.finding import contents
 from lenetkit.data.idx import MAX_BYTES
 from lenetkit.data.source import DataSource, Place, Samples, Split, checked_samples
-from lenetkit.errors import DataError, ImageError, MissingDataError, did_you_mean, shortened
+from lenetkit.errors import (
+    DataError,
+    ImageError,
+    MissingDataError,
+    did_you_mean,
+    memory_for,
+    shortened,
+)
 from lenetkit.files.opening import natural, printable
 from lenetkit.options import option
 
@@ -69,7 +76,8 @@ def _read(
         raise DataError(f"{place}: {count:,} pictures of {shape_text(shape)} take too much memory")
     if count > _MANY:
         place.report(f"reading {count:,} pictures from {folders[0].parent}")
-    images = np.empty((count, *shape), np.uint8)
+    with memory_for(f"for {count:,} pictures of {shape_text(shape)}", "set a smaller `input`"):
+        images = np.empty((count, *shape), np.uint8)
     labels: list[int] = []
     left_out: list[str] = []
     for label, (folder, paths) in enumerate(zip(folders, pictures, strict=True)):

@@ -19,6 +19,9 @@ from lenetkit.options import Configurable
 Split = Literal["train", "test"]
 SPLITS: tuple[Split, ...] = ("train", "test")
 Preparation = Literal["digit", "resize"]
+MAX_CLASSES = 5_000
+"""Of each two classes it is counted how often one was taken for the other, in training, test and
+held-out samples: more would take gigabytes, in memory and in `result.json`."""
 
 
 @dataclass(frozen=True, eq=False)

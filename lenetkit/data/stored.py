@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from lenetkit.data import orientation
 from lenetkit.data.finding import SplitFiles
 from lenetkit.data.idx import ByteOrder, DataFile, Header, StorageError, read_header, read_idx
-from lenetkit.data.source import DataSource
+from lenetkit.data.source import MAX_CLASSES, DataSource
 from lenetkit.errors import DataError
 from lenetkit.options import option
 
-MAX_CLASSES = 100_000
 _ARGMAX = "numpy.argmax(labels, axis=1)"
 _FEW = 4
 """An axis of at most this size may be that of the channels."""
@@ -193,7 +192,7 @@ class StoredFiles(DataSource):
         """The labels, counted from 0."""
         stored = self._column(file)
         low, high = int(stored.min(initial=0)), int(stored.max(initial=0))
-        if not 0 <= low <= high < MAX_CLASSES and self.byte_order is None:
+        if (low < 0 or high - low >= MAX_CLASSES) and self.byte_order is None:
             other = stored.byteswap()
             if other.size and 0 <= other.min() <= other.max() < MAX_CLASSES:
                 raise StorageError(
@@ -208,17 +207,22 @@ class StoredFiles(DataSource):
             self._check_start(file, first, high)
         labels = stored.astype(np.int64) - (self.label_offset or 0)
         low, high = int(labels.min(initial=0)), int(labels.max(initial=0))
-        if low < 0 or high >= MAX_CLASSES:
-            counted = f", counted from {self.label_offset}" if self.label_offset else ""
+        counted = f", counted from {self.label_offset}" if self.label_offset else ""
+        if low < 0:
             raise DataError(
-                f"{file}: expected labels 0 … {MAX_CLASSES - 1:,}{counted}, "
-                f"found {low if low < 0 else high}"
+                f"{file}: expected labels 0 … {MAX_CLASSES - 1:,}{counted}, found {low:,}"
+            )
+        if high >= MAX_CLASSES:
+            raise DataError(
+                f"{file}: labels go up to {high:,}{counted}, so there are {high + 1:,} classes; "
+                f"expected at most {MAX_CLASSES:,}; number the classes without gaps: "
+                "numpy.unique(labels, return_inverse=True)[1]"
             )
         return labels
 
     def _check_start(self, file: DataFile, low: int, high: int) -> None:
         """Raise DataError if labels do not start at 0, and nothing says so."""
-        if self.label_offset is None and low and -MAX_CLASSES < low <= high < MAX_CLASSES:
+        if self.label_offset is None and low and high - low < MAX_CLASSES:
             raise StorageError(
                 f"{file}: labels start at {low} and go up to {high}; expected them to start at 0; "
                 f"to count the classes from {low}",

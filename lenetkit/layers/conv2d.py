@@ -28,6 +28,9 @@ class Conv2d(SecondOrderLayer):
     Raises ShapeError if the kernel is larger than the padded input or `groups` does not divide C.
     Source: LeCun et al. 1998, section II.A.
 
+    Windows of zeros give exactly the bias. Other windows with the same values may give outputs that
+    differ in their last bits, as matrix products round by place (docs/reliability.md).
+
     Kernel sets may fuse it with the ReLU and the pooling that follow (`Kernels.fuse`), as NumPy's
     does in `kernels/fused.py`: in LeNet-5 `forward` here is then never called.
     `network.workspace(training=True, fused=False)` runs every layer separately.

@@ -59,8 +59,9 @@ class MaxPool2d(_Pool2d):
 
     Input shape: (N, C, H, W). Output shape: (N, C, OH, OW) with
     OH = ⌊(H + 2·padding − kernel_size) / stride⌋ + 1, and likewise OW. Padding never wins.
-    Backward: each gradient goes to the first largest value of its window; where windows overlap,
-    gradients add. Raises ShapeError if the window is larger than the padded input.
+    Backward: each gradient goes to the first largest value of its window, row by row; where windows
+    overlap, gradients add. 0 and −0 are equal, and y may be either. Raises ShapeError if the window
+    is larger than the padded input.
     """
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:

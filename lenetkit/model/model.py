@@ -34,6 +34,7 @@ from lenetkit.training.calls import with_settings, with_validation
 from lenetkit.training.data import (
     TrainingData,
     divided,
+    expect_countable,
     load_training_data,
     output_layer,
     preparation_for,
@@ -179,6 +180,7 @@ class Model(Network):
             return called
         if not spec.task and spec.loss.takes_real_targets and are_real(labels, called.count):
             return Targets(called.count, min(np.ndim(labels), 2), called.last)
+        expect_countable(self.plan)
         return called.decided_by(labels, samples)
 
     @property
@@ -262,8 +264,9 @@ class Model(Network):
         return probabilities(self, self._judged(images), self.pipeline)
 
     def predict(self, images: Any) -> NDArray[Any]:
-        """The predicted class (N,) of each image, called as in training; see `probabilities`.
+        """The most probable class (N,) of each image, the first of equally probable ones.
 
+        It is called as in training; see `probabilities` for what images may be.
         Class numbers, unless the network was trained on other labels: strings, or numbers from 1.
         In regression, real numbers (N,) or (N, K), as the targets were.
         """

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from lenetkit.plots.confused_pairs import confused_pairs_figure
+from lenetkit.plots.confusion_colours import confusion_colours
 from lenetkit.plots.fonts import Typeface
 from lenetkit.plots.page import FAINT, INK, MUTED, Page, styled
 from lenetkit.text import percent
 
+MAX_TABLE = 64
+"""Classes up to which every count can be read."""
 _LABEL_SIZE = 9.5  # points
 _MAX_LABEL = 1.3  # inches; longer class names are cut
 _AXIS_NAME = 0.3  # inches taken by "true class" and "predicted class"
@@ -34,9 +37,14 @@ def confusion_figure(
     """Table of counts: `confusion` (K, K), true classes in rows, predicted ones in columns.
 
     The diagonal is coloured by recall, errors on a scale of their own up to the largest. Recall is
-    at the right, precision below, overall accuracy in the heading.
+    at the right, precision below, overall accuracy in the heading. More than `MAX_TABLE` classes
+    are drawn as a map with lists of the most frequent errors and the classes of lowest recall.
     """
     counts = _checked(confusion, classes)
+    if len(counts) > MAX_TABLE:
+        return confused_pairs_figure(
+            counts, classes, title=title, dataset=dataset, accuracy=_accuracy(counts)
+        )
     with styled(title, dataset, *classes) as typeface:
         table = _Table(counts, classes, typeface)
         left = max(_MIN_LEFT, _AXIS_NAME + table.label_width + _PAD)
@@ -54,20 +62,8 @@ def confusion_figure(
     return page.figure
 
 
-def confusion_colours(counts: Counts) -> NDArray[np.float64]:
-    """Colours (K, K, 4): errors in orange by the root of their count, so that single ones show."""
-    errors = counts - np.diag(np.diag(counts))
-    share = np.sqrt(errors / max(1, int(errors.max())))
-    colours = np.asarray(matplotlib.colormaps["Oranges"](0.08 + 0.72 * share))
-    colours[errors == 0] = 1.0
-    recall = np.nan_to_num(_shares(counts, axis=1))
-    diagonal = np.arange(len(counts))
-    colours[diagonal, diagonal] = matplotlib.colormaps["Blues"](0.12 + 0.5 * recall**2)
-    return colours
-
-
 def _checked(confusion: ArrayLike, classes: Sequence[str]) -> Counts:
-    counts = np.asarray(confusion).astype(np.int64)
+    counts = np.asarray(confusion).astype(np.int64, copy=False)
     if counts.ndim != 2 or counts.shape != (len(classes), len(classes)) or not counts.size:
         raise ValueError(f"confusion is {counts.shape}, but there are {len(classes)} classes")
     if counts.min() < 0:
@@ -113,7 +109,9 @@ class _Table:
         self.label_height = self.label_width if self.upright else 0.16
 
     def draw_cells(self, axes: Axes) -> None:
-        counts, colours = self.counts, confusion_colours(self.counts)
+        counts = self.counts
+        errors = counts - np.diag(np.diag(counts))
+        colours = confusion_colours(errors, _shares(counts, axis=1))
         edges = np.arange(len(counts) + 1) - 0.5
         axes.pcolormesh(edges, edges, colours, edgecolors="#e0e0e0", linewidth=0.5)
         end = len(counts) - 0.5 + _MARGIN_CELLS

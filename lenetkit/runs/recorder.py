@@ -244,7 +244,7 @@ class Recorder:
             return result | {"task": "regression"}
         result["confusion_test"] = kept["test"].confusion.tolist()
         result["confusion_train"] = kept["train"].confusion.tolist()
-        result["mistakes"] = _mistakes(kept["test"], self.data.test.labels)
+        result["mistakes"] = _mistakes(kept["test"])
         return result
 
 
@@ -261,14 +261,13 @@ def _cells(part: Evaluation) -> list[str]:
     return [f"{v:.6f}" if k == "accuracy" else f"{v:.9g}" for k, v in part.figures().items()]
 
 
-def _mistakes(part: Evaluation, labels: Any) -> list[dict[str, Any]]:
-    predicted = part.predicted
+def _mistakes(part: Evaluation) -> list[dict[str, Any]]:
     return [
         {
             "index": int(i),
-            "true": int(labels[i]),
-            "predicted": int(predicted[i]),
-            "probability": round(float(part.probabilities[i, predicted[i]]), 6),
+            "true": int(part.labels[i]),
+            "predicted": int(part.predicted[i]),
+            "probability": round(float(part.certainty[i]), 6),
         }
-        for i in part.mistakes(labels)[:MAX_MISTAKES]
+        for i in part.mistakes()[:MAX_MISTAKES]
     ]

@@ -16,7 +16,7 @@ from lenetkit.data.given import PixelRange
 from lenetkit.data.labels import Label
 from lenetkit.data.pipeline import Pipeline
 from lenetkit.data.preparation import suited
-from lenetkit.data.source import DataSource, Place, Preparation, Samples, Split
+from lenetkit.data.source import MAX_CLASSES, DataSource, Place, Preparation, Samples, Split
 from lenetkit.errors import DataError, MissingDataError, shortened, warn_only
 from lenetkit.files.opening import user_path
 from lenetkit.network.plan import Plan
@@ -126,6 +126,7 @@ def load_training_data(
 
     Raises DataError if data is missing, damaged or does not fit the network.
     """
+    expect_countable(plan)
     options = plan.spec.data.options
     if plan.spec.task == "regression":
         raise DataError(
@@ -282,8 +283,19 @@ def with_fitted_transforms(plan: Plan, pipeline: Pipeline) -> Plan:
     return replace(plan, spec=replace(plan.spec, data=data))
 
 
+def expect_countable(plan: Plan) -> None:
+    """Raise DataError if the network tells more classes apart than can be counted."""
+    if plan.classes > MAX_CLASSES:
+        raise DataError(
+            f"layers.{plan.layers[-1].name}: {plan.classes:,} outputs, one for each class; "
+            f"expected at most {MAX_CLASSES:,}; give the last layer as many as the data set has "
+            "classes, which 'lenetkit data info' counts"
+        )
+
+
 def check_fit(plan: Plan, samples: Samples, pipeline: Pipeline, name: str) -> None:
     """Raise DataError if samples do not fit the network's input or its classes."""
+    expect_countable(plan)
     if not len(samples):
         raise DataError(f"{samples.dataset}: there are no {name} samples")
     stored = samples.images.shape[1:]
@@ -296,10 +308,15 @@ def check_fit(plan: Plan, samples: Samples, pipeline: Pipeline, name: str) -> No
             "or pad the images with a transform"
         )
     needed = int(np.max(samples.labels)) + 1
+    if needed > MAX_CLASSES:
+        raise DataError(
+            f"{samples.dataset}: the {name} samples have {needed:,} classes; expected at most "
+            f"{MAX_CLASSES:,}; number the classes without gaps"
+        )
     if needed > plan.classes:
         raise DataError(
             f"{samples.dataset}: the {name} samples have {needed:,} classes, but the network's "
-            f"last layer has {plan.classes} outputs; it needs at least {needed}"
+            f"last layer has {plan.classes:,} outputs; it needs at least {needed:,}"
             f"{_outputs(plan, needed)}"
         )
 

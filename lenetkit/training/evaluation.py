@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from lenetkit.arrays import Array, slices
 from lenetkit.data.pipeline import Pipeline
 from lenetkit.data.source import Samples
-from lenetkit.errors import shortened
+from lenetkit.errors import memory_for, shortened
 from lenetkit.losses import Loss
 from lenetkit.network.network import Network, Workspace
 from lenetkit.text import number, percent
 
 BATCH = 250
 """Samples per forward pass: large enough for speed, small enough for memory."""
+_SMALLER = "use smaller images, or fewer channels in the first layers"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -27,10 +28,14 @@ class Evaluation:
 
     loss: float
     """Mean over the samples."""
-    confusion: NDArray[np.int64]
-    """(K, K) counts: rows true, columns predicted."""
-    probabilities: NDArray[Any]
-    """(N, K), float32."""
+    labels: NDArray[np.int64]
+    """(N,): the true classes."""
+    predicted: NDArray[np.intp]
+    """(N,): the class of the largest probability, the first of equal ones."""
+    certainty: NDArray[Any]
+    """(N,): the probability of the predicted class, float32."""
+    classes: int
+    """How many classes the network tells apart."""
     dataset: str = ""
     """The name of the samples' data set."""
     names: tuple[str, ...] = ()
@@ -45,17 +50,21 @@ class Evaluation:
     @property
     def n(self) -> int:
         """The number of samples."""
-        return len(self.probabilities)
+        return len(self.labels)
 
     @property
     def accuracy(self) -> float:
         """The share of correct predictions, 0 … 1."""
-        return float(np.trace(self.confusion) / self.n) if self.n else np.nan
+        return float(np.mean(self.predicted == self.labels)) if self.n else np.nan
 
     @property
-    def predicted(self) -> NDArray[np.intp]:
-        """The predicted class of each sample."""
-        return self.probabilities.argmax(axis=1)
+    def confusion(self) -> NDArray[np.int64]:
+        """(K, K) counts: rows true, columns predicted. Counted anew each time."""
+        K = self.classes
+        what = f"to count which of {K:,} classes was taken for which"
+        with memory_for(what, "use fewer classes"):
+            counts = np.bincount(self.labels * K + self.predicted, minlength=K * K)
+        return counts.reshape(K, K)
 
     @property
     def merit(self) -> float:
@@ -68,18 +77,30 @@ class Evaluation:
 
     def precision(self) -> NDArray[np.float64]:
         """For each class: the share of its predictions that are right; NaN if there are none."""
-        return _share(np.diag(self.confusion), self.confusion.sum(axis=0))
+        return _share(self._count(self._right()), self._count(self.predicted))
 
     def recall(self) -> NDArray[np.float64]:
         """For each class: the share of its samples predicted right; NaN if there are none."""
-        return _share(np.diag(self.confusion), self.confusion.sum(axis=1))
+        return _share(self._count(self._right()), self._count(self.labels))
 
-    def mistakes(self, labels: NDArray[np.int64]) -> NDArray[np.intp]:
+    def mistakes(self) -> NDArray[np.intp]:
         """The misclassified samples, the most confident first."""
-        predicted = self.predicted
-        wrong = np.flatnonzero(predicted != labels)
-        sureness = self.probabilities[wrong, predicted[wrong]]
-        return wrong[np.argsort(-sureness, kind="stable")]
+        wrong = np.flatnonzero(self.predicted != self.labels)
+        return wrong[np.argsort(-self.certainty[wrong], kind="stable")]
+
+    def errors(self) -> NDArray[np.int64]:
+        """(n, 3): true class, predicted class and in how many samples, the most frequent first."""
+        wrong = self.predicted != self.labels
+        pairs = np.stack([self.labels[wrong], self.predicted[wrong]], axis=1)
+        kinds, counts = np.unique(pairs, axis=0, return_counts=True)
+        order = np.argsort(-counts, kind="stable")
+        return np.column_stack([kinds, counts])[order].astype(np.int64)
+
+    def _right(self) -> NDArray[np.int64]:
+        return self.labels[self.predicted == self.labels]
+
+    def _count(self, classes: NDArray[Any]) -> NDArray[np.intp]:
+        return np.bincount(classes, minlength=self.classes)
 
 
 class RealEvaluation(Evaluation):
@@ -159,17 +180,20 @@ def evaluate(
     if samples.labels.ndim == 2:
         return _evaluate_real(network, samples, pipeline, workspace)
     loss = network.plan.spec.loss
-    K = network.plan.classes
-    probabilities = np.empty((len(samples), K), np.float32)
+    predicted = np.empty(len(samples), np.intp)
+    certainty = np.empty(len(samples), np.float32)
     total = 0.0
     for rows, outputs in _passes(network, samples.images, pipeline, workspace):
         losses, _ = loss.forward(outputs, pipeline.labels(samples.labels[rows]))
         total += float(losses.sum(dtype=np.float64))
-        probabilities[rows] = loss.probabilities(outputs)
-    cells = samples.labels * K + probabilities.argmax(axis=1)
-    confusion = np.bincount(cells, minlength=K * K).reshape(K, K)
+        probabilities = loss.probabilities(outputs).astype(np.float32, copy=False)
+        predicted[rows] = probabilities.argmax(axis=1)
+        certainty[rows] = np.take_along_axis(probabilities, predicted[rows, None], axis=1)[:, 0]
     mean = total / len(samples) if len(samples) else np.nan
-    return Evaluation(mean, confusion, probabilities, samples.dataset, samples.classes)
+    K = network.plan.classes
+    return Evaluation(
+        mean, samples.labels, predicted, certainty, K, samples.dataset, samples.classes
+    )
 
 
 def _evaluate_real(
@@ -212,7 +236,7 @@ def _passes(
     """Rows of the images, and the network's outputs for them; BATCH images at a time."""
     workspace = workspace or network.workspace(training=False)
     for rows in slices(len(images), BATCH):
-        with network.limited():
+        with memory_for(f"to evaluate {BATCH} images at a time", _SMALLER), network.limited():
             batch = pipeline.images(images[rows], network.dtype)
             outputs = network.forward(batch, workspace)
         yield rows, outputs

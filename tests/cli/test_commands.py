@@ -350,9 +350,9 @@ def test_floats_up_to_1_are_not_pixels(call: Call, small: Path) -> None:
 
 
 def test_a_network_larger_than_any_memory_is_refused(call: Call, small: Path) -> None:
-    said = call("train", small, "--set", "layers.fc1.out_features=2147483648")
+    said = call("train", small, "--set", "layers.conv1.out_channels=2147483648")
     assert said.status == 2
-    assert "layers.fc1: its output of 2147483648 is too large" in said.err
+    assert "layers.conv1: its output of 2147483648×6×6 is too large" in said.err
     assert not Path("runs").exists()
 
 

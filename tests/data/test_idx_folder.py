@@ -125,7 +125,10 @@ def test_labels_beyond_the_named_classes_are_refused(make_idx: MakeIdx) -> None:
     ("labels", "said"),
     [
         (np.array([0, -3], np.int8), "labels start at -3"),
-        (np.array([0, 2_147_483_647], np.int32), "found 2147483647"),
+        (
+            np.array([0, 2_147_483_647], np.int32),
+            "labels go up to 2,147,483,647, so there are 2,147,483,648 classes",
+        ),
         (np.array([0, 1], np.float32), "found float32"),
         (np.array([0, np.nan], np.float64), "found float64"),
         (np.array([0, np.inf], np.float32), "found float32"),

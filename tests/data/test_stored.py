@@ -106,7 +106,7 @@ def test_a_small_test_set_may_lack_the_first_class(make_idx: MakeIdx) -> None:
 
 
 def test_an_offset_beyond_the_labels_is_refused(make_idx: MakeIdx) -> None:
-    assert "expected labels 0 … 99,999, counted from 2, found -2" in refusal(
+    assert "expected labels 0 … 4,999, counted from 2, found -2" in refusal(
         make_idx(), label_offset=2
     )
 

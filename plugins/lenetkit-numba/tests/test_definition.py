@@ -180,3 +180,14 @@ def test_nan_stays_in_its_image_and_reaches_every_weight() -> None:
     assert np.isnan(found.d_weight).all()
     assert found.dx is not None
     assert np.isfinite(found.dx).all()
+
+
+@DTYPES
+@pytest.mark.parametrize("N", [1, 2, 7, 16, 33, 64])
+def test_windows_of_zeros_give_the_bias_to_the_bit(N: int, dtype: Any) -> None:
+    rng = np.random.default_rng(N)
+    weight, bias = rng.normal(size=(7, 3, 3, 3)).astype(dtype), rng.normal(size=7).astype(dtype)
+    kernels = NumbaKernels()
+    scratch = Call(operations=kernels).scratch
+    y, _ = kernels.conv2d(np.zeros((N, 3, 9, 9), dtype), weight, bias, Window((3, 3)), 1, scratch)
+    np.testing.assert_array_equal(y, np.broadcast_to(bias[:, None, None], y.shape))
