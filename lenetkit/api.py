@@ -20,7 +20,7 @@ from lenetkit.spec.merge import Spec
 from lenetkit.spec.merge import overrides as as_overrides
 from lenetkit.spec.sections import TrainSpec
 from lenetkit.training import loop
-from lenetkit.training.calls import Events, warn_of_unused_rate, with_settings, with_validation
+from lenetkit.training.calls import Events, warn_of_unused_rate, with_settings
 from lenetkit.training.data import TrainingData, load_training_data
 
 
@@ -58,20 +58,20 @@ def fit(
     """A new network of a spec, trained on arrays; `Model.fit` says how.
 
     `settings` are options of the spec's `train`: `epochs`, `batch_size`, `seed`, `optimizer`, ….
-    `overrides` and `plugins` are as for `build`.
-    `out` is a new or empty folder that becomes a run folder, as `Run` writes it.
+    `overrides` and `plugins` are as for `build`. `out` is a new or empty folder that becomes a run
+    folder, as `Run` writes it.
     """
     use(plugins)
     changed = dict(overrides or {})
+    changed |= {} if validation is None else {"data.validation": validation}
     plan = load_plan(spec, as_overrides(changed))
     how = with_settings(plan, "fit", settings)
-    plan = with_validation(replace(plan, spec=replace(plan.spec, train=how)), "fit", validation)
+    plan = replace(plan, spec=replace(plan.spec, train=how))
     network = Model(plan, seed=how.seed)
     warn_of_unused_rate(plan, as_overrides(changed), warn)
     if out is None:
         return network.fit(images, labels, test=test)
     changed |= {f"train.{name}": value for name, value in settings.items()}
-    changed |= {} if validation is None else {"data.validation": validation}
     data = network.training_data(images, labels, test=test)
     run = Run.begin(network, data, out=out, differs=changes(spec, as_overrides(changed)))
     run.train()

@@ -176,12 +176,11 @@ class Model(Network):
         spec, called = self.plan.spec, self._called
         if isinstance(called, Targets):
             return replace(called, axes=min(np.ndim(labels), 2))
-        if self._is_trained:
-            return called
-        if not spec.task and spec.loss.takes_real_targets and are_real(labels, called.count):
+        undecided = not spec.task and not self._is_trained
+        if undecided and spec.loss.takes_real_targets and are_real(labels, called.count):
             return Targets(called.count, min(np.ndim(labels), 2), called.last)
         expect_countable(self.plan)
-        return called.decided_by(labels, samples)
+        return called if self._is_trained else called.decided_by(labels, samples)
 
     @property
     def _is_trained(self) -> bool:

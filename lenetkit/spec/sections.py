@@ -337,6 +337,9 @@ def _bind_data(tree: MapNode, binder: Binder) -> DataSpec | None:
     section = _with_defaults(tree, ("data",)).get("data")
     if not isinstance(section, MapNode):
         section = MapNode({"type": Entry(section.mark, section)} if section else {}, tree.mark)
+    if section.entries.keys() <= COMMON_DATA_KEYS - {"dir"}:  # whose files need not be known
+        entries = section.entries | {"type": Entry(section.mark, _default(_DEFAULTS["data"]))}
+        section = MapNode(entries, section.mark, section.replaced)
     known = {**section.replaced, **section.entries}  # common ones outlast a change of type
     shared = {key: entry for key, entry in known.items() if key in COMMON_DATA_KEYS}
     source = binder.plugin(DataSource, section, "data", also=COMMON_DATA_KEYS)

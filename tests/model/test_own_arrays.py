@@ -223,8 +223,10 @@ def test_held_out_samples_choose_the_epoch(validation: float) -> None:
 
 def test_wrong_validation_is_refused() -> None:
     for wrong, said in ((1.5, "a share below 1"), (-1, "≥ 0, found -1"), ("x", "a number")):
-        with pytest.raises(SpecError, match=r"^fit\(\): validation: expected .*" + said):
+        with pytest.raises(SpecError, match=r"data\.validation: expected .*" + said):
             lenetkit.fit(ROWS, FEATURES, TRUE, validation=wrong)  # type: ignore[arg-type]
+        with pytest.raises(SpecError, match=r"^fit\(\): validation: expected .*" + said):
+            lenetkit.build(ROWS).fit(FEATURES, TRUE, validation=wrong)  # type: ignore[arg-type]
 
 
 def test_a_diverging_fit_says_where_as_the_command_does() -> None:

@@ -58,6 +58,15 @@ def test_all_mistakes_of_a_dict_have_their_paths() -> None:
     assert "did you mean 'epochs'?" in str(caught.value)
 
 
+def test_options_of_all_data_sets_need_no_type() -> None:
+    spec = {key: value for key, value in SPEC.items() if key != "data"}
+    network = lenetkit.build(spec, {"data.validation": 0.1})
+    assert network.spec["data"]["type"] == "mnist"
+    assert lenetkit.build({**spec, "data": {"limit": 100}}).spec["data"]["limit"] == 100
+    with pytest.raises(SpecError, match=r"^the spec: data: expected a `type`"):
+        lenetkit.build({**spec, "data": {"dir": "x"}})
+
+
 def test_what_is_no_spec_is_refused() -> None:
     endless: dict[str, Any] = {}
     endless["layers"] = endless
