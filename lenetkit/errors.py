@@ -13,6 +13,8 @@ import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from lenetkit.text import printable
+
 
 class LenetkitError(Exception):
     """Something failed while running."""
@@ -139,7 +141,8 @@ class Problem:
         return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.where, self.path, self.message) if part)
+        place = (printable(self.where), printable(self.path))
+        return ": ".join(part for part in (*place, self.message) if part)
 
 
 MAX_PROBLEMS = 100
@@ -198,8 +201,8 @@ def did_you_mean(found: str, valid: Iterable[str]) -> str:
     names = sorted(valid)
     near = nearest(found, names)
     if near is not None:
-        return f"; did you mean '{near}'?"
-    return f"; valid: {shortened(', '.join(names))}" if names else ""
+        return f"; did you mean '{printable(near)}'?"
+    return f"; valid: {shortened(', '.join(map(printable, names)))}" if names else ""
 
 
 _MAX_TEXT = 500
@@ -211,12 +214,12 @@ def shortened(text: str) -> str:
 
 
 def cause(error: BaseException) -> str:
-    """`KeyError: 'a'`; the type alone if there is no message, or `str` raises."""
+    """`KeyError: 'a'` on one line; the type alone if there is no message, or `str` raises."""
     try:
-        text = str(error)
+        text = printable(" ".join(str(error).split()))
     except BaseException:
         text = ""
-    return ": ".join(part for part in (type(error).__name__, shortened(text)) if part)
+    return ": ".join(part for part in (printable(type(error).__name__), shortened(text)) if part)
 
 
 def is_ctrl_c(error: BaseException) -> bool:

@@ -7,6 +7,7 @@ window size included. Each parameter draws from a generator of its own (see `Net
 from __future__ import annotations
 
 import math
+import sys
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
@@ -50,6 +51,9 @@ class Uniform(Initializer):
     def validate(self) -> None:
         if self.low > self.high:
             raise OptionError("low", f"must not exceed high ({self.high:g}), found {self.low:g}")
+        if not math.isfinite(self.high - self.low):
+            limit = f"{sys.float_info.max:.2g} above low ({self.low:g})"
+            raise OptionError("high", f"must be at most {limit}, found {self.high:g}")
 
     def sample(self, rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
         return rng.uniform(self.low, self.high, shape)
@@ -59,7 +63,7 @@ class Uniform(Initializer):
 class XavierNormal(Initializer):
     """N(0, gain² · 2 / (fan_in + fan_out)); Glorot & Bengio 2010, eq. 12."""
 
-    gain: float = option(1.0, above=0, doc="Factor on the standard deviation.")
+    gain: float = option(1.0, above=0, maximum=1e300, doc="Factor on the standard deviation.")
 
     def sample(self, rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
         return rng.normal(0, self.gain * math.sqrt(2 / (fan_in + fan_out)), shape)
@@ -69,7 +73,7 @@ class XavierNormal(Initializer):
 class XavierUniform(Initializer):
     """U(−a, a) with a = gain · √(6 / (fan_in + fan_out)); Glorot & Bengio 2010, eq. 16."""
 
-    gain: float = option(1.0, above=0, doc="Factor on the range.")
+    gain: float = option(1.0, above=0, maximum=1e300, doc="Factor on the range.")
 
     def sample(self, rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
         limit = self.gain * math.sqrt(6 / (fan_in + fan_out))

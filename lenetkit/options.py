@@ -17,6 +17,7 @@ import typing
 from abc import ABC
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Self, get_args, get_origin
 
@@ -25,6 +26,8 @@ from lenetkit.errors import OptionError, did_you_mean
 from lenetkit.values import alternatives, describe, show
 
 REQUIRED = dataclasses.MISSING
+UNRECORDED = Path("(a path, which model files do not record)")
+"""Stands for a path that an option requires, in the spec of a model file."""
 
 
 def option(
@@ -40,6 +43,9 @@ def option(
 
     `minimum` and `maximum` include the bound, `above` and `below` exclude it; for a tuple each
     element is checked. `doc` is one sentence, shown to people who write specs.
+
+    A file or folder is declared as `Path`, never as `str`: then a path in a spec is relative to the
+    spec's file, and model files, which travel between computers, neither record nor obey it.
     """
     bounds = {"minimum": minimum, "maximum": maximum, "above": above, "below": below}
     metadata = {"doc": doc, "bounds": {k: v for k, v in bounds.items() if v is not None}}
@@ -60,6 +66,11 @@ class Option:
     def required(self) -> bool:
         """Whether a value must be given."""
         return self.default is REQUIRED
+
+    @property
+    def is_path(self) -> bool:
+        """Whether it names files or folders of this computer."""
+        return any(Path in (part, *get_args(part)) for part in alternatives(self.hint))
 
     @property
     def expected(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from abc import ABCMeta
 from dataclasses import is_dataclass
+from pathlib import Path
 from typing import (
     Any,
     Literal,
@@ -15,11 +16,14 @@ from typing import (
     is_typeddict,
 )
 
+from lenetkit.text import printable
+
 NAMES = {
     int: "an integer",
     float: "a number",
     bool: "true or false",
     str: "a string",
+    Path: "a path",
     list: "a list",
     dict: "a mapping",
 }
@@ -37,8 +41,10 @@ def plain(value: Any) -> Any:
 
     Recognized by what they offer, as those of other array libraries are.
     """
-    is_scalar = getattr(value, "ndim", None) == 0 and callable(getattr(value, "item", None))
-    return value.item() if is_scalar else value
+    if getattr(value, "ndim", None) != 0 or not callable(getattr(value, "item", None)):
+        return value
+    item = value.item()
+    return float(item) if hasattr(item, "ndim") else item  # NumPy's longdouble stays its own
 
 
 def convert(value: Any, hint: Any, where: str = "value") -> Any:
@@ -46,9 +52,9 @@ def convert(value: Any, hint: Any, where: str = "value") -> Any:
 
     NumPy's scalars count as Python's, and its vectors as lists.
 
-    Hints are numbers, strings, Literal, unions, tuples, lists, `dict[str, …]`, plain dataclasses,
-    TypedDicts and any other class. Raises Mismatch, whose message begins with the path that
-    `where` starts, such as `progress.best.epoch`.
+    Hints are numbers, strings, Path, Literal, unions, tuples, lists, `dict[str, …]`, plain
+    dataclasses, TypedDicts and any other class. Raises Mismatch, whose message begins with the
+    path that `where` starts, such as `progress.best.epoch`.
     """
     value = plain(value)
     parts = alternatives(hint)
@@ -69,6 +75,8 @@ def convert(value: Any, hint: Any, where: str = "value") -> Any:
         return _items(value, hint, where)
     if hint is float and type(value) is int:
         value = _as_float(value)
+    if hint is Path and isinstance(value, str) and value and "\0" not in value:
+        value = Path(value)
     if not _is_one(value, hint):
         raise Mismatch(where, describe(hint), value)
     return float(value) if hint is float else value  # NumPy's float64 would promote float32 arrays
@@ -124,7 +132,7 @@ def show(value: Any) -> str:
     """A value as a spec would write it, cut to a readable length."""
     value = plain(value)
     if isinstance(value, str):
-        text = f"'{value}'" if value.isprintable() else ascii(value)
+        text = f"'{printable(value)}'"
     elif value is None or isinstance(value, bool):
         text = {None: "null", True: "true", False: "false"}[value]
     elif isinstance(value, list | tuple):

@@ -97,7 +97,7 @@ def test_all_kinds_of_imports_are_found() -> None:
 
 
 ORDER = [
-    *("_version", "errors", "text", "arrays", "values", "options", "files", "operations"),
+    *("_version", "text", "errors", "arrays", "values", "options", "files", "operations"),
     *("initializers", "losses", "optimizers", "schedules", "layers", "kernels", "data"),
     *("registry", "spec", "network", "training", "model", "plots", "runs", "profiling"),
     *("api", "authoring", "conformance", "scaffold", "cli", "testing", "__main__"),

@@ -84,3 +84,20 @@ def test_low_must_not_exceed_high() -> None:
     with pytest.raises(OptionError, match=f"^{message}$"):
         Uniform(low=2, high=0.5)
     assert (sample(Uniform(low=2, high=2)) == 2).all()
+
+
+def test_low_and_high_must_not_be_further_apart_than_the_largest_number() -> None:
+    message = re.escape("high: must be at most 1.8e+308 above low (-1e+308), found 1e+308")
+    with pytest.raises(OptionError, match=f"^{message}$"):
+        Uniform(low=-1e308, high=1e308)
+    widest = Uniform(low=-8e307, high=8e307)
+    assert np.isfinite(sample(widest)).all()
+
+
+@pytest.mark.parametrize("kind", [XavierNormal, XavierUniform])
+def test_the_largest_gain_gives_finite_values(kind: type[XavierNormal | XavierUniform]) -> None:
+    message = re.escape("gain: expected a number ≤ 1e+300 and > 0, found 1e+308")
+    with pytest.raises(OptionError, match=f"^{message}$"):
+        kind(gain=1e308)
+    values = kind(gain=1e300).sample(np.random.default_rng(0), (1000,), 1, 1)
+    assert np.isfinite(values).all()

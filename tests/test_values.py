@@ -37,7 +37,7 @@ def test_integers(kind: Any, value: int) -> None:
         assert type(found) is expected
 
 
-@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64, np.array])
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64, np.longdouble, np.array])
 def test_floats(kind: Any) -> None:
     found = convert(kind(0.375), float)
     assert (type(found), found) == (float, 0.375)

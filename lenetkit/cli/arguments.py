@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lenetkit.cli.output import PLUGIN_FILES, report
 from lenetkit.files.opening import user_path
 from lenetkit.operations.blas import MAX_THREADS
 
 if TYPE_CHECKING:
     from lenetkit.spec.merge import Override
-
-PLUGIN_FILES = "lenetkit.plugin_files"
-"""The key under which click's context keeps the files given by `--plugin`."""
 
 
 class UserPath(click.Path):
@@ -123,7 +121,7 @@ def _register(context: click.Context, option: click.Parameter, paths: tuple[Path
         for entry in add_file(installed(), path):
             registry = installed().registry(GROUPS[entry.point.group])
             if rivals := registry.rivals(entry):
-                click.echo(f"warning: {path}: {rivals} to use this file's", err=True)
+                report(f"warning: {path}: {rivals} to use this file's")
     context.meta[PLUGIN_FILES] = paths
 
 

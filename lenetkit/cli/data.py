@@ -11,10 +11,10 @@ import numpy as np
 from lenetkit.arrays import shape_text
 from lenetkit.cli.arguments import PATH, Command, UserPath, data_dir_option, json_option, with_plan
 from lenetkit.cli.groups import Group
-from lenetkit.cli.output import MOST_LISTED, print_json, report, table
+from lenetkit.cli.output import MOST_LISTED, echo, print_json, report, table
 from lenetkit.data.source import SPLITS, Samples, Split
-from lenetkit.files.opening import printable
 from lenetkit.network.plan import Plan
+from lenetkit.text import printable
 from lenetkit.training.data import load_both, load_samples, place_for
 
 _FEWEST = 10
@@ -68,7 +68,7 @@ def fetch(plan: Plan, data_dir: Path | None) -> None:
     for split in SPLITS[:1] if plan.spec.data.options.test_share else SPLITS:
         samples = plan.spec.data.source.load(split, place)
         verified = ", verified" if samples.dataset == "MNIST" else ""
-        click.echo(f"{samples.dataset}, {split}: {len(samples):,} images{verified}")
+        echo(f"{samples.called}, {split}: {len(samples):,} images{verified}")
 
 
 @command.command(epilog="Example: lenetkit data info lenet5-augmented")
@@ -88,21 +88,21 @@ def info(plan: Plan, data_dir: Path | None, as_json: bool) -> None:
         return
     for split, samples in splits.items():
         images = shape_text(samples.images.shape[1:])
-        click.echo(f"{samples.dataset}, {split}: {len(samples):,} images of {images}")
-        click.echo(f"  digest {samples.digest[:16]}…")
+        echo(f"{samples.called}, {split}: {len(samples):,} images of {images}")
+        echo(f"  digest {samples.digest[:16]}…")
         for name in samples.files:
-            click.echo(f"  {printable(name)}")
+            echo(f"  {printable(name)}")
     names = max((samples.classes for samples in splits.values()), key=len)
     given = [facts[split]["counts"] for split in SPLITS]
     counts = [each + [0] * (len(names) - len(each)) for each in given]
     rows = [(name, *(f"{n:,}" for n in of)) for name, *of in zip(names, *counts, strict=True)]
     if len(rows) > MOST_LISTED:
         each = (f"{s} {_range(n)}" for n, s in zip(counts, SPLITS, strict=True))
-        click.echo(f"\n{len(rows):,} classes; samples of each: {', '.join(each)}")
+        echo(f"\n{len(rows):,} classes; samples of each: {', '.join(each)}")
         fewest = np.argsort(counts[0], kind="stable")[:_FEWEST].tolist()
         rows = [rows[i] for i in fewest]
-        click.echo(f"the {_FEWEST} with the fewest training samples; --json lists all:")
-    click.echo("\n" + table(rows, ("class", *SPLITS), SPLITS))
+        echo(f"the {_FEWEST} with the fewest training samples; --json lists all:")
+    echo("\n" + table(rows, ("class", *SPLITS), SPLITS))
 
 
 @command.command(epilog="Example: lenetkit data show --split test --out samples.png")
@@ -132,7 +132,7 @@ def show(plan: Plan, data_dir: Path | None, split: str, seed: int, out: Path) ->
         title=f"{samples.dataset}: samples",
         dataset=f"{samples.dataset}, {split} set",
     )
-    click.echo(plots.save_figure(figure, out))
+    echo(printable(plots.save_figure(figure, out)))
 
 
 def _range(counts: list[int]) -> str:

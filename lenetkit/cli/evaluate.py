@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,16 +13,15 @@ import click
 import numpy as np
 
 from lenetkit.cli import arguments
-from lenetkit.cli.output import MOST_LISTED, paragraphs, print_json, report, table
+from lenetkit.cli.output import MOST_LISTED, echo, paragraphs, print_json, report, table
 from lenetkit.data.source import SPLITS, DataSource, Samples, Split
-from lenetkit.errors import InputError, MissingDataError, shortened
-from lenetkit.files.opening import printable
+from lenetkit.errors import InputError, LenetkitError, MissingDataError, shortened
 from lenetkit.model import model
 from lenetkit.network.plan import Plan, plan_text
 from lenetkit.registry.catalog import installed
 from lenetkit.spec.merge import Override
 from lenetkit.spec.sections import DataSpec
-from lenetkit.text import number, percent
+from lenetkit.text import number, percent, printable
 from lenetkit.training.data import check_fit, load_samples, place_for
 from lenetkit.training.evaluation import Evaluation, evaluate
 
@@ -81,17 +81,17 @@ def command(
     samples, used = load_samples(plan, cast(Split, split), place)
     if used is not plan.spec.data.source and samples.dataset != trained.dataset:
         raise MissingDataError(
-            f"the model was trained on {trained.dataset}, which was not found; pass "
+            f"the model was trained on {printable(trained.dataset)}, which was not found; pass "
             "--data-dir, or another data set with --data TYPE"
         )
     same = _compare(trained, samples, split)
     check_fit(plan, samples, trained.pipeline, split)
     if (known := trained.classes[: len(samples.classes)]) != samples.classes:
         report(
-            f"warning: the classes of {samples.dataset} are {shortened(', '.join(samples.classes))}"
-            f", those of the model {shortened(', '.join(known))}; they are compared by number"
+            f"warning: the classes of {samples.called} are {_named(samples.classes)}, those of "
+            f"the model {_named(known)}; they are compared by number"
         )
-    trained.pixels.expect(samples.images, f"{samples.dataset}: {split} images")
+    trained.pixels.expect(samples.images, f"{samples.called}: {split} images")
     with trained.limited(threads), np.errstate(over="ignore", invalid="ignore"):
         result = evaluate(trained, samples, trained.pipeline)
     if as_json:
@@ -109,17 +109,31 @@ def command(
         )
     else:
         _print_tables(trained, samples, split, result)
+    if not math.isfinite(result.loss):
+        raise LenetkitError(
+            f"the loss is {result.loss}: what the network computes for these samples overflows; "
+            "its weights are finite, but too large for them"
+        )
+
+
+def _short(digest: str | None) -> str:
+    return f"{printable(digest)[:12]}…" if digest else "not recorded"
+
+
+def _named(classes: Sequence[str]) -> str:
+    return shortened(", ".join(map(printable, classes)))
 
 
 def _with_data(plan: Plan, changes: Sequence[Override]) -> Plan:
     """The plan with other options of its data set; what the model is stays as it was trained."""
-    for path in (change.path for change in changes):
+    for path in (leaf.path for change in changes for leaf in change.leaves()):
         if not path.startswith("data.") or path in ("data.transforms", "data.preparation"):
             raise InputError(
                 f"--set {path}: evaluate takes the model as it is; expected options of the data "
                 "set, such as data.prefix"
             )
-    data = plan_text(plan.to_yaml(), "the model's spec", changes).spec.data
+    text = plan.to_yaml(paths=False)
+    data = plan_text(text, "the model's spec", changes, is_local=False).spec.data
     return replace(plan, spec=replace(plan.spec, data=data))
 
 
@@ -129,11 +143,12 @@ def _compare(trained: model.Model, samples: Samples, split: str) -> bool:
     if digests.get(split) == samples.digest:
         return True
     if samples.dataset != trained.dataset:
-        report(f"note: the model was trained on {trained.dataset}, not on {samples.dataset}")
+        trained_on = printable(trained.dataset)
+        report(f"note: the model was trained on {trained_on}, not on {samples.called}")
     else:
         report(
-            f"note: these {samples.dataset} {split} samples are not those of the training: their "
-            f"digest is {samples.digest[:12]}…, it was {digests.get(split, 'not recorded')[:12]}…"
+            f"note: these {samples.called} {split} samples are not those of the training: their "
+            f"digest is {samples.digest[:12]}…, it was {_short(digests.get(split))}"
         )
     for name in samples.files:
         report(f"  {printable(name)}")
@@ -142,19 +157,19 @@ def _compare(trained: model.Model, samples: Samples, split: str) -> bool:
 
 def _print_tables(trained: model.Model, samples: Samples, split: str, result: Evaluation) -> None:
     heading = (
-        f"{trained.plan.spec.name} on {samples.dataset}, {split} set: "
+        f"{trained.plan.spec.name} on {samples.called}, {split} set: "
         f"accuracy {percent(result.accuracy)}, loss {number(result.loss, '.4f')}, "
         f"{result.n:,} samples"
     )
-    click.echo(f"{paragraphs(heading)}\n")
+    echo(f"{paragraphs(heading)}\n")
     names = trained.classes
     if len(names) > MOST_LISTED:
         _print_worst(names, result)
         return
-    click.echo(_class_table(names, result, range(len(names))))
-    click.echo(f"\n{paragraphs('Confusion (rows true, columns predicted):')}\n")
+    echo(_class_table(names, result, range(len(names))))
+    echo(f"\n{paragraphs('Confusion (rows true, columns predicted):')}\n")
     counts = [[name, *row] for name, row in zip(names, result.confusion.tolist(), strict=True)]
-    click.echo(table(counts, ("", *names), names))
+    echo(table(counts, ("", *names), names))
 
 
 def _class_table(names: Sequence[str], result: Evaluation, chosen: Iterable[int]) -> str:
@@ -169,13 +184,13 @@ def _print_worst(names: Sequence[str], result: Evaluation) -> None:
     recall, errors = result.recall(), result.errors()
     imperfect = np.flatnonzero(recall < 1)
     if not len(imperfect):
-        click.echo(f"All samples of all {np.count_nonzero(recall == 1):,} classes are right.")
+        echo(f"All samples of all {np.count_nonzero(recall == 1):,} classes are right.")
         return
     worst = imperfect[np.argsort(recall[imperfect], kind="stable")][:_WORST]
-    click.echo(f"Lowest recall ({len(worst)} of {len(imperfect):,} classes below 100%):\n")
-    click.echo(_class_table(names, result, worst.tolist()))
+    echo(f"Lowest recall ({len(worst)} of {len(imperfect):,} classes below 100%):\n")
+    echo(_class_table(names, result, worst.tolist()))
     rows = [(names[true], names[told], f"{n:,}") for true, told, n in errors[:_WORST].tolist()]
     shown, total = errors[:_WORST, 2].sum(), errors[:, 2].sum()
-    click.echo(f"\nMost frequent errors ({shown:,} of {total:,}):\n")
-    click.echo(table(rows, ("true class", "predicted", "samples"), ("samples",)))
-    click.echo("\n--json prints the whole confusion matrix.")
+    echo(f"\nMost frequent errors ({shown:,} of {total:,}):\n")
+    echo(table(rows, ("true class", "predicted", "samples"), ("samples",)))
+    echo("\n--json prints the whole confusion matrix.")

@@ -13,11 +13,12 @@ from click.exceptions import NoArgsIsHelpError
 
 from lenetkit._version import __version__
 from lenetkit.cli.groups import LazyGroup
+from lenetkit.cli.output import echo, report
 from lenetkit.cli.streams import PLAIN, named, unfailing
 from lenetkit.cli.surroundings import settle
 from lenetkit.errors import LenetkitError, SpecError, cause, did_you_mean, is_ctrl_c
-from lenetkit.files.opening import printable
 from lenetkit.runs.interrupt import INTERRUPTED, leave
+from lenetkit.text import printable
 
 _COMMANDS = {
     "summary": "Show a network layer by layer: shapes, parameters, cost.",
@@ -79,8 +80,9 @@ def run(arguments: list[str]) -> int:
         outcome = _outcome(error, arguments)
         if outcome is None:
             raise
-        status, message = outcome
-        click.echo(message, err=True)
+        status, messages = outcome
+        for message in messages:
+            report(_with_printable_names(message, arguments))
     return status if isinstance(status, int) else 0
 
 
@@ -101,32 +103,32 @@ def _call(arguments: list[str]) -> object:
         raise
 
 
-def _outcome(error: BaseException, arguments: list[str]) -> tuple[int, str] | None:
-    """The exit status and the message that an error ends a command with; None for a bug."""
+def _outcome(error: BaseException, arguments: list[str]) -> tuple[int, list[str]] | None:
+    """The exit status and the messages that an error ends a command with; None for a bug."""
     match error:
         case NoArgsIsHelpError():
-            return error.exit_code, error.format_message()
+            echo(error.format_message(), err=True)
+            return error.exit_code, []
         case click.ClickException():
-            return error.exit_code, _wrong_call(error, arguments)
+            return error.exit_code, [_wrong_call(error, arguments)]
         case LenetkitError():
             problems = error.problems if isinstance(error, SpecError) else [error]
-            lines = [f"error: {_with_printable_names(str(p), arguments)}" for p in problems]
-            return error.exit_status, "\n".join(lines)
+            return error.exit_status, [f"error: {problem}" for problem in problems]
         case click.Abort() | KeyboardInterrupt():
-            return INTERRUPTED, "interrupted"
+            return INTERRUPTED, ["interrupted"]
         case SystemExit():
-            return 1, f"error: a plugin ended the program ({cause(error)})"
+            return 1, [f"error: a plugin ended the program ({cause(error)})"]
         case MemoryError():
-            return 1, f"error: not enough memory ({cause(error)}); try a smaller batch_size"
+            return 1, [f"error: not enough memory ({cause(error)}); try a smaller batch_size"]
         case OSError() if error.filename:
-            name = printable(str(error.filename))
-            return 1, f"error: {name}: {error.strerror or cause(error)}"
+            name = printable(error.filename)
+            return 1, [f"error: {name}: {error.strerror or cause(error)}"]
         case OSError() if _folder_is_gone():
-            return 2, "error: the current folder is gone; go to one that exists"
+            return 2, ["error: the current folder is gone; go to one that exists"]
         case OSError():
-            return 1, f"error: {error.strerror or cause(error)}"
+            return 1, [f"error: {error.strerror or cause(error)}"]
         case Exception() if is_ctrl_c(error):
-            return INTERRUPTED, "\ninterrupted"
+            return INTERRUPTED, ["\ninterrupted"]
         case _:
             return None
 

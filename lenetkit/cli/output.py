@@ -14,11 +14,12 @@ from typing import Any, TextIO
 
 import click
 
-from lenetkit.cli.arguments import PLUGIN_FILES
-from lenetkit.text import json_text
+from lenetkit.text import json_text, printable, printable_lines
 
 MOST_LISTED = 64
 """Classes up to which all are listed for people."""
+PLUGIN_FILES = "lenetkit.plugin_files"
+"""The key under which click's context keeps the files given by `--plugin`."""
 _NO_TERMINAL = 10_000
 """Columns of a file or pipe, where no table has to be narrowed."""
 _MIN_COLUMNS = 40
@@ -33,7 +34,16 @@ def print_json(value: Any) -> None:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
         text = json.dumps(json.loads(text), indent=2)
-    click.echo(text)
+    echo(text)
+
+
+def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
+    """Print text; what in its lines is not `printable` is escaped.
+
+    All that commands print goes through here. Line breaks are ours, so the caller makes names from
+    files, specs and plugins `printable`; `table` does so with its cells.
+    """
+    click.echo(printable_lines(str(text)), err=err, nl=nl)
 
 
 def columns(stream: TextIO | None = None) -> int:
@@ -49,8 +59,14 @@ def columns(stream: TextIO | None = None) -> int:
 
 
 def report(message: str) -> None:
-    """Print a note or warning on standard error."""
-    click.echo(message, err=True)
+    """Print a note, a warning or an error on standard error.
+
+    Its other lines are indented, so that no text from a file can look like a message of its own.
+    """
+    start = len(message) - len(message.lstrip("\n"))
+    first, *others = message[start:].split("\n")
+    indented = [line if line.startswith("  ") else f"  {line}" for line in others]
+    echo("\n" * start + "\n".join([first, *indented]), err=True)
 
 
 def paragraphs(text: str) -> str:
@@ -78,14 +94,14 @@ def table(
     right: Sequence[str] = (),
     total: Sequence[Any] = (),
 ) -> str:
-    """Rows as a plain table, with the columns named in `right` aligned to the right.
+    """Rows as a plain table of `printable` cells, the columns named in `right` to the right.
 
     `total` is a last row below a rule. Where the terminal is too narrow, columns that say the same
     in every row are left out and named in a line below, long texts are broken into lines, and the
     columns that still do not fit follow in a second table below the first.
     """
     body = [headers, *rows, *([total] if total else [])]
-    cells = [[str(row[i]) for row in body] for i in range(len(headers))]
+    cells = [[printable(row[i]) for row in body] for i in range(len(headers))]
     drawn = [_Column(texts, name in right) for name, texts in zip(headers, cells, strict=True)]
     same: list[_Column] = []
     blocks = [drawn]

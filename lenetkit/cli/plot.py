@@ -7,13 +7,15 @@ from pathlib import Path
 import click
 
 from lenetkit.cli.arguments import PATH, data_dir_option, plugin_option
-from lenetkit.cli.output import report
+from lenetkit.cli.output import echo, report
 from lenetkit.data.source import Samples
 from lenetkit.errors import DataError
 from lenetkit.model import model
+from lenetkit.network.plan import load_plan
 from lenetkit.runs.folder import PICTURE_KINDS, RunFolder
 from lenetkit.runs.interrupt import leaving
 from lenetkit.runs.pictures import draw
+from lenetkit.text import printable
 from lenetkit.training.data import load_samples, place_for
 
 
@@ -57,19 +59,20 @@ def command(run: Path, kind: str, accuracy_from: float, data_dir: Path | None) -
 
     with leaving():
         for path in draw(folder, load_test, report, kind=kind, accuracy_from=accuracy_from):
-            click.echo(path)
+            echo(printable(path))
 
 
 def _test_samples(folder: RunFolder, data_dir: Path | None, picture: str) -> Samples | None:
     """The run's test images; None, with a warning, where they cannot be had."""
     plan = model.load(folder.model).plan
-    try:
-        test, _ = load_samples(plan, "test", place_for(plan, data_dir, report))
+    try:  # the run's spec names their folder; a model file does not
+        place = place_for(load_plan(folder.spec), data_dir, report, may_create=False)
+        test, _ = load_samples(plan, "test", place)
     except DataError as error:
         why = f"it needs the test images: {error}"
     else:
         if test.digest == folder.read_result()["dataset_digest"].get("test"):
             return test
-        why = f"these {test.dataset} test images are not the ones used in the run"
+        why = f"these {test.called} test images are not the ones used in the run"
     report(f"warning: {picture} is left unchanged, because {why}")
     return None

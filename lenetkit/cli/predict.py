@@ -10,12 +10,11 @@ import click
 import numpy as np
 
 from lenetkit.cli import arguments
-from lenetkit.cli.output import print_json, report, table
+from lenetkit.cli.output import echo, print_json, report, table
 from lenetkit.data.images import find_images
 from lenetkit.errors import ImageError
-from lenetkit.files.opening import printable
 from lenetkit.model import model
-from lenetkit.text import percent
+from lenetkit.text import percent, printable
 
 if TYPE_CHECKING:
     from lenetkit.model.reading import Reading
@@ -41,7 +40,7 @@ def command(
     show: Path | None,
     kernels: str | None,
     as_json: bool,
-) -> None:
+) -> int:
     """Read the digits in image files.
 
     IMAGE is an image file or a folder of them, of any size, dark on light or light on dark. Digits
@@ -60,17 +59,17 @@ def command(
     if as_json:
         print_json([_facts(reading) for reading in readings])
     elif any(reading.digits for reading in readings):
-        click.echo(_table(readings, trained.classes))
+        echo(_table(readings, trained.classes))
     if show is not None:
         from lenetkit.plots.page import save_figure
         from lenetkit.plots.readings import readings_figure
 
         save_figure(readings_figure(readings, dataset=trained.dataset), show)
     refused = [reading.reason for reading in readings if reading.reason]
-    if len(refused) == len(readings):
-        raise ImageError("\nerror: ".join(refused))
+    is_failure = len(refused) == len(readings)
     for reason in refused:  # last, so that they do not cost the other answers
-        report(f"not read: {reason}")
+        report(f"{'error' if is_failure else 'not read'}: {reason}")
+    return ImageError.exit_status if is_failure else 0
 
 
 def _facts(reading: Reading) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from lenetkit.cli.output import columns
 from lenetkit.runs.run import Run
-from lenetkit.text import number, percent
+from lenetkit.text import number, percent, printable
 from lenetkit.training.evaluation import Evaluation
 from lenetkit.training.loop import EpochBegun, EpochDone, Event, StepDone
 
@@ -33,10 +33,11 @@ class ProgressBar:
         self._quiet = quiet or sys.stderr is None
         self._epochs = settings.epochs
         self._table = EpochTable.of(run)
+        self._stream = getattr(sys.stderr, "unescaped", lambda: sys.stderr)()
         self._bar = tqdm(
             total=math.ceil(len(run.data.train) / settings.batch_size) * settings.epochs,
             initial=run.progress.step,
-            file=sys.stderr,
+            file=self._stream,
             disable=quiet or sys.stderr is None or not sys.stderr.isatty(),
             leave=False,
             mininterval=_REFRESH,
@@ -63,11 +64,15 @@ class ProgressBar:
                     refresh=False,
                 )
         elif isinstance(event, EpochBegun):
-            told = ", ".join(f"{name} {value:.3g}" for name, value in event.notes.items())
-            if not self._quiet:
-                self._bar.write(f"epoch {event.epoch}: {told}", file=sys.stderr)
-        elif not self._quiet:
-            self._bar.write(self._table.row(event), file=sys.stderr)
+            told = (f"{printable(name)} {value:.3g}" for name, value in event.notes.items())
+            self._write(f"epoch {event.epoch}: {', '.join(told)}")
+        else:
+            self._write(self._table.row(event))
+
+    def _write(self, line: str) -> None:
+        """A line above the bar."""
+        if not self._quiet:
+            self._bar.write(line, file=self._stream)
 
     def _smooth(self, event: StepDone) -> None:
         """Running means over about 50 steps: single batches jump about."""

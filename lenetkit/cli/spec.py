@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from lenetkit.cli.arguments import SHORT, with_plan
+from lenetkit.cli.output import echo
 from lenetkit.network.plan import Plan
 
 
@@ -15,4 +16,4 @@ def command(plan: Plan) -> None:
 
     `extends` and --set are applied; defaults and inferred options are written out.
     """
-    click.echo(plan.to_yaml(), nl=False)
+    echo(plan.to_yaml(), nl=False)

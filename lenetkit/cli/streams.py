@@ -1,5 +1,5 @@
-"""Standard output whose errors name it, standard error that never fails, and characters that an
-encoding lacks.
+"""Standard output whose errors name it, standard error that never fails, characters that could
+command a terminal, and those that an encoding lacks.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ import codecs
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, TextIO, cast
+
+from lenetkit.text import printable_lines
 
 PLAIN = "lenetkit.plain"
 """Error handler of streams: what an encoding lacks is written with ASCII, or escaped."""
@@ -43,17 +45,28 @@ codecs.register_error(PLAIN, _plain)
 
 
 class _Guarded:
-    """A stream whose writes run inside a context of their own."""
+    """A stream whose writes run inside a context of their own.
+
+    Whoever writes, such as `warnings` or a plugin, what is not printable is escaped.
+    """
 
     def __init__(
-        self, stream: TextIO, guard: Callable[[], AbstractContextManager[Any, bool | None]]
+        self,
+        stream: TextIO,
+        guard: Callable[[], AbstractContextManager[Any, bool | None]],
+        escape: Callable[[str], str] = printable_lines,
     ) -> None:
         self._stream = stream
         self._guard = guard
+        self._escape = escape
+
+    def unescaped(self) -> TextIO:
+        """The same stream for text that moves the cursor, as a progress bar does."""
+        return cast(TextIO, _Guarded(self._stream, self._guard, str))
 
     def write(self, text: str) -> int:
         with self._guard():
-            return self._stream.write(text)
+            return self._stream.write(self._escape(text))
         return len(text)
 
     def flush(self) -> None:

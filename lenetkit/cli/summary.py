@@ -8,7 +8,7 @@ import click
 
 from lenetkit.arrays import shape_text
 from lenetkit.cli.arguments import json_option, with_plan
-from lenetkit.cli.output import print_json, table
+from lenetkit.cli.output import echo, print_json, table
 from lenetkit.network.plan import LayerPlan, Plan
 
 _RIGHT = ("output", "params", "MACs", "connections")
@@ -27,13 +27,13 @@ def command(plan: Plan, as_json: bool) -> None:
     if as_json:
         print_json(facts(plan))
         return
-    click.echo(f"{plan.spec.name}: input {shape_text(plan.spec.input)}\n")
+    echo(f"{plan.spec.name}: input {shape_text(plan.spec.input)}\n")
     numbers = (plan.count(), plan.cost.macs, plan.cost.connections)
     total = ("total", "", "", "", *(f"{number:,}" for number in numbers))
-    click.echo(table([*map(_row, plan.layers)], _HEADERS, _RIGHT, total))
+    echo(table([*map(_row, plan.layers)], _HEADERS, _RIGHT, total))
     untrained = plan.count() - plan.count(trainable_only=True)
     if untrained:
-        click.echo(f"\n{untrained:,} of the parameters are not trained.")
+        echo(f"\n{untrained:,} of the parameters are not trained.")
 
 
 def facts(plan: Plan) -> dict[str, Any]:

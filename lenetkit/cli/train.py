@@ -17,7 +17,7 @@ from lenetkit.cli.arguments import (
     set_options,
     threads_option,
 )
-from lenetkit.cli.output import command_line, paragraphs, report
+from lenetkit.cli.output import command_line, echo, paragraphs, report
 from lenetkit.cli.progress import EpochTable, ProgressBar
 from lenetkit.errors import (
     InputError,
@@ -33,7 +33,7 @@ from lenetkit.runs.folder import RunFolder
 from lenetkit.runs.interrupt import INTERRUPTED, leaving
 from lenetkit.runs.run import Run
 from lenetkit.spec.merge import Override
-from lenetkit.text import percent
+from lenetkit.text import percent, printable
 from lenetkit.training.calls import warn_of_unused_rate
 from lenetkit.training.divergence import DivergedError
 
@@ -111,7 +111,7 @@ def command(
 def _train(run: Run, quiet: bool, options: Sequence[str]) -> int:
     """Train with a progress bar; returns the exit status."""
     if not quiet:
-        click.echo(_opening(run), err=True)
+        echo(_opening(run), err=True)
     try:
         with ProgressBar(run, quiet) as bar:
             result = run.train(watch=bar.show, pictures=False)
@@ -133,7 +133,7 @@ def _train(run: Run, quiet: bool, options: Sequence[str]) -> int:
         where = f"{error.filename}: " if error.filename else ""
         why, saved = error.strerror or cause(error), _saved(run.folder, options)
         raise LenetkitError(f"{where}{why}; the run stopped\n  {saved}") from error
-    click.echo(_closing(result, run.folder))
+    echo(_closing(result, run.folder))
     return 0
 
 
@@ -167,11 +167,11 @@ def _opening(run: Run) -> str:
     plan, data = run.network.plan, run.data
     held_out = f" + {len(data.validation):,} held out" if data.validation else ""
     samples = (
-        f"{data.train.dataset}: {len(data.train):,} training{held_out} + {len(data.test):,} test "
+        f"{data.train.called}: {len(data.train):,} training{held_out} + {len(data.test):,} test "
         "images"
     )
     return (
-        f"{plan.spec.name}: {plan.count():,} parameters → {run.folder.path}\n"
+        f"{plan.spec.name}: {plan.count():,} parameters → {printable(run.folder.path)}\n"
         f"{paragraphs(samples)}\n{EpochTable.of(run).heading}"
     )
 
@@ -179,8 +179,8 @@ def _opening(run: Run) -> str:
 def _closing(result: dict[str, Any], folder: RunFolder) -> str:
     kept = f" (epoch {result['model_epoch']})" if result["model_epoch"] != result["epochs"] else ""
     figures = (
-        f"{result['name']} on {result['dataset']}{kept}: "
+        f"{result['name']} on {printable(result['dataset'])}{kept}: "
         f"test {percent(result['test_accuracy'])}, train {percent(result['train_accuracy'])}, "
         f"{result['seconds']:.1f} s"
     )
-    return f"{paragraphs(figures)}\n{folder.model}"
+    return f"{paragraphs(figures)}\n{printable(folder.model)}"

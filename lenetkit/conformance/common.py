@@ -159,9 +159,9 @@ def _same(before: tuple[Any, Any] | None, after: tuple[Any, Any] | None) -> bool
 
 
 def _written(thing: Configurable) -> dict[str, Any]:
-    """The options that are not None, as a spec writes them."""
-    options = {opt.name: getattr(thing, opt.name) for opt in options_of(type(thing))}
-    return {name: _plain(value) for name, value in options.items() if value is not None}
+    """The options as a spec writes them: without those that are None by default."""
+    options = [(opt, getattr(thing, opt.name)) for opt in options_of(type(thing))]
+    return {opt.name: _plain(v) for opt, v in options if (v, opt.default) != (None, None)}
 
 
 def _plain(value: Any) -> Any:

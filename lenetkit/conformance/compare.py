@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from lenetkit.conformance.report import CheckFailed
 
 Array = NDArray[Any]
+ROUNDING = {np.dtype(np.float32): 2e-5, np.dtype(np.float64): 1e-11}
+"""How far two ways to compute the same may differ, relative to the largest value."""
 
 
 def fail(message: str, cause: str = "") -> CheckFailed:
@@ -101,6 +103,47 @@ def expect_finite(found: Array, what: str, cause: str = "") -> None:
             f"{place}: expected a finite number, found {found[index]}; {count} are not finite",
             cause,
         )
+
+
+def expect_not_finite(found: Array, expected: Array, what: str) -> None:
+    """Raises CheckFailed if a value is finite where the expected one is not."""
+    expect_shape(found, expected.shape, what)
+    hidden = np.isfinite(found) & ~np.isfinite(expected)
+    if hidden.any():
+        index = np.unravel_index(int(hidden.argmax()), hidden.shape)
+        raise fail(
+            f"{what}{where(index)}: expected {expected[index]}, found {found[index]:.8g}",
+            "NaN or an infinity is lost, so a run that diverges would go on unnoticed",
+        )
+
+
+def expect_own_memory(found: Any, what: str, others: Mapping[str, Array]) -> None:
+    """Raises CheckFailed unless `found` is a plain array, writeable, apart from all others."""
+    if type(found) is not np.ndarray:
+        raise fail(f"{what}: expected a plain array, found {type(found).__name__}")
+    if not found.flags.writeable:
+        raise fail(f"{what}: expected an array that can be written to, found a read-only one")
+    if not found.flags.c_contiguous and _overlaps(found):
+        cause = "broadcasting repeats values without copies; copy the result"
+        raise fail(f"{what}: expected memory for each value, found some that share it", cause)
+    for name, other in others.items():
+        if found.size and np.may_share_memory(found, other) and np.shares_memory(found, other):
+            raise fail(f"{what}: expected memory of its own, found that of {name}", "copy it")
+
+
+def _overlaps(values: Array) -> bool:
+    """Whether two values of an array are one place in memory."""
+    places = sum(
+        np.ogrid[tuple(map(slice, values.shape))][axis] * step
+        for axis, step in enumerate(values.strides)
+    )
+    return np.unique(places).size < values.size
+
+
+def expect_line(found: Any, what: str, *, empty: bool = False) -> None:
+    """Raises CheckFailed unless `found` is a string of printable characters."""
+    if type(found) is not str or not found.isprintable() or not (found or empty):
+        raise fail(f"{what}: expected a line of text, found {found!r}")
 
 
 def expect_untouched(found: Array, before: Array, what: str, when: str) -> None:

@@ -49,8 +49,9 @@ def images_are_in_channels_rows_columns(case: DatasetCase) -> None:
     shapes = {}
     for split, samples in case.splits.items():
         images = samples.images
-        if not isinstance(images, np.ndarray) or images.ndim != 4 or min(images.shape[1:]) < 1:
-            found = getattr(images, "shape", type(images).__name__)
+        if type(images) is not np.ndarray or images.ndim != 4 or min(images.shape[1:]) < 1:
+            plain = type(images) is np.ndarray
+            found = images.shape if plain else type(images).__name__
             cause = "lenetkit.data.source.checked_samples adds the channel axis"
             raise fail(f"{split}: expected images (N, C, H, W), found {found}", cause)
         shapes[split] = images.shape[1:]
@@ -85,7 +86,10 @@ def labels_are_classes(case: DatasetCase) -> None:
 
 
 def classes_have_names(case: DatasetCase) -> None:
-    """Classes have distinct names, the same in both splits, and the data set has a name."""
+    """Classes have distinct names and the data set has one, the same in both splits.
+
+    `files` are names too.
+    """
     names = {split: samples.classes for split, samples in case.splits.items()}
     for split, classes in names.items():
         if not isinstance(classes, tuple) or not all(isinstance(c, str) and c for c in classes):
@@ -97,14 +101,28 @@ def classes_have_names(case: DatasetCase) -> None:
     for split, samples in case.splits.items():
         if not isinstance(samples.dataset, str) or not samples.dataset:
             raise fail(f"{split}: expected the data set's name, found {samples.dataset!r}")
+        if not all(type(name) is str for name in samples.files):
+            raise fail(f"{split}: expected names as files, found {samples.files!r}", "str(path)")
+    train, test = (case.splits[split].dataset for split in SPLITS)
+    if train != test:
+        raise fail(f"the splits are named '{train}' and '{test}'; training refuses two data sets")
+
+
+def every_class_has_training_samples(case: DatasetCase) -> None:
+    """Training samples show every class; training refuses classes without any."""
+    train = case.splits["train"]
+    counts = np.bincount(train.labels.reshape(-1), minlength=len(train.classes))
+    lacking = [name for name, count in zip(train.classes, counts, strict=False) if not count]
+    if lacking:
+        raise fail(f"train: no samples of {lacking[0]!r}", "leave out classes that are not there")
 
 
 def loading_again_gives_the_same(case: DatasetCase) -> None:
-    """Loaded again by an equal object, both splits are the same."""
-    twin = replace(case.thing)
-    for split, samples in case.splits.items():
-        again = twin.load(split, case.place)
-        cause = "files in the system's order, or randomness without a seed"
+    """Loaded again by an equal object, in any order, both splits are the same."""
+    known = dict(case.splits)
+    for split in ("test", "test", "train", "test", *SPLITS):
+        again, samples = replace(case.thing).load(split, case.place), known[split]
+        cause = "files in the system's order, randomness without a seed, or what was loaded before"
         expect_same(again.labels, samples.labels, f"{split}: labels loaded again", cause=cause)
         expect_same(again.images, samples.images, f"{split}: images loaded again", cause=cause)
 
@@ -121,8 +139,10 @@ def splits_share_no_memory(case: DatasetCase) -> None:
     unchanged = Unchanged(case.thing)
     for split, samples in case.splits.items():
         again = case.thing.load(split, case.place)
-        if np.shares_memory(samples.images, again.images) and again.images.flags.writeable:
-            raise fail(f"{split}: two loads share writeable memory", "return a copy")
+        for name in ("images", "labels"):
+            old, new = getattr(samples, name), getattr(again, name)
+            if new.flags.writeable and np.shares_memory(old, new):
+                raise fail(f"{split}: two loads share writeable {name}", "return a copy")
     unchanged.expect("loading")
 
 
@@ -151,6 +171,10 @@ def missing_files_raise_data_error(case: DatasetCase) -> None:
         except DataError as error:
             if not str(error).strip():
                 raise fail("missing files: DataError without a message") from None
+            if not case.thing.reads_files:
+                raise fail(
+                    f"missing files: {error}", "reads_files: ClassVar[bool] = True"
+                ) from None
             return
         except Exception as error:
             raise fail(
@@ -166,6 +190,8 @@ _ORIGINS = Origins(
         (
             Rung(("both_splits_load",)),
             Rung(("images_are_in_channels_rows_columns",), ("preparation_is_known",)),
+            Rung(("labels_are_classes",), ("every_class_has_training_samples",)),
+            Rung(("splits_share_no_memory",), ("loading_again_gives_the_same",)),
         ),
     ),
     {"load": ("both_splits_load", "images_are_in_channels_rows_columns", "labels_are_classes")},

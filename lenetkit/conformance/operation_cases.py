@@ -1,7 +1,8 @@
-"""Convolution and pooling by their definitions, one product at a time, over a grid of shapes."""
+"""Convolution and pooling over a grid of shapes, small ones and wide ones."""
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 
 from lenetkit.arrays import Array
+from lenetkit.conformance.definition import Definition
 from lenetkit.kernels.base import Kernels
 from lenetkit.layers.call import Call
 from lenetkit.operations.base import Scratch, Window
@@ -30,11 +32,14 @@ class OperationCase(ABC):
     window: Window
     ties: bool = field(default=False, kw_only=True)
     """Few different values, so that many windows hold their largest one twice."""
+    scale: float = field(default=1.0, kw_only=True)
+    """The size of the values."""
 
     def __str__(self) -> str:
         w = self.window
         text = f"x {self.shape}, kernel {w.kernel}, stride {w.stride}, padding {w.padding}"
-        return text + (", with ties" if self.ties else "")
+        text += ", with ties" if self.ties else ""
+        return text + (f", values of about {self.scale:g}" if self.scale != 1 else "")
 
     def with_batch(self, batch: int) -> Self:
         """The same case for another number of images."""
@@ -51,12 +56,12 @@ class OperationCase(ABC):
         """The images; with ties all values are below 0, so that padding would show."""
         if self.ties:
             return np.random.default_rng(1).integers(-3, 0, self.shape).astype(np.float64)
-        return _normal(1, self.shape)
+        return _normal(1, self.shape) * self.scale
 
     @cached_property
     def dy(self) -> Array:
         """dL/dy."""
-        return _normal(4, self.out_shape)
+        return _normal(4, self.out_shape) * self.scale
 
     @property
     def inputs(self) -> Results:
@@ -64,9 +69,15 @@ class OperationCase(ABC):
         return {"x": self.x}
 
     @cached_property
-    @abstractmethod
     def expected(self) -> Results:
-        """The result and all gradients by definition."""
+        """The result and all gradients by definition, in float64."""
+        return self.run(Definition(), np.float64)
+
+    def arrays(self, dtype: Any, given: Mapping[str, Array] | None = None) -> Results:
+        """The inputs and `dy`, as copies in one dtype; those `given` replace them."""
+        arrays = {name: a.astype(dtype) for name, a in {**self.inputs, "dy": self.dy}.items()}
+        arrays |= given or {}
+        return arrays | {"dy": arrays["dy"].copy(order="K")}
 
     def run(
         self,
@@ -80,22 +91,19 @@ class OperationCase(ABC):
 
         `given` replaces arrays of the case, and `call` a fresh one.
         """
-        arrays = {name: a.astype(dtype) for name, a in {**self.inputs, "dy": self.dy}.items()}
-        arrays |= given or {}
-        arrays["dy"] = arrays["dy"].copy(order="K")
-        return self._run(kernels, arrays, (call or Call(kernels)).scratch)
+        arrays, scratch = self.arrays(dtype, given), (call or Call(kernels)).scratch
+        y, saved = self.forward(kernels, arrays, scratch)
+        found = {"y": y.copy()}
+        gradients = self.backward(kernels, saved, arrays, scratch)
+        return found | {name: values.copy() for name, values in gradients.items()}
 
     @abstractmethod
-    def _run(self, kernels: Kernels, arrays: Results, scratch: Scratch) -> Results: ...
+    def forward(self, kernels: Kernels, arrays: Results, scratch: Scratch) -> tuple[Array, Any]:
+        """The result, and what backward needs."""
 
-    def pixels(self, i: int, j: int) -> Iterator[Size]:
-        """(u, v, row, column) of every place of window i, j inside the image, row by row."""
-        (kh, kw), (sh, sw), w = self.window.kernel, self.window.stride, self.window
-        for u, v in np.ndindex(kh, kw):
-            row = i * sh + u * w.dilation[0] - w.padding[0]
-            column = j * sw + v * w.dilation[1] - w.padding[1]
-            if 0 <= row < self.shape[2] and 0 <= column < self.shape[3]:
-                yield u, v, row, column
+    @abstractmethod
+    def backward(self, kernels: Kernels, saved: Any, arrays: Results, scratch: Scratch) -> Results:
+        """All gradients by name, without `dx` if there is none."""
 
 
 @dataclass(frozen=True)
@@ -122,55 +130,32 @@ class Convolution(OperationCase):
         shape = (self.maps, self.shape[1] // self.groups, *self.window.kernel)
         return {"x": self.x, "weight": _normal(2, shape), "bias": _normal(3, (self.maps,))}
 
-    @cached_property
-    def expected(self) -> Results:
-        x, weight, bias = self.inputs.values()
-        y, dx, d_weight = np.zeros(self.out_shape), np.zeros(x.shape), np.zeros(weight.shape)
-        O, Cg = weight.shape[:2]
-        for n, o, i, j in np.ndindex(self.out_shape):
-            first = o // (O // self.groups) * Cg
-            if self.has_bias:
-                y[n, o, i, j] = bias[o]
-            for u, v, row, column in self.pixels(i, j):
-                for c in range(Cg):
-                    y[n, o, i, j] += weight[o, c, u, v] * x[n, first + c, row, column]
-                    dx[n, first + c, row, column] += weight[o, c, u, v] * self.dy[n, o, i, j]
-                    d_weight[o, c, u, v] += x[n, first + c, row, column] * self.dy[n, o, i, j]
-        found: Results = {"y": y, "d_weight": d_weight}
-        if self.has_bias:
-            found["d_bias"] = self.dy.sum(axis=(0, 2, 3))
-        return {**found, "dx": dx} if self.needs_dx else found
-
-    def _run(self, kernels: Kernels, arrays: Results, scratch: Scratch) -> Results:
-        x, weight, dy = arrays["x"], arrays["weight"], arrays["dy"]
+    def forward(self, kernels: Kernels, arrays: Results, scratch: Scratch) -> tuple[Array, Any]:
         bias = arrays["bias"] if self.has_bias else None
-        y, saved = kernels.conv2d(x, weight, bias, self.window, self.groups, scratch)
-        found = {"y": y.copy(), "d_weight": np.full_like(weight, np.nan)}
-        if bias is not None:
-            found["d_bias"] = np.full_like(bias, np.nan)
+        return kernels.conv2d(
+            arrays["x"], arrays["weight"], bias, self.window, self.groups, scratch
+        )
+
+    def backward(self, kernels: Kernels, saved: Any, arrays: Results, scratch: Scratch) -> Results:
+        weight, dy = arrays["weight"], arrays["dy"]
+        found = {"d_weight": np.full_like(weight, np.nan)}
+        if self.has_bias:
+            found["d_bias"] = np.full_like(arrays["bias"], np.nan)
         dx = kernels.conv2d_backward(
             saved, weight, dy, found["d_weight"], found.get("d_bias"), self.needs_dx, scratch
         )
-        return found if dx is None else {**found, "dx": dx.copy()}
+        return found if dx is None or not self.needs_dx else {**found, "dx": dx}
 
 
 @dataclass(frozen=True)
 class MaxPooling(OperationCase):
     """The first largest value of each window, row by row; it gets the whole gradient."""
 
-    @cached_property
-    def expected(self) -> Results:
-        x, y, dx = self.x, np.zeros(self.out_shape), np.zeros(self.shape)
-        for n, c, i, j in np.ndindex(self.out_shape):
-            best = max(self.pixels(i, j), key=lambda at: x[n, c, at[2], at[3]])[2:]
-            y[n, c, i, j] = x[n, c, *best]
-            dx[n, c, *best] += self.dy[n, c, i, j]
-        return {"y": y, "dx": dx}
+    def forward(self, kernels: Kernels, arrays: Results, scratch: Scratch) -> tuple[Array, Any]:
+        return kernels.max_pool2d(arrays["x"], self.window, scratch)
 
-    def _run(self, kernels: Kernels, arrays: Results, scratch: Scratch) -> Results:
-        y, saved = kernels.max_pool2d(arrays["x"], self.window, scratch)
-        y = y.copy()
-        return {"y": y, "dx": kernels.max_pool2d_backward(saved, arrays["dy"], scratch).copy()}
+    def backward(self, kernels: Kernels, saved: Any, arrays: Results, scratch: Scratch) -> Results:
+        return {"dx": kernels.max_pool2d_backward(saved, arrays["dy"], scratch)}
 
 
 @dataclass(frozen=True)
@@ -179,22 +164,14 @@ class AvgPooling(OperationCase):
 
     count_include_pad: bool
 
-    @cached_property
-    def expected(self) -> Results:
-        x, y, dx = self.x, np.zeros(self.out_shape), np.zeros(self.shape)
-        whole = self.window.kernel[0] * self.window.kernel[1]
-        for n, c, i, j in np.ndindex(self.out_shape):
-            inside = list(self.pixels(i, j))
-            count = whole if self.count_include_pad else len(inside)
-            for _, _, row, column in inside:
-                y[n, c, i, j] += x[n, c, row, column] / count
-                dx[n, c, row, column] += self.dy[n, c, i, j] / count
-        return {"y": y, "dx": dx}
+    def __str__(self) -> str:
+        return super().__str__() + ("" if self.count_include_pad else ", padding not counted")
 
-    def _run(self, kernels: Kernels, arrays: Results, scratch: Scratch) -> Results:
-        y, saved = kernels.avg_pool2d(arrays["x"], self.window, self.count_include_pad, scratch)
-        y = y.copy()
-        return {"y": y, "dx": kernels.avg_pool2d_backward(saved, arrays["dy"], scratch).copy()}
+    def forward(self, kernels: Kernels, arrays: Results, scratch: Scratch) -> tuple[Array, Any]:
+        return kernels.avg_pool2d(arrays["x"], self.window, self.count_include_pad, scratch)
+
+    def backward(self, kernels: Kernels, saved: Any, arrays: Results, scratch: Scratch) -> Results:
+        return {"dx": kernels.avg_pool2d_backward(saved, arrays["dy"], scratch)}
 
 
 def _normal(seed: int, shape: tuple[int, ...]) -> Array:
@@ -217,6 +194,21 @@ CONVOLUTIONS = (
     Convolution((3, 2, 4, 3), Window((1, 1)), 5),
     Convolution((2, 2, 4, 5), Window((4, 5)), 30),
     Convolution((2, 1, 5, 5), Window((1, 1), stride=(3, 3)), 1),
+    # wide in one way each, then in several
+    Convolution((3, 70, 5, 6), Window((3, 3)), 3),
+    Convolution((3, 2, 5, 6), Window((3, 3)), 70),
+    Convolution((130, 1, 6, 5), Window((3, 3)), 2),
+    Convolution((2, 1, 27, 24), Window((24, 21)), 2),
+    Convolution((1, 2, 70, 66), Window((5, 5)), 3),
+    Convolution((2, 2, 50, 45), Window((3, 3), stride=(20, 19)), 2),
+    Convolution((2, 2, 4, 5), Window((20, 20), padding=(12, 11)), 2),
+    Convolution((2, 2, 45, 41), Window((2, 3), stride=(1, 2), dilation=(20, 17)), 2),
+    Convolution((17, 72, 4, 3), Window((1, 1)), 40, groups=2),
+    Convolution((2, 36, 9, 7), Window((3, 3), padding=(1, 1), dilation=(2, 2)), 72, groups=36),
+    Convolution((18, 35, 9, 11), Window((3, 2), stride=(2, 3), padding=(1, 0)), 34),
+    Convolution((40, 16, 5, 5), Window((5, 5)), 120),
+    Convolution((9, 3, 8, 9), Window((3, 3), padding=(1, 1)), 4, scale=1e4),
+    Convolution((9, 3, 8, 9), Window((3, 3), padding=(1, 1)), 4, scale=1e-4),
 )
 MAX_POOLINGS = (
     MaxPooling((2, 3, 6, 8), Window((2, 2), (2, 2))),
@@ -228,9 +220,34 @@ MAX_POOLINGS = (
     MaxPooling((2, 2, 7, 7), Window((2, 2), (3, 3))),
     MaxPooling((2, 2, 4, 5), Window((4, 5), (4, 5))),
     MaxPooling((2, 1, 4, 4), Window((1, 1), (1, 1))),
+    MaxPooling((2, 70, 6, 7), Window((2, 2), (2, 2))),
+    MaxPooling((130, 2, 5, 6), Window((3, 3), (2, 2), (1, 1)), ties=True),
+    MaxPooling((2, 2, 48, 45), Window((20, 21), (20, 21))),
+    MaxPooling((2, 1, 30, 28), Window((20, 3), (7, 2), (10, 1)), ties=True),
+    MaxPooling((2, 2, 50, 45), Window((2, 2), (20, 19))),
+    MaxPooling((1, 2, 70, 66), Window((2, 2), (2, 2)), ties=True),
+    MaxPooling((18, 35, 9, 11), Window((3, 2), (2, 3))),
+    MaxPooling((9, 3, 8, 9), Window((3, 3), (2, 2), (1, 1)), scale=1e4),
+    MaxPooling((9, 3, 8, 9), Window((2, 2), (2, 2)), scale=1e-4),
 )
 AVG_POOLINGS = tuple(
-    AvgPooling(case.shape, case.window, count_include_pad, ties=case.ties)
+    AvgPooling(case.shape, case.window, count_include_pad, ties=case.ties, scale=case.scale)
     for count_include_pad in (True, False)
     for case in MAX_POOLINGS
 )
+
+
+def of_every_size(most: int) -> Iterator[OperationCase]:
+    """Cases in which one size runs from 1 to `most`: batch, channels, maps, window, image."""
+    for n in range(1, most + 1):
+        yield Convolution((n, 2, 4, 5), Window((3, 2)), 2)
+        yield Convolution((2, n, 4, 3), Window((2, 3)), 2)
+        yield Convolution((2, 2, 4, 3), Window((2, 3)), n)
+        yield Convolution((2, n, 3, 3), Window((2, 2)), n, groups=n)
+        yield Convolution((2, 1, n + 1, 4), Window((n, 3)), 2)
+        yield Convolution((1, 2, 4, n + 2), Window((3, 3), (1, 2)), 2)
+        for kind in (MaxPooling, functools.partial(AvgPooling, count_include_pad=True)):
+            yield kind((n, 2, 4, 5), Window((2, 2), (2, 2)))
+            yield kind((2, n, 5, 4), Window((3, 2), (2, 1)))
+            yield kind((2, 1, n + 1, n + 3), Window((n, n), (n, n)))
+            yield kind((1, 2, n + 1, 5), Window((2, 2), (2, 2)))

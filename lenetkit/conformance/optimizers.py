@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lenetkit.arrays import Array
 from lenetkit.conformance import compare
 from lenetkit.conformance.common import COMMON_LADDERS, Unchanged
 from lenetkit.conformance.origin import Origins, Rung
+from lenetkit.conformance.other_options import expect_effects
+from lenetkit.conformance.reloading import FORGOTTEN, reloaded
 from lenetkit.conformance.report import CheckSkipped
 from lenetkit.conformance.suite import Suite, promises_in
 from lenetkit.optimizers import Optimizer, SecondOrderOptimizer
 
-SIZE, STEPS = 6, 5
+SIZE, STEPS = 33, 5
+"""Parameters, of both signs and odd in number, and steps."""
+SIZES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 64, 65, 129, 257, 1023, 1025, 4099, 20_001)
+HALF, WHOLE = 4, 12
+"""Steps before a run is interrupted, and in all."""
 RATE = 0.01
+ROUNDING = 1e-9
+NEXT_EPOCH = 4
+"""The first step of the second epoch."""
 
 State = dict[str, Array]
 
@@ -30,8 +41,9 @@ class OptimizerCase:
     thing: Optimizer
 
     def start(self, dtype: Any = np.float64) -> Array:
-        """Parameters away from 0."""
-        return np.random.default_rng(0).uniform(0.5, 2, SIZE).astype(dtype)
+        """Parameters away from 0, of both signs."""
+        rng = np.random.default_rng(0)
+        return (rng.uniform(0.5, 2, SIZE) * rng.choice((-1, 1), SIZE)).astype(dtype)
 
     def gradient(self, t: int, dtype: Any = np.float64) -> Array:
         """The gradient of step t."""
@@ -40,20 +52,49 @@ class OptimizerCase:
     def state(self, params: Array) -> State:
         """State vectors as training makes them, with the first epoch begun."""
         state = {name: np.zeros_like(params) for name in self.thing.active_slots()}
-        if isinstance(self.thing, SecondOrderOptimizer):
-            self.thing.begin_epoch(state, lambda samples: np.ones_like(params))
+        self.begin_epoch(params, state)
         return state
 
-    def run(self, params: Array, state: State, steps: Iterable[int], lr: float = RATE) -> State:
+    def begin_epoch(self, params: Array, state: State) -> None:
+        """Let a second-order optimizer measure: a curvature of |p| + 1 / samples."""
+        if isinstance(self.thing, SecondOrderOptimizer):
+            self.thing.begin_epoch(state, lambda samples: np.abs(params) + 1 / np.sqrt(samples))
+
+    def run(
+        self,
+        params: Array,
+        state: State,
+        steps: Iterable[int],
+        lr: float = RATE,
+        gradient: Callable[[int], Array] | None = None,
+    ) -> State:
         """Parameters and state after some steps, as copies."""
         for t in steps:
-            self.thing.step(params, self.gradient(t, params.dtype), state, lr, t)
+            if t == NEXT_EPOCH:
+                self.begin_epoch(params, state)
+            grads = gradient(t) if gradient else self.gradient(t, params.dtype)
+            self.thing.step(params, grads.copy(), state, lr, t)
         return {"parameters": params.copy()} | {n: v.copy() for n, v in state.items()}
 
     def fresh(self, steps: int = STEPS, dtype: Any = np.float64, lr: float = RATE) -> State:
         """Parameters and state after steps from the start."""
         params = self.start(dtype)
         return self.run(params, self.state(params), range(1, steps + 1), lr)
+
+    def arranged(self, places: NDArray[np.intp]) -> State:
+        """Parameters and state after a run on the parameters at these places."""
+        params = self.start()[places]
+        steps = range(1, STEPS + 1)
+        return self.run(
+            params, self.state(params), steps, gradient=lambda t: self.gradient(t)[places]
+        )
+
+    def expect_no_noise(self) -> None:
+        """Raises CheckSkipped if parameters move apart whose values and gradients are 0."""
+        params = np.zeros(SIZE)
+        found = self.run(params, self.state(params), (1,), gradient=lambda t: np.zeros(SIZE))
+        if np.ptp(found["parameters"]):
+            raise CheckSkipped("the optimizer adds noise")
 
 
 def slots_are_named(case: OptimizerCase) -> None:
@@ -93,15 +134,31 @@ def only_the_slots_hold_state(case: OptimizerCase) -> None:
             raise compare.fail(f"state['{name}'] was replaced", f"write state['{name}'][...] = …")
 
 
+def every_parameter_moves(case: OptimizerCase) -> None:
+    """A step moves every parameter, however many there are, at any t."""
+    for size in SIZES:
+        _expect_moves(case, np.arange(size) % SIZE, 1)
+    for t in (2, 10, 1_000_000):
+        _expect_moves(case, np.arange(SIZE), t)
+
+
 def a_resumed_run_is_the_same(case: OptimizerCase) -> None:
-    """Stopped after two steps and resumed by an equal optimizer, a run gives the same bits."""
+    """Stopped after four steps and resumed by an equal optimizer, a run gives the same bits.
+
+    Between the two, another run takes place.
+    """
     params = case.start()
     state = case.state(params)
-    case.run(params, state, (1, 2))
-    resumed = OptimizerCase(replace(case.thing))
-    found = resumed.run(params.copy(), copy.deepcopy(state), range(3, STEPS + 1))
-    cause = "a step depends on more than params, grads, state, lr and t, which checkpoints restore"
-    compare.expect_all_same(found, case.fresh(), "resumed", cause=cause)
+    expected = case.fresh(WHOLE)
+    case.run(params, state, range(1, HALF + 1))
+    resumed, another = OptimizerCase(replace(case.thing)), -3 * case.start()[::-1]
+    resumed.run(another, case.state(another), range(1, WHOLE + 1))
+    found = resumed.run(params.copy(), copy.deepcopy(state), range(HALF + 1, WHOLE + 1))
+    cause = (
+        "a step depends on more than params, grads, state, lr and t, which checkpoints restore: "
+        "what a module or class remembers is lost"
+    )
+    compare.expect_all_same(found, expected, "resumed after another run", cause=cause)
 
 
 def steps_are_repeatable(case: OptimizerCase) -> None:
@@ -115,15 +172,51 @@ def zero_lr_moves_nothing(case: OptimizerCase) -> None:
     found = case.fresh(steps=2, lr=0.0)["parameters"]
     cause = "part of the update is not multiplied by lr"
     compare.expect_same(found, case.start(), "parameters after steps with lr 0", cause=cause)
+    found = case.fresh(steps=2, lr=1e-12)["parameters"]
+    what = "parameters after steps with lr 1e-12"
+    compare.expect_same(found, case.start(), what, tolerance=1e-6, cause=cause)
+    params = case.start()
+    case.run(params, case.state(params), (1, 2), lr=0.0, gradient=lambda t: np.zeros(SIZE))
+    what = "parameters after steps with lr 0 and gradients of 0"
+    compare.expect_same(params, case.start(), what, cause=cause)
 
 
 def the_given_rate_is_used(case: OptimizerCase) -> None:
-    """A step uses its argument `lr`, which the schedule computes, and not the option."""
+    """Every step uses its argument `lr`, which the schedule computes, and not the option."""
     other = OptimizerCase(replace(case.thing, lr=case.thing.lr / 2 or 0.5))
     params = case.start()
     found = other.run(params, case.state(params), range(1, STEPS + 1))
     cause = "the update uses self.lr; use the argument lr"
     compare.expect_all_same(found, case.fresh(), "with a different option lr", cause=cause)
+    ends = []
+    for lr in (RATE, 2 * RATE):
+        params = case.start()
+        state = case.state(params)
+        case.run(params, state, (1,))
+        ends.append(case.run(params, state, (2,), lr)["parameters"])
+    same = ends[0] == ends[1]
+    if same.any():
+        raise compare.fail(
+            f"step 2: parameter {same.argmax()} moves alike with lr {RATE:g} and {2 * RATE:g}; "
+            f"{same.sum()} of {SIZE} do",
+            "the update uses the rate of an earlier step, or limits it; use the argument lr",
+        )
+
+
+def moves_are_in_proportion_to_the_rate(case: OptimizerCase) -> None:
+    """Twice the argument `lr` moves every parameter further; while `lr` is small, twice as far."""
+    case.expect_no_noise()
+    rates = (1e-4, 2e-4, 1e-3, 1e-2, 2e-2)
+    moves = [np.abs(case.fresh(1, lr=lr)["parameters"] - case.start()) for lr in rates]
+    for i, (low, high) in enumerate(itertools.pairwise(moves)):
+        wrong = ~(high > low) if i else ~(np.abs(high - 2 * low) < 0.5 * low)
+        if wrong.any():
+            at = wrong.argmax()
+            raise compare.fail(
+                f"parameter {at} moves by {low[at]:.4g} with lr {rates[i]:g} and by {high[at]:.4g} "
+                f"with lr {rates[i + 1]:g}; {wrong.sum()} of {SIZE} are out of proportion",
+                "the update is not lr times a step that does not depend on lr, or lr is limited",
+            )
 
 
 def steps_go_downhill(case: OptimizerCase) -> None:
@@ -141,6 +234,44 @@ def steps_go_downhill(case: OptimizerCase) -> None:
         )
 
 
+def first_steps_go_downhill(case: OptimizerCase) -> None:
+    """Five steps reduce the loss ½·|p|², with any options."""
+    _expect_downhill(case, STEPS)
+
+
+def signs_are_treated_alike(case: OptimizerCase) -> None:
+    """With parameters and gradients of the opposite sign, a run is mirrored."""
+    case.expect_no_noise()
+    params = -case.start()
+    steps = range(1, STEPS + 1)
+    found = case.run(params, case.state(params), steps, gradient=lambda t: -case.gradient(t))
+    expected = -case.fresh()["parameters"]
+    cause = "negative values are lost, as in abs(p), maximum(g, 0) or sqrt(g)"
+    what = "parameters, mirrored"
+    compare.expect_same(found["parameters"], expected, what, tolerance=ROUNDING, cause=cause)
+
+
+def places_are_treated_alike(case: OptimizerCase) -> None:
+    """What becomes of a parameter does not depend on its place among the others.
+
+    Nor on their number, unless a step of one depends on the gradients of others.
+    """
+    case.expect_no_noise()
+    alone = None if _couples(case) else case.fresh()
+    cause = "a part of the vector is left out, or treated otherwise: its end, a block, odd places"
+    for size in SIZES:
+        order = np.random.default_rng(size).permutation(size)
+        places = np.arange(size) % SIZE
+        if alone:
+            what = f"{size} parameters instead of {SIZE}, in another order"
+            expected = {name: values[places[order]] for name, values in alone.items()}
+        else:
+            what = f"{size} parameters in another order"
+            expected = {name: values[order] for name, values in case.arranged(places).items()}
+        found = case.arranged(places[order])
+        compare.expect_all_same(found, expected, what, tolerance=ROUNDING, cause=cause)
+
+
 def zero_gradient_is_accepted(case: OptimizerCase) -> None:
     """Gradients of 0 from the first step on leave everything finite, without a warning."""
     params = case.start()
@@ -151,6 +282,23 @@ def zero_gradient_is_accepted(case: OptimizerCase) -> None:
             case.thing.step(params, np.zeros_like(params), state, RATE, t)
     for name, values in {"parameters": params, **state}.items():
         compare.expect_finite(values, name, cause)
+
+
+def nan_is_not_hidden(case: OptimizerCase) -> None:
+    """A gradient of NaN makes its parameter NaN."""
+    for t in (1, 2):
+        params = case.start()
+        state = case.run(params, case.state(params), range(1, t))
+        del state["parameters"]
+        grads = case.gradient(t)
+        grads[1] = np.nan
+        case.thing.step(params, grads, state, RATE, t)
+        if np.isfinite(params[1]):
+            raise compare.fail(
+                f"step {t}: the gradient of parameter 1 is NaN: expected NaN, found {params[1]:g}",
+                "training that has diverged goes on unnoticed; np.where(g > 0, …), fmax and "
+                "nan_to_num turn NaN into a number, np.sign(g) and np.maximum keep it",
+            )
 
 
 def no_parameters_are_accepted(case: OptimizerCase) -> None:
@@ -166,10 +314,12 @@ def float32_is_kept(case: OptimizerCase) -> None:
     for name, values in single.items():
         compare.expect_dtype(values, np.float32, name)
     params = case.start(np.float32).astype(np.float64)
-    state = case.state(params)
-    for t in range(1, STEPS + 1):
-        case.thing.step(params, case.gradient(t, np.float32).astype(np.float64), state, RATE, t)
-    compare.expect_all_same(single, {"parameters": params, **state}, "float32", tolerance=1e-4)
+
+    def gradient(t: int) -> Array:
+        return case.gradient(t, np.float32).astype(np.float64)
+
+    double = case.run(params, case.state(params), range(1, STEPS + 1), gradient=gradient)
+    compare.expect_all_same(single, double, "float32", tolerance=1e-4)
 
 
 def active_slots_are_used(case: OptimizerCase) -> None:
@@ -186,16 +336,53 @@ def active_slots_are_used(case: OptimizerCase) -> None:
             raise compare.fail(f"state['{name}'] is still 0 after two steps", cause)
 
 
+def a_new_process_gives_the_same(case: OptimizerCase) -> None:
+    """Resumed where its module has just run, a run gives the same bits."""
+    params, expected = case.start(), case.fresh(WHOLE)
+    state = case.state(params)
+    case.run(params, state, range(1, HALF + 1))
+    found = OptimizerCase(reloaded(case.thing)).run(params, state, range(HALF + 1, WHOLE + 1))
+    compare.expect_all_same(found, expected, "resumed in a new process", cause=FORGOTTEN)
+
+
+def every_option_has_an_effect(case: OptimizerCase) -> None:
+    """Every option but `lr`, which the schedule reads, changes a run."""
+
+    def results(thing: Optimizer) -> bytes:
+        other = OptimizerCase(thing)
+        found: list[Array] = []
+        for scale in (1e-3, 1.0, 1e3):
+            params = other.start()
+            state = other.state(params)
+            scales = [scale, 10 * scale, *[scale] * 6]
+            gradients = {t: s * other.gradient(t) for t, s in enumerate(scales, start=1)}
+            found += other.run(params, state, gradients, gradient=gradients.__getitem__).values()
+        return b"".join(values.tobytes() for values in found)
+
+    expect_effects(case.thing, results, ignored=("lr",))
+
+
 _ORIGINS = Origins(
     (
         *COMMON_LADDERS,
         (
             Rung(("slots_are_named",)),
-            Rung(("parameters_move_in_place",), ("steps_go_downhill", "active_slots_are_used")),
-            Rung(("only_the_slots_hold_state",), ("float32_is_kept",)),
             Rung(
-                ("steps_are_repeatable",), ("a_resumed_run_is_the_same", "the_given_rate_is_used")
+                ("parameters_move_in_place",),
+                ("active_slots_are_used", "nan_is_not_hidden"),
             ),
+            Rung(("steps_go_downhill",), ("first_steps_go_downhill",)),
+            Rung(("only_the_slots_hold_state",), ("float32_is_kept",)),
+            Rung(("steps_are_repeatable",)),
+            Rung(("a_resumed_run_is_the_same",), ("active_slots_are_used", "float32_is_kept")),
+            Rung(("every_parameter_moves",), ("nan_is_not_hidden",)),
+            Rung(("the_given_rate_is_used", "zero_gradient_is_accepted")),
+            Rung(
+                ("zero_lr_moves_nothing",),
+                ("moves_are_in_proportion_to_the_rate", "signs_are_treated_alike"),
+            ),
+            Rung(("a_new_process_gives_the_same",)),
+            Rung((), ("places_are_treated_alike", "every_option_has_an_effect")),
         ),
     ),
     {
@@ -206,12 +393,72 @@ _ORIGINS = Origins(
             "zero_lr_moves_nothing",
             "the_given_rate_is_used",
             "steps_go_downhill",
+            "first_steps_go_downhill",
             "steps_are_repeatable",
             "float32_is_kept",
+            "every_parameter_moves",
+            "moves_are_in_proportion_to_the_rate",
+            "places_are_treated_alike",
+            "signs_are_treated_alike",
+            "nan_is_not_hidden",
+            "a_resumed_run_is_the_same",
+            "a_new_process_gives_the_same",
         ),
         "active_slots": ("slots_are_named",),
     },
     keep="keep it in state['name'], named in slots, and write it in place",
 )
-SUITE = Suite(Optimizer, OptimizerCase, promises_in(__name__), _ORIGINS)
+SUITE = Suite(
+    Optimizer,
+    OptimizerCase,
+    promises_in(__name__),
+    _ORIGINS,
+    once=(steps_go_downhill, a_new_process_gives_the_same, every_option_has_an_effect),
+)
 optimizer_checks, check_optimizer = SUITE.checks, SUITE.check
+
+
+def _expect_downhill(case: OptimizerCase, steps: int) -> None:
+    params = case.start()
+    state, before = case.state(params), float((params**2).sum())
+    for t in range(1, steps + 1):
+        case.thing.step(params, params.copy(), state, RATE, t)
+    compare.expect_finite(params, "parameters")
+    after = float((params**2).sum())
+    if after >= before:
+        raise compare.fail(
+            f"½·|p|² went from {before / 2:.4g} to {after / 2:.4g} in {steps} steps "
+            f"with lr {RATE:g}",
+            "the sign is reversed: parameters move against the gradient",
+        )
+
+
+def _expect_moves(case: OptimizerCase, places: NDArray[np.intp], t: int) -> None:
+    """Raises CheckFailed if a step leaves a parameter where it was, or not finite."""
+    before, gradient = case.start()[places], case.gradient(1)[places]
+    params = before.copy()
+    found = case.run(params, case.state(params), (t,), gradient=lambda t: gradient)["parameters"]
+    size = len(places)
+    compare.expect_finite(found, f"{size} parameters after step {t}")
+    stuck = np.flatnonzero(found == before)
+    if stuck.size:
+        raise compare.fail(
+            f"step {t}: {stuck.size} of {size} parameters did not move, the first at {stuck[0]}, "
+            "although lr and their gradients are not 0",
+            "a part of the vector is left out: the rest of a division into blocks, or its end",
+        )
+
+
+def _couples(case: OptimizerCase) -> bool:
+    """Whether what becomes of the first parameter depends on the gradients of others."""
+    alone, first = case.fresh()["parameters"][0], np.arange(SIZE) == 0
+    for factor in (10.0, 0.1):
+
+        def gradient(t: int, factor: float = factor) -> Array:
+            return np.where(first, case.gradient(t), factor**t * case.gradient(100 + t))
+
+        params = case.start()
+        found = case.run(params, case.state(params), range(1, STEPS + 1), gradient=gradient)
+        if found["parameters"][0] != alone:
+            return True
+    return False

@@ -230,12 +230,16 @@ def in_addition(count: int) -> str:
 
 
 def _failure_text(error: BaseException, check: Check) -> str:
-    """What went wrong; unless a check failed, with the exception's type and where it was raised."""
+    """What went wrong, after the notes that say for which options.
+
+    Unless a check failed, with the exception's type and where it was raised.
+    """
+    notes = "".join(f"{note}: " for note in getattr(error, "__notes__", ()))
     if isinstance(error, CheckFailed):
-        return str(error)
+        return f"{notes}{error}"
     line = raised_at(error, check.cls)
     at = traceback.extract_tb(error.__traceback__)[-1]
     place = line.place if line else f"{Path(at.filename).name}:{at.lineno}"
-    text = f"raised {cause(error)} ({place}, in {line.function if line else at.name})"
+    text = f"{notes}raised {cause(error)} ({place}, in {line.function if line else at.name})"
     advice = check.origins.advice(error)
     return f"{text}{_CAUSE}{advice}" if advice else text

@@ -5,12 +5,21 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Generic, TypeVar, TypeVarTuple
 
 from lenetkit.conformance.common import COMMON
 from lenetkit.conformance.origin import Origins
-from lenetkit.conformance.report import NOTHING_EXPECTED, Check, CheckFailed, Report, run_checks
+from lenetkit.conformance.other_options import variants
+from lenetkit.conformance.report import (
+    NOTHING_EXPECTED,
+    Check,
+    CheckFailed,
+    CheckSkipped,
+    Report,
+    run_checks,
+)
 from lenetkit.options import Configurable, options_of
 
 Thing = TypeVar("Thing", bound=Configurable)
@@ -22,7 +31,8 @@ class Suite(Generic[Thing, *Context]):
 
     A promise is a function of a case, `case(thing, *context)`: the plugin, and what it is used on.
     The function's name is the check's name and its docstring the check's documentation. `origins`
-    says which failures explain which others.
+    says which failures explain which others. If `once` is given, all other promises are checked
+    with each option changed, too; a case is then a dataclass.
     """
 
     def __init__(
@@ -31,9 +41,12 @@ class Suite(Generic[Thing, *Context]):
         case: Callable[[Thing, *Context], Any],
         promises: Iterable[Callable[[Any], None]],
         origins: Origins,
+        *,
+        once: Container[Callable[[Any], None]] | None = None,
     ) -> None:
         self.kind, self.case, self.origins = kind, case, origins
         self.promises = (*promises, *COMMON)
+        self.varied = [f for f in self.promises if once is not None and f not in once]
 
     def checks(self, thing: Thing, *context: *Context, name: str | None = None) -> list[Check]:
         """One check for each promise, for one object. Runs none of them.
@@ -47,7 +60,7 @@ class Suite(Generic[Thing, *Context]):
             Check(
                 f.__name__,
                 subject,
-                functools.partial(f, case),
+                functools.partial(_with_each_option if f in self.varied else _once, f, case),
                 " ".join(str(f.__doc__).split()),
                 type(thing),
                 self.origins,
@@ -71,6 +84,34 @@ class Suite(Generic[Thing, *Context]):
         if not report.ok:
             raise CheckFailed(str(report))
         return report
+
+
+def _once(promise: Callable[[Any], None], case: Any) -> None:
+    promise(case)
+
+
+def _with_each_option(promise: Callable[[Any], None], case: Any) -> None:
+    """Check a promise for an object, then with each of its options changed.
+
+    Raises CheckSkipped if it applies to none of these. A note on what is raised says which option
+    was changed.
+    """
+    skips = []
+    try:
+        promise(case)
+    except CheckSkipped as skip:
+        skips.append(skip)
+    others = variants(case.thing)
+    for variant in others:
+        try:
+            promise(replace(case, thing=variant.thing))
+        except CheckSkipped as skip:
+            skips.append(skip)
+        except Exception as error:
+            error.add_note(f"with {variant}")
+            raise
+    if len(skips) == 1 + len(others):
+        raise skips[0]
 
 
 def promises_in(module: str) -> list[Callable[[Any], None]]:

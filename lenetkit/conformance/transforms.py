@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 
 from lenetkit.arrays import Shape
 from lenetkit.conformance import compare
-from lenetkit.conformance.common import COMMON_LADDERS, Unchanged
+from lenetkit.conformance.common import COMMON_LADDERS, Unchanged, options_round_trip
 from lenetkit.conformance.origin import Origins, Rung
 from lenetkit.conformance.report import NOTHING_EXPECTED, Check, CheckSkipped, Report
 from lenetkit.conformance.suite import Suite, promises_in
-from lenetkit.data.transforms import Images, Transform
+from lenetkit.data.agreement import difference
+from lenetkit.data.transforms import Images, Labels, Transform
+from lenetkit.errors import OptionError, ShapeError
+from lenetkit.options import options_of
+from lenetkit.values import alternatives
 
 BATCH, CLASSES = 4, 3
-LABELS = np.array([0, 2, 1, 1])
+BATCHES = (BATCH, 1, 0, 2, 9, 18, 33)
 DTYPES = (np.dtype(np.uint8), np.dtype(np.float32))
+OTHER_SHAPES: tuple[Shape, ...] = ((1, 28, 28), (3, 13, 11), (2, 12, 15))
+SEEDS = 24
+"""Draws in which a random transform does what it does rarely, such as flipping one image in two."""
 
 
 @dataclass(frozen=True)
@@ -43,73 +51,149 @@ class TransformCase:
         """The images transformed."""
         return self.fitted.images(images, np.random.default_rng(seed))
 
-    @property
+    def drawn(self, images: Images, *key: int) -> Images:
+        """The images transformed with the generator that training seeds with `key`."""
+        return self.fitted.images(images, np.random.default_rng([*key]))
+
+    @cached_property
     def is_random(self) -> bool:
         """Whether the result depends on the generator."""
-        images = self.images(dtype=np.float32)
-        return any(not np.array_equal(self.result(images, s), self.result(images)) for s in (4, 5))
+        images = self.images(18, dtype=np.float32)
+        first = self.result(images)
+        return any(not np.array_equal(self.result(images, s), first) for s in range(4, SEEDS))
+
+    @property
+    def varied(self) -> list[TransformCase]:
+        """The same transform with one option changed each, besides itself."""
+        return [
+            self,
+            *(TransformCase(t, self.in_shape) for t in _varied(self.thing, self.in_shape)),
+        ]
+
+    @property
+    def shaped(self) -> list[TransformCase]:
+        """The same with other shapes that it takes, besides its own."""
+        cases = [self]
+        for shape in OTHER_SHAPES:
+            with contextlib.suppress(ShapeError):
+                self.thing.output_shape(shape)
+                cases.append(TransformCase(self.thing, shape))
+        return cases
 
 
 def output_has_the_declared_shape(case: TransformCase) -> None:
-    """The output has the shape that `output_shape` declares, for batches of 1 and 0 too."""
-    declared = case.fitted.output_shape(case.in_shape)
-    if case.thing.output_shape(case.in_shape) != declared:
-        raise compare.fail("output_shape differs before and after fitting; a plan is made before")
-    for batch in (BATCH, 1, 0):
-        with compare.warnings_as_failures(f"batch of {batch}"):
-            found = case.result(case.images(batch))
-        cause = f"output_shape({case.in_shape}) declares {declared}"
-        compare.expect_shape(found, (batch, *declared), f"a batch of {batch}", cause)
+    """The output has the shape that `output_shape` declares, for batches of 0 to 33 images.
+
+    Images of other sizes are refused by a ShapeError from `output_shape`, or transformed as well.
+    """
+    for other in (*case.varied, *case.shaped[1:]):
+        declared = other.fitted.output_shape(other.in_shape)
+        if other.thing.output_shape(other.in_shape) != declared:
+            raise compare.fail(
+                f"{other.thing!r}: output_shape differs before and after fitting",
+                "a plan is made before",
+            )
+        for batch in BATCHES:
+            with compare.warnings_as_failures(f"batch of {batch}"):
+                found = other.result(other.images(batch))
+            cause = f"output_shape({other.in_shape}) declares {declared}"
+            what = f"a batch of {batch} images {other.in_shape}"
+            compare.expect_shape(found, (batch, *declared), what, cause)
+            if type(found) is not np.ndarray:
+                raise compare.fail(f"{what}: expected a plain array, found {type(found).__name__}")
+
+
+def training_changes_neither_size_nor_scale(case: TransformCase) -> None:
+    """A transform for training only keeps the shape of images and the scale of their values.
+
+    Evaluation leaves it out, so the network would be trained on other images than it sees. Pixels
+    are 0 … 255, bytes or floats alike, or 0 … 1 for a transform that is made for those.
+    """
+    if not case.thing.training_only:
+        raise CheckSkipped("the transform does the same in training and in evaluation")
+    for other in (*case.varied, *case.shaped[1:]):
+        if (declared := other.fitted.output_shape(other.in_shape)) != other.in_shape:
+            cause = "training_only: cut and pad in a transform that evaluation has too"
+            raise compare.fail(f"output_shape: expected {other.in_shape}, found {declared}", cause)
+        stored, pixels = other.images(40), other.images(40, np.float32)
+        of_bytes, of_floats, of_unit = (
+            difference(other.result(images), images)
+            for images in (stored, pixels, pixels / np.float32(255))
+        )
+        if (of_bytes and of_unit) or bool(of_bytes) != bool(of_floats):
+            raise compare.fail(
+                f"{other.thing!r}, pixels 0 … 255: {of_bytes or of_floats}",
+                "training_only: scale in a transform that evaluation has too",
+            )
 
 
 def no_float64_comes_out(case: TransformCase) -> None:
     """Bytes give bytes or float32, and float32 gives float32, so that a batch stays small."""
-    for dtype in DTYPES:
-        found, allowed = case.result(case.images(dtype=dtype)).dtype, {dtype, DTYPES[1]}
-        if found not in allowed:
-            raise compare.fail(
-                f"from {dtype}: expected {' or '.join(sorted(map(str, allowed)))}, found {found}",
-                "a float64 array or NumPy float64 number promotes the result; "
-                "use np.float32(value)",
-            )
+    for other in case.varied:
+        for dtype in DTYPES:
+            found, allowed = other.result(other.images(dtype=dtype)).dtype, {dtype, DTYPES[1]}
+            if found not in allowed:
+                raise compare.fail(
+                    f"from {dtype}: expected {' or '.join(sorted(map(str, allowed)))}, "
+                    f"found {found}",
+                    "a float64 array or NumPy float64 number promotes the result; "
+                    "use np.float32(value)",
+                )
 
 
 def results_are_finite(case: TransformCase) -> None:
     """Every value of the output is finite, even if all training images are alike."""
-    for dtype in DTYPES:
-        compare.expect_finite(case.result(case.images(dtype=dtype)), f"result from {dtype}")
-    same = np.full((BATCH, *case.in_shape), 51, np.uint8)
-    found = case.thing.fitted(same).images(same, np.random.default_rng(0))
-    compare.expect_finite(found, "result from equal images", "a division by a deviation of 0")
+    for other in case.varied:
+        for dtype in DTYPES:
+            found = other.result(other.images(18, dtype=dtype))
+            compare.expect_finite(found, f"result from {dtype}")
+    for value in (0, 51, 255):
+        same = np.full((BATCH, *case.in_shape), value, np.uint8)
+        found = case.thing.fitted(same).images(same, np.random.default_rng(0))
+        cause = "a division by a deviation of 0"
+        compare.expect_finite(found, f"result from images that are {value} all over", cause)
 
 
 def input_is_not_written_to(case: TransformCase) -> None:
     """Images and labels stay as they are, because all epochs share the data set."""
-    for dtype in DTYPES:
-        images, labels = case.images(dtype=dtype), LABELS.copy()
-        before = images.copy()
-        case.fitted.images(images, np.random.default_rng(0))
-        case.fitted.labels(labels, CLASSES)
-        case.thing.fitted(images)
-        compare.expect_untouched(images, before, "images", "a transform")
-        compare.expect_untouched(labels, LABELS, "labels", "a transform")
+    for other in (*case.varied, *case.shaped[1:]):
+        for dtype in DTYPES:
+            for batch in BATCHES:
+                images, labels = other.images(batch, dtype=dtype), _labels(batch)
+                before = images.copy()
+                other.fitted.images(images, np.random.default_rng(0))
+                other.fitted.labels(labels, CLASSES)
+                if batch:
+                    other.thing.fitted(images)
+                compare.expect_untouched(images, before, "images", "a transform")
+                compare.expect_untouched(labels, _labels(batch), "labels", "a transform")
 
 
 def results_own_their_memory(case: TransformCase) -> None:
-    """A result shares no memory with the images, unless it is the same array, unchanged."""
-    for dtype in DTYPES:
-        images = case.images(dtype=dtype)
-        found = case.result(images)
-        if found is not images and np.shares_memory(found, images):
-            raise compare.fail(f"from {dtype}: the result is a view of the images", "copy it")
+    """A result shares no memory with the images, unless it is the same array, nor with others."""
+    for other in (*case.varied, *case.shaped[1:]):
+        for dtype in DTYPES:
+            images = other.images(dtype=dtype)
+            found = other.result(images)
+            if found is not images and np.shares_memory(found, images):
+                raise compare.fail(f"from {dtype}: the result is a view of the images", "copy it")
+            if np.shares_memory(found, other.result(other.images(dtype=dtype, seed=5))):
+                cause = "memory that is used again; make a new array"
+                raise compare.fail(f"from {dtype}: two results share memory", cause)
 
 
 def memory_order_does_not_matter(case: TransformCase) -> None:
     """Images that are not contiguous give the same result."""
-    images = case.images()
-    expected = case.result(images)
-    for same in (np.asfortranarray(images), np.repeat(images, 2, axis=3)[..., ::2]):
-        compare.expect_same(case.result(same), expected, "images not contiguous", tolerance=1e-6)
+    for dtype in DTYPES:
+        images = case.images(18, dtype)
+        expected = case.result(images)
+        for same in (
+            np.asfortranarray(images),
+            np.repeat(images, 2, axis=3)[..., ::2],
+            images[::-1].copy()[::-1],
+        ):
+            found = case.result(same)
+            compare.expect_same(found, expected, "images not contiguous", tolerance=1e-6)
 
 
 def same_seed_gives_the_same_bits(case: TransformCase) -> None:
@@ -125,23 +209,71 @@ def only_training_is_random(case: TransformCase) -> None:
     """A transform whose result depends on the generator has `training_only` True."""
     if case.thing.training_only:
         raise CheckSkipped("the transform is for training only, so it may be random")
-    if case.is_random:
-        raise compare.fail(
-            "the result depends on the generator, but training_only is False",
-            "predictions would be random: set training_only: ClassVar[bool] = True",
-        )
+    for other in case.varied:
+        if other.is_random:
+            raise compare.fail(
+                f"{other.thing!r}: the result depends on the generator, but training_only is False",
+                "predictions would be random: set training_only: ClassVar[bool] = True",
+            )
+
+
+def every_step_and_image_is_drawn_anew(case: TransformCase) -> None:
+    """A random transform draws for every step of a training, and for every image of a batch.
+
+    The generator of a step is seeded by the run's seed, a purpose and the step.
+    """
+    random = [other for other in case.varied if other.is_random]
+    if not random:
+        raise CheckSkipped("the transform is not random")
+    for other in random:
+        images = np.repeat(other.images(1, np.float32), 18, axis=0)
+        steps = np.stack([other.drawn(images, 3, 2, step) for step in range(SEEDS)])
+        if (steps == steps[0]).all():
+            raise compare.fail(
+                f"{other.thing!r}: all steps give the same",
+                "only the first word of the seed is used; draw from `rng`",
+            )
+        if (steps == steps[:, :1]).all():
+            raise compare.fail(
+                f"{other.thing!r}: equal images of a batch are all changed alike",
+                "draw a value for every image: rng.random(len(images))",
+            )
+        moved = (steps != np.median(steps, axis=(0, 1))).any(axis=(0, 2, 3, 4))
+        if moved[:9].all() and not moved[9:].any():
+            raise compare.fail(f"{other.thing!r}: only the first images of a batch are changed")
 
 
 def images_do_not_depend_on_their_batch(case: TransformCase) -> None:
-    """Unless the transform is random, an image gives the same result alone and in a batch."""
-    if case.is_random:
-        raise CheckSkipped("the transform is random: what it draws for an image depends on others")
-    images = case.images()
-    together = case.result(images)
-    for i in range(BATCH):
+    """An image gives the same result whatever the other images show; if not random, alone too."""
+    for other in (*case.varied, *case.shaped[1:]):
+        images = other.images(33, np.float32)
+        together, others = other.result(images), other.images(33, np.float32, seed=6)
         cause = "a mean over the batch; learn it from the training images in `fitted`"
-        alone = case.result(images[i : i + 1])[0]
-        compare.expect_same(alone, together[i], f"image {i}, alone", tolerance=1e-6, cause=cause)
+        for i in (0, 1, 8, 17, 32):
+            among = others.copy()
+            among[i] = images[i]
+            among[i - 1] = np.nan
+            found = other.result(among)[i]
+            what = f"image {i} of 33, among other images"
+            compare.expect_same(found, together[i], what, tolerance=1e-6, cause=cause)
+            if not other.is_random:
+                alone, what = other.result(images[i : i + 1])[0], f"image {i} of 33, alone"
+                compare.expect_same(alone, together[i], what, tolerance=1e-6, cause=cause)
+
+
+def every_option_has_an_effect(case: TransformCase) -> None:
+    """Each option changes what comes of images or labels, beside some values of the others."""
+    for opt in options_of(type(case.thing)):
+        pairs = [
+            (one, TransformCase(other, case.in_shape))
+            for one in case.varied
+            for other in _varied(one.thing, case.in_shape, opt.name)
+        ]
+        if pairs and all(_trace(one) == _trace(other) for one, other in pairs):
+            raise compare.fail(
+                f"option '{opt.name}': every value of it gives the same results",
+                f"nothing reads self.{opt.name}; use the option, or remove it",
+            )
 
 
 def fitting_is_final(case: TransformCase) -> None:
@@ -157,15 +289,33 @@ def fitting_is_final(case: TransformCase) -> None:
         )
 
 
-def one_label_per_sample(case: TransformCase) -> None:
-    """Labels become class indices (N,) or finite rows (N, classes), one for each sample."""
-    for labels in (LABELS, LABELS[:1], LABELS[:0]):
-        found = np.asarray(case.fitted.labels(labels, CLASSES))
-        allowed = (len(labels),), (len(labels), CLASSES)
-        if found.shape not in allowed:
-            expected = f"expected shape {allowed[0]} or {allowed[1]}"
-            raise compare.fail(f"labels: {expected}, found {found.shape}")
-        compare.expect_finite(found, "labels")
+def fitted_options_can_be_written(case: TransformCase) -> None:
+    """What `fitted` learns can be written into the model's spec, and read back as the same."""
+    for other in (case, TransformCase(case.thing, (1, 28, 28))):
+        with contextlib.suppress(ShapeError):
+            other.thing.output_shape(other.in_shape)
+            options_round_trip(replace(other, thing=other.fitted))
+
+
+def labels_keep_their_class(case: TransformCase) -> None:
+    """Labels become class indices (N,), as they were, or rows (N, classes), largest at the class.
+
+    There is one for each sample, for any number of classes and any batch.
+    """
+    for classes in (CLASSES, 1, 2, 10, 37):
+        for batch in BATCHES:
+            labels = _labels(batch, classes)
+            found = np.asarray(case.fitted.labels(labels.copy(), classes))
+            allowed = (batch,), (batch, classes)
+            if found.shape not in allowed:
+                expected = f"expected shape {allowed[0]} or {allowed[1]}"
+                raise compare.fail(f"labels: {expected}, found {found.shape}")
+            if found.dtype.kind not in "iuf":
+                raise compare.fail(f"labels: expected numbers, found {found.dtype}")
+            compare.expect_finite(found, "labels")
+            kept = found.argmax(axis=1) if found.ndim == 2 else found
+            what = f"the classes of {batch} labels, {classes} classes"
+            compare.expect_same(kept, labels, what, cause="accuracy counts the data set's labels")
 
 
 def transform_holds_no_state(case: TransformCase) -> None:
@@ -174,7 +324,57 @@ def transform_holds_no_state(case: TransformCase) -> None:
     unchanged.expect("fitting")
     unchanged = Unchanged(fitted)
     case.result(case.images())
+    fitted.labels(_labels(BATCH), CLASSES)
     unchanged.expect("a batch")
+
+
+def _varied(thing: Transform, shape: Shape, *only: str) -> Iterator[Transform]:
+    """The transform with each option (or `only` these) changed once, upwards and downwards.
+
+    Changes that it does not accept for images of this shape are left out.
+    """
+    for opt in options_of(type(thing)):
+        for other in _others(getattr(thing, opt.name), opt.hint):
+            with contextlib.suppress(OptionError, ShapeError):
+                changed = replace(thing, **{opt.name: other})
+                changed.output_shape(shape)
+                if (opt.name in only or not only) and changed != thing:
+                    yield changed
+
+
+def _others(value: Any, hint: Any) -> list[Any]:
+    """Values near one: twice and half a number, or 0.3 and 1 beside 0; the other choices."""
+    if choices := [
+        c for part in alternatives(hint) if get_origin(part) is Literal for c in get_args(part)
+    ]:
+        return choices
+    match value:
+        case None:
+            return [0.3, 1]
+        case bool():
+            return [not value]
+        case int():
+            return [value + 1, value - 1]
+        case float():
+            return [2 * value, value / 2] if value else [0.3, 1.0]
+        case tuple():
+            return [
+                (*value[:i], other, *value[i + 1 :])
+                for i, element in enumerate(value)
+                for other in _others(element, type(element))
+            ]
+    return []
+
+
+def _trace(case: TransformCase) -> bytes:
+    """What comes of some images and labels."""
+    images, labels = case.result(case.images(60)), case.fitted.labels(_labels(9), CLASSES)
+    return images.tobytes() + np.asarray(labels).tobytes()
+
+
+def _labels(batch: int, classes: int = CLASSES) -> Labels:
+    """Labels of all classes, in no order."""
+    return (np.arange(batch) * 7 + 2) % classes
 
 
 _ORIGINS = Origins(
@@ -183,12 +383,27 @@ _ORIGINS = Origins(
         (
             Rung(
                 ("transform_holds_no_state", "input_is_not_written_to"),
-                ("only_training_is_random", "results_own_their_memory", "fitting_is_final"),
+                (
+                    "only_training_is_random",
+                    "results_own_their_memory",
+                    "fitting_is_final",
+                    "labels_keep_their_class",
+                ),
             ),
-            Rung(("output_has_the_declared_shape",)),
+            Rung(("output_has_the_declared_shape",), ("training_changes_neither_size_nor_scale",)),
             Rung(
                 ("same_seed_gives_the_same_bits",),
-                ("memory_order_does_not_matter", "images_do_not_depend_on_their_batch"),
+                (
+                    "memory_order_does_not_matter",
+                    "only_training_is_random",
+                    "results_are_finite",
+                    "images_do_not_depend_on_their_batch",
+                    "every_step_and_image_is_drawn_anew",
+                ),
+            ),
+            Rung(
+                ("training_changes_neither_size_nor_scale", "only_training_is_random"),
+                ("every_step_and_image_is_drawn_anew", "every_option_has_an_effect"),
             ),
         ),
     ),

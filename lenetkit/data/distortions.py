@@ -54,7 +54,9 @@ class RandomAffine(_Distortion):
     translate: tuple[float, float] = option(
         (0.0, 0.0), minimum=0, maximum=1, doc="Shift up to ± this fraction of width and height."
     )
-    scale: tuple[float, float] = option((1.0, 1.0), above=0, doc="Smallest and largest factor.")
+    scale: tuple[float, float] = option(
+        (1.0, 1.0), minimum=0.01, maximum=100, doc="Smallest and largest factor."
+    )
     shear: float = option(0.0, minimum=0, below=90, doc="Slant up to ± this many degrees.")
 
     def validate(self) -> None:
@@ -85,8 +87,10 @@ class Elastic(_Distortion):
     Simard, Steinkraus & Platt 2003, section 2; they use sigma 4 and alpha 34 for MNIST.
     """
 
-    alpha: float = option(34.0, minimum=0, doc="Strength, in pixels before blurring.")
-    sigma: float = option(4.0, above=0, doc="Smoothness: the blur's standard deviation in pixels.")
+    alpha: float = option(34.0, minimum=0, maximum=1e6, doc="Strength, in pixels before blurring.")
+    sigma: float = option(
+        4.0, minimum=0.01, maximum=1000, doc="Smoothness: the blur's standard deviation in pixels."
+    )
 
     def positions(self, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[Field, Field]:
         N, _, H, W = shape

@@ -17,7 +17,8 @@ from lenetkit.data.idx import DataFile
 from lenetkit.data.source import Place, Split
 from lenetkit.errors import DataError, MissingDataError
 from lenetkit.files.archive import Member, members
-from lenetkit.files.opening import NotRegularError, natural, open_regular, printable, refusal
+from lenetkit.files.opening import NotRegularError, natural, open_regular, refusal
+from lenetkit.text import printable
 
 What = Literal["images", "labels"]
 _WORDS: dict[Split, str] = {"train": "train", "test": "t10k"}

@@ -20,7 +20,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lenetkit.data.layout import Box
 from lenetkit.errors import ImageError
-from lenetkit.files.opening import file_kind, natural, open_regular, printable, refusal
+from lenetkit.files.opening import file_kind, natural, open_regular, refusal
+from lenetkit.text import printable
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]

@@ -69,6 +69,11 @@ class Mnist(StoredFiles):
             return find_pair(place, split, prefix)
         except MissingDataError as error:
             missing = [name for name in file_names(split) if not _present(name, place)]
+            if missing and not place.may_create:
+                raise MissingDataError(
+                    f"{error}\n  nothing is downloaded here: --data-dir says where MNIST is, and "
+                    "`lenetkit data fetch` downloads it"
+                ) from None
             if not missing or not (is_free(place) or _holds_only_mnist(place)):
                 raise MissingDataError(
                     f"{error}\n  MNIST is downloaded to a new or empty folder only"

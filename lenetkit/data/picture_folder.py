@@ -22,8 +22,9 @@ from lenetkit.errors import (
     memory_for,
     shortened,
 )
-from lenetkit.files.opening import natural, printable
+from lenetkit.files.opening import natural
 from lenetkit.options import option
+from lenetkit.text import printable
 
 _MANY = 1000
 """Reading more pictures than this takes a while, which is said."""
@@ -75,7 +76,7 @@ def _read(
     if count * math.prod(shape) > MAX_BYTES:
         raise DataError(f"{place}: {count:,} pictures of {shape_text(shape)} take too much memory")
     if count > _MANY:
-        place.report(f"reading {count:,} pictures from {folders[0].parent}")
+        place.report(f"reading {count:,} pictures from {printable(folders[0].parent)}")
     with memory_for(f"for {count:,} pictures of {shape_text(shape)}", "set a smaller `input`"):
         images = np.empty((count, *shape), np.uint8)
     labels: list[int] = []
@@ -89,10 +90,12 @@ def _read(
                 left_out.append(str(error))
         if expect_all and label not in labels[-1:]:
             if paths:
-                raise DataError(f"{folder}: none of its pictures can be read: {_listed(left_out)}")
+                raise DataError(
+                    f"{printable(folder)}: none of its pictures can be read: {_listed(left_out)}"
+                )
             raise DataError(
-                f"{folder}: holds no pictures; expected some of each class, or remove the folder"
-                + _inside(folder)
+                f"{printable(folder)}: holds no pictures; expected some of each class, or remove "
+                "the folder" + _inside(folder)
             )
     return images[: len(labels)], np.array(labels, np.int64), left_out
 
@@ -119,7 +122,7 @@ def _roots(place: Place) -> dict[Split, Path]:
     if not found:
         return {"train": place.folder} if folders else {}
     if others := [folder.name for folder in folders.values() if folder not in found.values()]:
-        place.report(f"note: {place.folder}: not used: {_some(others)}")
+        place.report(f"note: {printable(place.folder)}: not used: {_some(others)}")
     return found
 
 
@@ -141,16 +144,18 @@ def _classes(roots: Mapping[Split, Path], place: Place) -> tuple[str, ...]:
     names = tuple(folder.name for folder in _subfolders(where))
     if not names:
         raise MissingDataError(
-            f"{where}: holds no folders; expected a folder of pictures for each class"
+            f"{printable(where)}: holds no folders; expected a folder of pictures for each class"
         )
     if len(names) == 1:
         only = where / names[0]
-        raise DataError(f"{only}: is the only class; expected two or more folders{_inside(only)}")
+        raise DataError(
+            f"{printable(only)}: is the only class; expected two or more folders{_inside(only)}"
+        )
     for folder in _subfolders(roots["test"]) if "test" in roots else ():
         if folder.name not in names:
             raise DataError(
-                f"{folder}: holds a class that {where} does not have; expected the same classes in "
-                f"both{did_you_mean(folder.name, names)}"
+                f"{printable(folder)}: holds a class that {printable(where)} does not have; "
+                f"expected the same classes in both{did_you_mean(folder.name, names)}"
             )
     return names
 
@@ -160,7 +165,7 @@ def _inside(folder: Path) -> str:
     inside = _subfolders(folder)
     if len(inside) < 2:
         return ""
-    return f"; if {_some(p.name for p in inside)} are classes: --data-dir {folder}"
+    return f"; if {_some(p.name for p in inside)} are classes: --data-dir {printable(folder)}"
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -189,8 +194,8 @@ def _report_others(folders: Sequence[Path], place: Place) -> None:
     if files:
         names = _some(f"{p.parent.name}/{p.name}" for p in files)
         place.report(
-            f"note: {place.folder}: left out {len(files):,} that are no picture files by their "
-            f"names: {names}"
+            f"note: {printable(place.folder)}: left out {len(files):,} that are no picture files "
+            f"by their names: {names}"
         )
 
 
@@ -209,7 +214,7 @@ def _entries(folder: Path) -> list[Path]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise DataError(f"{folder}: cannot be searched: {error.strerror}") from None
+        raise DataError(f"{printable(folder)}: cannot be searched: {error.strerror}") from None
     return sorted(found, key=natural)
 
 

@@ -23,9 +23,10 @@ class Pipeline:
     classes: int
 
     def output_shape(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape (C, H, W) that reaches the network."""
+        """The shape (C, H, W) that reaches the network. Transforms for training only keep it."""
         for transform in self.transforms:
-            in_shape = transform.output_shape(in_shape)
+            if not transform.training_only:
+                in_shape = transform.output_shape(in_shape)
         return in_shape
 
     def input_shape(self, out_shape: tuple[int, ...]) -> tuple[int, ...] | None:

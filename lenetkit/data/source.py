@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lenetkit.errors import DataError
 from lenetkit.options import Configurable
+from lenetkit.text import printable
 
 Split = Literal["train", "test"]
 SPLITS: tuple[Split, ...] = ("train", "test")
@@ -45,6 +46,11 @@ class Samples:
         """(N,): what samples are drawn across: their classes; real targets are all alike."""
         return self.labels if self.labels.ndim == 1 else np.zeros(len(self), np.int64)
 
+    @property
+    def called(self) -> str:
+        """The data set's name, as messages show it."""
+        return printable(self.dataset)
+
     def take(self, rows: slice | NDArray[np.intp]) -> Samples:
         """Some of the samples: as views for a slice."""
         return replace(self, images=self.images[rows], labels=self.labels[rows])
@@ -69,6 +75,8 @@ class Place:
     image_shape: tuple[int, ...] | None = None
     """(C, H, W) of the images that the spec's transforms and input ask for."""
     report: Callable[[str], None] = field(default=lambda message: None)
+    may_create: bool = True
+    """Whether files may be made: downloads, caches. Not where a model file names the data set."""
 
     @property
     def name(self) -> str:
@@ -77,7 +85,7 @@ class Place:
 
     def __str__(self) -> str:
         hidden = self.named_by == "LENETKIT_DATA"
-        return f"{self.folder} (from LENETKIT_DATA)" if hidden else str(self.folder)
+        return printable(self.folder) + " (from LENETKIT_DATA)" * hidden
 
 
 class DataSource(Configurable):

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lenetkit.data import source
 from lenetkit.data.source import DataSource, Place, Preparation, Samples, Split
 from lenetkit.errors import ModelFileError
 from lenetkit.files.opening import user_path
 from lenetkit.options import option
+from lenetkit.text import printable
 
 VERSION = 1
 """Incremented whenever a seed draws other digits, so that stale caches are not read."""
@@ -48,17 +50,25 @@ class SyntheticDigits(DataSource):
         try:
             images = tensorfile.read(path)[0]["images"]  # the digest is checked
         except ModelFileError:
-            place.report(f"drawing {count:,} synthetic digits, cached in {path.parent}")
+            cached = f", cached in {printable(path.parent)}" if place.may_create else ""
+            place.report(f"drawing {count:,} synthetic digits{cached}")
             images = draw_digits(labels, rng)
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                tensorfile.write(path, {"images": images}, {})
-            except OSError as error:
-                place.report(f"warning: {path.parent}: cannot be written: {error.strerror}")
-            except ModelFileError as error:
-                place.report(f"warning: not cached: {error}")
+            if place.may_create:
+                _cache(path, images, place)
         classes = tuple("0123456789")
         return source.checked_samples(images, labels, "synthetic digits", classes, str(path))
+
+
+def _cache(path: Path, images: NDArray[np.uint8], place: Place) -> None:
+    from lenetkit.files import tensorfile
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tensorfile.write(path, {"images": images}, {})
+    except OSError as error:
+        place.report(f"warning: {path.parent}: cannot be written: {error.strerror}")
+    except ModelFileError as error:
+        place.report(f"warning: not cached: {error}")
 
 
 def cache_folder() -> Path:

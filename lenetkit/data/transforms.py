@@ -1,7 +1,8 @@
 """Transforms: how images and labels are prepared for the network.
 
 A spec lists them in order. Those that change images at random (`distortions`) apply in training
-only. Images arrive as the data set stores them, usually uint8, and must leave as float.
+only, and keep the images' shape and the scale of their values. Images arrive as the data set stores
+them, usually uint8, and must leave as float.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Transform(Configurable):
     group: ClassVar[str] = "lenetkit.transforms"
     kind: ClassVar[str] = "transform"
     training_only: ClassVar[bool] = False
+    """Whether evaluation leaves it out. It then keeps the images' shape and scale."""
 
     def output_shape(self, in_shape: Shape) -> Shape:
         """The shape (C, H, W) of the result."""
@@ -37,11 +39,11 @@ class Transform(Configurable):
         return self
 
     def images(self, images: Images, rng: np.random.Generator) -> Images:
-        """A transformed batch (N, C, H, W), in a new array."""
+        """A transformed batch (N, C, H, W), in a new array. Draws from `rng` for every image."""
         return images
 
     def labels(self, labels: Labels, classes: int) -> Labels:
-        """The transformed labels of a batch."""
+        """The labels of a batch: class numbers, as they are, or rows, largest at the class."""
         return labels
 
 

@@ -12,6 +12,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
 from lenetkit.errors import DataError
 from lenetkit.files.opening import open_regular, refusal
+from lenetkit.text import printable
 
 MAX_DIRECTORY = 16 << 20
 """Bytes of an archive's directory, which `zipfile` reads as a whole."""
@@ -28,7 +29,7 @@ class Member:
     name: str
 
     def __str__(self) -> str:
-        return f"{self.archive}/{self.name}"
+        return printable(f"{self.archive}/{self.name}")
 
 
 def members(archive: Path) -> list[Member]:

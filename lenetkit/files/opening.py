@@ -75,11 +75,6 @@ def refusal(error: OSError, expected: str) -> str:
     return f"cannot be read: {error.strerror or error}"
 
 
-def printable(name: str | Path) -> str:
-    """A name on one line: unprintable characters are escaped as in Python."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(name))
-
-
 def natural(path: Path) -> tuple[list[tuple[int, str]], str]:
     """A sorting key that puts `9.png` before `10.png`."""
     parts = re.split(r"(\d+)", path.name.casefold())

@@ -24,17 +24,18 @@ class Kernels(Operations, Configurable):
     def fuse(self, layers: Sequence[Layer]) -> tuple[int, Layer] | None:
         """(count, a layer equivalent to the first `count` of these layers), if that is faster.
 
-        `layers` are those that a network has yet to run, at least one. The fused layer keeps the
-        contract of all layers, may lack `second_backward`, and gets the parameters of the one
-        layer among the `count` that has any, and the random draws of the first.
+        `layers` are those that a network has yet to run, at least one; a layer whose class derives
+        from a known one may do anything. The fused layer keeps the contract of all layers, may lack
+        `second_backward`, and gets the parameters of the one layer among the `count` that has any,
+        and the random draws of the first.
         """
         return None
 
     def algorithm(self, layer: Layer, in_shape: tuple[int, ...], batch: int) -> str:
         """How these kernels compute a layer, fused ones included, for `batch` images of `in_shape`.
 
-        A few words on what they choose by shape, shown by `lenetkit bench`. Empty if there is
-        nothing to say.
+        A few words on what they choose by shape, in one line, shown by `lenetkit bench`. Empty if
+        there is nothing to say.
         """
         return ""
 
@@ -46,13 +47,17 @@ class Kernels(Operations, Configurable):
         return {}
 
     def best_threads(self, macs: int) -> int:
-        """How many threads are fastest for a network of `macs` multiply-adds per image."""
+        """How many threads are fastest for a network of `macs` multiply-adds per image.
+
+        From 1 to the number of processors.
+        """
         return blas.best_threads(macs)
 
     def limited(self, threads: int) -> AbstractContextManager[None]:
         """Inside the block these kernels, and all matrix products, use at most `threads` threads.
 
-        A kernel set with its own threads decides here how the two share the processors.
+        A kernel set with its own threads decides here how the two share the processors. Blocks
+        nest; after one, all is as before it.
         """
         return blas.limited(threads)
 

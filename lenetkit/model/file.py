@@ -20,7 +20,9 @@ from lenetkit.network.network import Network
 from lenetkit.network.plan import Plan, plan_text
 from lenetkit.options import base_of
 from lenetkit.registry.catalog import Catalog, installed
-from lenetkit.spec.merge import Override
+from lenetkit.spec.merge import Override, parse_text
+from lenetkit.spec.nodes import plain
+from lenetkit.text import printable
 from lenetkit.values import show
 
 FORMAT = "1"
@@ -37,7 +39,7 @@ def describe(plan: Plan) -> dict[str, str]:
     return {
         "lenetkit": FORMAT,
         "version": __version__,
-        "spec": plan.to_yaml(),
+        "spec": plan.to_yaml(paths=False),
         "providers": json.dumps(providers(plan, installed()), sort_keys=True),
     }
 
@@ -51,10 +53,11 @@ def in_run_folder(path: Path) -> Path:
 def read_plan(path: Path, metadata: Mapping[str, str], overrides: Sequence[Override] = ()) -> Plan:
     """The plan of the spec inside a file."""
     if metadata.get("lenetkit") != FORMAT:
-        found = metadata.get("lenetkit", "none")
+        found = printable(metadata.get("lenetkit", "none"))
         raise ModelFileError(f"{path}: expected model format {FORMAT}, found {found}")
     try:
-        return plan_text(metadata.get("spec", ""), f"{path}, spec", overrides)
+        spec = metadata.get("spec", "")
+        return plan_text(spec, f"{path}, spec", overrides, is_local=False)
     except SpecError as error:
         hint = missing_providers(metadata)
         if any(problem.path == "kernels" for problem in error.problems):
@@ -107,21 +110,51 @@ def load_matching(network: Network, path: Path) -> tuple[list[str], list[str]]:
     """Start from a pre-trained model's weights where name and shape match.
 
     Returns the names loaded and those left as they were. Raises ModelFileError if the file is
-    not a model, nothing matches, or what matches has non-finite values.
+    not a model, nothing matches, or what matches is of another kind: from a layer of another type,
+    integers, values that are not finite.
     """
-    tensors, _ = tensorfile.read(in_run_folder(path))
-    own = network.tensors()
+    tensors, metadata = tensorfile.read(in_run_folder(path))
+    own, types = network.tensors(), _layer_types(metadata, path)
     same = [n for n, view in own.items() if n in tensors and tensors[n].shape == view.shape]
     if not same:
         there = ", ".join(f"{n} {shape_text(v.shape)}" for n, v in sorted(tensors.items()))
         raise ModelFileError(
             f"{path}: none of its weights match this network; it holds {shortened(there)}"
         )
-    wrong = [f"  {name}: has non-finite values" for name in same if not _is_finite(tensors[name])]
+    wrong = []
+    for layer in network.plan.layers:
+        names = [name for name in same if name.rpartition(".")[0] == layer.name]
+        found = types.get(layer.name, "no such layer")
+        if names and found.rpartition(":")[2] != layer.type.rpartition(":")[2]:
+            wrong.append(
+                f"  {', '.join(names)}: expected weights of {layer.type}, found those of "
+                f"{printable(found)}; to start without them, give the layer another name"
+            )
+    for name in same:
+        if tensors[name].dtype.kind != "f":
+            wrong.append(f"  {name}: expected {own[name].dtype}, found {tensors[name].dtype}")
+        elif not _is_finite(_cast(tensors[name], own[name].dtype)):
+            wrong.append(f"  {name}: has non-finite values")
     expect_none(wrong, f"{path}: cannot be used as initial weights")
     for name in same:
         own[name][...] = tensors[name]
     return same, [name for name in own if name not in same]
+
+
+def _cast(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    with np.errstate(over="ignore"):
+        return values.astype(dtype)
+
+
+def _layer_types(metadata: Mapping[str, str], path: Path) -> dict[str, str]:
+    """The type of each layer, as the spec inside a file has it; plugins need not be installed."""
+    spec = plain(parse_text(metadata.get("spec", ""), f"{path}, spec").root)
+    layers = spec.get("layers")
+    written = layers.items() if isinstance(layers, dict) else ()
+    kinds = {
+        name: layer.get("type") if isinstance(layer, dict) else layer for name, layer in written
+    }
+    return {name: kind for name, kind in kinds.items() if isinstance(kind, str)}
 
 
 def providers(plan: Plan, catalog: Catalog) -> dict[str, tuple[str, str]]:

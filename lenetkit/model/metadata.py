@@ -14,6 +14,7 @@ from lenetkit.errors import LenetkitError
 from lenetkit.network.plan import Plan
 from lenetkit.registry.catalog import BUILTIN
 from lenetkit.registry.given import CLASS
+from lenetkit.text import printable
 from lenetkit.training.data import TrainingData
 from lenetkit.values import show
 
@@ -73,6 +74,9 @@ def image_problems(metadata: Mapping[str, str], plan: Plan) -> list[str]:
     if not any_scale and not _is_range(pixels):
         found = metadata["pixels"]
         wrong.append(f"  pixels: expected two numbers, low and high, found {_shown(found)}")
+    digests = _json({"dataset_digest": "{}", **metadata}, "dataset_digest")
+    if not isinstance(digests, dict) or not all(isinstance(d, str) for d in digests.values()):
+        wrong.append(f"  dataset_digest: expected a digest for each set, found {_shown(digests)}")
     preparation, known = metadata.get("preparation", _ABSENT), get_args(Preparation)
     if preparation not in known:
         wrong.append(f"  preparation: expected {' or '.join(known)}, found {_shown(preparation)}")
@@ -87,11 +91,14 @@ def missing_providers(metadata: Mapping[str, str]) -> str:
     except (AttributeError, TypeError, ValueError):
         return ""
     steps = [
-        f"pass --plugin {name} (the model was made with {version} of it)"
-        if name.endswith(".py")
-        else f"pass plugins=[…] from Python, with the class of {name} that the model was made with"
-        if version == CLASS
-        else f"install {name} (the model was made with {version})"
+        printable(
+            f"pass --plugin {name} (the model was made with {version} of it)"
+            if name.endswith(".py")
+            else f"pass plugins=[…] from Python, with the class of {name} that the model was made "
+            "with"
+            if version == CLASS
+            else f"install {name} (the model was made with {version})"
+        )
         for name, version in makers
     ]
     return "".join(f"\n  {step}" for step in steps)

@@ -67,7 +67,7 @@ class Model(Network):
         those that it learned from before.
         """
         if self._is_trained:
-            self.pixels.expect(data.train.images, f"{data.train.dataset}: training images")
+            self.pixels.expect(data.train.images, f"{data.train.called}: training images")
         self.metadata = provenance(data)
         self.plan = with_fitted_transforms(self.plan, data.pipeline)
         if data.target_axes:
@@ -164,7 +164,9 @@ class Model(Network):
         test_images, test_labels = test or ([], [])
         tests = None if shared else self._samples(test_images, test_labels, called)
         train, tested, held_out = divided(plan, given, tests)
-        self.pipeline.output_shape(self.image_shape)
+        shape = self.image_shape
+        for transform in self.pipeline.transforms:  # those for training only may refuse features
+            shape = transform.output_shape(shape)
         fitted = tuple(t.fitted(train.images) for t in self.pipeline.transforms)
         pipeline = Pipeline(fitted, plan.classes)
         said = plan.spec.data.options.preparation

@@ -12,8 +12,8 @@ from lenetkit.data.digits import Prepared, load_digits
 from lenetkit.data.images import naming, read_picture, resize
 from lenetkit.data.layout import Box
 from lenetkit.errors import ImageError
-from lenetkit.files.opening import printable
 from lenetkit.model.model import Model
+from lenetkit.text import printable
 
 MIN_PROBABILITY = 0.5
 """A digit in a picture is not read if no class is more likely than not."""
@@ -98,7 +98,7 @@ def _digits(model: Model, prepared: list[Prepared]) -> tuple[Digit, ...]:
 def _judged(path: Path, digits: tuple[Digit, ...]) -> Reading:
     """Refused if one of the digits may well be another."""
     doubtful = [
-        f"{digit.label} at only {digit.probabilities.max():.0%}"
+        f"{printable(digit.label)} at only {digit.probabilities.max():.0%}"
         for digit in digits
         if round(float(digit.probabilities.max()), 2) < MIN_PROBABILITY
     ]

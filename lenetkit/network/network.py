@@ -134,7 +134,8 @@ class Network:
                 path = f"{layer.name}.{name}"
                 rng = np.random.default_rng([int(seed), zlib.crc32(path.encode())])
                 init = spec.init or self.plan.spec.init
-                views[path][...] = init.sample(rng, spec.shape, *spec.fans())
+                with np.errstate(over="ignore"):  # training says so
+                    views[path][...] = init.sample(rng, spec.shape, *spec.fans())
 
     def workspace(self, *, training: bool, fused: bool = True) -> Workspace:
         """Memory for training or inference passes.

@@ -17,7 +17,7 @@ from lenetkit.registry.blame import blaming
 from lenetkit.registry.catalog import Catalog, Provider, installed
 from lenetkit.registry.synonyms import MAP_SIZE
 from lenetkit.spec.bind import Binder
-from lenetkit.spec.dump import to_yaml
+from lenetkit.spec.dump import as_yaml, to_plain
 from lenetkit.spec.merge import Override, Spec, Tree, parse_text, read_tree
 from lenetkit.spec.nodes import MapNode, Mark
 from lenetkit.spec.sections import ModelSpec, NamedLayer, bind_model
@@ -56,6 +56,11 @@ class Plan:
     layers: tuple[LayerPlan, ...]
 
     @property
+    def is_local(self) -> bool:
+        """Whether it is of a spec of this computer, not of a model file."""
+        return all(named.mark.is_local for named in self.spec.layers)
+
+    @property
     def out_shape(self) -> Shape:
         """The output shape of the last layer."""
         return self.layers[-1].out_shape
@@ -77,9 +82,12 @@ class Plan:
         """How many parameters all layers have."""
         return sum(layer.count(trainable_only=trainable_only) for layer in self.layers)
 
-    def to_yaml(self) -> str:
-        """The spec as YAML, defaults and inferred options written out."""
-        return to_yaml(self.spec, installed())
+    def to_yaml(self, *, paths: bool = True) -> str:
+        """The spec as YAML, defaults and inferred options written out.
+
+        Without `paths`, as in model files: nothing in it names files of this computer.
+        """
+        return as_yaml(to_plain(self.spec, installed(), paths=paths))
 
 
 def load_plan(source: Spec, overrides: Sequence[Override] = ()) -> Plan:
@@ -87,9 +95,14 @@ def load_plan(source: Spec, overrides: Sequence[Override] = ()) -> Plan:
     return plan_tree(read_tree(source, overrides), installed())
 
 
-def plan_text(text: str, name: str, overrides: Sequence[Override] = ()) -> Plan:
-    """The plan of a spec given as text, such as the one inside a model file."""
-    return plan_tree(parse_text(text, name, overrides), installed())
+def plan_text(
+    text: str, name: str, overrides: Sequence[Override] = (), *, is_local: bool = True
+) -> Plan:
+    """The plan of a spec given as text.
+
+    Unless it `is_local`, paths in it are ignored: a model file may come from another computer.
+    """
+    return plan_tree(parse_text(text, name, overrides, is_local=is_local), installed())
 
 
 def plan_tree(tree: Tree, catalog: Catalog) -> Plan:

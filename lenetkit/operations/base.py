@@ -72,7 +72,9 @@ class Operations(ABC):
 
     Each forward returns its result and what its backward needs. `scratch` hands out memory that
     stays valid until the same layer's next forward. No operation writes to its input; a backward
-    may write to `dy`. Results have the dtype of the input.
+    may write to `dy`. Results have the dtype of the input, can be written to, and share no memory
+    with the inputs or each other, but for dx, which may be `dy`. An output is NaN or infinite
+    wherever its window holds NaN.
     """
 
     @abstractmethod
@@ -102,7 +104,7 @@ class Operations(ABC):
 
     @abstractmethod
     def max_pool2d(self, x: Array, window: Window, scratch: Scratch) -> tuple[Array, Any]:
-        """The largest value of each window; padding never wins."""
+        """The largest value of each window; NaN wins, padding never."""
 
     @abstractmethod
     def max_pool2d_backward(self, saved: Any, dy: Array, scratch: Scratch) -> Array:

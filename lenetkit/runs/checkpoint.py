@@ -19,7 +19,10 @@ from lenetkit.errors import ModelFileError
 from lenetkit.files import tensorfile
 from lenetkit.model import file
 from lenetkit.network.network import Network
-from lenetkit.training.divergence import DivergedError
+from lenetkit.spec.dump import as_yaml
+from lenetkit.spec.nodes import Mark, parse, plain
+from lenetkit.text import finite
+from lenetkit.training.divergence import DivergedError, remedy_at_start
 from lenetkit.training.loop import Progress
 from lenetkit.values import Mismatch, convert
 
@@ -68,8 +71,8 @@ class State:
     best: Best = Best()
     tables: dict[str, str] = field(default_factory=dict)
     """File name → SHA-256 of the rows so far."""
-    notes: dict[str, dict[str, float]] = field(default_factory=dict)
-    """What the optimizer reported, by epoch."""
+    notes: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    """What the optimizer reported, by epoch; None for what is no finite number."""
     environment: dict[str, str] = field(default_factory=dict)
     """`environment.versions`, and `threads`."""
     changes: list[Change] = field(default_factory=list)
@@ -131,6 +134,7 @@ class Checkpoint:
             json.loads(metadata["dataset_digest"])
             if not {"spec", "dataset"} <= set(metadata):
                 raise ValueError("it names neither spec nor data set")
+            metadata["spec"] = _without_dir(metadata["spec"])
             state = State.from_json(metadata["progress"])
         except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise ModelFileError(
@@ -159,6 +163,17 @@ class Checkpoint:
         progress.seconds = self.state.seconds
 
 
+def _without_dir(text: str) -> str:
+    """A spec without `data.dir`, which checkpoints of 0.1.0 have."""
+    if "dir:" not in text:
+        return text
+    tree = plain(parse(text, Mark("the spec inside")))
+    data = tree.get("data")
+    if not isinstance(data, dict) or data.pop("dir", None) is None:
+        return text
+    return as_yaml(tree)
+
+
 def _missing(path: Path) -> str:
     kept = path.with_name("model.safetensors")
     remedy = f'start from its weights with --init-from "{kept}"' if kept.is_file() else "start over"
@@ -176,11 +191,15 @@ def save(
     tensors = dict(network.tensors())
     tensors |= {f"{_SLOT}{name}": values for name, values in progress.slots.items()}
     for name, values in tensors.items():
+        if not np.isfinite(values).all() and not progress.step:
+            why = remedy_at_start(f"layers.{name.rpartition('.')[0]}: its weights", network)
+            raise DivergedError(f"{name} has non-finite values before the first step. {why}")
         if not np.isfinite(values).all():
             raise DivergedError(
                 f"{name} has non-finite values after step {progress.step}; training "
                 "stopped, and the previous checkpoint is kept. Usually the learning rate is too "
                 "high: try a tenth of it"
             )
-    metadata = {**file.describe(network.plan), **provenance, "progress": json.dumps(asdict(state))}
+    recorded = json.dumps(finite(asdict(state)), allow_nan=False)
+    metadata = {**file.describe(network.plan), **provenance, "progress": recorded}
     tensorfile.write(path, tensors, metadata)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lenetkit.errors import RunError
 from lenetkit.files.opening import NotRegularError, expect_regular
+from lenetkit.text import printable
 
 NAME = "run.lock"
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
@@ -131,6 +132,7 @@ def _owner(text: bytes) -> str:
     """`process 123 on HOST (started …)`, as far as the lock file says."""
     try:
         owner = json.loads(text)
-        return f"process {owner['pid']} on {owner['host']} (started {owner['started']})"
+        said = f"process {owner['pid']} on {owner['host']} (started {owner['started']})"
+        return printable(said)
     except (KeyError, TypeError, ValueError):
         return "another process"

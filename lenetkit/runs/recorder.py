@@ -111,7 +111,7 @@ class Recorder:
             changes.append({"step": state.step, "differences": differences})
         parts = list(state.parts)
         trained = state.step - (parts[-1]["steps"] if parts else 0)
-        if trained and saved.metadata["spec"] != self.network.plan.to_yaml():
+        if trained and saved.metadata["spec"] != self.network.plan.to_yaml(paths=False):
             parts.append({"steps": state.step, "spec": saved.metadata["spec"]})
         self.state = replace(state, changes=changes, parts=parts)
         for table, count in ((self._metrics, state.epoch), (self._steps, state.step)):
@@ -144,7 +144,8 @@ class Recorder:
         if isinstance(event, StepDone):
             self._steps.add(event.step, f"{event.loss:.9g}")
         elif isinstance(event, EpochBegun):
-            notes = {**self.state.notes, f"{event.epoch}": event.notes}
+            told: dict[str, float | None] = dict(event.notes)
+            notes = {**self.state.notes, f"{event.epoch}": told}
             self.state = replace(self.state, notes=notes)
         else:
             self._record_epoch(event)

@@ -76,7 +76,7 @@ def rising_rate(saved: Checkpoint, plan: Plan, data: TrainingData) -> str:
     """What more epochs do to the learning rate, and how to keep it; empty if it does not rise."""
     state, train = saved.state, plan.spec.train
     try:
-        before = plan_text(saved.metadata["spec"], "spec").spec.train
+        before = plan_text(saved.metadata["spec"], "spec", is_local=False).spec.train
     except SpecError:  # its plugins are gone
         return ""
     steps = math.ceil(len(data.train) / train.batch_size)
@@ -108,7 +108,7 @@ def _spec(saved: Checkpoint, plan: Plan) -> list[str]:
     if finished and plan.spec.train.epochs > saved.state.epochs:
         train = replace(plan.spec.train, epochs=saved.state.epochs)
         plan = replace(plan, spec=replace(plan.spec, train=train))
-    texts = (saved.metadata["spec"], plan.to_yaml())
+    texts = (saved.metadata["spec"], plan.to_yaml(paths=False))
     before, now = (dict(_flat(plain(parse(text, Mark("spec"))))) for text in texts)
     return _changed("spec ", before, now)
 

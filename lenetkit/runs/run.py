@@ -27,6 +27,7 @@ from lenetkit.runs.recorder import Recorder
 from lenetkit.runs.resume import resume, rising_rate
 from lenetkit.spec.changes import changes
 from lenetkit.spec.merge import Override, Spec, overrides
+from lenetkit.text import printable
 from lenetkit.training import loop
 from lenetkit.training.calls import Events
 from lenetkit.training.data import Report, TrainingData, load_training_data
@@ -108,7 +109,7 @@ class Run:
         found = _data(network, data, test, data_dir, report)
         if init_from is not None:
             loaded, left = file.load_matching(network, user_path(init_from))
-            report(f"{init_from}: loaded {', '.join(loaded)}")
+            report(f"{printable(init_from)}: loaded {', '.join(loaded)}")
             if left:
                 report(f"  not in it, initialized instead: {', '.join(left)}")
         differs = changes(spec, overrides(set))
@@ -184,13 +185,13 @@ class Run:
                 raise RunError(f"{error}{hint}") from None
             _expect_recordable(plan)
             network = Model(plan)
-            found = _data(network, data, test, data_dir, report)
+            found = _data(network, data, test, data_dir, report, may_create=False)
             recorder = Recorder(folder, network, found, loop.start(network, plan.spec.train))
             threads = threads or (saved.state.threads and min(saved.state.threads, MAX_THREADS))
             with network.limited(threads):
                 differences = resume(recorder, saved, allow_different=allow_different)
             if said := rising_rate(saved, plan, found):
-                report(f"warning: {folder.path}: {said}")
+                report(f"warning: {printable(folder.path)}: {said}")
             if (epochs := plan.spec.train.epochs) != saved.state.epochs:
                 differs = {**saved.state.differs, "train.epochs": f"{epochs}"}
                 recorder.state = replace(recorder.state, differs=differs)
@@ -300,10 +301,12 @@ def _data(
     test: tuple[Any, Any] | None,
     data_dir: str | Path | None,
     report: Report,
+    *,
+    may_create: bool = True,
 ) -> TrainingData:
     """The data given, or that of the spec."""
     if given is None and test is None:
-        return load_training_data(network.plan, data_dir, report)
+        return load_training_data(network.plan, data_dir, report, may_create=may_create)
     if data_dir is not None:
         raise TypeError("expected either data or data_dir, found both")
     if isinstance(given, TrainingData) and test is None:
@@ -315,9 +318,9 @@ def _data(
 
 
 def _needs_arrays(folder: RunFolder) -> str:
-    call = f'lenetkit.Run.resume("{folder.path}", data=(images, labels))'
+    path = printable(folder.path)
+    call = f'lenetkit.Run.resume("{path}", data=(images, labels))'
     return (
-        f"{folder.path}: was trained on arrays from Python, which a run folder does not hold; "
-        f"resume it from there with the same ones: {call}, and test=(images2, labels2) if it had "
-        "a test set"
+        f"{path}: was trained on arrays from Python, which a run folder does not hold; resume it "
+        f"from there with the same ones: {call}, and test=(images2, labels2) if it had a test set"
     )

@@ -6,9 +6,11 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar, get_origin
 
 from lenetkit.errors import (
+    InputError,
     NotInstalledError,
     OptionError,
     PluginError,
@@ -17,11 +19,22 @@ from lenetkit.errors import (
     cause,
     install,
 )
+from lenetkit.files.opening import user_path
 from lenetkit.layers.base import Layer
-from lenetkit.options import Configurable, Option, is_list, options_of, plugin_base
+from lenetkit.options import UNRECORDED, Configurable, Option, is_list, options_of, plugin_base
 from lenetkit.registry.catalog import Catalog
 from lenetkit.registry.synonyms import option_hint, option_meant, option_near
-from lenetkit.spec.nodes import ListNode, MapNode, Mark, Node, ScalarNode, is_null, plain
+from lenetkit.spec.nodes import (
+    IN_QUOTES,
+    ListNode,
+    MapNode,
+    Mark,
+    Node,
+    ScalarNode,
+    is_null,
+    plain,
+)
+from lenetkit.text import printable
 from lenetkit.values import alternatives, show
 
 T = TypeVar("T", bound=Configurable)
@@ -122,12 +135,17 @@ class Binder:
                 self.problem(entry.mark, path, f"{noun} has no option {show(key)}{near}")
                 meant.add(option_meant(key, valid) or option_near(key, valid))
                 complete = False
-        values = {}
+        values: dict[str, Any] = {}
         for name, opt in known.items():
             child = node.get(name)
             if child is None and opt.required and name in node.replaced:
                 child = node.replaced[name].node  # the old layer's kernel_size, say
-            if child is not None and not is_null(child):
+            if opt.is_path and not (child or node).mark.is_local:
+                if opt.required:
+                    values[name] = () if is_list(opt.hint) else UNRECORDED
+            elif child is not None and is_null(child) and type(None) in alternatives(opt.hint):
+                values[name] = None
+            elif child is not None and not is_null(child):
                 place = f"{path}.{name}" if path else name
                 values[name] = self.value(opt, child, place, _padding(node, name))
             elif opt.required:
@@ -160,12 +178,33 @@ class Binder:
             made = self.plugin(base, node, path)
             return _WRONG if made is None else made
         try:
-            return opt.convert(plain(node))
+            converted = opt.convert(plain(node))
+            return self._located(converted, node, path) if opt.is_path else converted
         except OptionError as error:
             self.problem(node.mark, path, f"{error.problem}{hint or _meant(opt, plain(node))}")
             return _WRONG
 
+    def _located(self, value: Any, node: Node, path: str) -> Any:
+        """A path, or several, written relative to the spec's folder, as absolute ones."""
+        if isinstance(value, tuple) and isinstance(node, ListNode):
+            return tuple(self._located(v, n, path) for v, n in zip(value, node.items, strict=True))
+        if not isinstance(value, Path):
+            return value
+        written = str(plain(node))
+        try:
+            found = user_path(value, node.mark.folder or Path()).resolve()
+        except (InputError, OSError, RuntimeError, ValueError):  # unknown user, circular links
+            self.problem(node.mark, path, f"expected a path, found {show(written)}")
+            return _WRONG
+        if _ESCAPED.search(written) or printable(found) != str(found):
+            hint = f"; {IN_QUOTES}" if _ESCAPED.search(written) else ""
+            self.problem(node.mark, path, f"expected a path, found {show(written)}{hint}")
+            return _WRONG
+        return found
 
+
+_ESCAPED = re.compile(r"[\a\b\t\v\f\x1b]|^[A-Za-z]:[\n\r]")
+r"""What is left of C:\temp or D:\new in double quotes."""
 _SEVERAL = re.compile(r"[(\[]?\s*(\d+(?:\s*[x×*,]\s*\d+)+)\s*[)\]]?")
 _DASHES = str.maketrans("–−", "--", "_ ")
 _WORDS = {"yes": "true", "on": "true", "no": "false", "off": "false"}

@@ -28,10 +28,11 @@ def changes(source: Spec, overrides: Sequence[Override] = ()) -> dict[str, str |
     either cannot be read.
     """
     own = own_node(source, Problems())
+    path = None if isinstance(source, Mapping) else find_spec(source)
     extends = getattr(own, "entries", {}).get("extends")
     base = source
     if extends is not None and isinstance(extends.node, ScalarNode):
-        base = find_spec(str(extends.node.value), extends.node.mark.folder)
+        base = find_spec(str(extends.node.value), extends.node.mark.folder, path)
     before, after = plain(read_tree(base).root), plain(read_tree(source, overrides).root)
     found = _differences(before, after, "")
     return {key: value for key, value in found if key not in _UNSAID}

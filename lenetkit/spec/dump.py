@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -11,12 +12,16 @@ from lenetkit.options import Configurable, base_of, options_of
 from lenetkit.registry.catalog import Catalog
 from lenetkit.spec.nodes import scalar
 from lenetkit.spec.sections import FORMAT, ModelSpec
+from lenetkit.text import printable, printable_lines
 
 
-def to_plain(spec: ModelSpec, catalog: Catalog, *, objects: bool = False) -> dict[str, Any]:
+def to_plain(
+    spec: ModelSpec, catalog: Catalog, *, paths: bool = True, objects: bool = False
+) -> dict[str, Any]:
     """The spec as nested dicts, lists and scalars, every option written out.
 
-    What has no registered name stays an object if `objects`; otherwise it raises PluginError.
+    Without `paths`, options that name files of this computer are left out. What has no registered
+    name stays an object if `objects`; otherwise it raises PluginError.
     """
 
     def type_name(thing: Configurable) -> str:
@@ -32,12 +37,19 @@ def to_plain(spec: ModelSpec, catalog: Catalog, *, objects: bool = False) -> dic
         return own if len(own) > 1 else own["type"]
 
     def options(thing: Configurable, path: str) -> dict[str, Any]:
-        values = {o.name: getattr(thing, o.name) for o in options_of(type(thing))}
-        return {k: value(v, f"{path}.{k}") for k, v in values.items() if v is not None}
+        known = [o for o in options_of(type(thing)) if paths or not o.is_path]
+        values = [(o, getattr(thing, o.name)) for o in known]
+        return {
+            o.name: value(v, f"{path}.{o.name}")
+            for o, v in values
+            if (v, o.default) != (None, None)
+        }
 
     def value(v: Any, path: str) -> Any:
         if isinstance(v, Configurable):
             return plugin(v, path)
+        if isinstance(v, Path):
+            return str(v)
         return [value(item, path) for item in v] if isinstance(v, tuple) else v
 
     source = plugin(spec.data.source, "data")
@@ -58,17 +70,17 @@ def to_plain(spec: ModelSpec, catalog: Catalog, *, objects: bool = False) -> dic
     }
 
 
-def to_yaml(spec: ModelSpec, catalog: Catalog) -> str:
-    """The spec as YAML text."""
+def as_yaml(tree: dict[str, Any]) -> str:
+    """What `to_plain` gives, as YAML text of printable lines."""
     text: str = yaml.dump(
-        to_plain(spec, catalog),
+        tree,
         Dumper=_Dumper,
         sort_keys=False,
         allow_unicode=True,
         default_flow_style=None,
         width=100,
     )
-    return text
+    return printable_lines(text)  # Python's escapes are those of YAML's double quotes
 
 
 class _Dumper(yaml.SafeDumper):
@@ -80,7 +92,8 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
         same = scalar(text) == text
     except ValueError:
         same = False
-    style = '"' if not text.isprintable() else None if same else "'"
+    plain = text.isprintable() and printable(text) == text
+    style = '"' if not plain else None if same else "'"
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

@@ -8,7 +8,7 @@ type mean nothing to another. `--set a.b=c` is `a: {b: c}` in a file that extend
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,15 @@ class Override:
         if value == "":
             raise Mark(option).error("expected a value, found an empty one")
         return cls(path, ScalarNode(value, Mark(f"{option} {value}", folder=Path.cwd())))
+
+    def leaves(self) -> Iterator[Override]:
+        """`train={epochs: 1}` as `train.epochs=1`; a mapping with a `type` stays whole."""
+        node = self.value
+        if not isinstance(node, MapNode) or not node.entries or "type" in node.entries:
+            yield self
+            return
+        for key, entry in node.entries.items():
+            yield from Override(f"{self.path}.{key}", entry.node).leaves()
 
 
 def overrides(changes: Mapping[str, Any] | Sequence[Override]) -> Sequence[Override]:
@@ -124,13 +133,15 @@ def own_node(source: Spec, problems: Problems) -> Node:
     return nodes.read_file(find_spec(source), problems)
 
 
-def parse_text(text: str, name: str, overrides: Sequence[Override] = ()) -> Tree:
-    """The nodes of a spec that stands alone, such as the one in a model file, with `overrides`.
+def parse_text(
+    text: str, name: str, overrides: Sequence[Override] = (), *, is_local: bool = True
+) -> Tree:
+    """The nodes of a spec that stands alone, with `overrides`; that of a model file is not local.
 
     Raises SpecError if it is not a YAML mapping, or too large.
     """
     problems = Problems()
-    mark = Mark(name)
+    mark = Mark(name, is_local=is_local)
     if len(text) > RESOLVED * nodes.MAX_BYTES:
         raise mark.error(f"is larger than {RESOLVED * nodes.MAX_BYTES:,} characters")
     node = nodes.read(text, mark, problems, max_values=RESOLVED * nodes.MAX_VALUES)
@@ -138,7 +149,8 @@ def parse_text(text: str, name: str, overrides: Sequence[Override] = ()) -> Tree
 
 
 def _changed(root: MapNode, overrides: Sequence[Override], problems: Problems) -> Tree:
-    for override in sorted(_placed(root, overrides), key=_depth):
+    single = [leaf for override in overrides for leaf in override.leaves()]
+    for override in sorted(_placed(root, single), key=_depth):
         root = _apply(root, override, problems)
     return Tree(root, problems)
 
@@ -191,7 +203,7 @@ def _base_path(name: Node, chain: tuple[Path, ...], problems: Problems) -> Path:
     if len(chain) > MAX_CHAIN:
         raise error(f"a chain of more than {MAX_CHAIN} specs")
     try:
-        base = find_spec(name.value, name.mark.folder)
+        base = find_spec(name.value, name.mark.folder, chain[-1] if chain else None)
     except SpecError as missing:
         raise error(f"{show(name.value)}: {missing.problems[0].message}") from None
     if base.resolve() in chain:

@@ -17,6 +17,7 @@ import yaml
 
 from lenetkit.errors import Problem, Problems, SpecError
 from lenetkit.files.opening import KNOWN_KINDS, file_kind, open_regular, refusal
+from lenetkit.text import printable
 from lenetkit.values import show
 
 MAX_BYTES = 100_000
@@ -68,6 +69,8 @@ class Mark:
     """The folder that relative paths written here start from."""
     has_lines: bool = True
     """False for an option: whatever its value holds is at the option."""
+    is_local: bool = True
+    """False in a model file, whose paths mean nothing on this computer."""
 
     def at(self, line: int, column: int) -> Mark:
         """A place in the same source."""
@@ -310,7 +313,7 @@ class _Reader:
             self.problem(mark, f"anchor &{event.anchor}: not allowed in a spec; use `extends`")
         tag = getattr(event, "tag", None)
         if tag is not None:
-            tag = tag.replace("tag:yaml.org,2002:", "!!")
+            tag = printable(tag.replace("tag:yaml.org,2002:", "!!"))
             self.problem(mark, f"tag {tag}: not allowed in a spec; write the value alone")
 
     def _scalar(self, event: yaml.ScalarEvent, mark: Mark) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from lenetkit.data.source import DataSource
@@ -18,7 +19,7 @@ from lenetkit.spec.sections import FORMAT, DataOptions, Head, TrainSpec
 from lenetkit.values import alternatives
 
 Schema = dict[str, Any]
-_JSON_TYPES = {int: "integer", float: "number", bool: "boolean", str: "string"}
+_JSON_TYPES = {int: "integer", float: "number", bool: "boolean", str: "string", Path: "string"}
 _BOUNDS = {
     "minimum": "minimum",
     "maximum": "maximum",

@@ -12,8 +12,7 @@ from typing import Any, Literal
 
 from lenetkit.data.source import DataSource, Preparation
 from lenetkit.data.transforms import Transform
-from lenetkit.errors import InputError, OptionError
-from lenetkit.files.opening import user_path
+from lenetkit.errors import OptionError
 from lenetkit.initializers import Initializer
 from lenetkit.kernels.base import Kernels
 from lenetkit.layers.base import Layer
@@ -24,13 +23,11 @@ from lenetkit.registry.catalog import BUILTIN, Catalog
 from lenetkit.schedules import Schedule
 from lenetkit.spec.bind import Binder
 from lenetkit.spec.nodes import (
-    IN_QUOTES,
     Entry,
     ListNode,
     MapNode,
     Mark,
     Node,
-    ScalarNode,
     is_null,
     parse,
     plain,
@@ -43,8 +40,6 @@ MAX_LAYERS = 1000
 SECTIONS = ("layers", "data", "train", "extends")
 _MAX_NAME = 100
 _NAME = re.compile(r"\w[\w.+ -]*")
-_ESCAPED = re.compile(r"[\a\b\t\v\f\x1b]|^[A-Za-z]:[\n\r]")
-r"""What is left of C:\temp or D:\new in double quotes."""
 _LAYER_NAME = re.compile(r"[^\W\d][\w-]*")
 
 
@@ -67,7 +62,7 @@ class DataOptions(Configurable):
     fallback: DataSource | None = option(
         None, doc="Used, with a warning, if no folder is named, and no data found or downloadable."
     )
-    dir: str | None = option(None, doc="Folder of the files, relative to the spec.")
+    dir: Path | None = option(None, doc="Folder of the files, relative to the spec.")
     validation: int | float = option(
         0,
         minimum=0,
@@ -345,7 +340,7 @@ def _bind_data(tree: MapNode, binder: Binder) -> DataSpec | None:
     source = binder.plugin(DataSource, section, "data", also=COMMON_DATA_KEYS)
     own = MapNode(shared, section.mark)
     node = _with_defaults(own, ("transforms",), _FEATURES if _has_features(tree) else _DEFAULTS)
-    options = binder.options(DataOptions, _absolute(node, binder), "data", "data")
+    options = binder.options(DataOptions, node, "data", "data")
     return DataSpec(source, options) if source and options else None
 
 
@@ -379,26 +374,3 @@ def _with_defaults(
 @functools.cache
 def _default(text: str) -> Node:
     return parse(text, Mark("the default"))
-
-
-def _absolute(node: MapNode, binder: Binder) -> MapNode:
-    """The mapping with `dir`, which is relative to the spec file, as an absolute path."""
-    entry = node.entries.get("dir")
-    value = plain(entry.node) if entry else None
-    if entry is None or not isinstance(value, str) or not value:
-        return node
-    mark = entry.node.mark
-    try:
-        if "\0" in value:
-            raise ValueError
-        path = user_path(value, mark.folder or Path()).resolve()
-    except (InputError, OSError, RuntimeError, ValueError):  # NUL, unknown user, circular links
-        binder.problem(mark, "data.dir", f"expected the path of a folder, found {show(value)}")
-        return node
-    if _ESCAPED.search(value):
-        message = f"expected the path of a folder, found {show(value)}; {IN_QUOTES}"
-        binder.problem(mark, "data.dir", message)
-        return node
-    return MapNode(
-        node.entries | {"dir": Entry(entry.mark, ScalarNode(str(path), mark))}, node.mark
-    )

@@ -20,24 +20,23 @@ def shipped_specs() -> dict[str, Path]:
     return {path.stem: path for path in sorted(shipped_folder().glob("*.yaml"))}
 
 
-def find_spec(source: str | Path, folder: Path | None = None) -> Path:
+def find_spec(source: str | Path, folder: Path | None = None, by: Path | None = None) -> Path:
     """The file of a spec: a path (relative to `folder`), else a shipped spec's bare name.
 
-    Raises SpecError if there is neither.
+    `by` is the file that names it, if one does, and never means itself: a `lenet5.yaml` may extend
+    the shipped `lenet5.yaml`. Raises SpecError if there is neither.
     """
+    name = Path(source)
+    bare = name.stem if name.suffix == ".yaml" else name.name
+    shipped = shipped_specs() if len(name.parts) == 1 else {}
     beside: list[str] = []
     try:
         path = user_path(source, folder or Path())
-        if path.exists():
+        if path.exists() and not (by and bare in shipped and path.samefile(by)):
             return path
         beside = [other.name for other in path.parent.glob("*.yaml")]
     except (InputError, OSError, ValueError):  # too long, forbidden, unknown user, …
         pass
-    shipped = shipped_specs()
-    name = Path(source)
-    bare = name.stem if name.suffix == ".yaml" else name.name
-    if len(name.parts) != 1:
-        shipped = {}
     if bare in shipped:
         return shipped[bare]
     near = nearest(name.name, beside) or nearest(bare, shipped_specs())

@@ -12,16 +12,19 @@ from pathlib import Path
 import numpy as np
 
 from lenetkit.arrays import shape_text
+from lenetkit.data.agreement import first_fault
 from lenetkit.data.given import PixelRange
 from lenetkit.data.labels import Label
 from lenetkit.data.pipeline import Pipeline
 from lenetkit.data.preparation import suited
 from lenetkit.data.source import MAX_CLASSES, DataSource, Place, Preparation, Samples, Split
-from lenetkit.errors import DataError, MissingDataError, shortened, warn_only
+from lenetkit.errors import DataError, MissingDataError, PluginError, shortened, warn_only
 from lenetkit.files.opening import user_path
 from lenetkit.network.plan import Plan
+from lenetkit.options import UNRECORDED, options_of
 from lenetkit.registry.catalog import installed
 from lenetkit.spec.sections import DataSpec
+from lenetkit.text import printable
 from lenetkit.training.draws import Draws, generator, stratified
 
 Report = Callable[[str], None]
@@ -32,7 +35,8 @@ class TrainingData:
     """Training, test and validation samples, with the transforms between them and the network.
 
     Raises ArrayError if their images are not all on one scale, or not on one that suits the
-    transforms.
+    transforms, and PluginError for transforms whose images or labels the network cannot take, or
+    takes differently in training and evaluation.
     """
 
     train: Samples
@@ -47,15 +51,16 @@ class TrainingData:
 
     def __post_init__(self) -> None:
         _ = self.pixels
+        _expect_agreement(self.pipeline, self.train)
 
     @functools.cached_property
     def pixels(self) -> PixelRange:
         """The scale of all images, which the network then takes."""
         parts = {"test": self.test, "validation": self.validation or self.test}
-        dataset = self.train.dataset
+        dataset = self.train.called
         found = PixelRange.of(self.train.images, self.pipeline, f"{dataset}: training images")
         for name, samples in parts.items():
-            found.expect(samples.images, f"{samples.dataset}: {name} images")
+            found.expect(samples.images, f"{samples.called}: {name} images")
         return found
 
     def digests(self) -> dict[str, str]:
@@ -64,14 +69,17 @@ class TrainingData:
         return {"train": self.train.digest, "test": self.test.digest, **held_out}
 
 
-def place_for(plan: Plan, data_dir: Path | None, report: Report) -> Place:
+def place_for(
+    plan: Plan, data_dir: Path | None, report: Report, *, may_create: bool = True
+) -> Place:
     """Where to look: `data_dir`, else the spec's `data.dir`, else `$LENETKIT_DATA`, else `./MNIST`.
 
-    The first that is named is the only one.
+    The first that is named is the only one. Nothing is downloaded unless the caller and the plan,
+    which may be a model file's, allow it.
     """
     data = plan.spec.data
     if (named := data_dir or data.options.dir) and not data.source.reads_files:
-        report(f"note: {named} is ignored: the data set reads no files")
+        report(f"note: {printable(named)} is ignored: the data set reads no files")
     names = {
         "--data-dir": data_dir,
         "data.dir": data.options.dir,
@@ -81,7 +89,7 @@ def place_for(plan: Plan, data_dir: Path | None, report: Report) -> Place:
     shape = None
     if len(plan.spec.input) == 3:
         shape = Pipeline(data.options.transforms, plan.classes).input_shape(plan.spec.input)
-    return Place(user_path(folder), by, shape, _once(report))
+    return Place(user_path(folder), by, shape, _once(report), may_create and plan.is_local)
 
 
 def _once(report: Report) -> Report:
@@ -120,9 +128,13 @@ def load_both(plan: Plan, place: Place) -> dict[Split, Samples]:
 
 
 def load_training_data(
-    plan: Plan, data_dir: str | Path | None = None, report: Report = warn_only
+    plan: Plan,
+    data_dir: str | Path | None = None,
+    report: Report = warn_only,
+    *,
+    may_create: bool = True,
 ) -> TrainingData:
-    """The data for `train`, checked against the network.
+    """The data for `train`, checked against the network; downloaded if it `may_create` files.
 
     Raises DataError if data is missing, damaged or does not fit the network.
     """
@@ -134,7 +146,7 @@ def load_training_data(
             "Python: lenetkit.fit(spec, X, y)"
         )
     folder = user_path(data_dir) if data_dir else None
-    sets = _load_sets(plan, place_for(plan, folder, report))
+    sets = _load_sets(plan, place_for(plan, folder, report, may_create=may_create))
     unfitted = Pipeline(options.transforms, plan.classes)
     held_out = [sets.validation] if sets.validation else []
     for name, samples in (("training", sets.train), ("test", sets.test)):
@@ -142,7 +154,7 @@ def load_training_data(
     _expect_every_class(sets.train, [sets.test, *held_out])
     if (count := len(sets.train.classes)) < plan.classes:
         report(
-            f"note: {sets.train.dataset} has {count:,} classes, and the network's last layer "
+            f"note: {sets.train.called} has {count:,} classes, and the network's last layer "
             f"{plan.classes:,} outputs{_outputs(plan, count)}"
         )
     fitted = tuple(t.fitted(sets.train.images) for t in options.transforms)
@@ -158,7 +170,7 @@ def preparation_for(said: Preparation | None, train: Samples) -> Preparation:
     if said == "digit" and train.images.shape[1] != 1:
         raise DataError(
             "data.preparation: 'digit' makes images of one channel, but those of "
-            f"{train.dataset} have {train.images.shape[1]}; use 'resize'"
+            f"{train.called} have {train.images.shape[1]}; use 'resize'"
         )
     return said or suited(train.images)
 
@@ -181,7 +193,7 @@ def _load_sets(plan: Plan, place: Place) -> _Sets:
         _expect_no_test_set(source, place)
     if test is not None and train.dataset != test.dataset:
         raise DataError(
-            f"the training samples are {train.dataset} and the test samples {test.dataset}; "
+            f"the training samples are {train.called} and the test samples {test.called}; "
             "both must come from one data set"
         )
     return _Sets(*divided(plan, train, test), source)
@@ -208,6 +220,7 @@ def divided(
 
 def _loaded(data: DataSpec, split: Split, place: Place) -> tuple[Samples, DataSource]:
     """A split of the data set, or of the fallback, which is reported; a named folder has none."""
+    _expect_paths(data.source)
     try:
         return data.source.load(split, place), data.source
     except MissingDataError as error:
@@ -224,13 +237,22 @@ def _loaded(data: DataSpec, split: Split, place: Place) -> tuple[Samples, DataSo
         return fallback.load(split, place), fallback
 
 
+def _expect_paths(source: DataSource) -> None:
+    for opt in options_of(type(source)):
+        if opt.required and opt.is_path and getattr(source, opt.name) in (UNRECORDED, ()):
+            raise MissingDataError(
+                f"data.{opt.name}: a model file records no paths; expected --set data.{opt.name}="
+                "PATH"
+            )
+
+
 def _expect_no_test_set(source: DataSource, place: Place) -> None:
     try:
         test = source.load("test", place)
     except MissingDataError:
         return
     raise DataError(
-        f"data.test_share: {test.dataset} has a test set of {len(test):,} samples; "
+        f"data.test_share: {test.called} has a test set of {len(test):,} samples; "
         "leave data.test_share out"
     )
 
@@ -266,14 +288,28 @@ def _expect_every_class(train: Samples, others: Sequence[Samples]) -> None:
     """Raise DataError for a class without training samples."""
     names = max((samples.classes for samples in (train, *others)), key=len)
     counts = np.bincount(train.labels, minlength=len(names))
-    lacking = [f"'{name}'" for name, count in zip(names, counts, strict=False) if not count]
+    lacking = [f"'{printable(n)}'" for n, count in zip(names, counts, strict=False) if not count]
     if lacking:
         classes = "class " if len(lacking) == 1 else "the classes "
         raise DataError(
-            f"{train.dataset}: no training samples of {classes}{shortened(', '.join(lacking))}; "
+            f"{train.called}: no training samples of {classes}{shortened(', '.join(lacking))}; "
             "expected some of each class; leave out classes that are not there, and number the "
             "others without gaps"
         )
+
+
+def _expect_agreement(pipeline: Pipeline, train: Samples) -> None:
+    """Try the transforms on some images; PluginError if one does not do what all must."""
+    if not len(train):
+        return
+    most = min(64, max((1 << 22) // train.images[0].size, 1))
+    some = train.take(np.arange(0, len(train), max(len(train) // most, 1))[:most])
+    fault = first_fault(pipeline, some.images, some.labels, generator(0, Draws.TRANSFORMS))
+    if fault:
+        transform, problem = fault
+        name, provider = installed().identity(transform)
+        where = f"data.transforms: {name} of {provider or 'this process'}"
+        raise PluginError(f"{where}: {problem}")
 
 
 def with_fitted_transforms(plan: Plan, pipeline: Pipeline) -> Plan:
@@ -297,13 +333,13 @@ def check_fit(plan: Plan, samples: Samples, pipeline: Pipeline, name: str) -> No
     """Raise DataError if samples do not fit the network's input or its classes."""
     expect_countable(plan)
     if not len(samples):
-        raise DataError(f"{samples.dataset}: there are no {name} samples")
+        raise DataError(f"{samples.called}: there are no {name} samples")
     stored = samples.images.shape[1:]
     arrives = pipeline.output_shape(stored)
     if arrives != plan.spec.input:
         through = "" if arrives == stored else f", {shape_text(arrives)} after the transforms"
         raise DataError(
-            f"{samples.dataset}: {name} images are {shape_text(stored)}{through}; the spec's input "
+            f"{samples.called}: {name} images are {shape_text(stored)}{through}; the spec's input "
             f"is {shape_text(plan.spec.input)}; set `input` to [{', '.join(map(str, arrives))}], "
             "or pad the images with a transform"
         )
@@ -315,7 +351,7 @@ def check_fit(plan: Plan, samples: Samples, pipeline: Pipeline, name: str) -> No
         )
     if needed > plan.classes:
         raise DataError(
-            f"{samples.dataset}: the {name} samples have {needed:,} classes, but the network's "
+            f"{samples.called}: the {name} samples have {needed:,} classes, but the network's "
             f"last layer has {plan.classes:,} outputs; it needs at least {needed:,}"
             f"{_outputs(plan, needed)}"
         )

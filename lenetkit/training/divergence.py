@@ -9,6 +9,8 @@ import numpy as np
 from lenetkit.arrays import Array
 from lenetkit.errors import LenetkitError
 from lenetkit.network.network import Network
+from lenetkit.network.plan import LayerPlan
+from lenetkit.registry.catalog import installed
 
 
 class DivergedError(LenetkitError):
@@ -21,6 +23,8 @@ def is_finite(values: Array) -> bool:
         return bool(np.isfinite(values @ values) or np.isfinite(values).all())
 
 
+_LARGE = 10.0
+"""Initializers that suit a network rarely give a larger weight."""
 _IMAGES = "the images that reach the network"
 
 
@@ -36,11 +40,57 @@ def remedy(where: str, lr: float) -> str:
     )
 
 
-def locate(network: Network, images: Array, targets: Any, key: tuple[int, ...]) -> str:
+def remedy_at_start(where: str, network: Network) -> str:
+    """A remedy for what `locate` found before any step: the learning rate is not at fault."""
+    if where == _IMAGES:
+        return remedy(where, 1.0)
+    layers = {layer.name: layer for layer in network.plan.layers}
+    begins = where.removeprefix("layers.").partition(":")[0]
+    last = layers.get(begins, network.plan.layers[-1])
+    largest, layer, name = _largest_weight(network, last)
+    if largest < _LARGE:
+        maker = last.provider or "this process"
+        return (
+            "No step has been taken, so the learning rate is not at fault, and no initial weight "
+            f"is above {largest:.3g}: check layers.{last.name}, {last.type} of {maker}, and the "
+            "layers before it"
+        )
+    own = layer.params[name].init
+    initializer, _ = installed().identity(own or network.plan.spec.init)
+    key = f"layers.{layer.name}.{name}_init" if own else "init"
+    better = "he_normal" if len(layer.params[name].shape) > 1 else "zeros"
+    return (
+        "No step has been taken, so the initial weights are at fault, not the learning rate: the "
+        f"{name} of layers.{layer.name}, from the initializer {initializer}, goes up to "
+        f"{largest:.3g}; try --set {key}={better}"
+    )
+
+
+def _largest_weight(network: Network, last: LayerPlan) -> tuple[float, LayerPlan, str]:
+    """The largest weight, in absolute value, of the layers up to `last`, with its layer and name.
+
+    NaN counts as infinite.
+    """
+    tensors, found = network.tensors(), (0.0, last, "")
+    for layer in network.plan.layers:
+        for name in layer.params:
+            sizes = np.abs(tensors[f"{layer.name}.{name}"])
+            size = float(np.nan_to_num(sizes, nan=np.inf, posinf=np.inf).max(initial=0))
+            found = max(found, (size, layer, name), key=lambda each: each[0])
+        if layer is last:
+            break
+    return found
+
+
+def locate(
+    network: Network, images: Array, targets: Any, key: tuple[int, ...], *, begun: bool = True
+) -> str:
     """Where a batch's passes first produce a non-finite value.
 
-    Runs them again, layer by layer. Untrained state may change.
+    Runs them again, layer by layer. Untrained state may change. `begun` says whether a step was
+    taken before.
     """
+    since = "after the previous step" if begun else "as it is initialized"
     with np.errstate(all="ignore"):
         if not np.isfinite(images).all():
             return _IMAGES
@@ -50,7 +100,7 @@ def locate(network: Network, images: Array, targets: Any, key: tuple[int, ...]) 
         for stage, planned in zip(workspace.stages, network.plan.layers, strict=True):
             for name in planned.params:
                 if not np.isfinite(stage.params[name]).all():
-                    return f"layers.{stage.name}: its {name}, after the previous step"
+                    return f"layers.{stage.name}: its {name}, {since}"
             x = stage.forward(x)
             if not np.isfinite(x).all():
                 return f"layers.{stage.name}: its output"

@@ -15,7 +15,7 @@ from lenetkit.data.source import Samples
 from lenetkit.errors import memory_for, shortened
 from lenetkit.losses import Loss
 from lenetkit.network.network import Network, Workspace
-from lenetkit.text import number, percent
+from lenetkit.text import number, percent, printable
 
 BATCH = 250
 """Samples per forward pass: large enough for speed, small enough for memory."""
@@ -44,7 +44,7 @@ class Evaluation:
     def __repr__(self) -> str:
         figures = f"accuracy {percent(self.accuracy)}, loss {number(self.loss, '.4f')}"
         are_numbers = self.names == tuple(map(str, range(len(self.names))))
-        of = "" if are_numbers else f" of {shortened(', '.join(self.names))}"
+        of = "" if are_numbers else f" of {shortened(printable(', '.join(self.names)))}"
         return f"<Evaluation of {self.n:,} samples{of}: {figures}>"
 
     @property

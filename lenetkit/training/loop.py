@@ -25,7 +25,7 @@ from lenetkit.optimizers import SecondOrderOptimizer
 from lenetkit.schedules import Moment
 from lenetkit.spec.sections import TrainSpec
 from lenetkit.training.data import TrainingData
-from lenetkit.training.divergence import DivergedError, is_finite, locate, remedy
+from lenetkit.training.divergence import DivergedError, is_finite, locate, remedy, remedy_at_start
 from lenetkit.training.draws import Draws, generator
 from lenetkit.training.evaluation import BATCH, Evaluation, accuracy_of, evaluate
 
@@ -238,11 +238,10 @@ class Trainer:
         last = progress.step - 1
         train, test = self._evaluate(data.train), self._evaluate(data.test)
         validation = self._evaluate(data.validation) if data.validation else None
-        if not math.isfinite(train.loss):
-            images = data.pipeline.images(data.train.images[:BATCH], self.network.dtype)
-            targets = data.pipeline.labels(data.train.labels[:BATCH])
-            what = f"after it, the training set's loss is {train.loss}"
-            raise self._diverged(what, images, targets, last)
+        self._expect_finite(train, data.train, "training")
+        self._expect_finite(test, data.test, "test")
+        if validation and data.validation:
+            self._expect_finite(validation, data.validation, "held-out")
         progress.epoch += 1
         seconds, progress.seconds = progress.seconds, 0.0
         return EpochDone(
@@ -255,6 +254,17 @@ class Trainer:
             seconds=seconds,
             dataset=data.train.dataset,
         )
+
+    def _expect_finite(self, found: Evaluation, samples: Samples, name: str) -> None:
+        """Raise DivergedError if the loss on samples is not finite."""
+        if not found.n or math.isfinite(found.loss):
+            return
+        first = int((~np.isfinite(found.certainty)).argmax())  # 0 if all are
+        rows = slice(first, first + BATCH)
+        images = self.data.pipeline.images(samples.images[rows], self.network.dtype)
+        targets = self.data.pipeline.labels(samples.labels[rows])
+        what = f"after it, the loss on the {name} samples is {found.loss}"
+        raise self._diverged(what, images, targets, self.progress.step - 1)
 
     def _evaluate(self, samples: Samples) -> Evaluation:
         return evaluate(self.network, samples, self.data.pipeline, self._evaluating)
@@ -294,10 +304,12 @@ class Trainer:
     def _diverged(
         self, what: str, images: Array, targets: NDArray[Any], step: int
     ) -> DivergedError:
-        where = locate(self.network, images, targets, (self.settings.seed, Draws.LAYERS, step))
+        begun, key = self.progress.step > 0, (self.settings.seed, Draws.LAYERS, step)
+        where = locate(self.network, images, targets, key, begun=begun)
         epoch = step // self.steps_per_epoch + 1
+        lr = self.settings.optimizer.lr
         when = f"step {step + 1} (epoch {epoch}, lr {self._rate(step):.3g})"
         return DivergedError(
             f"{when}: {what}; training stopped.\n  It began in {where}. "
-            + remedy(where, self.settings.optimizer.lr)
+            + (remedy(where, lr) if begun else remedy_at_start(where, self.network))
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,7 +22,9 @@ import lenetkit
 from lenetkit import __version__
 from lenetkit.cli.main import cli
 from lenetkit.errors import RunError
+from lenetkit.files import tensorfile
 from lenetkit.runs.folder import METRICS, RunFolder
+from lenetkit.runs.run import Run
 from lenetkit.training import loop
 
 Call = Callable[..., Any]
@@ -246,6 +249,67 @@ def test_init_from_a_model_that_shares_nothing_is_refused(call: Call, small: Pat
     said = call("train", "lenet5", "--init-from", "first/model.safetensors", "--set", "data=idx")
     assert said.status == 2
     assert not Path("runs/lenet5").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("type", "fc1.bias: expected weights of linear, found those of lenetkit:conv2d;"),
+        ("int", "fc1.bias: expected float32, found int64"),
+        ("bool", "fc1.bias: expected float32, found bool"),
+        ("float64", "fc1.bias: has non-finite values"),
+        ("state", "expected weights of conv2d, found those of batch_norm2d; to start without"),
+        ("lost", "conv1.weight, conv1.bias: expected weights of conv2d, found those of no such"),
+    ],
+)
+def test_init_from_refuses_tensors_of_other_kinds(
+    call: Call, small: Path, change: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Run, "plot", lambda run: [])
+    tensors, metadata = _made(call, small, change)
+    tensorfile.write(Path("other.safetensors"), tensors, metadata)
+    told = call("train", small, "--init-from", "other.safetensors", "--out", "second")
+    assert told.status == 2
+    assert "other.safetensors: cannot be used as initial weights:" in told.err
+    assert said in told.err
+    assert not Path("second").exists()
+
+
+def _made(call: Call, small: Path, change: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """Tensors and metadata of the small model, one of them of another kind."""
+    call("train", small, "--out", "first", "--quiet", "--epochs", "1")
+    tensors, metadata = tensorfile.read(Path("first/model.safetensors"))
+    spec, bias = metadata["spec"], tensors["fc1.bias"]
+    match change:
+        case "int" | "bool":
+            tensors["fc1.bias"] = np.ones(3, {"int": np.int64, "bool": np.bool_}[change])
+        case "float64":
+            tensors["fc1.bias"] = np.full(bias.shape, 1e300)
+        case "state":
+            spec = spec.replace("type: conv2d", "type: batch_norm2d")
+        case "lost":
+            spec = spec.replace("conv1:", "conv7:")
+        case _:
+            spec = spec.replace("type: linear", "type: 'lenetkit:conv2d'")
+    return tensors, {**metadata, "spec": spec}
+
+
+def test_a_loss_that_is_not_finite_is_valid_json_and_a_failure(
+    call: Call, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Run, "plot", lambda run: [])
+    call("train", small, "--out", "run", "--quiet", "--epochs", "1")
+    tensors, metadata = tensorfile.read(Path("run/model.safetensors"))
+    tensors["fc1.weight"] = np.full_like(tensors["fc1.weight"], 3e38)
+    tensors["fc1.bias"][:] = (3e38, -3e38, 0)
+    tensorfile.write(Path("huge.safetensors"), tensors, metadata)
+    said = call("evaluate", "huge.safetensors", "--json")
+    assert said.status == 1
+    assert said.json["loss"] is None
+    assert not re.search("NaN|Infinity", said.out)
+    assert "error: the loss is " in said.err
+    assert "weights are finite, but too large" in said.err
+    assert call("evaluate", "huge.safetensors").status == 1
 
 
 def test_evaluate_agrees_with_the_run(call: Call, small: Path) -> None:

@@ -129,9 +129,25 @@ def test_new_never_overwrites_a_folder(call: Call, tmp_path: Path) -> None:
 FIELD = Path(__file__).parents[1] / "support" / "field" / "plugins"
 
 
-def test_a_file_that_hangs_exits_or_does_not_parse_costs_the_others_nothing(call: Call) -> None:
-    names = ("x01_hang", "x02_osexit", "x09_syntax", "h05_absolute")
-    files = [FIELD / f"{name}.py" for name in names]
+RIGHT = """\
+from dataclasses import dataclass
+from lenetkit.authoring import Schedule
+
+@dataclass(frozen=True, kw_only=True)
+class Halved(Schedule):
+    def rate(self, lr, at):
+        return lr * 0.5**at.epoch
+
+PLUGINS = {"halved": Halved}
+"""
+
+
+def test_a_file_that_hangs_exits_or_does_not_parse_costs_the_others_nothing(
+    call: Call, tmp_path: Path
+) -> None:
+    names = ("x01_hang", "x02_osexit", "x09_syntax", "right")
+    files = [FIELD / f"{name}.py" for name in names[:3]] + [tmp_path / "right.py"]
+    files[3].write_text(RIGHT, "utf-8")
     said = call("plugins", "check", "--timeout", "2", "--json", *files)
     assert said.status == 1
     rows = {Path(row["path"]).stem: row for row in said.json}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ from tests.support.wrong_others import (
 )
 
 
+@functools.cache
 def report(thing: Configurable) -> Report:
     """What the checks of an object find."""
     checks = layer_checks(thing, (6,)) if isinstance(thing, Layer) else checks_of(thing, "wrong")

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lenetkit.data.distortions import Elastic, RandomAffine, bilinear
+from lenetkit.errors import OptionError
 
 Floats = NDArray[np.float64]
 ANGLE, SLANT, ZOOM, RIGHT, DOWN = range(5)  # the order of RandomAffine's draws
@@ -344,3 +345,37 @@ def test_result_is_linear_in_the_image(distortion: Any) -> None:
 @pytest.mark.parametrize("distortion", STRONG)
 def test_distortions_are_for_training_only(distortion: Any) -> None:
     assert distortion.training_only
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "expected"),
+    [
+        (RandomAffine, {"scale": (1e-320, 1)}, "scale: expected a list of 2 numbers ≥ 0.01 and"),
+        (RandomAffine, {"scale": (1, 1e300)}, "≤ 100, found [1, 1e+300]"),
+        (Elastic, {"alpha": 1e300}, "alpha: expected a number ≥ 0 and ≤ 1e+06, found 1e+300"),
+        (Elastic, {"sigma": 1e9}, "sigma: expected a number ≥ 0.01 and ≤ 1000, found 10"),
+        (Elastic, {"sigma": 1e-320}, "sigma: expected a number ≥ 0.01"),
+    ],
+)
+def test_what_no_image_survives_is_refused(kind: Any, options: Any, expected: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        kind(**options)
+    assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "distortion",
+    [
+        Elastic(alpha=1e6, sigma=1000),
+        Elastic(alpha=1e6, sigma=0.01),
+        RandomAffine(degrees=180, scale=(0.01, 100), shear=89.999, translate=(1, 1)),
+    ],
+    ids=repr,
+)
+def test_the_bounds_themselves_give_images(distortion: Any) -> None:
+    images = random_images((9, 1, 28, 28))
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        found = distortion.images(images, rng())
+    assert found.shape == images.shape
+    assert found.min() >= 0
+    assert found.max() <= 255

@@ -216,14 +216,14 @@ def test_control_characters_are_shown_escaped() -> None:
         ),
         (
             'data: {type: mnist, dir: "\\0"}',
-            r"6:26: data.dir: expected the path of a folder, found '\x00'",
+            r"6:26: data.dir: expected a path, found '\x00'",
         ),
         pytest.param(
             "data: {type: mnist, dir: ~nobody-of-that-name/x}",
-            "6:26: data.dir: expected the path of a folder, found '~nobody-of-that-name/x'",
+            "6:26: data.dir: expected a path, found '~nobody-of-that-name/x'",
             marks=pytest.mark.skipif(os.name == "nt", reason="Windows makes up a home"),
         ),
-        ("data: {type: mnist, dir: 3}", "6:26: data.dir: expected a string, found 3"),
+        ("data: {type: mnist, dir: 3}", "6:26: data.dir: expected a path, found 3"),
         ("loss: 3", "6:7: loss: expected the name of a loss, found 3"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import pytest
@@ -11,8 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lenetkit.data.idx_folder import IdxFolder
-from lenetkit.network.plan import Plan, load_plan, plan_text
+from lenetkit.network.plan import Plan, load_plan, plan_text, plan_tree
+from lenetkit.registry.catalog import Catalog, installed
+from lenetkit.spec.dump import as_yaml, to_plain
+from lenetkit.spec.merge import parse_text
 from lenetkit.spec.nodes import Mark, parse, plain
+from tests.support.right_others import ClippedSGD
 from tests.support.shipped import CORE
 
 ODD_NAMES = ["no", "1e-3", "007", "null", "~x", "0x1F", "true", "größe", "a - b", "1", "手書き"]
@@ -118,6 +123,21 @@ def test_any_string_reads_back(title: str, classes: list[str]) -> None:
 def test_strings_that_yaml_1_1_reads_as_something_else_are_quoted(text: str) -> None:
     """Readers of YAML 1.1, such as PyYAML itself, read the dump the same way."""
     assert yaml.safe_load(idx_spec(text, []).to_yaml())["data"]["title"] == text
+
+
+def test_none_is_written_where_it_is_not_the_default() -> None:
+    """Left out, it would be read back as the default."""
+    mine = EntryPoint("clipped", "tests.support.right_others:ClippedSGD", "lenetkit.optimizers")
+    catalog = Catalog([*(e.point for es in installed().entries().values() for e in es), mine])
+    text = (
+        "lenetkit: 1\nname: n\ninput: [2]\nlayers: {fc: {type: linear, out_features: 2}}\n"
+        "train: {optimizer: {type: clipped, max_norm: null}}\n"
+    )
+    spec = plan_tree(parse_text(text, "spec.yaml"), catalog).spec
+    assert spec.train.optimizer == ClippedSGD(max_norm=None)
+    written = as_yaml(to_plain(spec, catalog))
+    assert "max_norm: null" in written
+    assert plan_tree(parse_text(written, "dump"), catalog).spec == spec
 
 
 numbers = st.floats(0, 1e6, exclude_min=True, exclude_max=True)

@@ -11,6 +11,7 @@ from lenetkit.errors import SpecError
 from lenetkit.network.plan import Plan, load_plan
 from lenetkit.optimizers import SGD, Adam
 from lenetkit.schedules import OneCycle
+from lenetkit.spec.changes import changes
 from tests.support.shipped import CORE
 
 BASE = """\
@@ -299,7 +300,7 @@ def test_a_data_folder_starts_from_the_file_that_names_it(
     (tmp_path / "sub" / "base.yaml").write_text(BASE + "  dir: digits\n")
     monkeypatch.chdir("/")
     plan = extend(tmp_path, "data: {validation: 3}\n", base="sub/base.yaml")
-    assert plan.spec.data.options.dir == str(tmp_path / "sub" / "digits")
+    assert plan.spec.data.options.dir == tmp_path / "sub" / "digits"
     assert plan.spec.data.options.validation == 3
 
 
@@ -340,3 +341,25 @@ def test_every_shipped_spec_is_right() -> None:
     assert "lenet5" in CORE
     for name, path in CORE.items():
         assert load_plan(path).spec.name == name
+
+
+@pytest.mark.parametrize("name", ["lenet5", "lenet5.yaml"])
+def test_a_file_may_extend_the_shipped_spec_of_its_own_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    own = tmp_path / "lenet5.yaml"
+    own.write_text(f"lenetkit: 1\nextends: {name}\nname: mine\ntrain: {{epochs: 2}}\n", "utf-8")
+    plan = load_plan(own)
+    assert (plan.spec.name, plan.spec.train.epochs, len(plan.layers)) == ("mine", 2, 11)
+    monkeypatch.chdir(tmp_path)
+    assert load_plan("lenet5.yaml") == plan
+    assert changes("lenet5.yaml") == {"train.epochs": "2"}
+    (tmp_path / "child.yaml").write_text("lenetkit: 1\nextends: lenet5.yaml\n", "utf-8")
+    assert load_plan("child.yaml").spec.train.epochs == 2
+
+
+def test_a_file_of_another_name_that_extends_itself_is_refused(tmp_path: Path) -> None:
+    own = tmp_path / "mine.yaml"
+    own.write_text("lenetkit: 1\nextends: mine.yaml\n", "utf-8")
+    with pytest.raises(SpecError, match=r"circular `extends`: mine\.yaml → mine\.yaml"):
+        load_plan(own)

@@ -12,6 +12,7 @@ from lenetkit.layers.pooling import AvgPool2d
 from lenetkit.network.plan import Plan, load_plan
 from lenetkit.optimizers import SGD, Adam
 from lenetkit.spec.merge import Override
+from lenetkit.text import printable
 
 
 def changed(*texts: str) -> Plan:
@@ -123,7 +124,7 @@ def test_a_data_folder_starts_from_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert changed("data.dir=digits").spec.data.options.dir == str(tmp_path / "digits")
+    assert changed("data.dir=digits").spec.data.options.dir == tmp_path / "digits"
 
 
 @pytest.mark.parametrize(
@@ -183,8 +184,8 @@ def test_malformed_changes(text: str) -> None:
 def test_wrong_changes_name_the_option(text: str, expected: str | None) -> None:
     for message in problems(text):
         if text != "layers=null":  # then the file lacks something
-            assert message.startswith(f"--set {text}: ")
-        assert expected is None or message == f"--set {text}: {expected}"
+            assert message.startswith(f"--set {printable(text)}: ")
+        assert expected is None or message == f"--set {printable(text)}: {expected}"
 
 
 def test_shape_errors_of_a_change_name_the_layer() -> None:
@@ -211,3 +212,37 @@ def test_dedicated_options_name_themselves() -> None:
 def test_the_spec_itself_is_not_changed() -> None:
     changed("train.epochs=3")
     assert load_plan("lenet5").spec.train.epochs == 15
+
+
+MAPPINGS = [
+    "train={epochs: 1}",
+    "train={epochs: 1, optimizer: {lr: 0.5}}",
+    "train={optimizer: sgd}",
+    "train={optimizer: {type: sgd, momentum: 0.5}, schedule: constant}",
+    "layers={conv1: {out_channels: 8}, relu1: tanh, relu4: null}",
+    "layers={more: {type: relu, after: relu1}}",
+    "layers={conv1: {type: conv2d, out_channels: 4, kernel_size: 3}}",
+    "data={type: idx, test_share: 0.2}",
+    "data={validation: 5, transforms: [scale, {type: pad, padding: 0}]}",
+]
+
+
+@pytest.mark.parametrize("text", MAPPINGS)
+def test_a_mapping_merges_as_the_same_text_in_a_file_does(text: str, tmp_path: Path) -> None:
+    key, _, value = text.partition("=")
+    file = tmp_path / "child.yaml"
+    file.write_text(f"lenetkit: 1\nextends: lenet5\n{key}: {value}\n", "utf-8")
+    assert changed(text).to_yaml() == load_plan(file).to_yaml()
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_types_come_first_inside_of_mappings_too(reverse: bool) -> None:
+    texts = ["train={optimizer: {lr: 0.5}, epochs: 2}", "train.optimizer.type=sgd"]
+    train = changed(*reversed(texts) if reverse else texts).spec.train
+    assert train.optimizer == SGD(lr=0.5)
+    assert train.epochs == 2
+
+
+def test_of_two_values_for_a_key_the_last_counts() -> None:
+    assert changed("train.epochs=3", "train={epochs: 1}").spec.train.epochs == 1
+    assert changed("train={epochs: 1}", "train.epochs=3").spec.train.epochs == 3

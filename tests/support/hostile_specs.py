@@ -50,7 +50,7 @@ _CASES: list[tuple[str, str | bytes, str]] = [
     ("many equal keys", NET + "name: b\n" * 9000, "more than 100 mistakes"),
     ("merge key", f"{NET}train: {{<<: {{epochs: 1}}}}\n", "merge keys (<<) are not allowed"),
     ("NUL", f"{NET}train: {{epochs: \0}}\n", "the character U+0000 is not allowed in a spec"),
-    ("escaped NUL", f'{NET}data: {{dir: "\\0"}}\n', "expected the path of a folder"),
+    ("escaped NUL", f'{NET}data: {{dir: "\\0"}}\n', "expected a path"),
     ("UTF-16", NET.encode("utf-16"), "is not UTF-8 from here on; save it as UTF-8"),
     ("UTF-16 without mark", NET.encode("utf-16-le"), "U+0000 is not allowed in a spec"),
     ("10,000 digits", f"{NET}train: {{epochs: {'9' * 10_000}}}\n", "a number of 10,000"),

@@ -76,7 +76,7 @@ WRONG_TRANSFORMS = {
     MeanOfTheBatch(): "images_do_not_depend_on_their_batch",
     MeasuresAgain(): "fitting_is_final",
     Flips(): "results_own_their_memory",
-    LabelsTwice(): "one_label_per_sample",
+    LabelsTwice(): "labels_keep_their_class",
 }
 
 

@@ -160,8 +160,8 @@ class AnyOrderOfSums(NumpyKernels):
         scratch: Scratch,
     ) -> tuple[Array, Any]:
         y, saved = super().conv2d(x, weight, bias, window, groups, scratch)
-        noise = np.random.default_rng().uniform(-1e-6, 1e-6, y.shape)
-        return (y + noise.astype(y.dtype) if y.dtype == np.float32 else y), saved
+        noise = np.random.default_rng().uniform(1 - 1e-6, 1 + 1e-6, y.shape)
+        return (y * noise.astype(y.dtype) if y.dtype == np.float32 else y), saved
 
 
 class LosesLargeBatches(NumpyKernels):
@@ -226,7 +226,7 @@ WRONG_KERNELS = {
     ReluedInput(): "inputs_are_not_written_to",
     AddsToScratch(): "scratch_contents_do_not_matter",
     AnyOrderOfSums(): "the_same_call_gives_the_same_bits",
-    LosesLargeBatches(): "results_agree_with_the_numpy_kernels",
+    LosesLargeBatches(): "conv2d_follows_the_definition",
     AlwaysDouble(): "dtype_and_shape_are_kept",
     MeanOfNothing(): "empty_batch",
     OwnOrder(): "memory_order_does_not_matter",

@@ -18,7 +18,13 @@ from lenetkit.data.idx_folder import IdxFolder
 from lenetkit.data.source import Place, Split
 from lenetkit.data.synthetic import SyntheticDigits
 from lenetkit.data.transforms import Scale, Standardize
-from lenetkit.errors import DataError, LenetkitWarning, MissingDataError, SpecError
+from lenetkit.errors import (
+    DataError,
+    LenetkitWarning,
+    MissingDataError,
+    PluginError,
+    SpecError,
+)
 from lenetkit.network.plan import Plan, plan_text
 from lenetkit.spec.sections import DataOptions, DataSpec
 from lenetkit.training.data import (
@@ -28,6 +34,7 @@ from lenetkit.training.data import (
     place_for,
     with_fitted_transforms,
 )
+from tests.support.blind_data import CutsARow, SaysItCuts, To255
 
 MakeIdx = Callable[..., Path]
 TRAIN_IMAGES, TRAIN_LABELS = file_names("train")
@@ -439,3 +446,14 @@ def test_digits_have_one_channel(make_idx: MakeIdx) -> None:
     folder = make_idx("mine", channels=3, size=(5, 7), classes=4)
     with pytest.raises(DataError, match=r"data\.preparation: 'digit' makes images of one channel"):
         load(folder, shape=(3, 5, 7), classes=4, preparation="digit")
+
+
+@pytest.mark.parametrize("transforms", [("scale", CutsARow()), (SaysItCuts(), "scale"), (To255(),)])
+def test_images_that_differ_in_training_are_refused_before_it(
+    make_idx: MakeIdx, transforms: tuple[Any, ...]
+) -> None:
+    spec = plan(transforms=())
+    named = tuple(Scale() if transform == "scale" else transform for transform in transforms)
+    changed = replace(spec.spec.data, options=replace(spec.spec.data.options, transforms=named))
+    with pytest.raises(PluginError, match=r"^data.transforms: \w+ of .*images .* in training, but"):
+        load_training_data(replace(spec, spec=replace(spec.spec, data=changed)), make_idx())

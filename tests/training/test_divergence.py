@@ -97,8 +97,9 @@ def message(network: Network, data: TrainingData) -> str:
 def test_a_layers_output_is_named(network: Network, data: TrainingData) -> None:
     assert message(with_layer(network, Broken(forwards=True)), data) == (
         "step 1 (epoch 1, lr 0.0004): the loss became nan; training stopped.\n"
-        "  It began in layers.tanh1: its output. Usually the learning rate is too high: "
-        "try a tenth of it, --set train.optimizer.lr=0.001"
+        "  It began in layers.tanh1: its output. No step has been taken, so the learning "
+        "rate is not at fault, and no initial weight is above 1.15: check layers.tanh1, tanh of "
+        f"lenetkit {lenetkit.__version__}, and the layers before it"
     )
 
 
@@ -131,26 +132,30 @@ def test_infinite_and_nan_gradients_are_told_apart(
 def test_infinite_weights_are_named(network: Network, data: TrainingData) -> None:
     network.tensors()["fc1.weight"][0, 0] = np.inf
     said = message(network, data)
-    assert "It began in layers.fc1: its weight, after the previous step. " in said
+    assert "It began in layers.fc1: its weight, as it is initialized. " in said
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spoiling(Scale):
-    """A transform that spoils an image in training."""
+    """A transform that spoils an image once training has begun."""
 
     training_only: ClassVar[bool] = True
+    begun: ClassVar[bool] = False
 
     def images(self, images: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
         spoiled = super().images(images, rng)
-        spoiled[0] = np.nan
+        if self.begun:
+            spoiled[0] = np.nan
         return spoiled
 
 
 def test_images_that_are_not_finite_are_blamed_on_the_data(
-    network: Network, data: TrainingData
+    network: Network, data: TrainingData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline = Pipeline((*data.pipeline.transforms, Spoiling(high=255.0)), 3)
-    said = message(network, replace(data, pipeline=pipeline))
+    changed = replace(data, pipeline=pipeline)
+    monkeypatch.setattr(Spoiling, "begun", True)
+    said = message(network, changed)
     assert "It began in the images that reach the network. The data or its transforms" in said
     assert "learning rate" not in said
 
@@ -198,5 +203,50 @@ def test_the_last_step_of_an_epoch_is_noticed_too(network: Network, data: Traini
             break
     progress = loop.start(network, settings)
     progress.step = 3
-    with pytest.raises(DivergedError, match=r"^step 3 \(epoch 1, .*: after it, the training set's"):
+    with pytest.raises(DivergedError, match=r"^step 3 .*: after it, the loss on the training"):
         list(loop.train(network, data, settings, progress))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            "init={type: normal, std: 1e25}",
+            "the weight of layers.conv1, from the initializer normal, goes up to "
+            "2.44e+25; try --set init=he_normal",
+        ),
+        (
+            "layers.conv1.bias_init={type: constant, value: 3e38}",
+            "the bias of layers.conv1, from the initializer constant, goes up to 3e+38; "
+            "try --set layers.conv1.bias_init=zeros",
+        ),
+    ],
+)
+def test_an_overflow_before_any_step_is_the_initial_weights_fault(
+    make_idx: Callable[..., Path], change: str, said: str
+) -> None:
+    plan = small_plan(change)
+    told = message(Network(plan), load_training_data(plan, make_idx()))
+    assert told.startswith("step 1 ")
+    assert "No step has been taken, so the initial weights are at fault, not the learning" in told
+    assert told.endswith(said)
+    assert "try a tenth" not in told
+
+
+def test_a_test_loss_that_is_not_finite_stops_training(
+    network: Network, data: TrainingData
+) -> None:
+    """Such as of test images on which the network overflows, and training images do not show it."""
+    spec = replace(network.plan.spec, loss=_Nan())
+    broken = Network(replace(network.plan, spec=spec))
+    with pytest.raises(DivergedError, match="after it, the loss on the test samples is nan"):
+        list(lenetkit.train(broken, data))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Nan(SoftmaxCrossEntropy):
+    """A loss that is NaN for batches as large as the test set, and finite for others."""
+
+    def forward(self, outputs: Array, targets: Any) -> tuple[Array, Any]:
+        losses, saved = super().forward(outputs, targets)
+        return (losses * np.nan if len(outputs) == 6 else losses), saved

@@ -10,7 +10,7 @@ import click
 
 from lenetkit.cli import arguments
 from lenetkit.cli.bench.printing import compared, heading, single
-from lenetkit.cli.output import paragraphs, print_json, report
+from lenetkit.cli.output import echo, paragraphs, print_json, report
 from lenetkit.kernels.base import Kernels
 from lenetkit.network.plan import Plan, load_plan
 from lenetkit.profiling.profile import Profile, StageProfile
@@ -84,8 +84,8 @@ def command(
         print_json({"name": name, "mode": mode, "profiles": profiles})
         return
     for group in groups:
-        click.echo(paragraphs(f"{name}: {mode}, {heading(group)}") + "\n")
-        click.echo("\n\n".join(single(group[0]) if len(group) == 1 else compared(group)) + "\n")
+        echo(paragraphs(f"{name}: {mode}, {heading(group)}") + "\n")
+        echo("\n\n".join(single(group[0]) if len(group) == 1 else compared(group)) + "\n")
     if any(profile.disturbed for group in groups for profile in group):
         report(
             "note: whole steps take much longer than the medians of their parts added up: other "

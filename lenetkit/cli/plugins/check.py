@@ -12,13 +12,14 @@ from pathlib import Path
 import click
 
 from lenetkit.cli.arguments import json_option
-from lenetkit.cli.output import columns, print_json, table
+from lenetkit.cli.output import columns, echo, print_json, table
 from lenetkit.cli.plugins.grading import ANNOUNCED, UNCHECKED, Facts, of_fault, without_plugins
 from lenetkit.cli.plugins.handed_in import may_have_plugins, python_files
 from lenetkit.cli.plugins.probe import name_of
 from lenetkit.cli.plugins.registered import Row, rows, unknown
 from lenetkit.cli.plugins.workers import Fault, Job, ask_all
 from lenetkit.errors import PluginError
+from lenetkit.text import printable
 
 _HEADERS = ("from", "name", "kind", "result", "first cause")
 _MIN_CAUSE = 24  # columns
@@ -116,20 +117,20 @@ def _show(facts: Sequence[Facts], *, strict: bool, verbose: bool) -> None:
     """A line for each class, then what there is to say of it, then what was left out."""
     shown = [fact for fact in facts if strict or "helper" not in fact]
     if shown:
-        click.echo(_table(shown))
+        echo(_table(shown))
     told = [fact for fact in shown if fact["details"]]
     for place, group in groupby(told, lambda fact: fact["path"] or fact["distribution"]):
-        click.echo(f"\n{place}")
+        echo(f"\n{printable(place)}")
         for fact in group:
             for line in fact["details"].splitlines():
-                click.echo(_wrapped(f"  {line}"))
-    click.echo(f"\n{_summary(shown)}")
-    helpers = [Path(fact["path"]).name for fact in facts if "helper" in fact]
+                echo(_wrapped(f"  {line}"))
+    echo(f"\n{_summary(shown)}")
+    helpers = [printable(Path(fact["path"]).name) for fact in facts if "helper" in fact]
     if helpers and not strict:
-        click.echo(_wrapped(f"Left out, as there is no PLUGINS in them: {', '.join(helpers)}."))
+        echo(_wrapped(f"Left out, as there is no PLUGINS in them: {', '.join(helpers)}."))
     skipped = sum(fact["skipped"] for fact in facts)
     if skipped and not verbose:
-        click.echo(_wrapped(f"{skipped} checks were skipped; --verbose says why."))
+        echo(_wrapped(f"{skipped} checks were skipped; --verbose says why."))
 
 
 def _table(facts: Sequence[Facts]) -> str:

@@ -8,10 +8,11 @@ from typing import Any
 import click
 
 from lenetkit.cli.arguments import json_option, plugin_option
-from lenetkit.cli.output import paragraphs, print_json, table
+from lenetkit.cli.output import echo, paragraphs, print_json, table
 from lenetkit.cli.plugins.registered import Row, load, rows, unknown
 from lenetkit.options import Configurable, Option, options_of
 from lenetkit.registry.catalog import GROUPS, installed
+from lenetkit.text import printable
 from lenetkit.values import show
 
 
@@ -33,7 +34,7 @@ def command(name: str, as_json: bool) -> None:
     if as_json:
         print_json(facts)
     else:
-        click.echo("\n\n".join(_text(fact) for fact in facts))
+        echo("\n\n".join(_text(fact) for fact in facts))
 
 
 def _facts(row: Row) -> dict[str, Any]:
@@ -78,8 +79,8 @@ def _default(value: Any) -> str:
 
 def _text(fact: dict[str, Any]) -> str:
     title = f"{fact['name']}: {fact['kind']} of {fact['distribution']} {fact['version']}"
-    notes = [paragraphs(fact["note"])] if fact["note"] else []
-    lines = [title, fact["source"], *notes, "", paragraphs(fact["doc"])]
+    notes = [paragraphs(printable(fact["note"]))] if fact["note"] else []
+    lines = [printable(title), printable(fact["source"]), *notes, "", paragraphs(fact["doc"])]
     options = [
         (o["name"], o["type"], "required" if o["required"] else o["default"], o["doc"])
         for o in fact["options"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from lenetkit.cli.arguments import json_option, plugin_option
-from lenetkit.cli.output import print_json, report, table
+from lenetkit.cli.output import echo, print_json, report, table
 from lenetkit.cli.plugins.probe import TIMEOUT, states
 from lenetkit.registry.catalog import installed
 
@@ -38,5 +38,8 @@ def command(timeout: float, as_json: bool) -> None:
     if as_json:
         print_json([dict(zip(_HEADERS, row, strict=True)) for row in rows])
     else:
-        short = [(row[0].removeprefix("lenetkit."), *row[1:]) for row in rows]
-        click.echo(table(short, _HEADERS))
+        short = [
+            (group.removeprefix("lenetkit."), *others, " ".join(state.split()))
+            for group, *others, state in rows
+        ]
+        echo(table(short, _HEADERS))

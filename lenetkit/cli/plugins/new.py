@@ -8,6 +8,8 @@ import click
 
 from lenetkit import scaffold
 from lenetkit.cli.arguments import UserPath
+from lenetkit.cli.output import echo
+from lenetkit.text import printable
 
 
 @click.command(name="new", epilog="Example: lenetkit plugins new my-layers")
@@ -26,6 +28,6 @@ def command(name: str, out: Path) -> None:
     it installs and passes as it is.
     """
     for path in scaffold.write(name, out):
-        click.echo(path)
-    folder = out / name
-    click.echo(f'\nnext: python -m pip install -e "{folder}[dev]" && python -m pytest "{folder}"')
+        echo(printable(path))
+    folder = printable(out / name)
+    echo(f'\nnext: python -m pip install -e "{folder}[dev]" && python -m pytest "{folder}"')

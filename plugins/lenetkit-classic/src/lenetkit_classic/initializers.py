@@ -18,8 +18,8 @@ class LecunUniform(Initializer):
     (Lush, gblearn2) uses the square root of the fan-in: power 0.5.
     """
 
-    scale: float = option(2.4, above=0, doc="The range for a fan-in of 1.")
-    power: float = option(1.0, minimum=0, doc="Exponent of the fan-in.")
+    scale: float = option(2.4, above=0, maximum=1e300, doc="The range for a fan-in of 1.")
+    power: float = option(1.0, minimum=0, maximum=10, doc="Exponent of the fan-in.")
 
     def sample(
         self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
