@@ -1,23 +1,23 @@
-"""`python -m lenetkit`, and the `lenetkit` command: Ctrl-C is understood while modules load."""
+"""`python -m lenetkit`, and the `lenetkit` command: signals are understood while modules load."""
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import NoReturn
 
-from lenetkit.runs.interrupt import leave, leaving, press_again
+from lenetkit.runs.interrupt import leave, leaving, obey, press_again, say, words
 
 
 def main() -> NoReturn:
     """Run the command line."""
     sys.unraisablehook = press_again
     try:
+        obey()
         with leaving():
             from lenetkit.cli.main import main
         main()
     except KeyboardInterrupt:
-        os.write(2, b"\ninterrupted\n")
+        say(f"\n{words()}")
         leave()
 
 

@@ -96,6 +96,14 @@ class ModelFileError(InputError):
     """A model or checkpoint file is missing, damaged or does not fit."""
 
 
+class MissingFileError(ModelFileError):
+    """There is no such model or checkpoint file."""
+
+
+class UnreadableFileError(ModelFileError):
+    """A model or checkpoint file cannot be read now, such as for want of a permission."""
+
+
 class RunError(InputError):
     """A run folder cannot be written to, read or resumed."""
 

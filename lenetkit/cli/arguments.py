@@ -116,9 +116,12 @@ def _register(context: click.Context, option: click.Parameter, paths: tuple[Path
         return
     from lenetkit.registry.catalog import GROUPS, installed
     from lenetkit.registry.plugin_file import add_file
+    from lenetkit.runs.interrupt import leaving
 
     for path in dict.fromkeys(paths):
-        for entry in add_file(installed(), path):
+        with leaving():
+            entries = add_file(installed(), path)
+        for entry in entries:
             registry = installed().registry(GROUPS[entry.point.group])
             if rivals := registry.rivals(entry):
                 report(f"warning: {path}: {rivals} to use this file's")

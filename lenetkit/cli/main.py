@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -17,7 +16,7 @@ from lenetkit.cli.output import echo, report
 from lenetkit.cli.streams import PLAIN, named, unfailing
 from lenetkit.cli.surroundings import settle
 from lenetkit.errors import LenetkitError, SpecError, cause, did_you_mean, is_ctrl_c
-from lenetkit.runs.interrupt import INTERRUPTED, leave
+from lenetkit.runs import interrupt
 from lenetkit.text import printable
 
 _COMMANDS = {
@@ -62,14 +61,15 @@ def main() -> NoReturn:
     if sys.stderr is not None:
         sys.stderr = unfailing(sys.stderr)
     status = run(sys.argv[1:])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to interrupt
-    if status == INTERRUPTED:
-        leave()
+    interrupt.ignore()
+    if status == interrupt.status():
+        interrupt.leave()
     sys.exit(status)
 
 
 def run(arguments: list[str]) -> int:
     """Run a command; the exit status: 0 done, 2 wrong input, 1 failed, 130 interrupted."""
+    interrupt.forget()
     output = sys.stdout
     try:
         status = _call(arguments)
@@ -115,11 +115,11 @@ def _outcome(error: BaseException, arguments: list[str]) -> tuple[int, list[str]
             problems = error.problems if isinstance(error, SpecError) else [error]
             return error.exit_status, [f"error: {problem}" for problem in problems]
         case click.Abort() | KeyboardInterrupt():
-            return INTERRUPTED, ["interrupted"]
+            return interrupt.status(), [interrupt.words()]
         case SystemExit():
             return 1, [f"error: a plugin ended the program ({cause(error)})"]
         case MemoryError():
-            return 1, [f"error: not enough memory ({cause(error)}); try a smaller batch_size"]
+            return 1, [f"error: not enough memory ({cause(error)})"]
         case OSError() if error.filename:
             name = printable(error.filename)
             return 1, [f"error: {name}: {error.strerror or cause(error)}"]
@@ -128,7 +128,7 @@ def _outcome(error: BaseException, arguments: list[str]) -> tuple[int, list[str]
         case OSError():
             return 1, [f"error: {error.strerror or cause(error)}"]
         case Exception() if is_ctrl_c(error):
-            return INTERRUPTED, ["\ninterrupted"]
+            return interrupt.status(), [f"\n{interrupt.words()}"]
         case _:
             return None
 

@@ -57,7 +57,7 @@ def command(run: Path, kind: str, accuracy_from: float, data_dir: Path | None) -
     def load_test() -> Samples | None:
         return _test_samples(folder, data_dir, folder.pictures_as(kind)["mistakes"].name)
 
-    with leaving():
+    with leaving(lambda: "some pictures may not be drawn anew"):
         for path in draw(folder, load_test, report, kind=kind, accuracy_from=accuracy_from):
             echo(printable(path))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,18 @@ from lenetkit.cli.progress import EpochTable, ProgressBar
 from lenetkit.errors import (
     InputError,
     LenetkitError,
+    MissingFileError,
     ModelFileError,
+    OutOfMemoryError,
     PluginError,
     RunError,
     cause,
+    is_ctrl_c,
 )
 from lenetkit.registry.catalog import naming_plugins
 from lenetkit.runs.checkpoint import Checkpoint
 from lenetkit.runs.folder import RunFolder
-from lenetkit.runs.interrupt import INTERRUPTED, leaving
+from lenetkit.runs.interrupt import Terminated, leaving, status, words
 from lenetkit.runs.run import Run
 from lenetkit.spec.merge import Override
 from lenetkit.text import percent, printable
@@ -90,61 +94,87 @@ def command(
     if kernels is not None:
         changed.append(Override.from_option("--kernels", "kernels", kernels))
     shared: dict[str, Any] = {"set": changed, "data_dir": data_dir, "threads": threads}
+    options = ["--data-dir", str(data_dir)] if data_dir else []
     if resume is not None:
         _refuse_with_resume({"--out": out, "--init-from": init_from})
-        run = Run.resume(
-            resume, spec=spec, allow_different=allow_different, report=report, **shared
-        )
-        _report_resumed(run)
+        with _ending(lambda: _saved(RunFolder(resume), options)):
+            run = Run.resume(
+                resume, spec=spec, allow_different=allow_different, report=report, **shared
+            )
+            _report_resumed(run)
     elif allow_different:
         raise InputError("--allow-different: goes with --resume only")
     elif spec is None:
         raise click.UsageError("missing argument 'SPEC' (or --resume RUN)")
     else:
-        run = Run.create(spec, out=out, init_from=init_from, report=report, **shared)
-    with run:
+        with _ending(lambda: "nothing to save yet"):
+            run = Run.create(spec, out=out, init_from=init_from, report=report, **shared)
+    with _ending(lambda: _saved(run.folder, options, run.saved_step)), run:
         with naming_plugins():
             warn_of_unused_rate(run.network.plan, changed, report)
-        return _train(run, quiet, ["--data-dir", str(data_dir)] if data_dir else [])
+        _train(run, quiet, options)
+    return 0
 
 
-def _train(run: Run, quiet: bool, options: Sequence[str]) -> int:
-    """Train with a progress bar; returns the exit status."""
+@contextmanager
+def _ending(saved: Callable[[], str]) -> Iterator[None]:
+    """Ctrl-C, SIGTERM or SIGHUP inside the block ends the command, and tells what is saved."""
+    try:
+        yield
+    except BaseException as error:
+        ours = isinstance(error, KeyboardInterrupt | Terminated)
+        if not ours and not is_ctrl_c(error):
+            raise
+        report(f"\n{(ours and str(error)) or words()}; {saved()}")
+        raise click.exceptions.Exit(status()) from error
+
+
+def _train(run: Run, quiet: bool, options: Sequence[str]) -> None:
+    """Train with a progress bar."""
+
+    def saved(*more: str) -> str:
+        return _saved(run.folder, [*options, *more], run.saved_step)
+
     if not quiet:
         echo(_opening(run), err=True)
     try:
         with ProgressBar(run, quiet) as bar:
             result = run.train(watch=bar.show, pictures=False)
-        with leaving(lambda: f"\nstopped immediately; {_saved(run.folder, options)}"):
+        with leaving(saved):
             run.plot()
-    except KeyboardInterrupt as error:
-        said = str(error) or "stopped immediately"
-        report(f"\n{said}; {_saved(run.folder, options)}")
-        return INTERRUPTED
     except DivergedError as error:
-        saved = _saved(run.folder, [*options, "--allow-different"])
-        raise DivergedError(f"{error}\n  {saved}") from error
+        raise DivergedError(f"{error}\n  {saved('--allow-different')}") from error
     except PluginError as error:
-        saved = _saved(run.folder, [*options, "--allow-different"])
-        raise LenetkitError(f"{error}; the run stopped\n  {saved}") from error
+        told = saved("--allow-different")
+        raise LenetkitError(f"{error}; the run stopped\n  {told}") from error
+    except MemoryError as error:
+        known = isinstance(error, OutOfMemoryError)
+        what = error if known else f"not enough memory ({cause(error)})"
+        raise OutOfMemoryError(f"{what}; the run stopped\n  {saved()}") from error
     except RunError as error:
-        raise LenetkitError(f"{error}; the run stopped\n  {_saved(run.folder, options)}") from error
+        raise LenetkitError(f"{error}; the run stopped\n  {saved()}") from error
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        why, saved = error.strerror or cause(error), _saved(run.folder, options)
-        raise LenetkitError(f"{where}{why}; the run stopped\n  {saved}") from error
+        why = error.strerror or cause(error)
+        raise LenetkitError(f"{where}{why}; the run stopped\n  {saved()}") from error
     echo(_closing(result, run.folder))
-    return 0
 
 
-def _saved(folder: RunFolder, options: Sequence[str]) -> str:
-    """What of a run that ended early is saved, and the command that resumes it."""
+def _saved(folder: RunFolder, options: Sequence[str], known: int | None = None) -> str:
+    """What of a run that ended early is saved, and the command that resumes it.
+
+    `known` is the step of its checkpoint, in case that cannot be read now.
+    """
+    resume = command_line("train", "--resume", str(folder.path), *options)
     try:
         step = Checkpoint.read(folder.checkpoint).state.step
-    except ModelFileError:
+    except MissingFileError:
         return f"{folder.path}: nothing was saved; start over"
-    command = command_line("train", "--resume", str(folder.path), *options)
-    return f"{folder.path}: saved at step {step}; resume with: {command}"
+    except (ModelFileError, MemoryError) as error:
+        if known is None:
+            return f"{error}\n  once that is mended, resume with: {resume}"
+        step = known
+    return f"{folder.path}: saved at step {step}; resume with: {resume}"
 
 
 def _refuse_with_resume(others: dict[str, Any]) -> None:

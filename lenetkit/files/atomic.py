@@ -7,6 +7,7 @@ import itertools
 import os
 import platform
 import re
+import stat
 import sys
 import time
 import zlib
@@ -33,12 +34,13 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     The data and the folder are flushed to disk, so that after a crash the file is the old one or
     the new one. On an error the temporary file is removed and the old file stays; an OSError that
     names the temporary file, or no file, names `path` instead. The temporary file is created, never
-    an existing one opened, nor one that a link leads to.
+    an existing one opened, nor one that a link leads to. A file that is replaced keeps its
+    permissions; a new one has those of any other.
     """
-    temporary = _unused(path.parent)
-    _WRITING.add(temporary.name)
+    temporary, file = _created(path)
     try:
-        with temporary.open("xb") as file:
+        with file:
+            _keep_permissions(path, temporary)
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -47,16 +49,21 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     except BaseException as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        if (
-            isinstance(error, OSError)
-            and error.errno is not None  # otherwise not raised by the system
-            and error.filename in (None, str(temporary), temporary)
-        ):
-            error.filename = str(path)
-            del error.filename2  # None would be printed
+        _name(error, path, temporary)
         raise
     finally:
         _WRITING.discard(temporary.name)
+
+
+def _name(error: BaseException, path: Path, temporary: Path) -> None:
+    """Let an error of the system that names the temporary file, or no file, name `path`."""
+    if (
+        isinstance(error, OSError)
+        and error.errno is not None  # otherwise not raised by the system
+        and error.filename in (None, str(temporary), temporary)
+    ):
+        error.filename = str(path)
+        del error.filename2  # None would be printed
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -103,12 +110,34 @@ def remove_leftovers(folder: Path) -> list[Path]:
     return removed
 
 
-def _unused(folder: Path) -> Path:
-    """A name for a temporary file; a process with the same number may have left some."""
+def _created(path: Path) -> tuple[Path, IO[bytes]]:
+    """A new temporary file beside `path`.
+
+    Names that are taken are passed over: by what an earlier process with the same number left, by
+    one in another container, or by what others planted in a folder where they may write.
+    """
     while True:
-        path = folder / f".lenetkit-{_host()}-{os.getpid()}-{next(_COUNT)}.tmp"
-        if not os.path.lexists(path):
-            return path
+        name = f".lenetkit-{_host()}-{os.getpid()}-{next(_COUNT)}.tmp"
+        temporary = path.parent / name
+        _WRITING.add(name)
+        try:
+            return temporary, temporary.open("xb")
+        except BaseException as error:
+            _WRITING.discard(name)
+            if not isinstance(error, FileExistsError):
+                _name(error, path, temporary)
+                raise
+
+
+def _keep_permissions(path: Path, temporary: Path) -> None:
+    """Give the temporary file the permissions of the file that it replaces; not on Windows, where a
+    file has none but whether it may be written to.
+    """
+    if sys.platform != "win32":
+        with suppress(OSError):  # there is none, or the file system knows no permissions
+            mode = path.lstat().st_mode
+            if stat.S_ISREG(mode):
+                temporary.chmod(stat.S_IMODE(mode) & 0o777)
 
 
 def _retry(action: Callable[[], object]) -> None:

@@ -66,6 +66,15 @@ def expect_regular(path: Path, mode: int) -> None:
         raise NotRegularError(errno.EINVAL, kind, str(path))
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is anything with this name. Raises OSError if that cannot be found out."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def refusal(error: OSError, expected: str) -> str:
     """Why a file cannot be opened, and what was expected: `is a folder; expected …`."""
     if isinstance(error, NotRegularError):

@@ -17,14 +17,22 @@ import safetensors.numpy
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from lenetkit.errors import ModelFileError
+from lenetkit.errors import MissingFileError, ModelFileError, UnreadableFileError, memory_for
 from lenetkit.files.atomic import write_bytes
-from lenetkit.files.opening import KNOWN_KINDS, file_kind, open_regular, refusal
+from lenetkit.files.opening import (
+    KNOWN_KINDS,
+    NotRegularError,
+    file_kind,
+    open_regular,
+    refusal,
+)
 
 Tensors = dict[str, NDArray[Any]]
 MAX_BYTES = 2 << 30
 MAX_HEADER = 4 << 20
 _EXPECTED = "a model file, such as runs/NAME/001/model.safetensors"
+_COPIES = 3
+"""Copies of a file's tensors in memory while it is read or written."""
 _DIGESTS = ("digest", "metadata_digest")
 
 
@@ -60,21 +68,33 @@ def pack(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> by
     texts["digest"] = tensor_digest(tensors)
     texts["metadata_digest"] = _metadata_digest(texts)
     contiguous = {name: np.asarray(values, order="C") for name, values in tensors.items()}
+    _expect_memory("written", sum(values.nbytes for values in contiguous.values()))
     return _sorted_header(safetensors.numpy.save(contiguous, texts))
+
+
+def _expect_memory(done: str, size: int) -> None:
+    """Raise OutOfMemoryError if there is too little: safetensors would end the process."""
+    with memory_for(f"for {size:,} bytes to be {done}", "close other programs"):
+        np.empty(_COPIES * size, np.uint8)
 
 
 def read(path: Path) -> tuple[Tensors, dict[str, str]]:
     """The tensors and the metadata of a file that `write` made.
 
-    Raises ModelFileError if it is missing, damaged or another kind of file.
+    Raises ModelFileError if it is damaged or another kind of file: UnreadableFileError if it cannot
+    be read now, and MissingFileError if there is none.
     """
     try:
         with open_regular(path) as file:
             header = _read_header(file, path)
+            _expect_memory("read", file.seek(0, 2))
             file.seek(0)
             data = file.read()
+    except FileNotFoundError as error:
+        raise MissingFileError(f"{path}: {refusal(error, _EXPECTED)}") from None
     except OSError as error:
-        raise ModelFileError(f"{path}: {refusal(error, _EXPECTED)}") from None
+        kind = ModelFileError if isinstance(error, NotRegularError) else UnreadableFileError
+        raise kind(f"{path}: {refusal(error, _EXPECTED)}") from None
     try:
         tensors = safetensors.numpy.load(data)
         metadata: dict[str, str] = header.get("__metadata__") or {}

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from lenetkit.arrays import Array, Views, shape_text
-from lenetkit.errors import PluginError, ShapeError
+from lenetkit.errors import PluginError, ShapeError, memory_for
 from lenetkit.layers.call import Call
 from lenetkit.network.plan import Plan
 from lenetkit.network.stage import Stage
@@ -55,6 +55,8 @@ class Workspace:
 _limited = ContextVar("_limited", default=False)
 """Whether a block of `Network.limited` is open, so that blocks within keep its choice."""
 
+_FEWER = "use smaller layers; lenetkit summary shows where the parameters are"
+
 MAX_VALUES = 1 << 30
 """Most values in one array; more is taken for a mistake in the spec. 4 GiB in float32."""
 
@@ -71,14 +73,15 @@ class Network:
         self.plan = plan
         self.dtype = np.dtype(dtype)
         size = plan.count(trainable_only=True)
-        self.params = np.zeros(size, dtype)
-        self.grads = np.zeros(size, dtype)
-        self._state = [
-            Views({name: np.zeros(spec.shape, dtype) for name, spec in layer.state.items()})
-            for layer in plan.layers
-        ]
-        self._view()
-        self.initialize(seed)
+        with memory_for(f"for {plan.count():,} parameters and their gradients", _FEWER):
+            self.params = np.zeros(size, dtype)
+            self.grads = np.zeros(size, dtype)
+            self._state = [
+                Views({name: np.zeros(spec.shape, dtype) for name, spec in layer.state.items()})
+                for layer in plan.layers
+            ]
+            self._view()
+            self.initialize(seed)
 
     def _view(self) -> None:
         """Make the named views of the flat vectors."""

@@ -277,7 +277,8 @@ class Catalog:
         plugins: errors of lenetkit's own code, LenetkitErrors, the user's Ctrl-C, MemoryError and
         BrokenPipeError.
         """
-        said = PluginError if authors else (LenetkitError, MemoryError, BrokenPipeError)
+        own = (PluginError,) if authors else (LenetkitError, BrokenPipeError)
+        said = (MemoryError, *own)
         if is_ctrl_c(error) or isinstance(error, said):
             return
         if authors:

@@ -15,7 +15,7 @@ from typing import Any, Self, TypedDict
 
 import numpy as np
 
-from lenetkit.errors import ModelFileError
+from lenetkit.errors import MissingFileError, ModelFileError
 from lenetkit.files import tensorfile
 from lenetkit.model import file
 from lenetkit.network.network import Network
@@ -121,10 +121,13 @@ class Checkpoint:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Raises ModelFileError if the file is missing, damaged or not a checkpoint."""
-        if not (path.exists() or path.is_symlink()):
-            raise ModelFileError(_missing(path))
-        tensors, metadata = tensorfile.read(path)
+        """Raises ModelFileError if the file is damaged or not a checkpoint: UnreadableFileError if
+        it cannot be read now, and MissingFileError if there is none.
+        """
+        try:
+            tensors, metadata = tensorfile.read(path)
+        except MissingFileError:
+            raise MissingFileError(_missing(path)) from None
         if "progress" not in metadata:
             raise ModelFileError(
                 f"{path}: is not a checkpoint: it does not say how far the run got"

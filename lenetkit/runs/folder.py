@@ -10,7 +10,7 @@ from typing import Any
 
 from lenetkit.errors import RunError
 from lenetkit.files import atomic
-from lenetkit.files.opening import open_regular, refusal
+from lenetkit.files.opening import is_there, open_regular, refusal
 from lenetkit.runs import lock, tables
 
 METRICS = ("epoch", "lr", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds")
@@ -92,7 +92,7 @@ class RunFolder:
             raise RunError(f"{path}: cannot be a run folder: {error.strerror}") from None
         if not there:
             raise RunError(f"{path}: no such run folder")
-        if not folder.spec.is_file() and not folder.checkpoint.is_file():
+        if not is_there(folder.spec) and not is_there(folder.checkpoint):
             raise RunError(
                 f"{path}: is not a run folder: it holds neither spec.yaml nor a checkpoint; "
                 "a run that ended before its first checkpoint has to start over"

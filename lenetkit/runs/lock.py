@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -99,7 +100,10 @@ def _open(path: Path) -> int:
         expect_regular(path, path.lstat().st_mode)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _NO_WAIT, 0o666)
     try:
-        expect_regular(path, os.fstat(descriptor).st_mode)
+        status = os.fstat(descriptor)
+        expect_regular(path, status.st_mode)
+        if status.st_nlink > 1:  # what it shares its content with would be overwritten
+            raise NotRegularError(errno.EINVAL, "is a hard link", str(path))
     except BaseException:
         os.close(descriptor)
         raise

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Self
 
-from lenetkit.errors import ModelFileError, RunError
+from lenetkit.errors import ModelFileError, RunError, UnreadableFileError
 from lenetkit.files import atomic, tensorfile
 from lenetkit.model import file
 from lenetkit.model.model import Model, load
@@ -50,15 +50,17 @@ class Recorder:
         self._steps = Table(folder.steps, STEPS)
         self._kept: dict[str, Evaluation] = {}
         """The evaluations of the model in the folder, by data set."""
-        self._resumed = False
+        self.saved_step: int | None = None
+        """The step of the checkpoint in the folder; None before the first."""
 
     def __enter__(self) -> Self:
-        if not self._resumed:
+        if self.saved_step is None:
             self._save_state()  # so that the run can be resumed from its first step on
         elif self.progress.epoch < self.network.plan.spec.train.epochs:
             self.folder.discard_result()  # before any other file gets ahead of it
         self._save_specs()
         self._save_tables()
+        self.saved_step = self.progress.step
         return self
 
     def parts(self) -> list[dict[str, Any]]:
@@ -105,7 +107,7 @@ class Recorder:
         model do not match the checkpoint.
         """
         saved.restore(self.network, self.progress)
-        state, self._resumed = saved.state, True
+        state, self.saved_step = saved.state, saved.state.step
         changes = list(state.changes)
         if differences:
             changes.append({"step": state.step, "differences": differences})
@@ -120,15 +122,18 @@ class Recorder:
             self._expect_kept_model()
 
     def _expect_kept_model(self) -> None:
-        """Expect the checkpoint's best model in the folder; restore it if possible."""
+        """Expect the checkpoint's best model in the folder; restore it if possible.
+
+        A file that cannot be read now is neither replaced nor called wrong.
+        """
         best = self.state.best
         try:
-            if not self.folder.model.exists():
-                raise ModelFileError("no such file")
             _, found = tensorfile.read(self.folder.model)
             if (found["digest"], found.get("metrics")) == (best.digest, best.metrics):
                 return
             reason = "holds another model"
+        except UnreadableFileError:
+            raise
         except ModelFileError as error:
             reason = str(error).removeprefix(f"{self.folder.model}: ")
         if tensorfile.tensor_digest(self.network.tensors()) == best.digest:
@@ -166,14 +171,17 @@ class Recorder:
             metrics = json.dumps({"epoch": event.epoch, **_figures(self._kept)})
             digest = tensorfile.tensor_digest(self.network.tensors())
             self.state = replace(self.state, best=Best(event.epoch, event.merit, digest, metrics))
-        self.save()
+        self._save_tables()
+        self._save_state()
         if better:
             self._save_model()
+        self.saved_step = self.progress.step
 
     def save(self) -> None:
         """Write the current state, and the rows so far."""
         self._save_tables()
         self._save_state()
+        self.saved_step = self.progress.step
 
     def _save_tables(self) -> None:
         self._metrics.save()

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from lenetkit.errors import RunError, SpecError, warn
 from lenetkit.files import atomic
-from lenetkit.files.opening import user_path
+from lenetkit.files.opening import is_there, user_path
 from lenetkit.model import file
 from lenetkit.model.metadata import missing_providers
 from lenetkit.model.model import Model
@@ -31,6 +31,7 @@ from lenetkit.text import printable
 from lenetkit.training import loop
 from lenetkit.training.calls import Events
 from lenetkit.training.data import Report, TrainingData, load_training_data
+from lenetkit.training.evaluation import Pause
 
 Changes = Mapping[str, Any] | Sequence[Override]
 """Changes to a spec: `{"train.epochs": 3}`."""
@@ -174,7 +175,7 @@ class Run:
             saved = Checkpoint.read(folder.checkpoint)
             if saved.state.given and data is None:
                 raise RunError(_needs_arrays(folder))
-            if not folder.spec.is_file():
+            if not is_there(folder.spec):
                 atomic.write_text(folder.spec, saved.metadata["spec"])
             try:
                 plan = load_plan(spec or folder.spec, overrides(set))
@@ -198,6 +199,11 @@ class Run:
             run = cls(recorder, threads, held.pop_all(), report)
             run.differences = differences
             return run
+
+    @property
+    def saved_step(self) -> int | None:
+        """The step that the folder's checkpoint was saved at; None if there is none yet."""
+        return self._recorder.saved_step
 
     @property
     def is_finished(self) -> bool:
@@ -225,20 +231,32 @@ class Run:
         a step saves nothing: `train` finishes the step first. Errors from a plugin's code become a
         PluginError that names it. Raises RunError if the run has been trained or closed.
         """
+        return self._begin(lambda: None)
+
+    def _begin(self, pause: Pause) -> Events:
         if self._events is not None:
             raise RunError(
                 f"{self.folder.path}: this run has been trained or closed; "
                 f'to continue, Run.resume("{self.folder.path}")'
             )
-        computed = loop.computed(self._recorded(), self.network, self._threads)
+        computed = loop.computed(self._recorded(pause), self.network, self._threads)
         events = Events(computed, "loop over run.events(), or call run.train()")
         self._events = weakref.ref(events)
         return events
 
-    def _recorded(self) -> Generator[loop.Event]:
+    def _recorded(self, pause: Pause) -> Generator[loop.Event]:
+        def saving_pause() -> None:
+            try:
+                pause()
+            except BaseException:
+                self._recorder.save()
+                raise
+
         with self._held, naming_plugins(), self._recorder:
+            pause()
             settings = self.network.plan.spec.train
-            for event in loop.train(self.network, self.data, settings, self.progress):
+            events = loop.train(self.network, self.data, settings, self.progress, saving_pause)
+            for event in events:
                 self._recorder.record(event)
                 if isinstance(event, loop.EpochDone):
                     self.network.note(event)
@@ -256,17 +274,23 @@ class Run:
         """Train to the end, draw the pictures, and return the result.
 
         `watch` is called with each event. Ctrl-C finishes the step, saves, and then raises
-        KeyboardInterrupt; a second press interrupts immediately.
+        KeyboardInterrupt; a second press interrupts immediately. SIGTERM and SIGHUP save in the
+        same way and raise `SystemExit(128 + signal)`, unless they are ignored or have handlers.
         """
-        with finishing() as pressed, closing(self.events()) as events:
-            for event in events:
-                if watch is not None:
-                    watch(event)
-                if pressed and not isinstance(event, loop.EpochBegun):
-                    raise KeyboardInterrupt(f"interrupted after step {self.progress.step}")
+        with finishing(self._is_saved, lambda: f"after step {self.progress.step}") as stop:
+            with closing(self._begin(stop.check)) as events:
+                for event in events:
+                    if watch is not None:
+                        watch(event)
+                    if not isinstance(event, loop.EpochBegun):
+                        stop.check()
+            stop.check()
         if pictures:
             self.plot()
         return self.result
+
+    def _is_saved(self) -> bool:
+        return self.saved_step == self.progress.step
 
     def plot(self) -> list[Path]:
         """Draw the finished run's pictures; returns their paths."""

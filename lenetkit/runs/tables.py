@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lenetkit.errors import RunError
 from lenetkit.files import atomic
-from lenetkit.files.opening import open_regular, refusal
+from lenetkit.files.opening import NotRegularError, open_regular, refusal
 from lenetkit.values import show
 
 
@@ -45,7 +45,9 @@ class Table:
             lines = _read_text(self.path).splitlines()
         except OSError as error:
             expected = f"the run's first {count:,} rows, without which it cannot continue"
-            raise RunError(f"{self.path}: {refusal(error, expected)}; put it back") from None
+            lost = isinstance(error, FileNotFoundError | NotRegularError)
+            hint = "; put it back" if lost else ""
+            raise RunError(f"{self.path}: {refusal(error, expected)}{hint}") from None
         except UnicodeDecodeError:
             lines = []
         header = self._lines

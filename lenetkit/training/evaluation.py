@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,10 @@ from lenetkit.text import number, percent, printable
 
 BATCH = 250
 """Samples per forward pass: large enough for speed, small enough for memory."""
-_SMALLER = "use smaller images, or fewer channels in the first layers"
+SMALLER = "use smaller images, or fewer channels in the first layers"
+
+Pause = Callable[[], None]
+"""May end what calls it, by an exception."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -171,14 +174,19 @@ def accuracy_of(loss: Loss, outputs: Array, labels: NDArray[Any]) -> float:
 
 
 def evaluate(
-    network: Network, samples: Samples, pipeline: Pipeline, workspace: Workspace | None = None
+    network: Network,
+    samples: Samples,
+    pipeline: Pipeline,
+    workspace: Workspace | None = None,
+    pause: Pause = lambda: None,
 ) -> Evaluation:
     """Run all samples through the network in inference mode.
 
-    Of no samples, loss and accuracy are NaN. Of real targets: a RealEvaluation.
+    Of no samples, loss and accuracy are NaN. Of real targets: a RealEvaluation. `pause` is called
+    after each batch.
     """
     if samples.labels.ndim == 2:
-        return _evaluate_real(network, samples, pipeline, workspace)
+        return _evaluate_real(network, samples, pipeline, workspace, pause)
     loss = network.plan.spec.loss
     predicted = np.empty(len(samples), np.intp)
     certainty = np.empty(len(samples), np.float32)
@@ -189,6 +197,7 @@ def evaluate(
         probabilities = loss.probabilities(outputs).astype(np.float32, copy=False)
         predicted[rows] = probabilities.argmax(axis=1)
         certainty[rows] = np.take_along_axis(probabilities, predicted[rows, None], axis=1)[:, 0]
+        pause()
     mean = total / len(samples) if len(samples) else np.nan
     K = network.plan.classes
     return Evaluation(
@@ -197,7 +206,11 @@ def evaluate(
 
 
 def _evaluate_real(
-    network: Network, samples: Samples, pipeline: Pipeline, workspace: Workspace | None
+    network: Network,
+    samples: Samples,
+    pipeline: Pipeline,
+    workspace: Workspace | None,
+    pause: Pause,
 ) -> RealEvaluation:
     predicted = np.empty(samples.labels.shape, network.dtype)
     total = 0.0
@@ -205,6 +218,7 @@ def _evaluate_real(
         losses, _ = network.plan.spec.loss.forward(outputs, samples.labels[rows])
         total += float(losses.sum(dtype=np.float64))
         predicted[rows] = outputs
+        pause()
     mean = total / len(samples) if len(samples) else np.nan
     return RealEvaluation(mean, samples.labels, predicted, samples.dataset)
 
@@ -236,7 +250,7 @@ def _passes(
     """Rows of the images, and the network's outputs for them; BATCH images at a time."""
     workspace = workspace or network.workspace(training=False)
     for rows in slices(len(images), BATCH):
-        with memory_for(f"to evaluate {BATCH} images at a time", _SMALLER), network.limited():
+        with memory_for(f"to evaluate {BATCH} images at a time", SMALLER), network.limited():
             batch = pipeline.images(images[rows], network.dtype)
             outputs = network.forward(batch, workspace)
         yield rows, outputs

@@ -10,6 +10,7 @@ import functools
 import math
 import time
 from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from lenetkit.arrays import Array, Views, slices
 from lenetkit.data.source import Samples
+from lenetkit.errors import memory_for
 from lenetkit.losses import SecondOrderLoss
 from lenetkit.network.network import Network
 from lenetkit.network.plan import expect_batches, expect_second_order
@@ -27,7 +29,7 @@ from lenetkit.spec.sections import TrainSpec
 from lenetkit.training.data import TrainingData
 from lenetkit.training.divergence import DivergedError, is_finite, locate, remedy, remedy_at_start
 from lenetkit.training.draws import Draws, generator
-from lenetkit.training.evaluation import BATCH, Evaluation, accuracy_of, evaluate
+from lenetkit.training.evaluation import BATCH, SMALLER, Evaluation, Pause, accuracy_of, evaluate
 
 
 @dataclass(frozen=True)
@@ -114,30 +116,41 @@ class Progress:
 def start(network: Network, settings: TrainSpec) -> Progress:
     """The state before the first step."""
     names = settings.optimizer.active_slots()
-    return Progress(Views({name: np.zeros_like(network.params) for name in names}))
+    with _memory_for_optimizer(network, len(names)):
+        return Progress(Views({name: np.zeros_like(network.params) for name in names}))
+
+
+def _memory_for_optimizer(network: Network, count: int) -> AbstractContextManager[None]:
+    what = f"for the optimizer: {count} × {len(network.params):,} values"
+    return memory_for(what, "use smaller layers, or an optimizer that keeps less, such as sgd")
 
 
 def train(
-    network: Network, data: TrainingData, settings: TrainSpec, progress: Progress
+    network: Network,
+    data: TrainingData,
+    settings: TrainSpec,
+    progress: Progress,
+    pause: Pause = lambda: None,
 ) -> Generator[Event]:
     """Train `network` from where `progress` stands; both are updated in place.
 
     Between events network and progress agree: a checkpoint may be taken, or the loop left; not
-    between an EpochBegun and its epoch's first StepDone, which come together.
+    between an EpochBegun and its epoch's first StepDone, which come together. They also agree where
+    `pause` is called, after each batch of the evaluation; it may raise to leave.
     Raises DivergedError if the loss or its gradient is not finite, and SpecError for batches that
     are too small for a layer, or an optimizer that needs second derivatives which the network does
     not have.
     """
-    return computed(_epochs(network, data, settings, progress), network)
+    return computed(_epochs(network, data, settings, progress, pause), network)
 
 
 def _epochs(
-    network: Network, data: TrainingData, settings: TrainSpec, progress: Progress
+    network: Network, data: TrainingData, settings: TrainSpec, progress: Progress, pause: Pause
 ) -> Generator[Event]:
     trainer = Trainer(network, data, settings, progress)
     while progress.epoch < settings.epochs:
         yield from trainer.steps()
-        yield trainer.finish_epoch()
+        yield trainer.finish_epoch(pause)
 
 
 def computed(
@@ -160,6 +173,12 @@ def computed(
             events.close()
 
 
+def _memory_for_step(count: int) -> AbstractContextManager[None]:
+    if count == 1:
+        return memory_for("for a step of 1 image", SMALLER)
+    return memory_for(f"for a step of {count:,} images", f"try a smaller batch_size than {count:,}")
+
+
 class Trainer:
     """The two parts of an epoch: its batches, and the evaluation at its end."""
 
@@ -171,7 +190,8 @@ class Trainer:
         self.steps_per_epoch = math.ceil(len(data.train) / settings.batch_size)
         self._training = network.workspace(training=True)
         self._evaluating = network.workspace(training=False)
-        self._scratch = np.empty_like(network.grads)
+        with _memory_for_optimizer(network, len(progress.slots) + 1):
+            self._scratch = np.empty_like(network.grads)
         expect_batches(network.plan, min(settings.batch_size, len(data.train)))
         if isinstance(settings.optimizer, SecondOrderOptimizer):
             expect_second_order(network.plan)
@@ -184,7 +204,9 @@ class Trainer:
         notes = self._begin_epoch(epoch) if not done else {}
         order = self._order(epoch)
         for start in range(done * batch_size, len(order), batch_size):
-            event = self._step(epoch, order[start : start + batch_size])
+            rows = order[start : start + batch_size]
+            with _memory_for_step(len(rows)):
+                event = self._step(epoch, rows)
             progress.seconds += time.perf_counter() - clock
             if notes:  # only now: a resumed run must not repeat _begin_epoch
                 yield EpochBegun(epoch + 1, notes, self.data.train.dataset)
@@ -232,12 +254,12 @@ class Trainer:
             dataset=self.data.train.dataset,
         )
 
-    def finish_epoch(self) -> EpochDone:
+    def finish_epoch(self, pause: Pause = lambda: None) -> EpochDone:
         """Evaluate the network at the end of an epoch."""
         data, progress = self.data, self.progress
         last = progress.step - 1
-        train, test = self._evaluate(data.train), self._evaluate(data.test)
-        validation = self._evaluate(data.validation) if data.validation else None
+        train, test = self._evaluate(data.train, pause), self._evaluate(data.test, pause)
+        validation = self._evaluate(data.validation, pause) if data.validation else None
         self._expect_finite(train, data.train, "training")
         self._expect_finite(test, data.test, "test")
         if validation and data.validation:
@@ -266,8 +288,8 @@ class Trainer:
         what = f"after it, the loss on the {name} samples is {found.loss}"
         raise self._diverged(what, images, targets, self.progress.step - 1)
 
-    def _evaluate(self, samples: Samples) -> Evaluation:
-        return evaluate(self.network, samples, self.data.pipeline, self._evaluating)
+    def _evaluate(self, samples: Samples, pause: Pause) -> Evaluation:
+        return evaluate(self.network, samples, self.data.pipeline, self._evaluating, pause)
 
     def _begin_epoch(self, epoch: int) -> dict[str, float]:
         """Let a second-order optimizer measure second derivatives."""
@@ -288,10 +310,11 @@ class Trainer:
         workspace = network.workspace(training=False, fused=False)
         total = np.zeros_like(network.params)
         for batch in slices(len(rows), BATCH):
-            images = data.pipeline.images(data.train.images[rows[batch]], network.dtype)
-            targets = data.pipeline.labels(data.train.labels[rows[batch]])
-            _, saved = loss.forward(network.forward(images, workspace), targets)
-            total += network.second_backward(loss.second_backward(saved), workspace)
+            with memory_for(f"for the second derivatives of {BATCH} images at a time", SMALLER):
+                images = data.pipeline.images(data.train.images[rows[batch]], network.dtype)
+                targets = data.pipeline.labels(data.train.labels[rows[batch]])
+                _, saved = loss.forward(network.forward(images, workspace), targets)
+                total += network.second_backward(loss.second_backward(saved), workspace)
         return total / max(len(rows), 1)
 
     def _rng(self, purpose: int, index: int) -> np.random.Generator:

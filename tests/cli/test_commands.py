@@ -723,4 +723,8 @@ def test_too_little_memory_is_reported(
     monkeypatch.setattr(loop, "train", fail)
     said = call("train", small, "--quiet")
     assert said.status == 1
-    assert said.err == "error: not enough memory (MemoryError); try a smaller batch_size\n"
+    assert said.err == (
+        "error: not enough memory (MemoryError); the run stopped\n"
+        f"  {Path('runs/small/001')}: saved at step 0; resume with: "
+        f"lenetkit train --resume {Path('runs/small/001')}\n"
+    )

@@ -130,3 +130,26 @@ def test_ctrl_c_at_any_moment_of_the_start_shows_no_traceback(tmp_path: Path) ->
         what for what in met if what.startswith("interrupted after step")
     }
     assert met["interrupted"]
+
+
+@POSIX
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_no_worker_behind(tmp_path: Path, number: signal.Signals) -> None:
+    """`plugins check` has a process for each file, in a session of its own."""
+    (tmp_path / "hangs.py").write_text(
+        "import os, time, pathlib\n"
+        "pathlib.Path('part').write_text(str(os.getpid()))\n"
+        "os.replace('part', 'worker')\ntime.sleep(600)\n",
+        "utf-8",
+    )
+    command = [sys.executable, "-m", "lenetkit", "plugins", "check", "hangs.py", "--timeout", "300"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        while not (tmp_path / "worker").exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(number)
+        said = process.communicate()[1]
+    word = "terminated" if number == signal.SIGTERM else "hung up"
+    assert (process.returncode, said) == (128 + number, f"\n{word}\n")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "worker").read_text("utf-8")), 0)

@@ -80,38 +80,71 @@ def test_error_without_an_old_file_leaves_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+PLANTED: dict[str, Callable[[Path, Path], object]] = {
+    "link": lambda path, victim: path.symlink_to(victim),
+    "link to nothing": lambda path, victim: path.symlink_to(victim.with_name("none")),
+    "hard link": lambda path, victim: path.hardlink_to(victim),
+    "pipe": lambda path, victim: os.mkfifo(path),
+    "folder": lambda path, victim: path.mkdir(),
+    "file of a process with the same number": lambda path, victim: path.write_bytes(b"its"),
+}
+
+
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
-def test_a_planted_link_is_not_followed(old: Path) -> None:
-    """Not even under the name that comes next, in a folder where others may write."""
+@pytest.mark.parametrize("plant", PLANTED.values(), ids=PLANTED)
+def test_what_is_planted_under_the_next_names_is_neither_followed_nor_removed(
+    old: Path, plant: Callable[[Path, Path], object]
+) -> None:
+    """In a folder where others may write, or that containers share."""
     with atomic.replacing(old) as file:
         name = Path(file.name).name
     parts = name.removesuffix(".tmp").split("-")
     victim = old.with_name("victim")
     victim.write_bytes(b"precious")
     for number in range(int(parts[3]) + 1, int(parts[3]) + 4):
-        old.with_name("-".join([*parts[:3], f"{number}.tmp"])).symlink_to(victim)
+        plant(old.with_name("-".join([*parts[:3], f"{number}.tmp"])), victim)
+    names = {path.name for path in old.parent.iterdir()}
     atomic.write_bytes(old, b"new")
     assert victim.read_bytes() == b"precious"
     assert (old.read_bytes(), old.is_symlink()) == (b"new", False)
+    assert {path.name for path in old.parent.iterdir()} == names
 
 
-@pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
-def test_a_link_planted_at_the_last_moment_is_not_followed(
-    old: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """After the name was found to be unused, before the file is created."""
-    victim = old.with_name("victim")
-    victim.write_bytes(b"precious")
+SAME_NUMBER = """
+import os, sys
+from pathlib import Path
+from lenetkit.files import atomic
+os.getpid = lambda: 1
+for _ in range(200):
+    atomic.write_text(Path(sys.argv[1]), sys.argv[1] * 1000)
+"""
 
-    def plant(path: Path) -> bool:
-        path.symlink_to(victim)
-        return False
 
-    monkeypatch.setattr(os.path, "lexists", plant)
-    with pytest.raises(FileExistsError):
+def test_processes_with_the_same_number_write_side_by_side(tmp_path: Path) -> None:
+    """As in containers, where each is the first."""
+    begun = [
+        subprocess.Popen([sys.executable, "-c", SAME_NUMBER, name], cwd=tmp_path) for name in "abc"
+    ]
+    assert [process.wait() for process in begun] == [0, 0, 0]
+    assert {path.name: path.read_text("utf-8") for path in tmp_path.iterdir()} == {
+        name: name * 1000 for name in "abc"
+    }
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+def test_permissions_are_those_of_an_ordinary_file(old: Path, mask: int) -> None:
+    plain, new = old.with_name("plain"), old.with_name("new")
+    before = os.umask(mask)
+    try:
+        plain.touch()
+        atomic.write_bytes(new, b"new")
+        old.chmod(0o640)
         atomic.write_bytes(old, b"new")
-    assert victim.read_bytes() == b"precious"
-    assert old.read_bytes() == b"old"
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(new.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
+    assert stat.S_IMODE(old.stat().st_mode) == 0o640
 
 
 @pytest.mark.parametrize(("module", "name"), [(Path, "replace"), (os, "fsync")])

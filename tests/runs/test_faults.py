@@ -19,7 +19,7 @@ from lenetkit.cli.main import run
 from lenetkit.plots.page import save_figure
 from lenetkit.runs.checkpoint import Checkpoint
 from lenetkit.runs.run import Run
-from tests.support.failing_disk import ERRORS, failing_disk
+from tests.support.failing_disk import ERRORS, failing_disk, failing_reads
 from tests.support.small_run import THOROUGH, expect_readable, outcome, write_inputs
 
 
@@ -138,3 +138,84 @@ def test_the_simulated_disk_fails_like_a_real_one(tmp_path: Path) -> None:
     with failing_disk(2, errno.ENOSPC), pytest.raises(OSError, match="space") as ours:
         (tmp_path / "file").write_bytes(b"1")
     assert (ours.value.errno, ours.value.strerror) == (real.value.errno, real.value.strerror)
+
+
+CANNOT = [errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EIO]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_file_that_cannot_be_opened_now_is_neither_missing_nor_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every file that a resumed run reads, each time it does: the reason is told, and no more."""
+    spec, data = write_inputs(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LENETKIT_DATA", str(data))
+    monkeypatch.setattr(Run, "plot", lambda run: [])
+    assert run(["train", str(spec), "--epochs", "2", "--quiet", "--out", "two"]) == 0
+    model = Path("two/model.safetensors").read_bytes()
+    Path("two/result.json").unlink()  # so that the kept model is evaluated anew
+    more = ["--epochs", "3", "--quiet"]
+    resume = ["train", "--quiet", "--resume"]
+    for arguments in (resume, [*resume[:1], *more, *resume[2:]]):
+        shutil.copytree("two", "a")
+        with failing_reads(Path("a"), None) as opened:
+            assert run([*arguments, "a"]) == 0
+        assert {"checkpoint.safetensors", "spec.yaml", "steps.csv"} <= set(opened)
+        shutil.rmtree("a")
+        for number, name in enumerate(opened, 1):
+            code = CANNOT[number % len(CANNOT)]
+            shutil.copytree("two", "a")
+            capsys.readouterr()
+            with failing_reads(Path("a"), number, code):
+                assert run([*arguments, "a"]) in (1, 2)
+            said = capsys.readouterr().err
+            assert f"{Path('a') / name}: cannot be read: {os.strerror(code)}" in said, said
+            assert "start over" not in said
+            assert "nothing was saved" not in said
+            assert Path("a/model.safetensors").read_bytes() == model
+            assert run([*arguments, "a"]) == 0
+            shutil.rmtree("a")
+
+
+@pytest.mark.parametrize("code", CANNOT)
+def test_a_run_that_stops_says_what_is_saved_even_if_it_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: int
+) -> None:
+    spec, data = write_inputs(tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    def fail(run: Run) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(Run, "plot", fail)
+    with failing_reads(Path("a"), 1, code):
+        status = run(["train", str(spec), "--data-dir", str(data), "--quiet", "--out", "a"])
+    assert status == 1
+    assert "a: saved at step 9; resume with: lenetkit train --resume a" in capsys.readouterr().err
+
+
+def test_a_folder_that_may_not_be_searched_is_not_called_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec, data = write_inputs(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Run, "plot", lambda run: [])
+    train = ["train", str(spec), "--data-dir", str(data), "--epochs", "1", "--quiet", "--out", "a"]
+    assert run(train) == 0
+    before, real = contents(Path("a")), os.stat
+
+    def refused(path: Any, *, follow_symlinks: bool = False) -> Any:
+        if Path(path).parent == Path("a"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return real(path, follow_symlinks=follow_symlinks)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "lstat", refused)
+        patch.setattr(os, "stat", refused)
+        assert run(["train", "--resume", "a", "--quiet"]) == 1
+    assert capsys.readouterr().err == f"error: {Path('a/spec.yaml')}: Permission denied\n"
+    assert contents(Path("a")) == before

@@ -148,3 +148,15 @@ def test_a_file_system_without_locks_is_named(
     monkeypatch.setattr("fcntl.flock", refuse)
     with pytest.raises(RunError, match="cannot be locked: Function not implemented; use a folder"):
         take(tmp_path)
+
+
+def test_a_hard_link_in_place_of_the_lock_is_not_written_to(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious")
+    (tmp_path / lock.NAME).hardlink_to(victim)
+    with (
+        pytest.raises(RunError, match="is a hard link; expected none"),
+        lock.locked(tmp_path, print),
+    ):
+        raise AssertionError
+    assert victim.read_bytes() == b"precious"

@@ -15,6 +15,12 @@ from lenetkit.errors import PluginError, RunError, SpecError
 from lenetkit.layers.activations import ReLU
 from lenetkit.layers.base import Layer
 from lenetkit.layers.linear import Linear
+from lenetkit.losses import SoftmaxCrossEntropy
+from lenetkit.model import file
+from lenetkit.runs import checkpoint
+from lenetkit.runs.interrupt import Terminated
+from lenetkit.runs.recorder import Recorder
+from lenetkit.training import loop
 
 
 def digest(path: str) -> str:
@@ -77,6 +83,43 @@ def test_ctrl_c_finishes_the_step_saves_and_interrupts(small: Path) -> None:
     finally:
         signal.signal(signal.SIGINT, before)
     assert Run.resume("a").progress.step == 2
+
+
+MOMENTS = {
+    "the first checkpoint is written": (checkpoint, "save", 0),
+    "the first step is computed": (SoftmaxCrossEntropy, "forward", 0),
+    "an epoch is evaluated": (loop, "evaluate", 3),
+    "an epoch's model is written": (file, "save", 3),
+    "the result is written": (Recorder, "finish", 6),
+}
+
+
+@pytest.mark.parametrize("name", [n for n in ("SIGTERM", "SIGHUP") if hasattr(signal, n)])
+@pytest.mark.parametrize(("where", "what", "step"), MOMENTS.values(), ids=MOMENTS)
+def test_a_signal_ends_a_run_soon_and_loses_no_step(
+    small: Path, monkeypatch: pytest.MonkeyPatch, name: str, where: Any, what: str, step: int
+) -> None:
+    number, real, calls = signal.Signals[name], getattr(where, what), []
+
+    def press(*given: Any, **options: Any) -> Any:
+        calls.append(True)
+        signal.raise_signal(number)
+        return real(*given, **options)
+
+    Run.create(small, out="whole").train(pictures=False)
+    run = Run.create(small, out="a")
+    with monkeypatch.context() as patch:
+        patch.setattr(where, what, press)
+        with pytest.raises(Terminated, match=f"after step {step}$") as caught:
+            run.train()
+    assert (caught.value.code, run.saved_step, len(calls)) == (128 + number, step, 1)
+    assert signal.getsignal(number) is signal.SIG_DFL
+    resumed = Run.resume("a")
+    assert resumed.progress.step == step
+    resumed.train(pictures=False)
+    assert digest("a") == digest("whole")
+    assert Path("a/steps.csv").read_bytes() == Path("whole/steps.csv").read_bytes()
+    assert {p.name for p in Path("a").iterdir()} == {p.name for p in Path("whole").iterdir()}
 
 
 def test_an_error_in_the_users_loop_saves_too(small: Path) -> None:

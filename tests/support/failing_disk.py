@@ -100,6 +100,27 @@ def failing_disk(
         yield disk
 
 
+@contextmanager
+def failing_reads(folder: Path, failing: int | None, code: int = 0) -> Iterator[list[str]]:
+    """Inside the block, the `failing`-th opening of a file in `folder` for reading fails, and all
+    later ones of that file; yields the names opened.
+    """
+    real, opened, lost = os.open, [], set()
+
+    def open_(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
+        if _only_reads(path, flags) and Path(path).parent == folder:
+            opened.append(Path(path).name)
+            if len(opened) == failing:
+                lost.add(path)
+            if path in lost:
+                raise OSError(code, os.strerror(code), str(path))
+        return real(path, flags, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "open", open_)
+        yield opened
+
+
 def _only_reads(path: Any, flags: int, *mode: Any) -> bool:
     """A folder that is opened may be flushed."""
     return not flags & (os.O_WRONLY | os.O_RDWR) and not Path(path).is_dir()

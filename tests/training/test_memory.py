@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -51,6 +52,28 @@ def test_evaluation_does_not_blame_the_batch_size(
     )
 
 
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        (5, "5 images (MemoryError: no room); try a smaller batch_size than 5"),
+        (1, "1 image (MemoryError: no room); use smaller images, or fewer channels in the first"),
+    ],
+)
+def test_a_step_blames_the_batch_size_if_that_can_be_smaller(
+    make_idx: MakeIdx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, said: str
+) -> None:
+    def fail(*arguments: Any) -> Any:
+        raise MemoryError("no room")
+
+    (tmp_path / "small.yaml").write_text(SMALL, "utf-8")
+    network = lenetkit.build(tmp_path / "small.yaml", {"layers.relu1": "sigmoid"})
+    monkeypatch.setattr(Sigmoid, "function", fail)
+    with pytest.raises(
+        OutOfMemoryError, match=re.escape(f"not enough memory for a step of {said}")
+    ):
+        next(lenetkit.train(network, data_dir=make_idx(), batch_size=size))
+
+
 def test_so_does_counting_of_too_many_classes() -> None:
     labels = np.zeros(2, np.int64)
     result = Evaluation(0.0, labels, labels, np.ones(2, np.float32), 10**7)
@@ -70,3 +93,33 @@ def test_reading_names_the_file_and_its_size(tmp_path: Path) -> None:
         f"not enough memory for {path}, 3000×1000×1000 values in 3,000,000,000 bytes"
     )
     assert said.endswith("; store fewer samples in the file\n")
+
+
+TRAINING = """
+import resource, sys
+from lenetkit.cli.main import run
+from lenetkit.runs import pictures
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+limit = used + (int(sys.argv.pop(1)) << 20)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+sys.exit(run(["train", "small.yaml", "--quiet", "--out", "run", *sys.argv[1:]]))
+"""
+WIDE = "layers.wide={type: linear, out_features: 300000, after: drop1}"
+RAN_OUT = {
+    "parameters": (40, [WIDE], "for 6,600,023 parameters and their gradients"),
+    "the optimizer": (100, [WIDE], "for the optimizer: 2 × 6,600,023 values"),
+    "the first checkpoint": (180, [WIDE], "for 79,200,276 bytes to be written"),
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on memory")
+@pytest.mark.parametrize(("room", "changes", "what"), RAN_OUT.values(), ids=RAN_OUT)
+def test_training_names_what_took_the_memory(
+    make_idx: MakeIdx, tmp_path: Path, room: int, changes: list[str], what: str
+) -> None:
+    (tmp_path / "small.yaml").write_text(SMALL, "utf-8")
+    options = ["--data-dir", str(make_idx()), *(f"--set={change}" for change in changes)]
+    command = [sys.executable, "-c", TRAINING, str(room), *options]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
+    assert said.returncode == 1, said.stderr
+    assert said.stderr.startswith(f"error: not enough memory {what} "), said.stderr
