@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lenetkit.network.network import Network as Network
     from lenetkit.network.plan import Plan as Plan
     from lenetkit.network.plan import load_plan as load_plan
+    from lenetkit.runs.rates import range_test as range_test
     from lenetkit.runs.run import Run as Run
     from lenetkit.training.evaluation import evaluate as evaluate
     from lenetkit.training.loop import EpochDone as EpochDone
@@ -33,6 +34,7 @@ _HOMES = {
     "build": "lenetkit.api",
     "fit": "lenetkit.api",
     "train": "lenetkit.api",
+    "range_test": "lenetkit.runs.rates",
     "Run": "lenetkit.runs.run",
     "Model": "lenetkit.model.model",
     "load": "lenetkit.model.model",

@@ -117,6 +117,25 @@ class Piecewise(Schedule):
         return self.values[sum(at.epoch >= boundary for boundary in self.boundaries)]
 
 
+@dataclass(frozen=True, kw_only=True)
+class RangeTest(Schedule):
+    """low · (high / low)^(step / last step): a learning-rate range test, which shows what rates are
+    good ones: those at which the loss falls. The optimizer's lr is not used. Smith 2017, section
+    3.3.
+    """
+
+    low: float = option(1e-6, above=0, doc="Learning rate of the first step.")
+    high: float = option(1.0, above=0, doc="Learning rate of the last step.")
+
+    def validate(self) -> None:
+        if self.high <= self.low:
+            raise OptionError("high", f"expected more than low ({self.low}), found {self.high}")
+
+    def rate(self, lr: float, at: Moment) -> float:
+        share = at.step / max(at.total_steps - 1, 1)
+        return float(math.exp(math.log(self.low) * (1 - share) + math.log(self.high) * share))
+
+
 def uses_lr(schedule: Schedule) -> bool:
     """Whether the optimizer's lr makes a difference to a schedule."""
     moments = [Moment(step, steps_per_epoch=2, epochs=5) for step in range(10)]

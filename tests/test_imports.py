@@ -175,7 +175,7 @@ def test_only_plots_import_matplotlib() -> None:
     assert [v for v in found if not v.startswith("lenetkit.plots")] == []
 
 
-def test_plots_are_imported_by_pictures_and_lazily_by_the_command_line() -> None:
+def test_plots_are_imported_by_what_draws_and_lazily_by_the_command_line() -> None:
     """So that no command loads matplotlib before it draws."""
     drawing = ("lenetkit.plots", "lenetkit.runs.pictures")
     eager = [
@@ -191,7 +191,7 @@ def test_plots_are_imported_by_pictures_and_lazily_by_the_command_line() -> None
     assert {
         n
         for n in anyhow
-        if not within(n, "lenetkit.plots", "lenetkit.cli", "lenetkit.runs.pictures")
+        if not within(n, "lenetkit.plots", "lenetkit.cli", *drawing, "lenetkit.runs.rates")
     } == set()
 
 

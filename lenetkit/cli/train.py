@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +36,12 @@ from lenetkit.runs.checkpoint import Checkpoint
 from lenetkit.runs.folder import RunFolder
 from lenetkit.runs.interrupt import Terminated, leaving, status, words
 from lenetkit.runs.run import Run
+from lenetkit.runs.tensorboard import TensorBoard, expect_installed
 from lenetkit.spec.merge import Override
 from lenetkit.text import percent, printable
 from lenetkit.training.calls import warn_of_unused_rate
 from lenetkit.training.divergence import DivergedError
+from lenetkit.training.loop import Event
 
 
 @click.command(name="train", epilog="Example: lenetkit train specs/lenet5.yaml --epochs 3")
@@ -72,6 +74,11 @@ from lenetkit.training.divergence import DivergedError
 )
 @kernels_option
 @threads_option
+@click.option(
+    "--tensorboard",
+    is_flag=True,
+    help="Also write the figures for TensorBoard, to DIR/tensorboard (extra tensorboard).",
+)
 @click.option("--quiet", is_flag=True, help="No progress; warnings and the result only.")
 def command(
     spec: str | None,
@@ -83,6 +90,7 @@ def command(
     allow_different: bool,
     kernels: str | None,
     threads: int | None,
+    tensorboard: bool,
     quiet: bool,
 ) -> int:
     """Train a network and write a run folder.
@@ -90,6 +98,8 @@ def command(
     The folder holds the model, a checkpoint, the metrics and the pictures. SPEC is a YAML file or
     the bare name of a shipped spec.
     """
+    if tensorboard:
+        expect_installed()
     changed = list(changes)
     if kernels is not None:
         changed.append(Override.from_option("--kernels", "kernels", kernels))
@@ -109,10 +119,11 @@ def command(
     else:
         with _ending(lambda: "nothing to save yet"):
             run = Run.create(spec, out=out, init_from=init_from, report=report, **shared)
-    with _ending(lambda: _saved(run.folder, options, run.saved_step)), run:
+    with _ending(lambda: _saved(run.folder, options, run.saved_step)), run, ExitStack() as opened:
         with naming_plugins():
             warn_of_unused_rate(run.network.plan, changed, report)
-        _train(run, quiet, options)
+        board = opened.enter_context(TensorBoard.of(run)) if tensorboard else None
+        _train(run, quiet, options, board)
     return 0
 
 
@@ -129,19 +140,28 @@ def _ending(saved: Callable[[], str]) -> Iterator[None]:
         raise click.exceptions.Exit(status()) from error
 
 
-def _train(run: Run, quiet: bool, options: Sequence[str]) -> None:
+def _train(run: Run, quiet: bool, options: Sequence[str], board: TensorBoard | None) -> None:
     """Train with a progress bar."""
 
     def saved(*more: str) -> str:
         return _saved(run.folder, [*options, *more], run.saved_step)
 
+    finished = run.is_finished
     if not quiet:
         echo(_opening(run), err=True)
     try:
         with ProgressBar(run, quiet) as bar:
-            result = run.train(watch=bar.show, pictures=False)
+
+            def watch(event: Event) -> None:
+                bar.show(event)
+                if board:
+                    board(event)
+
+            result = run.train(watch=watch, pictures=False)
         with leaving(saved):
-            run.plot()
+            pictures = run.plot()
+            if board:
+                board.pictures(pictures)
     except DivergedError as error:
         raise DivergedError(f"{error}\n  {saved('--allow-different')}") from error
     except PluginError as error:
@@ -157,6 +177,8 @@ def _train(run: Run, quiet: bool, options: Sequence[str]) -> None:
         where = f"{error.filename}: " if error.filename else ""
         why = error.strerror or cause(error)
         raise LenetkitError(f"{where}{why}; the run stopped\n  {saved()}") from error
+    if run.ended_early and not finished and not quiet:
+        report(run.ended_early)
     echo(_closing(result, run.folder))
 
 
@@ -190,7 +212,8 @@ def _report_resumed(run: Run) -> None:
     if run.differences:
         report("\n  ".join([f"warning: {path}: resumed with differences:", *run.differences]))
     elif run.is_finished:
-        report(f"{path}: is finished; to train longer, pass --epochs above {done}")
+        longer = run.ended_early or f"to train longer, pass --epochs above {done}"
+        report(f"{path}: is finished; {longer}")
 
 
 def _opening(run: Run) -> str:

@@ -15,12 +15,12 @@ from lenetkit.conformance.compare import (
     expect_shape,
     fail,
 )
+from lenetkit.conformance.examination import expect_second_derivatives, second_derivatives
 from lenetkit.conformance.likely_term import likely_term
-from lenetkit.conformance.numeric import expect_gradient, expect_squared_jacobian
+from lenetkit.conformance.numeric import expect_gradient
 from lenetkit.conformance.passes import BATCH, NEAR, LayerCase
 from lenetkit.conformance.report import CheckSkipped
-from lenetkit.layers.base import Params, SecondOrderLayer
-from lenetkit.layers.call import Call
+from lenetkit.layers.base import SecondOrderLayer
 
 
 def input_gradient_is_right(case: LayerCase) -> None:
@@ -101,28 +101,20 @@ def gradients_add_up_over_the_batch(case: LayerCase) -> None:
 
 def second_backward_is_right(case: LayerCase) -> None:
     """`second_backward`, if there is one, agrees with the squares of a numeric Jacobian."""
-    layer = _second_order(case)
-    x, params = case.x(), case.params()
-    d2y = np.abs(case.dy(case.output(x).shape)) + 0.1
-
-    def forward() -> Array:
-        return case.output(x, params=params)
-
-    d2x, d2grads = _second(layer, case, params, x, d2y, case.call())
-    expect_squared_jacobian(d2x, forward, x, d2y, "d2x")
-    for name, found in d2grads.items():
-        what = f"second derivative of {name}"
-        expect_squared_jacobian(found, forward, params[name], d2y, what)
+    if not isinstance(case.planned, SecondOrderLayer):
+        raise CheckSkipped("the layer is not a SecondOrderLayer")
+    expect_second_derivatives(case)
 
 
 def second_backward_keeps_shape_and_dtype(case: LayerCase) -> None:
     """`second_backward`, if there is one, keeps shapes and float32, whatever scratch holds."""
-    layer = _second_order(case)
+    if not isinstance(case.planned, SecondOrderLayer):
+        raise CheckSkipped("the layer is not a SecondOrderLayer")
     for batch in (0, 1, BATCH):
         x, params = case.x(batch, np.float32), case.params(np.float32)
         d2y = np.abs(case.dy(case.output(x, params=params).shape, np.float32))
         call = case.call(dtype=np.float32, fill=np.nan)
-        d2x, d2grads = _second(layer, case, params, x, d2y, call)
+        d2x, d2grads = second_derivatives(case.planned, case, params, x, d2y, call)
         expect_shape(d2x, x.shape, f"d2x of a batch of {batch}")
         expect_dtype(d2x, np.float32, "d2x")
         cause = "a part that is never written, or scratch memory that is not filled first"
@@ -162,17 +154,3 @@ def _expect_parameter_gradients(case: LayerCase, *, training: bool) -> None:
         gradient, dy = found[f"gradient of {name}"], case.dy(found["y"].shape)
         explain = partial(likely_term, case, name, training=training)
         expect_gradient(gradient, forward, params[name], dy, what, BATCH, explain)
-
-
-def _second_order(case: LayerCase) -> SecondOrderLayer:
-    if not isinstance(case.planned, SecondOrderLayer):
-        raise CheckSkipped("the layer is not a SecondOrderLayer")
-    return case.planned
-
-
-def _second(
-    layer: SecondOrderLayer, case: LayerCase, params: Params, x: Array, d2y: Array, call: Call
-) -> tuple[Array, Params]:
-    d2grads = case.grads(x.dtype)
-    _, saved = layer.forward(params, x, call)
-    return layer.second_backward(params, saved, d2y.copy(), d2grads, call).copy(), d2grads

@@ -16,10 +16,12 @@ from lenetkit.conformance.compare import (
     expect_dtype,
     expect_finite,
     expect_untouched,
+    fail,
     warnings_as_failures,
 )
 from lenetkit.conformance.passes import BATCH, NEAR, LayerCase
 from lenetkit.conformance.report import CheckFailed, CheckSkipped
+from lenetkit.layers.results import EXPECTED, objection
 
 
 def float32_is_kept(case: LayerCase) -> None:
@@ -184,6 +186,51 @@ def layer_holds_no_state(case: LayerCase) -> None:
         unchanged.expect(f"forward in {mode}")
         case.backward(params, saved, case.dy(y.shape), case.grads(), call)
         unchanged.expect(f"backward in {mode}")
+
+
+def results_are_arrays_of_their_own(case: LayerCase) -> None:
+    """What `forward` and `backward` return are plain arrays, of memory that is nobody else's.
+
+    A pass may return what it was given, or a view of it. What it returns can be written to, holds
+    every value once, and is not memory of parameters, gradients or state; what `backward` returns
+    is not memory of input or output either.
+    """
+    for training in (True, False):
+        x, params, grads = case.x(), case.params(), case.grads()
+        call = case.call(training=training)
+        kept = [(f"the parameter {name}", values) for name, values in params.items()]
+        kept += [(f"the gradient of {name}", values) for name, values in grads.items()]
+        kept += [(f"the state {name}", values) for name, values in call.state.items()]
+        y, saved = case.forward(params, x, call)
+        _expect_own(y, x, kept, "forward")
+        dy = case.dy(y.shape)
+        dx = case.backward(params, saved, dy, grads, call)
+        if dx is not None:
+            _expect_own(dx, dy, [("the input, x", x), ("the output, y", y), *kept], "backward")
+
+
+def output_is_not_written_to(case: LayerCase) -> None:
+    """`backward` leaves the output as it is: the next layer and the loss have seen it."""
+    for training in (True, False):
+        params, call = case.params(), case.call(training=training)
+        y, saved = case.forward(params, case.x(), call)
+        before = y.copy()
+        case.backward(params, saved, case.dy(y.shape), case.grads(), call)
+        expect_untouched(y, before, "y", "backward")
+
+
+def _expect_own(found: Array, given: Array, others: list[tuple[str, Array]], method: str) -> None:
+    wrong = objection(found, given, others)
+    if not wrong and not np.shares_memory(found, given):
+        wrong = next(
+            (f"memory of {n}" for n, other in others if np.shares_memory(found, other)), ""
+        )
+    if wrong:
+        raise fail(
+            f"{method} returns {wrong}; {EXPECTED}",
+            "the array is a view, as np.broadcast_to or slicing makes: training would stop, or go "
+            "wrong without a word",
+        )
 
 
 @contextmanager

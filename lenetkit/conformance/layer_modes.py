@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import itertools
+import math
 import pickle
 import tempfile
 from contextlib import suppress
@@ -12,10 +14,15 @@ import numpy as np
 
 from lenetkit.arrays import Array
 from lenetkit.conformance.compare import expect_all_same, expect_same, fail
-from lenetkit.conformance.passes import BATCH, KEY, NEAR, LayerCase
+from lenetkit.conformance.passes import BATCH, KEY, NEAR, OTHER_KEYS, LayerCase
 from lenetkit.conformance.report import CheckSkipped
+from lenetkit.conformance.variants import variants
+from lenetkit.errors import ShapeError
 from lenetkit.files import tensorfile
 from lenetkit.layers.base import Layer
+
+_AVERAGED, _AVERAGED_BATCH = 48, 24
+"""Draws, and images, over which training is averaged."""
 
 
 def same_key_gives_the_same_bits(case: LayerCase) -> None:
@@ -32,15 +39,66 @@ def same_key_gives_the_same_bits(case: LayerCase) -> None:
 
 
 def another_key_gives_another_draw(case: LayerCase) -> None:
-    """Where a layer draws from `call.rng`, another `rng_key` gives another output in training."""
-    if not case.is_random:
-        raise CheckSkipped("the layer does not draw from call.rng")
-    x = case.x()
-    first = case.output(x)
-    if all(np.array_equal(case.output(x, key=(key,)), first) for key in range(4, 12)):
+    """Where a layer draws, another `rng_key` gives another output in training."""
+    _skip_unless_random(case)
+    if not case.depends_on(OTHER_KEYS):
         raise fail(
             "eight other keys give the same output in training",
             "call.rng is asked for, but its draws do not reach the output",
+        )
+
+
+def every_word_of_the_key_counts(case: LayerCase) -> None:
+    """Where a layer draws, each word of `rng_key` alone changes the draw, and so does their order.
+
+    In a network the key is the seed, what it is for, the step and the layer's place.
+    """
+    _skip_unless_random(case)
+    if not case.depends_on(OTHER_KEYS):
+        raise CheckSkipped("no key changes the output")
+    silent = []
+    for place, word in enumerate(("seed", "purpose", "step", "layer")):
+        keys = ((*KEY[:place], key, *KEY[place + 1 :]) for key in range(5, 13))
+        if not case.depends_on(keys):
+            silent.append(word)
+    if silent:
+        raise fail(
+            f"keys that differ in the {' or the '.join(silent)} alone give the same output",
+            "the draw depends on a part of call.rng_key; draw from call.rng, or with call.draw",
+        )
+    if not case.depends_on(itertools.permutations(KEY)):
+        raise fail("the order of the words of rng_key does not matter", "draw from call.rng")
+
+
+def training_averages_to_inference(case: LayerCase) -> None:
+    """Where values are dropped in training, the rest makes up for it: on average nothing changes.
+
+    Other noise can be meant as it is, and is not judged.
+    """
+    _skip_unless_random(case)
+    _expect_no_factor(case, "")
+    for text, layer in variants(case.thing, frozenset(case.thing.inferred(case.in_shape))):
+        with suppress(ShapeError):
+            _expect_no_factor(LayerCase(layer, case.in_shape), f"with {text}: ")
+
+
+def _expect_no_factor(case: LayerCase, circumstance: str) -> None:
+    x = case.x(_AVERAGED_BATCH)
+    plain = case.output(x, training=False)
+    drawn = np.array([case.output(x, key=(*KEY[:2], step, 2)) for step in range(_AVERAGED)])
+    energy = float((plain * plain).sum())
+    dropped = (drawn == 0) & (plain != 0)
+    if drawn.shape[1:] != plain.shape or dropped.mean() < 0.01:
+        return
+    factors = (drawn * plain).reshape(_AVERAGED, -1).sum(axis=1) / energy
+    factor, error = float(factors.mean()), float(factors.std()) / math.sqrt(_AVERAGED)
+    rest = float(((drawn.mean(axis=0) - factor * plain) ** 2).sum())
+    is_a_factor = rest <= 4 * float(drawn.var(axis=0).sum()) / _AVERAGED + 1e-6 * energy
+    if is_a_factor and abs(factor - 1) > max(0.05, 6 * error):
+        raise fail(
+            f"{circumstance}in training the output is on average {factor:.2g} times that of "
+            "inference",
+            "what is dropped is not made up for: divide what is kept by the share that is kept",
         )
 
 
@@ -79,7 +137,7 @@ def inference_is_not_random(case: LayerCase) -> None:
     """In inference mode the output does not depend on `rng_key`."""
     x = case.x()
     first = case.output(x, training=False, key=KEY)
-    other = case.output(x, training=False, key=(4, 2))
+    other = case.output(x, training=False, key=OTHER_KEYS[0])
     cause = "randomness belongs under `if call.training`"
     expect_same(other, first, "y in inference with another key", cause=cause)
 
@@ -138,6 +196,11 @@ def copies_compute_the_same(case: LayerCase) -> None:
         found = LayerCase(twin, case.in_shape).results(x)
         cause = "what the layer computes depends on more than its options"
         expect_all_same(found, expected, f"a {way} copy", cause=cause)
+
+
+def _skip_unless_random(case: LayerCase) -> None:
+    if not case.is_random:
+        raise CheckSkipped("the layer draws nothing")
 
 
 def _copies(layer: Layer) -> dict[str, Layer]:

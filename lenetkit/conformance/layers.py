@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lenetkit.arrays import Shape
-from lenetkit.conformance import layer_gradients, layer_memory, layer_modes, layer_shapes
+from lenetkit.conformance import (
+    layer_claims,
+    layer_gradients,
+    layer_memory,
+    layer_modes,
+    layer_reach,
+    layer_shapes,
+)
 from lenetkit.conformance.common import COMMON_LADDERS
 from lenetkit.conformance.origin import Origins, Rung
 from lenetkit.conformance.passes import LayerCase
@@ -13,7 +20,14 @@ from lenetkit.conformance.report import NOTHING_EXPECTED, Check, Report
 from lenetkit.conformance.suite import Suite, promises_in
 from lenetkit.layers.base import Layer
 
-_MODULES = (layer_shapes, layer_gradients, layer_memory, layer_modes)
+_MODULES = (
+    layer_shapes,
+    layer_claims,
+    layer_gradients,
+    layer_memory,
+    layer_modes,
+    layer_reach,
+)
 _RUNGS = (
     Rung(
         (
@@ -24,9 +38,10 @@ _RUNGS = (
         ("parameters_start_at_finite_values", "plan_accepts_the_layer"),
     ),
     Rung(("passes_return_what_the_contract_says",), ("draws_in_one_pass_differ",)),
+    Rung(("results_are_arrays_of_their_own",)),
     Rung(
         ("input_is_not_written_to", "parameters_are_not_written_to", "layer_holds_no_state"),
-        ("weights_round_trip",),
+        ("weights_round_trip", "output_is_not_written_to"),
     ),
     Rung(
         ("output_has_the_declared_shape", "input_gradient_has_the_shape_of_the_input"),
@@ -68,9 +83,31 @@ _RUNGS = (
             "gradients_are_those_without_input_gradient",
             "second_backward_is_right",
             "second_backward_keeps_shape_and_dtype",
+            "cost_covers_every_weight",
+            "fans_are_not_exchanged",
             "empty_batch",
         ),
     ),
+    Rung(
+        (
+            "inference_gradients_are_right",
+            "gradients_add_up_over_the_batch",
+            "float32_is_kept",
+            "both_precisions_agree",
+            "modes_agree_without_randomness_and_state",
+            "second_backward_is_right",
+        ),
+        (
+            "every_word_of_the_key_counts",
+            "training_averages_to_inference",
+            "batches_of_every_size_are_right",
+            "larger_inputs_are_right",
+            "far_inputs_are_right",
+            "parameters_of_either_sign_are_right",
+            "other_options_are_right",
+        ),
+    ),
+    Rung(("empty_batch",), ("nan_is_passed_on",)),
 )
 _ORIGINS = Origins(
     (*COMMON_LADDERS, _RUNGS),
@@ -81,8 +118,12 @@ _ORIGINS = Origins(
             "output_has_the_declared_shape",
         ),
         "inferred": ("inferred_options_are_options",),
-        "param_specs": ("parameters_are_well_described", "parameters_start_at_finite_values"),
-        "cost": ("cost_is_counted_in_whole_numbers",),
+        "param_specs": (
+            "parameters_are_well_described",
+            "parameters_start_at_finite_values",
+            "fans_are_not_exchanged",
+        ),
+        "cost": ("cost_is_counted_in_whole_numbers", "cost_covers_every_weight"),
         "backward": (
             "input_gradient_has_the_shape_of_the_input",
             "input_gradient_is_right",
@@ -92,6 +133,13 @@ _ORIGINS = Origins(
             "gradients_are_those_without_input_gradient",
             "gradients_add_up_over_the_batch",
             "backward_is_linear",
+            "batches_of_every_size_are_right",
+            "larger_inputs_are_right",
+            "far_inputs_are_right",
+            "parameters_of_either_sign_are_right",
+            "other_options_are_right",
+            "output_is_not_written_to",
+            "results_are_arrays_of_their_own",
         ),
         "second_backward": ("second_backward_is_right", "second_backward_keeps_shape_and_dtype"),
         "derivative": ("input_gradient_is_right", "inference_gradients_are_right"),
@@ -101,6 +149,9 @@ _ORIGINS = Origins(
             "images_do_not_depend_on_their_batch",
             "layer_holds_no_state",
             "same_key_gives_the_same_bits",
+            "every_word_of_the_key_counts",
+            "training_averages_to_inference",
+            "nan_is_passed_on",
         ),
         "function": ("input_is_not_written_to", "images_do_not_depend_on_their_batch"),
     },

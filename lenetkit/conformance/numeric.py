@@ -7,6 +7,7 @@ slopes disagree however small the step is left out; too many of those are a fail
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -34,11 +35,11 @@ def spread(shape: tuple[int, ...], seed: int = 0) -> Array:
     return 6 * (places + 0.5 + 0.2 * rng.uniform(0.5, 1)) / max(size, 1) - 3
 
 
-def chosen(size: int, seed: int = 0) -> Array:
+def chosen(size: int, seed: int = 0, most: int = MAX_VALUES) -> Array:
     """The places to perturb: all of them, or a random choice."""
-    if size <= MAX_VALUES:
+    if size <= most:
         return np.arange(size)
-    return np.sort(np.random.default_rng(seed).choice(size, MAX_VALUES, replace=False))
+    return np.sort(np.random.default_rng(seed).choice(size, most, replace=False))
 
 
 def _changes(f: Callable[[], Array], values: Array) -> Callable[[int, float], Array]:
@@ -63,9 +64,25 @@ def _changes(f: Callable[[], Array], values: Array) -> Callable[[int, float], Ar
 
 def step_for(f: Callable[[], Array], values: Array) -> float:
     """The step of differences: a larger one where f() rounds, as float32 does."""
-    change, places = _changes(f, values), range(0, values.size, max(values.size // 5, 1))
-    moves = [p for p in places if change(p, COARSE_STEP).any()]
-    return COARSE_STEP if moves and not any(change(p, 1e-9).any() for p in moves) else STEP
+    base, direction = f(), _direction(values)
+    coarse = _moved(f, values, COARSE_STEP * direction) != base
+    tiny = _moved(f, values, 1e-9 * direction) != base
+    return COARSE_STEP if 2 * np.count_nonzero(tiny) < np.count_nonzero(coarse) else STEP
+
+
+def _direction(values: Array) -> Array:
+    """A random step of 1 up or down for each value."""
+    return np.random.default_rng(values.size).choice((-1.0, 1.0), values.shape)
+
+
+def _moved(f: Callable[[], Array], values: Array, step: Array) -> Array:
+    """f() after a step, which is then taken back."""
+    before = values.copy()
+    try:
+        values[...] = before + step
+        return f().astype(np.float64)
+    finally:
+        values[...] = before
 
 
 def expect_gradient(
@@ -76,27 +93,34 @@ def expect_gradient(
     what: str,
     batch: int = 0,
     explain: Callable[[], str] = str,
+    larger: float = 1,
+    places: Array | None = None,
 ) -> None:
     """Raises CheckFailed unless `found` is the gradient of Σ weights · f() by `values`.
 
     `explain` gives the likely cause, if it knows one; else it is guessed, for which `batch` helps.
+    Steps are `larger` times as large, for values that are. `places` are those to compare, else all
+    or a random choice of them.
     """
     expect_shape(found, values.shape, what, f"a gradient has its array's shape, {values.shape}")
-    change, places = _changes(f, values), chosen(values.size)
+    change = _changes(f, values)
+    places = chosen(values.size) if places is None else places
 
     def slopes(place: int, step: float) -> tuple[float, float]:
         right = float((change(place, step) * weights).sum()) / step
         left = -float((change(place, -step) * weights).sum()) / step
         return left, right
 
-    step = step_for(f, values)
+    step, finer = STEP * larger, STEP * larger / 10
+    if step_for(f, values) == COARSE_STEP:
+        step = finer = COARSE_STEP * larger
     numeric = np.array([np.mean(slopes(int(place), step)) for place in places])
     analytic = found.reshape(-1)[places].astype(np.float64)
     limit, kinks = _limit(numeric), []
-    if step == COARSE_STEP:
-        limit *= COARSE_TOLERANCE / TOLERANCE
+    if step == finer:
+        limit *= _coarse_tolerance(larger) / TOLERANCE
     for i in np.flatnonzero(~(np.abs(analytic - numeric) <= limit)):
-        left, right = slopes(int(places[i]), STEP / 10 if step == STEP else step)
+        left, right = slopes(int(places[i]), finer)
         numeric[i] = (left + right) / 2
         if abs(right - left) > max(1e3 * limit, 1e-3 * abs(left)):
             kinks.append(int(i))
@@ -115,12 +139,77 @@ def expect_gradient(
     _expect_close(analytic, numeric, 10 * limit, places, values.shape, what, cause, kinks)
 
 
+def disagreement(
+    found: Array,
+    f: Callable[[], Array],
+    values: Array,
+    weights: Array,
+    *,
+    part: slice = slice(None),
+    larger: float = 1,
+) -> float:
+    """How far `found` is from the slope of Σ weights · f() in one direction; above 1, too far.
+
+    Two calls of f() judge all values, or a part of them. A step that crosses a kink disagrees too:
+    what disagrees is for `expect_gradient` to judge. `values` must be contiguous.
+    """
+    flat, gradient = values.reshape(-1)[part], found.reshape(-1)[part]
+    rounds, direction = step_for(f, values) == COARSE_STEP, _direction(flat)
+    step = larger * (COARSE_STEP if rounds else STEP)
+    change = _moved(f, flat, step * direction) - _moved(f, flat, -step * direction)
+    numeric = float((change * weights).sum()) / (2 * step)
+    limit = max(float(np.linalg.norm(gradient)), FLOOR)
+    limit *= _coarse_tolerance(larger) if rounds else TOLERANCE
+    distance = abs(float((gradient * direction).sum()) - numeric) / limit
+    return distance if math.isfinite(distance) else math.inf
+
+
+def doubtful(
+    found: Array, f: Callable[[], Array], values: Array, weights: Array, larger: float = 1
+) -> Array:
+    """Places, at most MAX_VALUES or a few more, where `found` may not be the gradient.
+
+    Parts that disagree are halved. If there are no more values than MAX_VALUES, all are doubtful.
+    """
+    if values.size <= MAX_VALUES:
+        return np.arange(values.size)
+    places: list[int] = []
+    parts = [slice(0, values.size)]
+    while parts and len(places) < MAX_VALUES:
+        part = parts.pop()
+        if disagreement(found, f, values, weights, part=part, larger=larger) <= 1:
+            continue
+        middle = (part.start + part.stop) // 2
+        if part.stop - part.start <= _FEW:
+            places += range(part.start, part.stop)
+        else:
+            parts += [slice(middle, part.stop), slice(part.start, middle)]
+    return np.array(sorted(places), dtype=int)
+
+
+_FEW = 32
+"""Values that are not halved any more."""
+
+
+def _coarse_tolerance(larger: float) -> float:
+    """Of a forward pass that rounds: a large step has an error of its own."""
+    return COARSE_TOLERANCE * min(larger**2, 300)
+
+
 def expect_squared_jacobian(
-    found: Array, f: Callable[[], Array], values: Array, weights: Array, what: str
+    found: Array,
+    f: Callable[[], Array],
+    values: Array,
+    weights: Array,
+    what: str,
+    most: int = MAX_VALUES,
 ) -> None:
-    """Raises CheckFailed unless found_i = Σ_j (∂y_j/∂values_i)² · weights_j for y = f()."""
+    """Raises CheckFailed unless found_i = Σ_j (∂y_j/∂values_i)² · weights_j for y = f().
+
+    At most `most` values are compared, a random choice.
+    """
     expect_shape(found, values.shape, what)
-    change, places = _changes(f, values), chosen(values.size)
+    change, places = _changes(f, values), chosen(values.size, most=most)
     columns = [(change(int(p), STEP) - change(int(p), -STEP)) / (2 * STEP) for p in places]
     numeric = np.array([float((column**2 * weights).sum()) for column in columns])
     analytic = found.reshape(-1)[places].astype(np.float64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -16,7 +16,9 @@ from lenetkit.kernels.numpy_kernels import NumpyKernels
 from lenetkit.layers.base import Layer, Params, ParamSpec
 from lenetkit.layers.call import Call
 
-KEY = (3,)
+KEY = (3, 1, 4, 2)
+"""As in training: of the seed, of the purpose, of the step and of the layer."""
+OTHER_KEYS = tuple((key, 5, 9, 6) for key in range(4, 12))
 BATCH = 3
 NEAR = 1e-9
 """Tolerance for results that may differ in rounding alone; see `expect_same`."""
@@ -117,8 +119,14 @@ class LayerCase:
 
     @cached_property
     def is_random(self) -> bool:
-        """Whether the layer draws random numbers in training."""
-        return bool(self.draws())
+        """Whether the layer draws random numbers in training, from `call.rng` or by itself."""
+        return bool(self.draws()) or self.depends_on(OTHER_KEYS)
+
+    def depends_on(self, keys: Iterable[tuple[int, ...]]) -> bool:
+        """Whether one of these keys gives another output in training than `KEY`."""
+        x = self.x()
+        first = self.output(x)
+        return any(not np.array_equal(self.output(x, key=key), first) for key in keys)
 
     def draws(self) -> list[Array]:
         """Every array that a forward pass in training draws."""
@@ -210,6 +218,33 @@ class LayerCase:
         if state is not None:
             call.state = state
         return self.forward(params, x, call)[0].copy()
+
+
+@dataclass(frozen=True)
+class VariedCase(LayerCase):
+    """The same with larger inputs, and parameters of other sizes and signs."""
+
+    x_factor: float = 1.0
+    factor: float = 1.0
+    mixed: frozenset[str] = frozenset()
+    """Parameters and state of which every other value is below 0."""
+
+    def x(self, batch: int = BATCH, dtype: Any = np.float64, seed: int = 0) -> Array:
+        return super().x(batch, np.float64, seed).__imul__(self.x_factor).astype(dtype)
+
+    def params(self, dtype: Any = np.float64, seed: int = 1) -> Views:
+        params = super().params(dtype, seed)
+        for values in params.values():
+            values *= self.factor
+        return self._with_signs(params)
+
+    def state(self, dtype: Any = np.float64, seed: int = 2) -> Views:
+        return self._with_signs(super().state(dtype, seed))
+
+    def _with_signs(self, arrays: Views) -> Views:
+        for values in (arrays[name] for name in arrays.keys() & self.mixed):
+            values *= np.where(np.arange(values.size) % 2, 1, -1).reshape(values.shape)
+        return arrays
 
 
 def _uniform(specs: Mapping[str, ParamSpec], dtype: Any, seed: int) -> Views:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import traceback
 import unittest
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -47,6 +48,8 @@ class Check:
     cls: type | None = field(default=None, repr=False, compare=False)
     """The class under test."""
     origins: Origins = field(default=Origins(), repr=False, compare=False)
+    announced: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
+    """Checks that are expected to fail, beside those that the class announces."""
 
     @property
     def id(self) -> str:
@@ -54,7 +57,29 @@ class Check:
         return f"{self.subject}-{self.name}"
 
     def __call__(self) -> None:
-        self.run()
+        own = getattr(self.cls, "expected_failures", ())
+        token = _announced.set(self.announced.union(own))
+        try:
+            self.run()
+        finally:
+            _announced.reset(token)
+
+
+_announced = ContextVar("_announced", default=frozenset[str]())
+
+
+def is_announced(name: str) -> bool:
+    """Whether a check is expected to fail: another one that runs now leaves the same out."""
+    return name in _announced.get()
+
+
+def expecting(checks: Sequence[Check], expected_failures: Collection[str]) -> list[Check]:
+    """The checks, knowing which of them are expected to fail.
+
+    Raises ValueError for a name that no check has.
+    """
+    expect_known(expected_failures, checks)
+    return [replace(check, announced=frozenset(expected_failures)) for check in checks]
 
 
 @dataclass(frozen=True)
@@ -148,7 +173,7 @@ class Report:
         return [(root, [r for r in failed if r.follows == root.name]) for root in roots]
 
 
-def expect_known(expected_failures: Mapping[str, str], checks: Sequence[Check]) -> None:
+def expect_known(expected_failures: Collection[str], checks: Sequence[Check]) -> None:
     """Raises ValueError for an expected failure that names none of the checks."""
     names = {check.name for check in checks}
     for name in expected_failures:
@@ -164,7 +189,7 @@ def run_checks(
     `expected_failures` maps names of checks to the reason why they fail.
     Raises ValueError for a name that no check has.
     """
-    expect_known(expected_failures, checks)
+    checks = expecting(checks, expected_failures)
     return Report(explained([run_check(c, expected_failures.get(c.name)) for c in checks], checks))
 
 

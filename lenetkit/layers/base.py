@@ -41,10 +41,10 @@ class ParamSpec:
         object.__setattr__(self, "shape", tuple(map(plain, self.shape)))
 
     def fans(self) -> tuple[int, int]:
-        """(fan_in, fan_out)."""
-        window = math.prod(self.shape[2:])
-        fan_in = math.prod(self.shape[1:]) if len(self.shape) > 1 else self.shape[0]
-        fan_out = self.shape[0] * window
+        """(fan_in, fan_out); both 1 for a scalar, unless they are given."""
+        first, *others = self.shape or (1,)
+        fan_in = math.prod(others) if others else first
+        fan_out = first * math.prod(others[1:])
         return self.fan_in or fan_in, self.fan_out or fan_out
 
 

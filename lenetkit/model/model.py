@@ -120,7 +120,9 @@ class Model(Network):
         for event in loop.train(self, data, how, progress):
             if isinstance(event, loop.EpochDone):
                 self.note(event)
-                if best.see(event):
+                with progress.averaged(self):
+                    better = best.see(event)
+                if better:
                     figures = {"epoch": len(self.history), **event.results()}
                     self.metadata["metrics"] = json.dumps(figures)
         best.restore()

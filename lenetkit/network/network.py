@@ -10,7 +10,7 @@ import functools
 import itertools
 import math
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -19,6 +19,7 @@ import numpy as np
 
 from lenetkit.arrays import Array, Views, shape_text
 from lenetkit.errors import PluginError, ShapeError, memory_for
+from lenetkit.layers.base import ParamSpec
 from lenetkit.layers.call import Call
 from lenetkit.network.plan import Plan
 from lenetkit.network.stage import Stage
@@ -44,7 +45,14 @@ class Workspace:
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the stages: those of a copy work on the copied network."""
-        return {name: value for name, value in vars(self).items() if name != "stages"}
+        made = ("stages", "learning")
+        return {name: value for name, value in vars(self).items() if name not in made}
+
+    @functools.cached_property
+    def learning(self) -> list[Stage]:
+        """The stages that a gradient passes, in order: the first that is trained and all after."""
+        first = next((i for i, stage in enumerate(self.stages) if stage.trained), len(self.stages))
+        return self.stages[first:]
 
     def reseed(self, *key: int) -> None:
         """Give every layer a generator of its own, determined by `key`."""
@@ -76,20 +84,20 @@ class Network:
         with memory_for(f"for {plan.count():,} parameters and their gradients", _FEWER):
             self.params = np.zeros(size, dtype)
             self.grads = np.zeros(size, dtype)
-            self._state = [
-                Views({name: np.zeros(spec.shape, dtype) for name, spec in layer.state.items()})
-                for layer in plan.layers
-            ]
+            self._state = [_zeros(layer.state, dtype) for layer in plan.layers]
+            self._frozen = [_zeros(layer.frozen, dtype) for layer in plan.layers]
             self._view()
             self.initialize(seed)
 
     def _view(self) -> None:
         """Make the named views of the flat vectors."""
-        self._param_views = self._split(self.params)
-        self._grad_views = self._split(self.grads)
+        self._unused = [_zeros(layer.frozen, self.dtype) for layer in self.plan.layers]
+        self._param_views = self._split(self.params, self._frozen)
+        self._grad_views = self._split(self.grads, self._unused)
 
     def __getstate__(self) -> dict[str, Any]:
-        views = ("_param_views", "_grad_views")  # copied, each would be an array of its own
+        # copied, each of these views would be an array of its own
+        views = ("_param_views", "_grad_views", "_unused")
         own = {name: value for name, value in vars(self).items() if name not in views}
         return {"plugin_files": PluginFiles.of(self.plan.spec.things()), **own}
 
@@ -112,17 +120,17 @@ class Network:
         """
         return to_plain(self.plan.spec, installed(), objects=True)
 
-    def _split(self, vector: Array) -> list[Views]:
-        """A flat vector as named views, a mapping per layer."""
+    def _split(self, vector: Array, frozen: Sequence[Views]) -> list[Views]:
+        """A flat vector as named views, a mapping per layer; `frozen` has those of frozen ones."""
         ends = list(
             itertools.accumulate(
-                math.prod(s.shape) for layer in self.plan.layers for s in layer.params.values()
+                math.prod(s.shape) for layer in self.plan.layers for s in layer.trained.values()
             )
         )
         pieces = iter(np.split(vector, ends))
         return [
-            Views({name: next(pieces).reshape(s.shape) for name, s in layer.params.items()})
-            for layer in self.plan.layers
+            Views({name: next(pieces).reshape(s.shape) for name, s in layer.trained.items()}) or own
+            for layer, own in zip(self.plan.layers, frozen, strict=True)
         ]
 
     def initialize(self, seed: int) -> None:
@@ -166,7 +174,7 @@ class Network:
 
     def backward(self, dy: Array, workspace: Workspace) -> None:
         """Write dL/dparams to `grads`, for the workspace's last forward."""
-        for stage in reversed(workspace.stages):
+        for stage in reversed(workspace.learning):
             dy = stage.backward(dy, stage.grads)
 
     def second_backward(self, d2y: Array, workspace: Workspace) -> Array:
@@ -178,10 +186,9 @@ class Network:
         if workspace.fused:
             raise ValueError("second_backward: expected a workspace made with fused=False")
         result = np.zeros_like(self.params)
-        for stage, views in zip(
-            reversed(workspace.stages), reversed(self._split(result)), strict=True
-        ):
-            d2y = stage.second_backward(d2y, views)
+        views = self._split(result, self._unused)
+        for stage in reversed(workspace.learning):
+            d2y = stage.second_backward(d2y, views[stage.first])
         return result
 
     @contextmanager
@@ -217,12 +224,18 @@ class Network:
             f"{layer.name}.{name}": view
             for layer, views in zip(self.plan.layers, self._grad_views, strict=True)
             for name, view in views.items()
+            if layer.trainable
         }
+
+
+def _zeros(specs: Mapping[str, ParamSpec], dtype: Any) -> Views:
+    return Views({name: np.zeros(spec.shape, dtype) for name, spec in specs.items()})
 
 
 def _stages(network: Network, training: bool, fused: bool) -> Iterator[Stage]:
     """The stages, in order. Raises PluginError for an invalid fusion."""
     kernels, planned = network.plan.spec.kernels, network.plan.layers
+    learns = [index for index, layer in enumerate(planned) if layer.trained]
     first = 0
     while first < len(planned):
         found = kernels.fuse([p.layer for p in planned[first:]]) if fused else None
@@ -236,6 +249,7 @@ def _stages(network: Network, training: bool, fused: bool) -> Iterator[Stage]:
                 f"at most one of them with parameters, found {count}: {name}"
             )
         owner = with_params[0] if with_params else first
+        frozen = not planned[owner].trainable and bool(planned[owner].state)
         yield Stage(
             layer=layer,
             first=first,
@@ -247,11 +261,12 @@ def _stages(network: Network, training: bool, fused: bool) -> Iterator[Stage]:
             grads=network._grad_views[owner],
             call=Call(
                 operations=kernels,
-                training=training,
-                needs_input_grad=first > 0,
+                training=training and not frozen,
+                needs_input_grad=any(index < first for index in learns),
                 state=network._state[owner],
             ),
             kernels=kernels,
+            trained=any(index in learns for index in range(first, first + count)),
         )
         first += count
 

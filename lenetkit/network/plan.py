@@ -36,15 +36,27 @@ class LayerPlan:
     params: dict[str, ParamSpec]
     state: dict[str, ParamSpec]
     cost: Cost
+    trainable: bool = True
+    """False if training leaves its parameters as they are."""
 
     @property
     def tensors(self) -> dict[str, ParamSpec]:
         """Parameters, then state."""
         return {**self.params, **self.state}
 
+    @property
+    def trained(self) -> dict[str, ParamSpec]:
+        """The parameters that training changes."""
+        return self.params if self.trainable else {}
+
+    @property
+    def frozen(self) -> dict[str, ParamSpec]:
+        """The parameters that it does not."""
+        return {} if self.trainable else self.params
+
     def count(self, *, trainable_only: bool = False) -> int:
-        """The number of parameters, with untrained state unless `trainable_only`."""
-        specs = self.params if trainable_only else self.tensors
+        """The number of parameters; without `trainable_only` also of frozen ones and of state."""
+        specs = self.trained if trainable_only else self.tensors
         return sum(math.prod(spec.shape) for spec in specs.values())
 
 
@@ -177,6 +189,22 @@ def expect_second_order(plan: Plan, root: MapNode | None = None) -> None:
         raise SpecError(problems)
 
 
+def expect_trainable(plan: Plan) -> None:
+    """Raise SpecError if all layers with parameters are frozen."""
+    frozen = [
+        named
+        for named, planned in zip(plan.spec.layers, plan.layers, strict=True)
+        if planned.frozen
+    ]
+    if frozen and not plan.count(trainable_only=True):
+        last = frozen[-1]
+        message = (
+            "nothing is left to train: every layer with parameters has trainable: false; "
+            "expected at least one without it"
+        )
+        raise SpecError([last.mark.problem(f"layers.{last.name}.trainable", message)])
+
+
 def expect_batches(plan: Plan, images: int) -> None:
     """Raise SpecError if a layer cannot learn from batches of that many images."""
     problems = []
@@ -226,7 +254,18 @@ def plan_layers(
             problems.append(named.mark.problem(path, message))
             break
         planned.append(
-            LayerPlan(named.name, layer, type_name, provider, shape, out, params, state, cost)
+            LayerPlan(
+                name=named.name,
+                layer=layer,
+                type=type_name,
+                provider=provider,
+                in_shape=shape,
+                out_shape=out,
+                params=params,
+                state=state,
+                cost=cost,
+                trainable=named.trainable,
+            )
         )
         shape = out
     else:

@@ -22,7 +22,7 @@ class StageProfile:
     forward_flops: int
     """Two for each multiply-add with a weight, for the whole batch."""
     backward_seconds: float | None
-    """None in inference, as are all parts that only training has."""
+    """None in inference, and where nothing before the layer, nor the layer, is trained."""
     backward_flops: int
     """For the gradients of the weights and of the input, where they are computed."""
     scratch_bytes: int

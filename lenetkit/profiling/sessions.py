@@ -73,9 +73,11 @@ class Session(ABC):
         stages = self.network.watched.stages
         low, middle, high = np.quantile(self.seconds, (0.25, 0.5, 0.75)).tolist()
         batch, *rest = np.median(self.rows, axis=0).tolist()
-        loss, update, backward = None, None, [None] * len(stages)
+        loss, update = None, None
+        backward: list[float | None] = [None] * len(stages)
         if self.trains:
-            loss, *backward, update = rest[len(stages) :]
+            loss, *learning, update = rest[len(stages) :]
+            backward[len(stages) - len(learning) :] = reversed(learning)
         with self.network.limited(self.work.threads):
             threads = self.work.plan.spec.kernels.threads()
         return Profile(
@@ -84,7 +86,7 @@ class Session(ABC):
             threads=threads,
             steps=len(self.rows),
             batch_seconds=batch,
-            stages=tuple(map(self._stage, stages, rest, reversed(backward))),
+            stages=tuple(map(self._stage, stages, rest, backward)),
             loss_seconds=loss,
             update_seconds=update,
             step_seconds=middle,
@@ -96,7 +98,7 @@ class Session(ABC):
         plan, batch = self.work.plan, self.work.batch_size
         layers = plan.layers[stage.first : stage.first + stage.count]
         flops = 2 * batch * sum(layer.cost.macs for layer in layers)
-        gradients = any(layer.params for layer in layers) + stage.call.needs_input_grad
+        gradients = any(layer.trained for layer in layers) + stage.call.needs_input_grad
         return StageProfile(
             name=stage.name,
             first=stage.first,

@@ -46,6 +46,6 @@ class WatchedNetwork(Network):
             super().backward(dy, workspace)
             return
         self.note()
-        for stage in reversed(workspace.stages):
+        for stage in reversed(workspace.learning):
             dy = stage.backward(dy, stage.grads)
             self.note()

@@ -124,6 +124,11 @@ OPTIONS: dict[str, str] = {
     "batch_size": "batch bs minibatch minibatchsize trainbatchsize batches b",
     "seed": "randomseed randomstate rngseed rng s",
     "optimizer": "optim optimiser solver opt",
+    "clip_norm": "clip globalclipnorm gradclip gradientclipping gradientclipval maxgradnorm "
+    "clipgradnorm maxnorm clipgradient gradclipnorm",
+    "patience": "earlystopping earlystop niternochange earlystoppingpatience",
+    "average": "ema swa emadecay useema emamomentum polyak modelema averagedecay",
+    "trainable": "requiresgrad learnable istrainable",
     "schedule": "scheduler lrscheduler lrschedule learningrateschedule lrdecay learningratedecay",
     "loss": "criterion objective lossfunction lossfn cost",
     "init": "initializer weightinit initialization kernelinitializer initializers",
@@ -173,7 +178,7 @@ _VAGUE = "a b c k n s alpha beta factor kernel limit max min rate scale shape si
 _ACTIVATIONS = "an activation is a layer of its own: `relu1: relu`, or --set layers.relu1=tanh"
 _NO_GPU = "lenetkit computes on the CPU; see --threads and --kernels"
 _WORKERS = "data stays in memory, so there are no workers; --threads sets the number of threads"
-_NO_PATIENCE = "a run trains all its epochs; with data.validation, it keeps the best one's model"
+_CALLBACKS = "there are no callbacks: the loop over the events is yours; see docs/training.md"
 OPTION_NOTES: dict[str, str] = {
     _ACTIVATIONS: "activation act activations activationfunction",
     "dropout is a layer of its own, such as `drop1: {type: dropout, p: 0.5}`": (
@@ -183,13 +188,13 @@ OPTION_NOTES: dict[str, str] = {
     "weight_decay shrinks the weights; train.schedule lowers the learning rate": "decay",
     _NO_GPU: "device gpu gpus cuda accelerator tpu mps nogpu usecuda",
     _WORKERS: "workers numworkers nworkers jobs njobs pinmemory j",
-    _NO_PATIENCE: "patience earlystopping earlystop callbacks",
+    _CALLBACKS: "callbacks callback",
     "p is the probability of dropping a value: 1 − keep_prob": "keepprob",
     "a schedule spans all of train.epochs; leave it out": "tmax totalsteps stepsperepoch lastepoch",
     "weights are float32": "dtype precision amp fp16 bf16 mixedprecision half",
     "loss and accuracy are always measured": "metrics metric",
-    "gradients are not clipped; a lower lr helps where they explode": "clipnorm clipvalue clip "
-    "globalclipnorm gradclip gradientclipping gradientclipval maxgradnorm clipgradnorm",
+    "single values are not clipped; train.clip_norm limits the norm": "clipvalue "
+    "clipgradvalue gradclipvalue",
     "each batch is a step; use a larger batch_size": "accumulategradbatches gradaccum "
     "gradientaccumulation gradientaccumulationsteps",
     "arrays are channels first: (channels, height, width)": "dataformat dimordering",

@@ -27,6 +27,7 @@ from lenetkit.training.loop import Progress
 from lenetkit.values import Mismatch, convert
 
 _SLOT = "optimizer/"
+_AVERAGE = "average"
 _MAX_THREADS = 1 << 16
 
 
@@ -84,14 +85,16 @@ class State:
     """0 if it is not recorded."""
     given: bool = False
     """Whether the data are arrays from Python, which a resumed run must be given again."""
+    held_out: list[float] = field(default_factory=list)
+    """The merit on held-out samples after each epoch: the accuracy, or minus the RMSE."""
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Raises ValueError, which names the field, what was expected and what was found."""
         found = json.loads(text)
         if isinstance(found, dict):
-            unrecorded: dict[str, Any] = {"parts": [], "differs": {}}  # by 0.1.0
-            unrecorded |= {"steps_per_epoch": 0, "given": False}
+            unrecorded: dict[str, Any] = {"parts": [], "differs": {}}  # by older versions
+            unrecorded |= {"steps_per_epoch": 0, "given": False, "held_out": []}
             found = unrecorded | found
         state: Self = convert(found, cls, "progress")
         if not 0 <= state.best.epoch <= state.epoch <= state.step:
@@ -152,6 +155,7 @@ class Checkpoint:
         """
         slots = {n.removeprefix(_SLOT): v for n, v in self.tensors.items() if n.startswith(_SLOT)}
         own = {name: v for name, v in self.tensors.items() if not name.startswith(_SLOT)}
+        own.pop(_AVERAGE, None)
         forms = {name: (v.shape, v.dtype) for name, v in progress.slots.items()}
         if {name: (v.shape, v.dtype) for name, v in slots.items()} != forms:
             found, expected = ", ".join(sorted(slots)) or "none", ", ".join(sorted(forms)) or "none"
@@ -164,6 +168,12 @@ class Checkpoint:
             np.copyto(progress.slots[name], values)
         progress.step, progress.epoch = self.state.step, self.state.epoch
         progress.seconds = self.state.seconds
+        progress.held_out = list(self.state.held_out)
+        if progress.average is not None:  # which a spec that is --allow-different may begin here
+            average = self.tensors.get(_AVERAGE, network.params)
+            if (average.shape, average.dtype) != (network.params.shape, network.params.dtype):
+                raise ModelFileError(f"{self.path}: its averaged weights do not fit the network")
+            np.copyto(progress.average, average)
 
 
 def _without_dir(text: str) -> str:
@@ -193,6 +203,8 @@ def save(
     """
     tensors = dict(network.tensors())
     tensors |= {f"{_SLOT}{name}": values for name, values in progress.slots.items()}
+    if progress.average is not None:
+        tensors[_AVERAGE] = progress.average
     for name, values in tensors.items():
         if not np.isfinite(values).all() and not progress.step:
             why = remedy_at_start(f"layers.{name.rpartition('.')[0]}: its weights", network)

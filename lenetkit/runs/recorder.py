@@ -56,7 +56,7 @@ class Recorder:
     def __enter__(self) -> Self:
         if self.saved_step is None:
             self._save_state()  # so that the run can be resumed from its first step on
-        elif self.progress.epoch < self.network.plan.spec.train.epochs:
+        elif not self.progress.is_over(self.network.plan.spec.train):
             self.folder.discard_result()  # before any other file gets ahead of it
         self._save_specs()
         self._save_tables()
@@ -136,7 +136,7 @@ class Recorder:
             raise
         except ModelFileError as error:
             reason = str(error).removeprefix(f"{self.folder.model}: ")
-        if tensorfile.tensor_digest(self.network.tensors()) == best.digest:
+        if self._digest() == best.digest:
             self._save_model()  # the run was killed between checkpoint and model
         elif self.data.validation:  # without it the next epoch's model replaces this one
             raise RunError(
@@ -169,8 +169,8 @@ class Recorder:
             if event.validation:
                 self._kept["validation"] = event.validation
             metrics = json.dumps({"epoch": event.epoch, **_figures(self._kept)})
-            digest = tensorfile.tensor_digest(self.network.tensors())
-            self.state = replace(self.state, best=Best(event.epoch, event.merit, digest, metrics))
+            best = Best(event.epoch, event.merit, self._digest(), metrics)
+            self.state = replace(self.state, best=best)
         self._save_tables()
         self._save_state()
         if better:
@@ -196,6 +196,7 @@ class Recorder:
             epochs=spec.train.epochs,
             steps_per_epoch=self._steps_per_epoch(),
             seconds=progress.seconds,
+            held_out=list(progress.held_out),
             tables={table.path.name: table.digest for table in (self._metrics, self._steps)},
             environment=environment.computing(spec.kernels),
         )
@@ -206,7 +207,13 @@ class Recorder:
         texts = {**self.network.metadata, "metrics": self.state.best.metrics}
         if self.state.parts:
             texts["parts"] = json.dumps(self.state.parts, ensure_ascii=False)
-        file.save(self.folder.model, self.network, texts)
+        with self.progress.averaged(self.network):
+            file.save(self.folder.model, self.network, texts)
+
+    def _digest(self) -> str:
+        """Of the weights that a model file would have now."""
+        with self.progress.averaged(self.network):
+            return tensorfile.tensor_digest(self.network.tensors())
 
     def finish(self) -> dict[str, Any]:
         """Write and return `result.json`."""

@@ -16,7 +16,7 @@ from lenetkit.files.opening import is_there, user_path
 from lenetkit.model import file
 from lenetkit.model.metadata import missing_providers
 from lenetkit.model.model import Model
-from lenetkit.network.plan import Plan, expect_batches, load_plan
+from lenetkit.network.plan import Plan, expect_batches, expect_trainable, load_plan
 from lenetkit.operations.blas import MAX_THREADS
 from lenetkit.registry.catalog import naming_plugins
 from lenetkit.registry.given import Plugins, use
@@ -207,8 +207,20 @@ class Run:
 
     @property
     def is_finished(self) -> bool:
-        """Whether all epochs are done."""
-        return self.progress.epoch >= self.network.plan.spec.train.epochs
+        """Whether all epochs are done, or `train.patience` ended the run before."""
+        return self.progress.is_over(self.network.plan.spec.train)
+
+    @property
+    def ended_early(self) -> str:
+        """Why a finished run has fewer epochs than its spec says; empty if it has them all."""
+        train, done = self.network.plan.spec.train, self.progress.epoch
+        if not self.is_finished or done >= train.epochs:
+            return ""
+        best = self._recorder.state.best.epoch
+        return (
+            f"ended after epoch {done} of {train.epochs}: none since epoch {best} was better on "
+            f"the held-out samples (train.patience: {train.patience})"
+        )
 
     @property
     def history(self) -> dict[str, list[float]]:
@@ -245,27 +257,32 @@ class Run:
         return events
 
     def _recorded(self, pause: Pause) -> Generator[loop.Event]:
-        def saving_pause() -> None:
-            try:
-                pause()
-            except BaseException:
-                self._recorder.save()
-                raise
+        paused = False
+
+        def noted_pause() -> None:
+            nonlocal paused
+            paused = True
+            pause()
+            paused = False
 
         with self._held, naming_plugins(), self._recorder:
             pause()
             settings = self.network.plan.spec.train
-            events = loop.train(self.network, self.data, settings, self.progress, saving_pause)
-            for event in events:
-                self._recorder.record(event)
-                if isinstance(event, loop.EpochDone):
-                    self.network.note(event)
-                try:
+            events = loop.train(self.network, self.data, settings, self.progress, noted_pause)
+            try:
+                for event in events:
+                    self._recorder.record(event)
+                    if isinstance(event, loop.EpochDone):
+                        self.network.note(event)
                     yield event
-                except GeneratorExit:
-                    if not isinstance(event, loop.EpochBegun):  # its step is not recorded yet
-                        self._recorder.save()
-                    raise
+            except GeneratorExit:
+                if not isinstance(event, loop.EpochBegun):  # its step is not recorded yet
+                    self._recorder.save()
+                raise
+            except BaseException:
+                if paused:
+                    self._recorder.save()
+                raise
             self.result = self._recorder.finish()
 
     def train(
@@ -316,6 +333,8 @@ class Run:
 def _expect_recordable(plan: Plan) -> None:
     """Raise if a run folder cannot hold the spec, or a layer cannot learn from its batches."""
     plan.to_yaml()  # types that are not registered cannot be recorded
+    expect_trainable(plan)
+    loop.expect_held_out(plan.spec.train, plan.spec.data.options.validation)
     expect_batches(plan, plan.spec.train.batch_size)
 
 

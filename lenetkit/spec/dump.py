@@ -11,7 +11,7 @@ from lenetkit.errors import PluginError
 from lenetkit.options import Configurable, base_of, options_of
 from lenetkit.registry.catalog import Catalog
 from lenetkit.spec.nodes import scalar
-from lenetkit.spec.sections import FORMAT, ModelSpec
+from lenetkit.spec.sections import FORMAT, ModelSpec, NamedLayer
 from lenetkit.text import printable, printable_lines
 
 
@@ -52,13 +52,19 @@ def to_plain(
             return str(v)
         return [value(item, path) for item in v] if isinstance(v, tuple) else v
 
+    def layer(named: NamedLayer) -> Any:
+        written = plugin(named.layer, f"layers.{named.name}")
+        if named.trainable:
+            return written
+        return {**(written if isinstance(written, dict) else {"type": written}), "trainable": False}
+
     source = plugin(spec.data.source, "data")
     return {
         "lenetkit": FORMAT,
         "name": spec.name,
         "input": list(spec.input),
         **({"task": spec.task} if spec.task else {}),
-        "layers": {n.name: plugin(n.layer, f"layers.{n.name}") for n in spec.layers},
+        "layers": {named.name: layer(named) for named in spec.layers},
         "loss": plugin(spec.loss, "loss"),
         "init": plugin(spec.init, "init"),
         "kernels": plugin(spec.kernels, "kernels"),

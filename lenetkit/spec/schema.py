@@ -15,7 +15,7 @@ from lenetkit.errors import PluginError
 from lenetkit.layers.base import Layer
 from lenetkit.options import Configurable, Option, options_of, plugin_base
 from lenetkit.registry.catalog import GROUPS, Catalog
-from lenetkit.spec.sections import FORMAT, DataOptions, Head, TrainSpec
+from lenetkit.spec.sections import FORMAT, DataOptions, Head, LayerOptions, TrainSpec
 from lenetkit.values import alternatives
 
 Schema = dict[str, Any]
@@ -31,8 +31,9 @@ _AFTER = {"type": "string", "description": "Places a new layer behind this one, 
 
 def build_schema(catalog: Catalog) -> Schema:
     """The schema of a whole spec. Plugins that do not load are left out."""
+    in_layers = {"after": _AFTER, **_properties(LayerOptions)}
     kinds = {
-        base.kind: _plugins(catalog, group, {"after": _AFTER} if base is Layer else {}, ["type"])
+        base.kind: _plugins(catalog, group, in_layers if base is Layer else {}, ["type"])
         for group, base in GROUPS.items()
     }
     layer, change = _ref("layer"), {"type": "object", "not": {"required": ["type"]}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -53,6 +53,20 @@ class TrainSpec(Configurable):
     shuffle: bool = option(True, doc="Whether each epoch has its own order.")
     optimizer: Optimizer = option(doc="The optimizer.")
     schedule: Schedule = option(doc="The learning rate of each step.")
+    clip_norm: float | None = option(
+        None, above=0, doc="Largest norm of a step's gradient; a longer one is scaled down to it."
+    )
+    patience: int | None = option(
+        None,
+        minimum=1,
+        doc="Stop after so many epochs without a better accuracy on the held-out samples.",
+    )
+    average: float | None = option(
+        None,
+        minimum=0,
+        below=1,
+        doc="Decay of a running mean of the weights, which is evaluated and saved in their place.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +103,17 @@ class DataOptions(Configurable):
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class LayerOptions(Configurable):
+    """The options of every layer, besides those of its type."""
+
+    trainable: bool = option(
+        True, doc="Whether training changes its parameters; a layer that is not is frozen."
+    )
+
+
+COMMON_LAYER_KEYS = frozenset(opt.name for opt in options_of(LayerOptions))
+"""The keys that every layer takes, besides `type` and the options of its type."""
 COMMON_DATA_KEYS = frozenset(opt.name for opt in options_of(DataOptions))
 """The keys of `data` that every type takes; the others belong to its type."""
 
@@ -108,6 +133,8 @@ class NamedLayer:
     name: str
     layer: Layer
     mark: Mark = field(compare=False)
+    trainable: bool = True
+    """Whether training changes its parameters."""
 
 
 @dataclass(frozen=True)
@@ -320,11 +347,14 @@ def _bind_layers(tree: MapNode, binder: Binder) -> tuple[tuple[NamedLayer, ...],
             binder.problem(mark, path, "`after` is for new layers of a spec that extends another")
             complete = False
             continue
-        layer = binder.plugin(Layer, entry.node, path)
-        if layer is None:
+        layer = binder.plugin(Layer, entry.node, path, also=COMMON_LAYER_KEYS)
+        own = entry.node.entries if isinstance(entry.node, MapNode) else {}
+        common = _with_keys(own, COMMON_LAYER_KEYS, entry.mark)
+        options = binder.options(LayerOptions, common, path, "a layer")
+        if layer is None or options is None:
             complete = False
         elif complete:
-            layers.append(NamedLayer(name, layer, entry.mark))
+            layers.append(NamedLayer(name, layer, entry.mark, options.trainable))
     return tuple(layers), complete
 
 
@@ -336,12 +366,17 @@ def _bind_data(tree: MapNode, binder: Binder) -> DataSpec | None:
         entries = section.entries | {"type": Entry(section.mark, _default(_DEFAULTS["data"]))}
         section = MapNode(entries, section.mark, section.replaced)
     known = {**section.replaced, **section.entries}  # common ones outlast a change of type
-    shared = {key: entry for key, entry in known.items() if key in COMMON_DATA_KEYS}
+    common = _with_keys(known, COMMON_DATA_KEYS, section.mark)
     source = binder.plugin(DataSource, section, "data", also=COMMON_DATA_KEYS)
-    own = MapNode(shared, section.mark)
-    node = _with_defaults(own, ("transforms",), _FEATURES if _has_features(tree) else _DEFAULTS)
+    defaults = _FEATURES if _has_features(tree) else _DEFAULTS
+    node = _with_defaults(common, ("transforms",), defaults)
     options = binder.options(DataOptions, node, "data", "data")
     return DataSpec(source, options) if source and options else None
+
+
+def _with_keys(entries: Mapping[str, Entry], keys: Collection[str], mark: Mark) -> MapNode:
+    """A mapping of the entries with these keys."""
+    return MapNode({key: entry for key, entry in entries.items() if key in keys}, mark)
 
 
 def _bind_train(tree: MapNode, binder: Binder) -> TrainSpec | None:

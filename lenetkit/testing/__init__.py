@@ -32,7 +32,7 @@ from lenetkit.conformance.report import (
     CheckSkipped,
     Report,
     Result,
-    expect_known,
+    expecting,
     run_checks,
 )
 from lenetkit.conformance.schedules import check_schedule, schedule_checks
@@ -62,7 +62,7 @@ def parametrize(
     """
     import pytest
 
-    expect_known(expected_failures, checks)
+    checks = expecting(checks, expected_failures)
 
     def marks(check: Check) -> list[pytest.MarkDecorator]:
         reason = expected_failures.get(check.name)

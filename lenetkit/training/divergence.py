@@ -109,7 +109,7 @@ def locate(
         if not np.isfinite(losses).all():
             return "the loss: the outputs are finite, but too large for it"
         dy = loss.backward(kept)
-        for stage in reversed(workspace.stages):
+        for stage in reversed(workspace.learning):
             if not np.isfinite(dy).all():
                 return f"layers.{stage.name}: the gradient of its output"
             grads = {name: np.zeros_like(view) for name, view in stage.grads.items()}

@@ -10,8 +10,8 @@ import functools
 import math
 import time
 from collections.abc import Generator, Iterator
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,10 +19,14 @@ from numpy.typing import NDArray
 
 from lenetkit.arrays import Array, Views, slices
 from lenetkit.data.source import Samples
-from lenetkit.errors import memory_for
+from lenetkit.errors import Problem, SpecError, memory_for
 from lenetkit.losses import SecondOrderLoss
 from lenetkit.network.network import Network
-from lenetkit.network.plan import expect_batches, expect_second_order
+from lenetkit.network.plan import (
+    expect_batches,
+    expect_second_order,
+    expect_trainable,
+)
 from lenetkit.optimizers import SecondOrderOptimizer
 from lenetkit.schedules import Moment
 from lenetkit.spec.sections import TrainSpec
@@ -108,16 +112,53 @@ class Progress:
     """Epochs done and evaluated."""
     seconds: float = 0.0
     """Training time of the current epoch."""
+    held_out: list[float] = field(default_factory=list)
+    """The merit on held-out samples after each epoch; empty without any."""
+    average: Array | None = None
+    """The running mean of the weights, in the order of `Network.params`."""
+
+    def is_over(self, settings: TrainSpec) -> bool:
+        """Whether all epochs are done, or the last `patience` ones were no better than the best."""
+        if self.epoch >= settings.epochs:
+            return True
+        best = self.held_out.index(max(self.held_out)) if self.held_out else 0
+        waited = len(self.held_out) - 1 - best
+        return settings.patience is not None and waited >= settings.patience
+
+    @contextmanager
+    def averaged(self, network: Network) -> Iterator[None]:
+        """Inside the block the network has the averaged weights, if there are any."""
+        if self.average is None:
+            yield
+            return
+        own = network.params.copy()
+        np.copyto(network.params, self.average)
+        try:
+            yield
+        finally:
+            np.copyto(network.params, own)
 
     def __repr__(self) -> str:
         return f"<Progress: {self.step} steps, {self.epoch} epochs>"
+
+
+def expect_held_out(settings: TrainSpec, held_out: float) -> None:
+    """Raise SpecError if training is judged by held-out samples, and there are none."""
+    if settings.patience is not None and not held_out:
+        message = (
+            "training is judged by held-out samples, and there are none; set data.validation, "
+            "to 0.1 for a tenth of the training samples"
+        )
+        raise SpecError([Problem("train", "train.patience", message)])
 
 
 def start(network: Network, settings: TrainSpec) -> Progress:
     """The state before the first step."""
     names = settings.optimizer.active_slots()
     with _memory_for_optimizer(network, len(names)):
-        return Progress(Views({name: np.zeros_like(network.params) for name in names}))
+        average = None if settings.average is None else network.params.copy()
+        slots = Views({name: np.zeros_like(network.params) for name in names})
+        return Progress(slots, average=average)
 
 
 def _memory_for_optimizer(network: Network, count: int) -> AbstractContextManager[None]:
@@ -136,7 +177,8 @@ def train(
 
     Between events network and progress agree: a checkpoint may be taken, or the loop left; not
     between an EpochBegun and its epoch's first StepDone, which come together. They also agree where
-    `pause` is called, after each batch of the evaluation; it may raise to leave.
+    `pause` has raised, to leave: it is called after each batch of the evaluation. After the last
+    event the network has the averaged weights, if its settings ask for an `average`.
     Raises DivergedError if the loss or its gradient is not finite, and SpecError for batches that
     are too small for a layer, or an optimizer that needs second derivatives which the network does
     not have.
@@ -148,9 +190,11 @@ def _epochs(
     network: Network, data: TrainingData, settings: TrainSpec, progress: Progress, pause: Pause
 ) -> Generator[Event]:
     trainer = Trainer(network, data, settings, progress)
-    while progress.epoch < settings.epochs:
+    while not progress.is_over(settings):
         yield from trainer.steps()
         yield trainer.finish_epoch(pause)
+    if progress.average is not None:
+        np.copyto(network.params, progress.average)
 
 
 def computed(
@@ -173,6 +217,16 @@ def computed(
             events.close()
 
 
+def clip(gradient: Array, longest: float) -> None:
+    """Scale a gradient down to the norm `longest` if it is longer, in place.
+
+    g · min(1, longest / (‖g‖₂ + 1e-6)), as PyTorch's clip_grad_norm_; the norm in float64.
+    Pascanu, Mikolov & Bengio 2013, algorithm 1.
+    """
+    norm = float(np.linalg.norm(gradient.astype(np.float64)))
+    gradient *= gradient.dtype.type(min(1.0, longest / (norm + 1e-6)))
+
+
 def _memory_for_step(count: int) -> AbstractContextManager[None]:
     if count == 1:
         return memory_for("for a step of 1 image", SMALLER)
@@ -192,6 +246,8 @@ class Trainer:
         self._evaluating = network.workspace(training=False)
         with _memory_for_optimizer(network, len(progress.slots) + 1):
             self._scratch = np.empty_like(network.grads)
+        expect_trainable(network.plan)
+        expect_held_out(settings, len(data.validation or ()))
         expect_batches(network.plan, min(settings.batch_size, len(data.train)))
         if isinstance(settings.optimizer, SecondOrderOptimizer):
             expect_second_order(network.plan)
@@ -243,7 +299,10 @@ class Trainer:
             raise self._diverged(f"the gradient became {became}", images, targets, progress.step)
         progress.step += 1
         np.copyto(self._scratch, network.grads)  # the optimizer may write to it
+        if self.settings.clip_norm is not None:
+            clip(self._scratch, self.settings.clip_norm)
         optimizer.step(network.params, self._scratch, progress.slots, lr, progress.step)
+        self._average()
         return StepDone(
             step=progress.step,
             epoch=epoch + 1,
@@ -254,17 +313,32 @@ class Trainer:
             dataset=self.data.train.dataset,
         )
 
+    def _average(self) -> None:
+        """Add the weights to their running mean, m ← m + (1 − d)(w − m).
+
+        d grows to the decay that is set, min(decay, (1 + t) / (10 + t)) at step t, so that the
+        initial weights are soon forgotten. Polyak & Juditsky 1992; Tan & Le 2019, section 5.1.
+        """
+        average, decay, t = self.progress.average, self.settings.average, self.progress.step
+        if average is not None and decay is not None:
+            np.subtract(self.network.params, average, out=self._scratch)
+            self._scratch *= average.dtype.type(1 - min(decay, (1 + t) / (10 + t)))
+            average += self._scratch
+
     def finish_epoch(self, pause: Pause = lambda: None) -> EpochDone:
         """Evaluate the network at the end of an epoch."""
         data, progress = self.data, self.progress
         last = progress.step - 1
-        train, test = self._evaluate(data.train, pause), self._evaluate(data.test, pause)
-        validation = self._evaluate(data.validation, pause) if data.validation else None
-        self._expect_finite(train, data.train, "training")
-        self._expect_finite(test, data.test, "test")
-        if validation and data.validation:
-            self._expect_finite(validation, data.validation, "held-out")
+        with progress.averaged(self.network):
+            train, test = self._evaluate(data.train, pause), self._evaluate(data.test, pause)
+            validation = self._evaluate(data.validation, pause) if data.validation else None
+            self._expect_finite(train, data.train, "training")
+            self._expect_finite(test, data.test, "test")
+            if validation and data.validation:
+                self._expect_finite(validation, data.validation, "held-out")
         progress.epoch += 1
+        if validation:
+            progress.held_out.append(validation.merit)
         seconds, progress.seconds = progress.seconds, 0.0
         return EpochDone(
             epoch=progress.epoch,

@@ -81,7 +81,8 @@ def test_wrong_values_name_the_option(call: Call, options: tuple[str, ...], expe
         ("--gpu", ": lenetkit computes on the CPU; see --threads and --kernels"),
         ("--device", ": lenetkit computes on the CPU; see --threads and --kernels"),
         ("--workers", ": data stays in memory, so there are no workers; "),
-        ("--patience", ": a run trains all its epochs; with data.validation, it keeps the best"),
+        ("--patience", "; write --set train.patience=…"),
+        ("--ema", "; write --set train.average=…"),
         ("--zz", "; valid: --allow-different, --batch-size, "),
     ],
 )

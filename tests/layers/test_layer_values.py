@@ -240,6 +240,8 @@ def test_weights_know_their_shape_and_fans(
 def test_fans_may_be_given() -> None:
     assert ParamSpec((7,)).fans() == (7, 7)
     assert ParamSpec((7,), fan_in=3, fan_out=4).fans() == (3, 4)
+    assert ParamSpec(()).fans() == (1, 1)
+    assert ParamSpec((), fan_in=3).fans() == (3, 1)
 
 
 @pytest.mark.parametrize(

@@ -221,6 +221,18 @@ def test_held_out_samples_choose_the_epoch(validation: float) -> None:
     assert len(data.validation or ()) == 3
 
 
+def test_averaged_weights_are_what_is_chosen(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"average": 0.5, "patience": 3, "epochs": 6}
+    spec = Model(small_plan()).spec
+    network = lenetkit.build(spec)
+    network.fit(IMAGES, NUMBERS, validation=3, **settings)
+    changed = {f"train.{name}": value for name, value in settings.items()} | {"data.validation": 3}
+    run = lenetkit.Run.create(spec, out=tmp_path / "a", set=changed, data=(IMAGES, NUMBERS))
+    run.train(pictures=False)
+    assert network.params.tobytes() == lenetkit.load(tmp_path / "a").params.tobytes()
+    assert len(network.history) == len(run.history["epoch"])
+
+
 def test_wrong_validation_is_refused() -> None:
     for wrong, said in ((1.5, "a share below 1"), (-1, "≥ 0, found -1"), ("x", "a number")):
         with pytest.raises(SpecError, match=r"data\.validation: expected .*" + said):

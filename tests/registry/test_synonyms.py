@@ -25,7 +25,7 @@ from lenetkit.registry.synonyms import (
     type_hint,
 )
 from lenetkit.spec.merge import Override, parse_text
-from lenetkit.spec.sections import spec_keys
+from lenetkit.spec.sections import COMMON_LAYER_KEYS, spec_keys
 
 ROOT = Path(__file__).parents[2]
 KINDS = {base.kind: base for base in GROUPS.values()}
@@ -59,7 +59,7 @@ def test_every_type_that_is_suggested_exists() -> None:
 
 
 def test_every_option_that_is_suggested_exists() -> None:
-    known = set(spec_keys(installed()))
+    known = set(spec_keys(installed())) | COMMON_LAYER_KEYS
     for kind, base in KINDS.items():
         for name in names(kind):
             known |= {opt.name for opt in options_of(installed().registry(base).get(name))}

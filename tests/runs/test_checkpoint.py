@@ -11,7 +11,7 @@ import pytest
 
 from lenetkit.runs.checkpoint import Best, State
 
-UNRECORDED = {"differs", "given", "parts", "steps_per_epoch"}
+UNRECORDED = {"differs", "given", "held_out", "parts", "steps_per_epoch"}
 """What 0.1.0 did not record."""
 STATE = State(
     step=9,

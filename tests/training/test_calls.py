@@ -86,7 +86,7 @@ def test_events_that_were_taken_or_closed_do_not_warn(network: Model, make_idx: 
             "'pct_start'; it belongs to the schedule: schedule={'type': 'one_cycle',",
         ),
         ({"epoch": 1}, "'epoch'; did you mean 'epochs'?"),
-        ({"foo": 1}, "'foo'; valid: batch_size, epochs, optimizer, schedule, seed, shuffle"),
+        ({"foo": 1}, "'foo'; valid: average, batch_size, clip_norm, epochs, optimizer, patience,"),
     ],
 )
 def test_other_settings_are_refused_at_once(
@@ -246,7 +246,10 @@ def test_a_run_says_what_it_is(small: Path, tmp_path: Path) -> None:
     [
         ("learning_rate", "; it belongs to the optimizer: optimizer={'type': 'adam', 'lr': …}"),
         ("num_epochs", "; did you mean 'epochs'?"),
-        ("callbacks", "; a run trains all its epochs; "),
+        ("callbacks", "; there are no callbacks: the loop over the events is yours"),
+        ("early_stopping", "; did you mean 'patience'?"),
+        ("max_grad_norm", "; did you mean 'clip_norm'?"),
+        ("ema_decay", "; did you mean 'average'?"),
     ],
 )
 def test_settings_of_other_frameworks_lead_to_ours(name: str, hint: str) -> None:

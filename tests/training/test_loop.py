@@ -11,6 +11,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 import lenetkit
@@ -21,6 +24,7 @@ from lenetkit.network.network import Network
 from lenetkit.network.plan import Plan
 from lenetkit.operations import blas
 from lenetkit.optimizers import SGD, Adam, Optimizer, SecondOrderOptimizer
+from lenetkit.schedules import Constant
 from lenetkit.training import loop
 from lenetkit.training.data import TrainingData, load_training_data
 from lenetkit.training.divergence import DivergedError
@@ -250,3 +254,35 @@ def test_overflow_in_a_step_warns_nobody(network: Network, data: TrainingData) -
         warnings.simplefilter("error")
         with pytest.raises(DivergedError):
             list(lenetkit.train(network, data))
+
+
+@given(
+    gradient=arrays(
+        np.float32, st.integers(1, 40), elements=st.floats(-(2.0**100), 2.0**100, width=32)
+    ),
+    longest=st.floats(1e-3, 1e3),
+)
+def test_clip_shortens_what_is_too_long_and_keeps_its_direction(
+    gradient: NDArray[Any], longest: float
+) -> None:
+    clipped = gradient.copy()
+    loop.clip(clipped, longest)
+    norm = np.linalg.norm(gradient.astype(np.float64))
+    scale = min(1.0, longest / (norm + 1e-6))
+    np.testing.assert_allclose(clipped, gradient * scale, rtol=1e-5, atol=1e-40)
+    if norm + 1e-6 <= longest:
+        np.testing.assert_array_equal(clipped, gradient)
+
+
+def test_the_optimizer_gets_the_clipped_gradient_and_the_network_keeps_its_own(
+    data: TrainingData,
+) -> None:
+    network = Network(small_plan("layers.drop1=null"))
+    before = network.params.copy()
+    settings = replace(
+        network.plan.spec.train, clip_norm=0.01, optimizer=SGD(lr=1.0), schedule=Constant()
+    )
+    next(loop.train(network, data, settings, loop.start(network, settings)))
+    assert np.linalg.norm(network.grads) > 0.1
+    expected = network.grads * (0.01 / (np.linalg.norm(network.grads) + 1e-6))
+    np.testing.assert_allclose(before - network.params, expected, atol=1e-6)
