@@ -31,6 +31,8 @@ class Loss(Configurable):
 
     def check_outputs(self, outputs: int) -> None:
         """Check the options against the number of outputs; raise OptionError."""
+    takes_real_targets: ClassVar[bool] = False
+    """Whether rows of any real numbers can be its targets, so that a network can learn them."""
 
     @abstractmethod
     def forward(self, outputs: Array, targets: Targets) -> tuple[Array, Any]:
@@ -132,11 +134,15 @@ class BinaryCrossEntropy(Loss):
 
 @dataclass(frozen=True, kw_only=True)
 class MeanSquaredError(Loss):
-    """L = mean_k (y_k − t_k)², t the label as one-hot row; dL/dy = 2 (y − t) / (K · N).
+    """L = mean_k (y_k − t_k)², t real targets or the one-hot row of a label.
+
+    dL/dy = 2 (y − t) / (K · N).
 
     Read as probabilities, the outputs become the nearest probability vector in the same squared
     distance (Wang & Carreira-Perpiñán 2013), which keeps their order.
     """
+
+    takes_real_targets: ClassVar[bool] = True
 
     def forward(self, outputs: Array, targets: Targets) -> tuple[Array, Any]:
         difference = outputs - as_rows(targets, outputs)
@@ -153,13 +159,14 @@ class MeanSquaredError(Loss):
 
 @dataclass(frozen=True, kw_only=True)
 class Huber(Loss):
-    """L = mean_k h(y_k − t_k), t the label as one-hot row, h(d) = d² / 2 up to |d| = delta.
+    """L = mean_k h(y_k − t_k), h(d) = d² / 2 up to |d| = delta, t real targets or a one-hot row.
 
     Beyond, h(d) = delta · (|d| − delta / 2): outliers pull with the same force, however far.
     dL/dy = min(max(y − t, −delta), delta) / (K · N). Read as probabilities as by
     `mean_squared_error`. Huber 1964; as PyTorch's HuberLoss.
     """
 
+    takes_real_targets: ClassVar[bool] = True
     delta: float = option(1.0, above=0, doc="Difference up to which the loss is quadratic.")
 
     def forward(self, outputs: Array, targets: Targets) -> tuple[Array, Any]:

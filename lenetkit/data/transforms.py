@@ -140,7 +140,7 @@ class Pad(Transform):
     value: float = option(0.0, doc="The value; before `scale`, 0 is the background.")
 
     def output_shape(self, in_shape: Shape) -> Shape:
-        C, H, W = in_shape
+        C, H, W = image_shape(in_shape, "pad")
         ph, pw = pair(self.padding)
         return C, H + 2 * ph, W + 2 * pw
 
@@ -171,6 +171,11 @@ def padded(images: Images, rows: int, columns: int, value: float) -> Images:
 def holding(dtype: np.dtype[Any], value: float) -> np.dtype[Any]:
     """The type of images that hold a value exactly: their own, or float32."""
     return dtype if _can_hold(dtype, value) else np.dtype(np.float32)
+def image_shape(shape: Shape, taker: str) -> Shape:
+    """The shape (C, H, W) of what a transform takes. Raises ShapeError for features."""
+    if len(shape) != 3:
+        raise ShapeError(f"{taker} takes images, channels×height×width, not {shape[0]:,} features")
+    return shape
 
 
 def _can_hold(dtype: np.dtype[Any], value: float) -> bool:

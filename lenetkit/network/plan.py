@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, SupportsIndex
 
 from lenetkit.arrays import Shape, shape_text
@@ -22,7 +21,7 @@ from lenetkit.registry.catalog import Catalog, Provider, installed
 from lenetkit.registry.synonyms import MAP_SIZE
 from lenetkit.spec.bind import Binder
 from lenetkit.spec.dump import as_yaml, to_plain
-from lenetkit.spec.merge import Override, Tree, parse_text, read_tree
+from lenetkit.spec.merge import Override, Spec, Tree, parse_text, read_tree
 from lenetkit.spec.nodes import MapNode, Mark, Node
 from lenetkit.spec.sections import ModelSpec, NamedLayer, TrainSpec, bind_model
 
@@ -135,7 +134,7 @@ def _unscaled(plan: Plan) -> Iterator[str]:
             )
 
 
-def load_plan(source: str | Path | Mapping[str, Any], overrides: Sequence[Override] = ()) -> Plan:
+def load_plan(source: Spec, overrides: Sequence[Override] = ()) -> Plan:
     """The plan of a spec file, shipped spec or dict. Raises SpecError with every mistake in it."""
     return plan_tree(read_tree(source, overrides), installed())
 

@@ -83,10 +83,12 @@ class State:
     """Dotted key → value: how the spec differs from the one that it extends."""
     steps_per_epoch: int = 0
     """0 if it is not recorded."""
+    given: bool = False
+    """Whether the data are arrays from Python, which a resumed run must be given again."""
     validation_losses: list[float] = field(default_factory=list)
     """The loss on the held-out samples after each epoch, if there are any."""
-    validation_accuracies: list[float] = field(default_factory=list)
-    """Likewise, the accuracy."""
+    validation_merits: list[float] = field(default_factory=list)
+    """Likewise, the merit: the accuracy, or minus the RMSE."""
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -94,7 +96,7 @@ class State:
         found = json.loads(text)
         if isinstance(found, dict):
             older: dict[str, Any] = {"parts": [], "differs": {}, "steps_per_epoch": 0}  # 0.1.0
-            older |= {"validation_losses": [], "validation_accuracies": []}
+            older |= {"given": False, "validation_losses": [], "validation_merits": []}
             found = older | found
         state: Self = convert(found, cls, "progress")
         if not 0 <= state.best.epoch <= state.epoch <= state.step:
@@ -169,7 +171,7 @@ class Checkpoint:
         progress.step, progress.epoch = self.state.step, self.state.epoch
         progress.seconds = self.state.seconds
         progress.validation_losses = [*self.state.validation_losses]
-        progress.validation_accuracies = [*self.state.validation_accuracies]
+        progress.validation_merits = [*self.state.validation_merits]
         if progress.average is not None:  # which a spec that is --allow-different may begin here
             average = self.tensors.get(_AVERAGE, network.params)
             if (average.shape, average.dtype) != (network.params.shape, network.params.dtype):

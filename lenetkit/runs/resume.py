@@ -54,7 +54,10 @@ def differences(saved: Checkpoint, network: Model) -> list[str]:
     """A line for each thing that differs from the checkpoint."""
     now = {**network.metadata, **file.describe(network.plan)}
     found = _spec(saved, network.plan)
-    if json.loads(saved.metadata["dataset_digest"]) != json.loads(now["dataset_digest"]):
+    digests = [json.loads(texts["dataset_digest"]) for texts in (saved.metadata, now)]
+    if saved.state.given:
+        found += [f"data: other arrays than before ({part})" for part in _unlike(*digests)]
+    elif digests[0] != digests[1]:
         names = (saved.metadata["dataset"], now["dataset"])
         hint = "; --data-dir says where to look" if names[0] != names[1] else ""
         found.append(f"data: {names[0]} had other content than the {names[1]} found now{hint}")
@@ -62,6 +65,11 @@ def differences(saved: Checkpoint, network: Model) -> list[str]:
     found += _changed("plugin ", *makers)
     computing = environment.computing(network.plan.spec.kernels)
     return found + _changed("", saved.state.environment, computing)
+
+
+def _unlike(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    parts = dict.fromkeys([*before, *now])
+    return [part for part in parts if before.get(part) != now.get(part)]
 
 
 def rising_rate(saved: Checkpoint, plan: Plan, data: TrainingData) -> str:

@@ -34,7 +34,7 @@ from lenetkit.spec.sections import TrainSpec
 from lenetkit.training.data import TrainingData
 from lenetkit.training.divergence import DivergedError, is_finite, locate, remedy, remedy_at_start
 from lenetkit.training.draws import Draws, generator
-from lenetkit.training.evaluation import BATCH, SMALLER, Evaluation, Pause, evaluate
+from lenetkit.training.evaluation import BATCH, SMALLER, Evaluation, Pause, accuracy_of, evaluate
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class StepDone:
     epoch: int
     loss: float
     accuracy: float
-    """On this batch, before the step."""
+    """On this batch, before the step; NaN of real targets."""
     lr: float
     samples: int
     dataset: str = ""
@@ -78,14 +78,24 @@ class EpochDone:
     dataset: str = ""
     """The name of the data set."""
 
+    @property
+    def merit(self) -> float:
+        """The higher, the better the epoch: that of held-out samples, else the latest wins."""
+        return self.validation.merit if self.validation else float(self.epoch)
+
     def figures(self) -> dict[str, float]:
-        """`epoch`, `lr`, loss and accuracy of each set that has samples, `seconds`."""
+        """`epoch`, `lr`, the figures of each set that has samples, `seconds`."""
+        return {"epoch": self.epoch, "lr": self.lr, **self.results(), "seconds": self.seconds}
+
+    def results(self) -> dict[str, float]:
+        """The figures of each set that has samples: `train_loss`, `train_accuracy`, …."""
         parts = {"train": self.train, "test": self.test, "validation": self.validation}
-        row: dict[str, float] = {"epoch": self.epoch, "lr": self.lr}
-        for name, part in parts.items():
-            if part and part.n:
-                row |= {f"{name}_loss": part.loss, f"{name}_accuracy": part.accuracy}
-        return row | {"seconds": self.seconds}
+        return {
+            f"{name}_{key}": value
+            for name, part in parts.items()
+            if part and part.n
+            for key, value in part.figures().items()
+        }
 
 
 Event: TypeAlias = EpochBegun | StepDone | EpochDone
@@ -105,8 +115,8 @@ class Progress:
     """Training time of the current epoch."""
     validation_losses: list[float] = field(default_factory=list)
     """The loss on the held-out samples after each epoch, if there are any."""
-    validation_accuracies: list[float] = field(default_factory=list)
-    """Likewise, the accuracy."""
+    validation_merits: list[float] = field(default_factory=list)
+    """Likewise, the merit: the accuracy, or minus the RMSE."""
     average: Array | None = None
     """The running mean of the weights, in the order of `Network.params`."""
 
@@ -114,7 +124,7 @@ class Progress:
         """Whether all epochs are done, or the last `patience` ones were no better than the best."""
         if self.epoch >= settings.epochs:
             return True
-        known = self.validation_accuracies
+        known = self.validation_merits
         waited = len(known) - 1 - known.index(max(known)) if known else 0
         return settings.patience is not None and waited >= settings.patience
 
@@ -276,7 +286,7 @@ class Trainer:
         loss = float(losses.mean())
         if not math.isfinite(loss):
             raise self._diverged(f"the loss became {loss}", images, targets, progress.step)
-        answers = loss_function.probabilities(outputs).argmax(axis=1)
+        accuracy = accuracy_of(loss_function, outputs, labels)
         network.backward(loss_function.backward(saved), self._training)
         if not is_finite(network.grads):
             became = "nan" if np.isnan(network.grads).any() else "infinite"
@@ -291,7 +301,7 @@ class Trainer:
             step=progress.step,
             epoch=epoch + 1,
             loss=loss,
-            accuracy=int(np.count_nonzero(answers == labels)) / len(rows),
+            accuracy=accuracy,
             lr=lr,
             samples=len(rows),
             dataset=self.data.train.dataset,
@@ -323,7 +333,7 @@ class Trainer:
         progress.epoch += 1
         if validation:
             progress.validation_losses.append(validation.loss)
-            progress.validation_accuracies.append(validation.accuracy)
+            progress.validation_merits.append(validation.merit)
         seconds, progress.seconds = progress.seconds, 0.0
         return EpochDone(
             epoch=progress.epoch,

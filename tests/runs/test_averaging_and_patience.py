@@ -165,7 +165,7 @@ def test_patience_counts_epochs_since_the_best(
     changes = [f"train.patience={patience}", "data.validation=3"] if patience else []
     plan = small_plan("train.epochs=9", *changes)
     progress: Progress = start(Network(plan), plan.spec.train)
-    progress.validation_accuracies, progress.epoch = held_out, len(held_out)
+    progress.validation_merits, progress.epoch = held_out, len(held_out)
     assert progress.is_over(plan.spec.train) is over
 
 
