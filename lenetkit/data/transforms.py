@@ -171,6 +171,8 @@ def padded(images: Images, rows: int, columns: int, value: float) -> Images:
 def holding(dtype: np.dtype[Any], value: float) -> np.dtype[Any]:
     """The type of images that hold a value exactly: their own, or float32."""
     return dtype if _can_hold(dtype, value) else np.dtype(np.float32)
+
+
 def image_shape(shape: Shape, taker: str) -> Shape:
     """The shape (C, H, W) of what a transform takes. Raises ShapeError for features."""
     if len(shape) != 3:
