@@ -312,8 +312,8 @@ def test_weights_are_counted_before_anything_is_loaded() -> None:
 def test_a_schedule_that_judges_needs_held_out_samples() -> None:
     plateau = "{type: warmup, then: reduce_on_plateau}"
     assert problem_of(train__schedule=plateau) == (
-        "train.schedule: warmup judges held-out samples, and there are none; hold some out, such as "
-        "data.validation: 0.1"
+        "train.schedule: warmup judges held-out samples, and there are none; hold some out, such "
+        "as data.validation: 0.1"
     )
     lenetkit.build("lenet5", {"train.schedule": plateau, "data.validation": 0.1})
 
