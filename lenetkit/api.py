@@ -43,6 +43,21 @@ def build(
     return Model(plan, seed=plan.spec.train.seed, dtype=dtype)
 
 
+def load_data(
+    spec: Spec,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    data_dir: str | Path | None = None,
+) -> TrainingData:
+    """The samples that a spec's network learns from and is tested on.
+
+    `data.train.images` (N, C, H, W) and `data.train.labels` (N,), and likewise `test` and, where
+    samples are held out, `validation`: all of them as stored, before the transforms. Looked for as
+    the command line does. Raises DataError if there are none.
+    """
+    return load_training_data(load_plan(spec, as_overrides(overrides or {})), data_dir)
+
+
 def fit(
     spec: Spec,
     images: Any,

@@ -31,6 +31,7 @@ class Loss(Configurable):
 
     def check_outputs(self, outputs: int) -> None:
         """Check the options against the number of outputs; raise OptionError."""
+
     takes_real_targets: ClassVar[bool] = False
     """Whether rows of any real numbers can be its targets, so that a network can learn them."""
 

@@ -59,7 +59,7 @@ from lenetkit.training.loop import Event
     "--init-from",
     type=PATH,
     metavar="MODEL",
-    help="Start from a model file's weights, where layer names and shapes match.",
+    help="Start from the weights of a model file, safetensors or .npz, where they match.",
 )
 @click.option(
     "--resume",

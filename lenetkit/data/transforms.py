@@ -95,7 +95,7 @@ class Standardize(Transform):
 
     def images(self, images: Images, rng: np.random.Generator) -> Images:
         if self.mean is None or self.std is None:
-            raise RuntimeError("standardize must be fitted to the training images first")
+            raise RuntimeError("standardize has no mean and std: set them, or train, to measure")
         result: Images = np.multiply(images, np.float32(1 / (255 * self.std)))
         result -= np.float32(self.mean / self.std)
         return result
@@ -171,6 +171,8 @@ def padded(images: Images, rows: int, columns: int, value: float) -> Images:
 def holding(dtype: np.dtype[Any], value: float) -> np.dtype[Any]:
     """The type of images that hold a value exactly: their own, or float32."""
     return dtype if _can_hold(dtype, value) else np.dtype(np.float32)
+
+
 def image_shape(shape: Shape, taker: str) -> Shape:
     """The shape (C, H, W) of what a transform takes. Raises ShapeError for features."""
     if len(shape) != 3:

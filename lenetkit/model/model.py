@@ -17,17 +17,17 @@ from lenetkit.data.labels import Label, Labels
 from lenetkit.data.pipeline import Pipeline
 from lenetkit.data.source import Preparation, Samples
 from lenetkit.data.targets import Targets, are_real
-from lenetkit.errors import ArrayError, ModelFileError
-from lenetkit.files import tensorfile
+from lenetkit.errors import ArrayError, ModelFileError, warn
+from lenetkit.files import foreign, tensorfile
 from lenetkit.files.opening import user_path
 from lenetkit.kernels.base import Kernels
-from lenetkit.model import file
+from lenetkit.model import file, matching
 from lenetkit.model.metadata import image_problems, provenance, untrained
 from lenetkit.network.network import Network
-from lenetkit.network.plan import Plan
+from lenetkit.network.plan import Plan, load_plan
 from lenetkit.registry.catalog import installed
 from lenetkit.registry.given import Plugins, use
-from lenetkit.spec.merge import Override
+from lenetkit.spec.merge import Override, Spec
 from lenetkit.training import loop
 from lenetkit.training.best import Best
 from lenetkit.training.calls import with_settings, with_validation
@@ -314,13 +314,23 @@ class Model(Network):
         file.save(user_path(path), self, self.metadata)
 
 
-def load(path: str | Path, *, kernels: str | None = None, plugins: Plugins = ()) -> Model:
+def load(
+    path: str | Path,
+    *,
+    spec: Spec | None = None,
+    kernels: str | None = None,
+    plugins: Plugins = (),
+) -> Model:
     """The model in a file, or in a run folder. Runs no code from it.
+
+    Weights that PyTorch or Keras made, in safetensors or a NumPy archive, come without a spec:
+    `spec` says which network they are for, as for `build`. A warning says which array went where,
+    unless all are named and stored as here. The model takes images from 0 to 255.
 
     `plugins` are files and classes whose types it names, as for `build`. `kernels` replaces the
     kernel set that it was trained with. Raises ModelFileError if the file is missing, damaged, of
-    another format, or does not fit the spec inside it, and PluginError if there is no such plugin
-    or kernel set.
+    another format, or does not fit the spec, SpecError for a wrong spec, and PluginError if there
+    is no such plugin or kernel set.
     """
     use(plugins)
     overrides = []
@@ -328,10 +338,24 @@ def load(path: str | Path, *, kernels: str | None = None, plugins: Plugins = ())
         installed().registry(Kernels).get(kernels)
         overrides.append(Override.from_option("--kernels", "kernels", kernels))
     path = file.in_run_folder(user_path(path))
-    tensors, metadata = tensorfile.read(path)
+    tensors, metadata = foreign.read(path)
     if "progress" in metadata:
         meant = path.with_name("model.safetensors")
         raise ModelFileError(f"{path}: is the checkpoint of a run; expected its model, {meant}")
+    if not tensorfile.is_own(metadata):
+        if spec is None:
+            raise ModelFileError(
+                f"{path}: holds weights without a spec ({matching.listing(tensors)}); expected a "
+                f'model file, or the spec: lenetkit.load("{path}", spec="lenet5") in Python, '
+                "whose save() makes a model file"
+            )
+        model = Model(load_plan(spec, overrides))
+        said = matching.fill(model, tensors, path, complete=True)
+        if len(said) > 1:
+            warn(f"{path}: " + "\n".join(said))
+        return model
+    if spec is not None:
+        raise ModelFileError(f"{path}: is a model file with a spec inside; leave `spec` out")
     plan = file.read_plan(path, metadata, overrides)
     wrong = file.mismatches(plan, np.dtype(np.float32), tensors) + image_problems(metadata, plan)
     file.expect_none(wrong, f"{path}: does not fit the spec inside it")

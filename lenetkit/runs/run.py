@@ -99,9 +99,9 @@ class Run:
 
         Without `out`: in the next of `runs/NAME/001, 002, …`. It trains on the spec's data set, or
         on `data`: arrays (images, labels) as `Model.fit` takes them, with those of `test`, or
-        TrainingData. `init_from` is a model file whose weights are used where names and shapes
-        match. `plugins` are as for `build`. Notes and warnings go to `report`. Raises SpecError,
-        DataError, ModelFileError and RunError.
+        TrainingData. `init_from` is a file of weights, a model file, safetensors or `.npz`,
+        which are used where names and shapes match. `plugins` are as for `build`. Notes and
+        warnings go to `report`. Raises SpecError, DataError, ModelFileError and RunError.
         """
         use(plugins)
         plan = load_plan(spec, overrides(set))
@@ -110,10 +110,8 @@ class Run:
         network = Model(plan, seed=plan.spec.train.seed)
         found = _data(network, data, test, data_dir, report)
         if init_from is not None:
-            loaded, left = file.load_matching(network, user_path(init_from))
-            report(f"{printable(init_from)}: loaded {', '.join(loaded)}")
-            if left:
-                report(f"  not in it, initialized instead: {', '.join(left)}")
+            said = "\n".join(file.load_matching(network, user_path(init_from)))
+            report(f"{printable(init_from)}: {said}")
         differs = changes(spec, overrides(set))
         given = data is not None
         return cls.begin(

@@ -312,8 +312,8 @@ def test_weights_are_counted_before_anything_is_loaded() -> None:
 def test_a_schedule_that_judges_needs_held_out_samples() -> None:
     plateau = "{type: warmup, then: reduce_on_plateau}"
     assert problem_of(train__schedule=plateau) == (
-        "train.schedule: warmup judges the loss on held-out samples, and there are none; hold some "
-        "out, such as data.validation: 0.1"
+        "train.schedule: warmup judges held-out samples, and there are none; hold some out, such "
+        "as data.validation: 0.1"
     )
     lenetkit.build("lenet5", {"train.schedule": plateau, "data.validation": 0.1})
 
@@ -321,5 +321,5 @@ def test_a_schedule_that_judges_needs_held_out_samples() -> None:
 def test_so_does_one_that_is_set_for_the_training(make_idx: Callable[..., Path]) -> None:
     network = Model(small_plan())
     events = lenetkit.train(network, data_dir=make_idx(), schedule="reduce_on_plateau")
-    with pytest.raises(SpecError, match="reduce_on_plateau judges the loss on held-out samples"):
+    with pytest.raises(SpecError, match="reduce_on_plateau judges held-out samples"):
         next(events)
