@@ -294,11 +294,17 @@ class Run:
         KeyboardInterrupt; a second press interrupts immediately. SIGTERM and SIGHUP save in the
         same way and raise `SystemExit(128 + signal)`, unless they are ignored or have handlers.
         """
-        with finishing(self._is_saved, lambda: f"after step {self.progress.step}") as stop:
+        told = self._moment()
+
+        def is_over() -> bool:
+            return self.saved_step == self.progress.step and told == self._moment()
+
+        with finishing(is_over, lambda: f"after step {self.progress.step}") as stop:
             with closing(self._begin(stop.check)) as events:
                 for event in events:
                     if watch is not None:
                         watch(event)
+                    told = self._moment()
                     if not isinstance(event, loop.EpochBegun):
                         stop.check()
             stop.check()
@@ -306,8 +312,8 @@ class Run:
             self.plot()
         return self.result
 
-    def _is_saved(self) -> bool:
-        return self.saved_step == self.progress.step
+    def _moment(self) -> tuple[int, int]:
+        return self.progress.step, self.progress.epoch
 
     def plot(self) -> list[Path]:
         """Draw the finished run's pictures; returns their paths."""
