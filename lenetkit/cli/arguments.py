@@ -29,6 +29,8 @@ class UserPath(click.Path):
     def convert(
         self, value: Any, param: click.Parameter | None, context: click.Context | None
     ) -> Any:
+        if value == "":
+            self.fail("expected a path, found ''; the current folder is .", param, context)
         return super().convert(user_path(value), param, context)
 
 

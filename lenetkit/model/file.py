@@ -53,7 +53,7 @@ def in_run_folder(path: Path) -> Path:
 def read_plan(path: Path, metadata: Mapping[str, str], overrides: Sequence[Override] = ()) -> Plan:
     """The plan of the spec inside a file."""
     if metadata.get("lenetkit") != FORMAT:
-        found = printable(metadata.get("lenetkit", "none"))
+        found = shortened(printable(metadata.get("lenetkit", "none")))
         raise ModelFileError(f"{path}: expected model format {FORMAT}, found {found}")
     try:
         spec = metadata.get("spec", "")
