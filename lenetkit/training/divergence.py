@@ -30,7 +30,7 @@ _IMAGES = "the images that reach the network"
 
 
 def remedy(where: str, lr: float, schedule: Schedule) -> str:
-    """A remedy for what `locate` found; `lr` is the optimizer's rate, which a schedule may ignore."""
+    """A remedy for what `locate` found; `lr` is the optimizer's, which the schedule may ignore."""
     if where == _IMAGES:
         return "The data or its transforms are at fault: inspect them with `lenetkit data show`"
     if not uses_lr(schedule):
