@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lenetkit._version import __version__
 from lenetkit.arrays import shape_text
-from lenetkit.errors import ModelFileError, SpecError, nearest
+from lenetkit.errors import ModelFileError, SpecError, nearest, shortened
 from lenetkit.files import foreign, tensorfile
 from lenetkit.files.tensorfile import Tensors
 from lenetkit.model import matching
