@@ -160,7 +160,7 @@ def with_plan(
 
             plan = load_plan(spec, changes)
             for warning in plan.warnings:
-                click.echo(f"warning: {warning}", err=True)
+                report(f"warning: {warning}")
             return command(plan=plan, **others)
 
         return planned
