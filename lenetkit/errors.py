@@ -13,13 +13,17 @@ import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from lenetkit.text import printable
+from lenetkit.text import printable, printable_lines
 
 
 class LenetkitError(Exception):
     """Something failed while running."""
 
     exit_status = 1
+
+    def __str__(self) -> str:
+        """The message; tracebacks show it, so nothing in it commands a terminal."""
+        return printable_lines(super().__str__())
 
 
 class InputError(LenetkitError):
@@ -121,7 +125,8 @@ def warn(message: str) -> None:
     level, frame = 1, sys._getframe()
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in _NOT_CALLERS:
         level, frame = level + 1, frame.f_back
-    warnings.warn(message.removeprefix("warning: "), LenetkitWarning, stacklevel=level)
+    text = printable_lines(message.removeprefix("warning: "))
+    warnings.warn(text, LenetkitWarning, stacklevel=level)
 
 
 def warn_only(message: str) -> None:

@@ -55,8 +55,9 @@ def _joins(text: str, index: int) -> bool:
         return True
     if text[index] == _JOINER:
         return _is_emoji(before) and _is_emoji(after)
-    letters = text[:index].rstrip("".join(filter(unicodedata.combining, set(text))))[-1:]
-    return all(c and unicodedata.bidirectional(c) == "AL" for c in (letters, after))
+    back = (text[i] for i in range(index - 1, -1, -1))
+    marked = next((c for c in back if not unicodedata.combining(c)), "")
+    return all(c and unicodedata.bidirectional(c) == "AL" for c in (marked, after))
 
 
 def _is_emoji(character: str) -> bool:

@@ -135,6 +135,11 @@ def test_what_does_more_than_show_itself_is_escaped(text: str, shown: str | None
     assert printable(printable(text)) == expected
 
 
+@pytest.mark.parametrize("part", ["\u200c", "\u200c\u0651", "\u200d\u200c", "ی\u200c"])
+def test_long_texts_take_time_in_proportion_to_their_length(part: str) -> None:
+    assert printable("م" + part * 20_000)  # took a minute
+
+
 @given(st.text())
 def test_printable_text_is_one_line_and_json_holds_what_it_held(text: str) -> None:
     said = printable(text)

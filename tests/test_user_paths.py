@@ -15,6 +15,7 @@ from lenetkit.cli.arguments import UserPath
 from lenetkit.cli.main import cli
 from lenetkit.errors import InputError, LenetkitWarning
 from lenetkit.files.opening import user_path
+from lenetkit.testing.commands import run_command
 from tests.support.specs import SMALL
 
 MakeIdx = Callable[..., Path]
@@ -45,6 +46,16 @@ def test_a_leading_tilde_is_the_home_folder_and_others_are_not(home: Path, tmp_p
         InputError, match=r"~nobody-here/a: no such user; .* write ./~nobody-here/a"
     ):
         user_path("~nobody-here/a")
+
+
+def test_an_empty_path_is_not_the_current_folder(home: Path) -> None:
+    words = r"expected a path, found ''; the current folder is \."
+    with pytest.raises(InputError, match=words):
+        user_path("")
+    with pytest.raises(InputError, match=words):
+        next(lenetkit.train(lenetkit.build("~/small.yaml"), data_dir=""))
+    said = run_command("data", "info", home / "small.yaml", "--data-dir", "")
+    assert (said.status, "'--data-dir': expected a path, found ''" in said.err) == (2, True)
 
 
 def parameters(command: click.Command, name: str) -> Iterator[tuple[str, click.Parameter]]:

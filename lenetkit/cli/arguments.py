@@ -29,6 +29,8 @@ class UserPath(click.Path):
     def convert(
         self, value: Any, param: click.Parameter | None, context: click.Context | None
     ) -> Any:
+        if value == "":
+            self.fail("expected a path, found ''; the current folder is .", param, context)
         return super().convert(user_path(value), param, context)
 
 
@@ -158,7 +160,7 @@ def with_plan(
 
             plan = load_plan(spec, changes)
             for warning in plan.warnings:
-                click.echo(f"warning: {warning}", err=True)
+                report(f"warning: {warning}")
             return command(plan=plan, **others)
 
         return planned

@@ -93,8 +93,11 @@ def natural(path: Path) -> tuple[list[tuple[int, str]], str]:
 def user_path(path: str | Path, folder: Path = Path()) -> Path:
     """A path that a user wrote, relative to `folder`, with `~` or `~name` as a home folder.
 
-    A name that begins so is written `./~name`. Raises InputError if there is no such user.
+    A name that begins so is written `./~name`. Raises InputError if there is no such user, and for
+    an empty text, such as that of a variable that is not set, which is not the current folder.
     """
+    if path == "":
+        raise InputError("expected a path, found ''; the current folder is .")
     try:
         expanded = Path(path).expanduser() if str(path).startswith("~") else Path(path)
     except RuntimeError:

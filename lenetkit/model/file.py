@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lenetkit._version import __version__
 from lenetkit.arrays import shape_text
-from lenetkit.errors import ModelFileError, SpecError, nearest
+from lenetkit.errors import ModelFileError, SpecError, nearest, shortened
 from lenetkit.files import foreign, tensorfile
 from lenetkit.files.tensorfile import Tensors
 from lenetkit.model import matching
@@ -54,7 +54,7 @@ def in_run_folder(path: Path) -> Path:
 def read_plan(path: Path, metadata: Mapping[str, str], overrides: Sequence[Override] = ()) -> Plan:
     """The plan of the spec inside a file."""
     if metadata.get("lenetkit") != FORMAT:
-        found = printable(metadata.get("lenetkit", "none"))
+        found = shortened(printable(metadata.get("lenetkit", "none")))
         raise ModelFileError(f"{path}: expected model format {FORMAT}, found {found}")
     try:
         spec = metadata.get("spec", "")

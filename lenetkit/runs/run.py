@@ -78,7 +78,7 @@ class Run:
     def __repr__(self) -> str:
         spec = self.network.plan.spec
         done = f"{self.progress.epoch} of {spec.train.epochs} epochs"
-        return f"<Run {spec.name} in {self.folder.path}: {done}>"
+        return f"<Run {spec.name} in {printable(self.folder.path)}: {done}>"
 
     @classmethod
     def create(

@@ -145,7 +145,7 @@ def load_training_data(
             "task: regression learns real targets, and data sets have classes; give them from "
             "Python: lenetkit.fit(spec, X, y)"
         )
-    folder = user_path(data_dir) if data_dir else None
+    folder = None if data_dir is None else user_path(data_dir)
     sets = _load_sets(plan, place_for(plan, folder, report, may_create=may_create))
     unfitted = Pipeline(options.transforms, plan.classes)
     held_out = [sets.validation] if sets.validation else []

@@ -11,6 +11,7 @@ from lenetkit.errors import LenetkitError
 from lenetkit.network.network import Network
 from lenetkit.network.plan import LayerPlan
 from lenetkit.registry.catalog import installed
+from lenetkit.schedules import Schedule, uses_lr
 
 
 class DivergedError(LenetkitError):
@@ -28,10 +29,16 @@ _LARGE = 10.0
 _IMAGES = "the images that reach the network"
 
 
-def remedy(where: str, lr: float) -> str:
-    """A remedy for what `locate` found; `lr` is the optimizer's rate."""
+def remedy(where: str, lr: float, schedule: Schedule) -> str:
+    """A remedy for what `locate` found; `lr` is the optimizer's, which the schedule may ignore."""
     if where == _IMAGES:
         return "The data or its transforms are at fault: inspect them with `lenetkit data show`"
+    if not uses_lr(schedule):
+        name, _ = installed().identity(schedule)
+        return (
+            f"Usually the learning rate is too high: it is that of the schedule {name}, which does "
+            "not use train.optimizer.lr; try a tenth of its rates, in train.schedule"
+        )
     if not lr:
         return "The learning rate is 0, so no step is at fault: check that layer's weights"
     return (
@@ -43,7 +50,7 @@ def remedy(where: str, lr: float) -> str:
 def remedy_at_start(where: str, network: Network) -> str:
     """A remedy for what `locate` found before any step: the learning rate is not at fault."""
     if where == _IMAGES:
-        return remedy(where, 1.0)
+        return remedy(where, 1.0, network.plan.spec.train.schedule)
     layers = {layer.name: layer for layer in network.plan.layers}
     begins = where.removeprefix("layers.").partition(":")[0]
     last = layers.get(begins, network.plan.layers[-1])

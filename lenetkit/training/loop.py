@@ -400,9 +400,9 @@ class Trainer:
         begun, key = self.progress.step > 0, (self.settings.seed, Draws.LAYERS, step)
         where = locate(self.network, images, targets, key, begun=begun)
         epoch = step // self.steps_per_epoch + 1
-        lr = self.settings.optimizer.lr
+        lr, schedule = self.settings.optimizer.lr, self.settings.schedule
         when = f"step {step + 1} (epoch {epoch}, lr {self._rate(step):.3g})"
         return DivergedError(
             f"{when}: {what}; training stopped.\n  It began in {where}. "
-            + (remedy(where, lr) if begun else remedy_at_start(where, self.network))
+            + (remedy(where, lr, schedule) if begun else remedy_at_start(where, self.network))
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import lenetkit
-from lenetkit.errors import MissingDataError
+from lenetkit.errors import MissingDataError, ModelFileError
 from lenetkit.files import tensorfile
 from lenetkit.registry.catalog import installed
 from lenetkit.runs.run import Run
@@ -207,3 +207,14 @@ def test_path_options_of_plugins_are_neither_recorded_nor_obeyed(
     )
     assert resumed.status == 0, resumed.err
     installed.cache_clear()
+
+
+def test_a_format_number_of_a_megabyte_is_not_quoted_whole(spec: Path) -> None:
+    model = rewritten(
+        trained(spec) / "model.safetensors",
+        Path("long.safetensors"),
+        lambda texts: texts.update(lenetkit="x" * 10**6),
+    )
+    with pytest.raises(ModelFileError, match="expected model format 1, found xxx") as caught:
+        lenetkit.load(model)
+    assert len(str(caught.value)) < 1000

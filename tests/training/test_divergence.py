@@ -20,6 +20,7 @@ from lenetkit.layers.base import Params
 from lenetkit.layers.call import Call
 from lenetkit.losses import SoftmaxCrossEntropy
 from lenetkit.network.network import Network
+from lenetkit.schedules import Constant, RangeTest
 from lenetkit.training import loop
 from lenetkit.training.data import TrainingData, load_training_data
 from lenetkit.training.divergence import DivergedError, is_finite, locate, remedy
@@ -186,12 +187,18 @@ def test_an_unknown_origin_is_reported_as_such(network: Network) -> None:
     images = np.zeros((2, 1, 8, 8), np.float32)
     where = locate(network, images, np.array([0, 1]), (0,))
     assert where == "no layer that a second pass over the batch could identify"
-    assert "--set train.optimizer.lr=0.1" in remedy(where, 1.0)
+    assert "--set train.optimizer.lr=0.1" in remedy(where, 1.0, Constant())
 
 
 def test_a_learning_rate_of_0_is_not_to_be_reduced() -> None:
-    said = remedy("layers.fc1: its output", 0.0)
+    said = remedy("layers.fc1: its output", 0.0, Constant())
     assert said == "The learning rate is 0, so no step is at fault: check that layer's weights"
+
+
+def test_a_rate_that_the_schedule_alone_sets_is_blamed_on_the_schedule() -> None:
+    said = remedy("layers.fc1: its output", 0.01, RangeTest(low=1.0, high=1e300))
+    assert "schedule range_test" in said
+    assert "--set train.optimizer.lr" not in said
 
 
 def test_the_last_step_of_an_epoch_is_noticed_too(network: Network, data: TrainingData) -> None:
