@@ -71,7 +71,7 @@ class _ClassPoint(EntryPoint):
 
 @dataclass(frozen=True)
 class PluginFiles:
-    """The plugin files that some classes come from: pickled before them, it makes them loadable."""
+    """The plugin files that some classes come from: sent before them, it makes them loadable."""
 
     modules: tuple[tuple[str, str], ...]
     """The name of each file's module, and its path."""
