@@ -131,10 +131,11 @@ def expect_own_memory(
         shared = (name for name, other in others.items() if np.shares_memory(found, other))
         wrong = next((f"memory of {name}" for name in shared), "")
     if wrong:
-        cause = (
-            "a view, as np.broadcast_to or slicing makes, or another kind of array: what writes "
+        raise fail(
+            f"{what}: found {wrong}; {EXPECTED}",
+            "the result is a view, as np.broadcast_to or slicing makes, or another kind of array: "
+            "training would stop, or go wrong without a word",
         )
-        raise fail(f"{what}: found {wrong}; {EXPECTED}", f"{cause}to it would stop, or go wrong")
 
 
 def expect_line(found: Any, what: str, *, empty: bool = False) -> None:

@@ -28,7 +28,7 @@ from tests.support.right_others import ClippedSGD, VarianceScaling
         (ClippedSGD(), ["lr=0.505", "max_norm=2.0", "max_norm=null"]),
         (
             VarianceScaling(),
-            ["scale=2.0", "mode=fan_out", "mode=fan_avg", "distribution=uniform"],
+            ["scale=2.0", "mode='fan_out'", "mode='fan_avg'", "distribution='uniform'"],
         ),
         (
             Piecewise(boundaries=(1, 3), values=(0.5, 0.25, 0.125)),
