@@ -18,7 +18,7 @@ from lenetkit.files.tensorfile import Tensors
 from lenetkit.model.metadata import missing_providers
 from lenetkit.network.network import Network
 from lenetkit.network.plan import Plan, plan_text
-from lenetkit.options import Configurable, base_of, options_of
+from lenetkit.options import base_of
 from lenetkit.registry.catalog import Catalog, installed
 from lenetkit.spec.merge import Override, parse_text
 from lenetkit.spec.nodes import plain
@@ -164,24 +164,12 @@ def providers(plan: Plan, catalog: Catalog) -> dict[str, tuple[str, str]]:
     as `distribution:type`.
     """
     used: dict[str, tuple[str, str]] = {}
-
-    def visit(thing: Any) -> None:
-        if isinstance(thing, tuple):
-            for item in thing:
-                visit(item)
-        elif isinstance(thing, Configurable):
-            if thing.group:
-                registry = catalog.registry(base_of(thing))
-                entry = registry.entry(registry.name_of(type(thing)))
-                maker = (entry.provider.distribution, entry.provider.version)
-                taken = used.get(entry.name, maker) != maker
-                used[f"{maker[0]}:{entry.name}" if taken else entry.name] = maker
-            for opt in options_of(type(thing)):
-                visit(getattr(thing, opt.name))
-
-    spec = plan.spec
-    visit(tuple(named.layer for named in spec.layers))
-    visit((spec.loss, spec.init, spec.kernels, spec.data.source, spec.data.options, spec.train))
+    for thing in plan.spec.things():
+        registry = catalog.registry(base_of(thing))
+        entry = registry.entry(registry.name_of(type(thing)))
+        maker = (entry.provider.distribution, entry.provider.version)
+        taken = used.get(entry.name, maker) != maker
+        used[f"{maker[0]}:{entry.name}" if taken else entry.name] = maker
     return used
 
 
