@@ -276,11 +276,12 @@ def every_option_has_an_effect(case: TransformCase) -> None:
     """Each option changes what comes of images or labels, beside some values of the others."""
 
     def results(thing: Transform) -> bytes:
-        """What comes of some images and labels."""
+        """What comes of some images, of one channel and of more, and of labels."""
         thing.output_shape(case.in_shape)
-        other = TransformCase(thing, case.in_shape)
-        images, labels = other.result(other.images(60)), other.fitted.labels(_labels(9), CLASSES)
-        return images.tobytes() + np.asarray(labels).tobytes()
+        found: list[Images] = []
+        for other in TransformCase(thing, case.in_shape).shaped:
+            found += [other.result(other.images(60)), other.fitted.labels(_labels(9), CLASSES)]
+        return b"".join(np.asarray(values).tobytes() for values in found)
 
     expect_effects(case.thing, results)
 
