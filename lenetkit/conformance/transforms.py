@@ -371,6 +371,7 @@ _ORIGINS = Origins(
                 ("training_changes_neither_size_nor_scale", "only_training_is_random"),
                 ("every_step_and_image_is_drawn_anew", "every_option_has_an_effect"),
             ),
+            Rung(("results_own_their_memory", "fitting_is_final"), ("every_option_has_an_effect",)),
         ),
     ),
     {"images": ("output_has_the_declared_shape", "input_is_not_written_to")},
