@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lenetkit.conformance.report import CheckFailed
+from lenetkit.layers.results import EXPECTED, objection
 
 Array = NDArray[Any]
 ROUNDING = {np.dtype(np.float32): 2e-5, np.dtype(np.float64): 1e-11}
@@ -117,27 +118,24 @@ def expect_not_finite(found: Array, expected: Array, what: str) -> None:
         )
 
 
-def expect_own_memory(found: Any, what: str, others: Mapping[str, Array]) -> None:
-    """Raises CheckFailed unless `found` is a plain array, writeable, apart from all others."""
-    if type(found) is not np.ndarray:
-        raise fail(f"{what}: expected a plain array, found {type(found).__name__}")
-    if not found.flags.writeable:
-        raise fail(f"{what}: expected an array that can be written to, found a read-only one")
-    if not found.flags.c_contiguous and _overlaps(found):
-        cause = "broadcasting repeats values without copies; copy the result"
-        raise fail(f"{what}: expected memory for each value, found some that share it", cause)
-    for name, other in others.items():
-        if found.size and np.may_share_memory(found, other) and np.shares_memory(found, other):
-            raise fail(f"{what}: expected memory of its own, found that of {name}", "copy it")
+def expect_own_memory(
+    found: Any, what: str, others: Mapping[str, Array], *, given: Array | None = None
+) -> None:
+    """Raises CheckFailed unless `found` is a plain array, writeable, apart from all others.
 
-
-def _overlaps(values: Array) -> bool:
-    """Whether two values of an array are one place in memory."""
-    places = sum(
-        np.ogrid[tuple(map(slice, values.shape))][axis] * step
-        for axis, step in enumerate(values.strides)
-    )
-    return np.unique(places).size < values.size
+    It may be `given`, or a view of that, if there is one.
+    """
+    expect_array(found, what)
+    wrong = objection(found, np.empty(0) if given is None else given, others.items())
+    if not wrong and (given is None or not np.shares_memory(found, given)):
+        shared = (name for name, other in others.items() if np.shares_memory(found, other))
+        wrong = next((f"memory of {name}" for name in shared), "")
+    if wrong:
+        raise fail(
+            f"{what}: found {wrong}; {EXPECTED}",
+            "the result is a view, as np.broadcast_to or slicing makes, or another kind of array: "
+            "training would stop, or go wrong without a word",
+        )
 
 
 def expect_line(found: Any, what: str, *, empty: bool = False) -> None:

@@ -15,13 +15,12 @@ from lenetkit.conformance.compare import (
     expect_all_same,
     expect_dtype,
     expect_finite,
+    expect_own_memory,
     expect_untouched,
-    fail,
     warnings_as_failures,
 )
 from lenetkit.conformance.passes import BATCH, NEAR, LayerCase
 from lenetkit.conformance.report import CheckFailed, CheckSkipped
-from lenetkit.layers.results import EXPECTED, objection
 
 
 def float32_is_kept(case: LayerCase) -> None:
@@ -198,15 +197,16 @@ def results_are_arrays_of_their_own(case: LayerCase) -> None:
     for training in (True, False):
         x, params, grads = case.x(), case.params(), case.grads()
         call = case.call(training=training)
-        kept = [(f"the parameter {name}", values) for name, values in params.items()]
-        kept += [(f"the gradient of {name}", values) for name, values in grads.items()]
-        kept += [(f"the state {name}", values) for name, values in call.state.items()]
+        kept = {f"the parameter {name}": values for name, values in params.items()}
+        kept |= {f"the gradient of {name}": values for name, values in grads.items()}
+        kept |= {f"the state {name}": values for name, values in call.state.items()}
         y, saved = case.forward(params, x, call)
-        _expect_own(y, x, kept, "forward")
+        expect_own_memory(y, "what forward returns", kept, given=x)
         dy = case.dy(y.shape)
         dx = case.backward(params, saved, dy, grads, call)
         if dx is not None:
-            _expect_own(dx, dy, [("the input, x", x), ("the output, y", y), *kept], "backward")
+            others = {"the input, x": x, "the output, y": y, **kept}
+            expect_own_memory(dx, "what backward returns", others, given=dy)
 
 
 def output_is_not_written_to(case: LayerCase) -> None:
@@ -217,20 +217,6 @@ def output_is_not_written_to(case: LayerCase) -> None:
         before = y.copy()
         case.backward(params, saved, case.dy(y.shape), case.grads(), call)
         expect_untouched(y, before, "y", "backward")
-
-
-def _expect_own(found: Array, given: Array, others: list[tuple[str, Array]], method: str) -> None:
-    wrong = objection(found, given, others)
-    if not wrong and not np.shares_memory(found, given):
-        wrong = next(
-            (f"memory of {n}" for n, other in others if np.shares_memory(found, other)), ""
-        )
-    if wrong:
-        raise fail(
-            f"{method} returns {wrong}; {EXPECTED}",
-            "the array is a view, as np.broadcast_to or slicing makes: training would stop, or go "
-            "wrong without a word",
-        )
 
 
 @contextmanager

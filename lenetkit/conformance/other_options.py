@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+import math
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
 
 from lenetkit.conformance.compare import fail
-from lenetkit.errors import OptionError
+from lenetkit.errors import OptionError, ShapeError
 from lenetkit.options import Configurable, Option, options_of
-from lenetkit.values import alternatives
+from lenetkit.values import alternatives, show
 
 Thing = TypeVar("Thing", bound=Configurable)
+_FAR = 1000
+"""Larger numbers are not tried: a size of that many takes long."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,49 +27,56 @@ class Variant(Generic[Thing]):
     changes: dict[str, Any]
 
     def __str__(self) -> str:
-        return ", ".join(f"{name}={value!r}" for name, value in self.changes.items())
+        return ", ".join(f"{name}={show(value)}" for name, value in self.changes.items())
 
 
-def variants(thing: Thing) -> list[Variant[Thing]]:
-    """The object with each of its options changed, one at a time.
+def variants(thing: Thing, fixed: Collection[str] = (), each: int = 1) -> list[Variant[Thing]]:
+    """The object with each of its options changed, one at a time, then with all of them changed.
 
-    A number changes once, a choice to each of the others. Where an option needs another
-    (`nesterov` a momentum), both change. Options that hold text or an object stay.
+    A number changes to `each` others, a choice to each of the others. Where an option needs another
+    (`nesterov` a momentum), both change. Options in `fixed`, those that hold text or an object, and
+    values that the class refuses are left out.
     """
     found: list[Variant[Thing]] = []
-    for knob in _knobs(thing):
-        seen: list[Any] = []
+    for knob in _knobs(thing, fixed):
+        tried: list[Any] = []
         for variant in _turned(thing, knob):
             value = variant.changes[knob.option.name]
-            if not seen or (value in _choices(knob.option.hint) and value not in seen):
+            new = value not in tried
+            if new and (len(tried) < each or value in _choices(knob.option.hint)):
                 found.append(variant)
-                seen.append(value)
+                tried.append(value)
+    values: dict[str, list[Any]] = {}
+    for variant in found:
+        for name, value in variant.changes.items():
+            values.setdefault(name, []).append(value)
+    for turn in range(each if len(values) > 1 else 0):
+        found += _made(thing, {name: v[turn % len(v)] for name, v in values.items()})
     return found
 
 
 def expect_effects(
-    thing: Thing, results: Callable[[Thing], bytes], ignored: Sequence[str] = ()
+    thing: Thing, results: Callable[[Thing], bytes], ignored: Collection[str] = ()
 ) -> None:
     """Raises CheckFailed for an option of which no value changes the results, in any variant.
 
-    `ignored` are options that others read.
+    `ignored` are options that others read. Where `results` raises ShapeError, nothing is compared.
     """
+
     contexts = [thing, *(variant.thing for variant in variants(thing))]
-    for knob in _knobs(thing):
-        pairs = [
-            (context, other.thing)
-            for context in contexts
-            for other in _turned(context, knob)
-            if len(other.changes) == 1
-        ]
-        if knob.option.name in ignored or not pairs:
-            continue
-        if all(results(one) == results(other) for one, other in pairs):
-            name = knob.option.name
-            raise fail(
-                f"option '{knob}': every value of it gives the same results",
-                f"nothing reads self.{name}; use the option, or remove it",
-            )
+    for knob in _knobs(thing, ignored):
+        compared = False
+        for one, other in _pairs(contexts, knob):
+            with contextlib.suppress(ShapeError):
+                if results(one) != results(other):
+                    break
+                compared = True
+        else:
+            if compared:
+                raise fail(
+                    f"option '{knob}': every value of it gives the same results",
+                    f"nothing reads self.{knob.option.name}; use the option, or remove it",
+                )
 
 
 @dataclass(frozen=True)
@@ -79,11 +90,20 @@ class _Knob:
         return self.option.name + ("" if self.index is None else f"[{self.index}]")
 
 
-def _knobs(thing: Configurable) -> Iterator[_Knob]:
+def _knobs(thing: Configurable, fixed: Collection[str]) -> Iterator[_Knob]:
     for opt in options_of(type(thing)):
-        value = getattr(thing, opt.name)
-        fixed = isinstance(value, tuple) and ... not in get_args(opt.hint)
-        yield from (_Knob(opt, i) for i in range(len(value))) if fixed else (_Knob(opt),)
+        if opt.name not in fixed:
+            value = getattr(thing, opt.name)
+            named = isinstance(value, tuple) and ... not in get_args(opt.hint)
+            yield from (_Knob(opt, i) for i in range(len(value))) if named else (_Knob(opt),)
+
+
+def _pairs(contexts: list[Thing], knob: _Knob) -> Iterator[tuple[Thing, Thing]]:
+    """Objects that differ in one option alone."""
+    for context in contexts:
+        for variant in _turned(context, knob):
+            if len(variant.changes) == 1:
+                yield context, variant.thing
 
 
 def _turned(thing: Thing, knob: _Knob) -> Iterator[Variant[Thing]]:
@@ -94,11 +114,10 @@ def _turned(thing: Thing, knob: _Knob) -> Iterator[Variant[Thing]]:
         for variant in _made(thing, {name: value}):
             refused = False
             yield variant
-    for partner in _knobs(thing) if refused else ():
-        if partner.option.name != name:
-            for value in _others(partner, thing):
-                for other in others:
-                    yield from _made(thing, {name: other, partner.option.name: value})
+    for partner in _knobs(thing, (name,)) if refused else ():
+        for value in _others(partner, thing):
+            for other in others:
+                yield from _made(thing, {name: other, partner.option.name: value})
 
 
 def _made(thing: Thing, changes: dict[str, Any]) -> Iterator[Variant[Thing]]:
@@ -107,19 +126,29 @@ def _made(thing: Thing, changes: dict[str, Any]) -> Iterator[Variant[Thing]]:
 
 
 def _others(knob: _Knob, thing: Configurable) -> Iterator[Any]:
-    """Values that the option takes, other than its own: the nearest first."""
+    """Values that the option takes, other than its own: the most telling first."""
     opt, value = knob.option, getattr(thing, knob.option.name)
-    low = opt.bounds.get("minimum", opt.bounds.get("above"))
     if isinstance(value, tuple):
-        at, hint = knob.index or 0, get_args(opt.hint)[0] if get_args(opt.hint) else None
-        items = _candidates(hint, value[at], low) if value else ()
+        at, kind = knob.index or 0, type(value[knob.index or 0]) if value else None
+        items = _numbers(opt, value[at], kind) if kind in (int, float) else ()
         found: Iterator[Any] = ((*value[:at], item, *value[at + 1 :]) for item in items)
     else:
-        found = _candidates(opt.hint, value, low)
+        by_type = (_of_type(kind, opt, value) for kind in alternatives(opt.hint))
+        turns = itertools.zip_longest(*by_type, fillvalue=value)
+        found = itertools.chain.from_iterable(turns)
     for other in found:
         with contextlib.suppress(OptionError):
-            if opt.convert(other) != value:
-                yield other
+            if (converted := opt.convert(other)) != value:
+                yield converted
+
+
+def _of_type(kind: Any, opt: Option, value: Any) -> Iterator[Any]:
+    if kind in (int, float):
+        yield from _numbers(opt, value, kind)
+    elif get_origin(kind) is tuple and ... not in get_args(kind):
+        low = int(max(opt.bounds.get("minimum", 0), 0))
+        yield tuple(low + 1 + i % 2 for i in range(len(get_args(kind))))
+    yield from _choices(kind)
 
 
 def _choices(hint: Any) -> list[Any]:
@@ -133,18 +162,21 @@ def _choices(hint: Any) -> list[Any]:
     return found
 
 
-def _candidates(hint: Any, value: Any, low: float | None) -> Iterator[Any]:
-    kinds = alternatives(hint)
-    for kind in (int, float):
-        if kind in kinds:
-            yield from _numbers(kind, value, low)
-    yield from _choices(hint)
+def _numbers(opt: Option, value: Any, kind: type) -> Iterator[float]:
+    """Numbers near the value, the bounds, and some that are usual for options.
 
-
-def _numbers(kind: type, value: Any, low: float | None) -> Iterator[float]:
-    """Twice and half a number, then some that are usual for options."""
-    if isinstance(value, int | float) and value:
-        yield from (2 * value, value + 1) if kind is int else (2 * value, value / 2)
-    yield from (3, 1, 2, 5) if kind is int else (0.5, 0.1, 1.0, 2.0, 1e-3, 30.0)
-    if low is not None:
-        yield low if kind is int else low + 1e-3
+    A number between 0 and 1 stays there at first, since most are shares. None is below 0, unless
+    that is declared.
+    """
+    low = opt.bounds.get("minimum", opt.bounds.get("above", -math.inf))
+    high = opt.bounds.get("maximum", opt.bounds.get("below", math.inf))
+    now = value if type(value) in (int, float) else max(low, 0)
+    if kind is int:
+        numbers = [now + 1, now + 2, now - 1, low, high, 2 * now, 3, 1, 2, 5]
+    else:
+        share = 0 < now < 1
+        numbers = [(now + min(high, 1)) / 2 if share else 2 * now, now / 2, low, high]
+        numbers += [0.5, 0.1, 1.0, 2.0, 1e-3, 30.0, low + 1e-3]
+    for number in numbers:  # six digits, as people would write it
+        if abs(number) < _FAR and (number >= 0 or low > -math.inf or now < 0):
+            yield kind(f"{number:.6g}")

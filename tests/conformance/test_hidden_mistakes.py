@@ -69,8 +69,8 @@ def test_a_right_layer_in_an_unusual_idiom_passes(cls: type[Layer]) -> None:
 @pytest.mark.parametrize(
     ("cls", "parts"),
     [
-        (Leaky, ["with slope=0.117: dx of image 0 at [", "slope is ignored"]),
-        (OnlyTogether, ["with a=1.8, b=true: dx of image"]),
+        (Leaky, ["with slope=0.505: dx of image 0 at [", "slope is ignored"]),
+        (OnlyTogether, ["with a=2.0, b=true: dx of image"]),
         (SeedAlone, ["differ in the purpose or the step or the layer alone", "call.rng"]),
         (SingleOverflows, ["inputs up to ±120: float32: y at [", "found inf", "float32 overflows"]),
     ],

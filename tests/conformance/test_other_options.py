@@ -18,21 +18,21 @@ from tests.support.right_others import ClippedSGD, VarianceScaling
         (
             SGD(),
             [
-                "lr=0.02",
+                "lr=0.505",
                 "momentum=0.5",
-                "nesterov=True, momentum=0.5",
+                "nesterov=true, momentum=0.5",
                 "weight_decay=0.5",
             ],
         ),
-        (Adam(), ["lr=0.002", "betas=(0.45, 0.999)", "betas=(0.9, 0.4995)", "eps=2e-08"]),
-        (ClippedSGD(), ["lr=0.02", "max_norm=2.0", "max_norm=None"]),
+        (Adam(), ["lr=0.5005", "betas=[0.95, 0.999]", "betas=[0.9, 0.9995]", "eps=0.5"]),
+        (ClippedSGD(), ["lr=0.505", "max_norm=2.0", "max_norm=null"]),
         (
             VarianceScaling(),
             ["scale=2.0", "mode='fan_out'", "mode='fan_avg'", "distribution='uniform'"],
         ),
         (
             Piecewise(boundaries=(1, 3), values=(0.5, 0.25, 0.125)),
-            ["boundaries=(2, 3)", "values=(1.0, 0.25, 0.125)"],
+            ["boundaries=[2, 3]", "values=[0.75, 0.25, 0.125]"],
         ),
     ],
 )

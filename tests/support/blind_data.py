@@ -184,6 +184,24 @@ class Smoothed(Transform):
         return rows * np.float32(1 - self.share) + np.float32(self.share / classes)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Luminance(Transform):
+    """One channel out of three; one that is grey already stays as it is."""
+
+    weights: tuple[float, float, float] = option((0.3, 0.6, 0.1), minimum=0, doc="Of each colour.")
+
+    def output_shape(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
+        if in_shape[0] not in (1, 3):
+            raise ShapeError("expected 1 or 3 channels")
+        return (1, *in_shape[1:])
+
+    def images(self, images: Images, rng: Rng) -> Images:
+        if images.shape[1] == 1:
+            return images
+        weights = np.asarray(self.weights, np.float32).reshape(3, 1, 1)
+        return (images * weights).sum(axis=1, keepdims=True, dtype=np.float32)
+
+
 TRANSFORM_TWINS = (
     Flip(),
     Flip(share=0.2),
@@ -199,6 +217,7 @@ TRANSFORM_TWINS = (
     Grey(),
     Centered(),
     Smoothed(),
+    Luminance(),
 )
 
 
