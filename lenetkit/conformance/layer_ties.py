@@ -6,7 +6,8 @@ kink there. Where the slopes on its two sides differ, every value between them a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -85,83 +86,60 @@ def _expect_slopes(case: LayerCase, x: Array, found: dict[str, Array], training:
     """Raises CheckFailed for a gradient that is not the slope where there is one."""
     params, dy = case.params(), _dy(case, x)
 
-    def value() -> Array:
+    def value(x: Array = x) -> Array:
         return case.output(x, training=training, params=params)
 
-    arrays = {f"gradient of {name}": values for name, values in params.items()}
-    if "dx" in found:
-        arrays["dx"] = x
-    if is_announced("parameter_gradients_are_right"):
-        arrays = {name: values for name, values in arrays.items() if name == "dx"}
+    arrays = {"dx": x} if "dx" in found else {}
+    if not is_announced("parameter_gradients_are_right"):
+        arrays |= {f"gradient of {name}": values for name, values in params.items()}
+    usual = case.x()
+    rounds = step_for(partial(value, usual), usual) == COARSE_STEP
     for name, values in arrays.items():
-        gradient = found[name].astype(np.float64)
+        gradient = found[name].reshape(-1).astype(np.float64)
         limit = _NEAR * max(float(np.abs(gradient).max(initial=0.0)), FLOOR)
-        steps = _usable_steps(value, values, dy, limit)
-        if steps == [COARSE_STEP]:
-            limit *= _COARSER
-        for what, direction in _directions(values, name == "dx"):
-            expected = float((gradient * direction).sum())
-            slopes = [_slopes(value, values, dy, step * direction, step) for step in steps]
-            near = limit * float(np.sqrt(direction.sum()))
-            if not _agrees(expected, slopes, near, single=direction.sum() == 1):
+        steps = [COARSE_STEP] if rounds else _usable_steps(value(), values, dy, limit)
+        limit *= _COARSER if rounds else 1
+        for place in map(int, chosen(values.size, most=_PLACES)):
+            slopes = [_slopes(value, values, dy, place, step) for step in steps]
+            if not _agrees(gradient[place], slopes, limit):
+                at = where(np.unravel_index(place, values.shape))
                 raise fail(
-                    f"{name}{what}: expected {_between(*slopes[0])} (numeric), found "
-                    f"{expected:.8g} (analytic)",
+                    f"{name}{at}: expected {_between(*slopes[0])} (numeric), found "
+                    f"{gradient[place]:.8g} (analytic)",
                     "backward treats these values in another way than forward does",
                 )
 
 
-def _usable_steps(
-    value: Callable[[], Array], values: Array, dy: Array, limit: float
-) -> list[float]:
+def _usable_steps(y: Array, values: Array, dy: Array, limit: float) -> list[float]:
     """Those of which rounding leaves enough."""
-    if step_for(value, values) == COARSE_STEP:
-        return [COARSE_STEP]
-    sizes = np.abs(value()) + float(np.abs(values).max(initial=0.0))
+    sizes = np.abs(y) + float(np.abs(values).max(initial=0.0))
     rounding = float(np.finfo(np.float64).eps * (sizes * dy).sum())
     return [step for step in _STEPS if step == _STEPS[0] or rounding / step < limit]
 
 
-def _directions(values: Array, of_input: bool) -> Iterator[tuple[str, Array]]:
-    """Single values; of an input, also all values of an image and of a channel together."""
-    for place in chosen(values.size, most=_PLACES):
-        index = np.unravel_index(int(place), values.shape)
-        direction = np.zeros_like(values)
-        direction[index] = 1
-        yield where(index) or " ", direction
-    if of_input and values.ndim > 1:
-        for parts in ((0,), (0, values.shape[1] - 1)):
-            direction = np.zeros_like(values)
-            direction[parts] = 1
-            yield f" along all of x{where(parts)}", direction
-
-
 def _slopes(
-    value: Callable[[], Array], values: Array, dy: Array, move: Array, step: float
+    value: Callable[[], Array], values: Array, dy: Array, place: int, step: float
 ) -> tuple[float, float]:
-    """Of Σ dy · value() to the left and to the right."""
-    before, base = values.copy(), value()
-    sides = []
+    """Of Σ dy · value() to the left and to the right of a place of `values`."""
+    flat, base, sides = values.reshape(-1), value(), []
+    before = flat[place]
     for sign in (-1, 1):
-        values[...] = before + sign * move
+        flat[place] = before + sign * step
         sides.append(sign * float(((value() - base) * dy).sum()) / step)
-        values[...] = before
+        flat[place] = before
     return sides[0], sides[1]
 
 
-def _agrees(
-    expected: float, slopes: list[tuple[float, float]], limit: float, *, single: bool
-) -> bool:
+def _agrees(expected: float, slopes: list[tuple[float, float]], limit: float) -> bool:
     """Whether a slope is the one where both sides have the same; where none is, one of them."""
     limit = max(limit, _NEAR * abs(expected))
     smooth = [(left + right) / 2 for left, right in slopes if abs(right - left) <= limit]
     if smooth:
         return any(abs(expected - slope) <= limit for slope in smooth)
-    if not single:  # several kinks at once: a sum of what is chosen at each
-        return True
     return any(min(*s, 0.0) - limit <= expected <= max(*s, 0.0) + limit for s in slopes)
 
 
 def _between(left: float, right: float) -> str:
-    close = abs(right - left) <= _NEAR * abs(left)
-    return f"{left:.8g}" if close else f"{left:.8g} to {right:.8g}, or 0,"
+    if abs(right - left) <= _NEAR * abs(left):
+        return f"{left:.8g}"
+    return f"{min(left, right, 0) + 0.0:.8g} to {max(left, right, 0) + 0.0:.8g}"

@@ -14,7 +14,6 @@ from lenetkit.testing import Report, run_checks
 from tests.support.mutants.hidden import (
     HIDDEN,
     DeviationWithoutEps,
-    EveryWinner,
     Leaky,
     OnlyTogether,
     SeedAlone,
@@ -84,8 +83,10 @@ def test_a_right_layer_in_an_unusual_idiom_passes(cls: type[Layer]) -> None:
         (SeedAlone, ["differ in the purpose or the step or the layer alone", "call.rng"]),
         (SingleOverflows, ["inputs up to ±120: float32: y at [", "found inf", "float32 overflows"]),
         (ZeroMasked, ["every other value 0 in training: dx at [", "found 0 (analytic)"]),
-        (ThreeAtTheKink, ["every other value 0 in training: dx at [", "expected 0 to ", ", or 0,"]),
-        (EveryWinner, ["dx along all of x at [0]: expected", "another way than forward does"]),
+        (
+            ThreeAtTheKink,
+            ["every other value 0 in training: dx at [", "expected 0 to ", "another way than"],
+        ),
         (DeviationWithoutEps, ["every value 0 in training: ", "found nan", "a division by 0"]),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

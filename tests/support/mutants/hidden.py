@@ -740,20 +740,6 @@ class DeviationWithoutEps(Images):
         return scale * (rest - normal * (dy * normal).mean(axis=(2, 3), keepdims=True))
 
 
-class EveryWinner(Images):
-    """Global max pooling that gives the whole gradient to each of several largest values."""
-
-    def output_shape(self, in_shape):
-        return super().output_shape(in_shape)[:1]
-
-    def forward(self, params, x, call):
-        y = x.max(axis=(2, 3))
-        return y, x == y[:, :, None, None]
-
-    def backward(self, params, largest, dy, grads, call):
-        return largest * dy[:, :, None, None]
-
-
 class FlushesTiny(Same):
     def forward(self, params, x, call):
         return np.tanh(x), x
@@ -796,7 +782,6 @@ HIDDEN = {
         ThreeAtTheKink,
         NormWithoutEps,
         DeviationWithoutEps,
-        EveryWinner,
         FlushesTiny,
         JumpsNearZero,
         BlankImageTwice,

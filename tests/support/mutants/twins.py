@@ -277,17 +277,6 @@ class Softmax(Rows):
         return y * (dy - (dy * y).sum(axis=1, keepdims=True))
 
 
-class UnitLength(Rows):
-    def forward(self, params, x, call):
-        length = np.sqrt((x * x).sum(axis=1, keepdims=True)) + x.dtype.type(1e-3)
-        return x / length, (x, length)
-
-    def backward(self, params, saved, dy, grads, call):
-        x, length = saved
-        along = (dy * x).sum(axis=1, keepdims=True) / (length - dy.dtype.type(1e-3))
-        return dy / length - x * along / length**2
-
-
 class TwoLargest(Images):
     """The two largest values of each map; sorting puts NaN last."""
 
@@ -507,7 +496,7 @@ class LeakyByTwoMasks(Same):
         return dy * ((x > 0) + 0.25 * (x < 0)).astype(dy.dtype)
 
 
-class SteepUnitLength(Rows):
+class UnitLength(Rows):
     """x / (|x| + ε): near 0 the slope is 1 / ε, in a tiny neighbourhood."""
 
     def forward(self, params, x, call):
@@ -541,6 +530,11 @@ class FirstWinner(Images):
 class KeepsTheTwoLargest(Rows):
     """Not continuous where values are equal."""
 
+    def output_shape(self, in_shape):
+        if super().output_shape(in_shape)[0] < 2:
+            raise ShapeError("expected two values or more")
+        return in_shape
+
     def forward(self, params, x, call):
         kept = ~(x < np.partition(x, -2, axis=1)[:, [-2]])
         return np.where(kept, x, x.dtype.type(0)), kept
@@ -568,7 +562,7 @@ class Attention(Images):
     def forward(self, params, x, call):
         t = x.reshape(*x.shape[:2], x.shape[2] * x.shape[3]).swapaxes(1, 2)
         q, k, v = (t @ params[name].T for name in "qkv")
-        scores = q @ k.swapaxes(1, 2)
+        scores = q @ k.swapaxes(1, 2) / x.shape[1] ** 0.5
         a = np.exp(scores - scores.max(axis=-1, keepdims=True))
         a /= a.sum(axis=-1, keepdims=True)
         return x + (a @ v).swapaxes(1, 2).reshape(x.shape), (t, q, k, v, a)
@@ -577,7 +571,7 @@ class Attention(Images):
         t, q, k, v, a = saved
         d = dy.reshape(len(t), t.shape[2], t.shape[1]).swapaxes(1, 2)
         da = d @ v.swapaxes(1, 2)
-        ds = a * (da - (da * a).sum(axis=-1, keepdims=True))
+        ds = a * (da - (da * a).sum(axis=-1, keepdims=True)) / t.shape[2] ** 0.5
         back = {"q": ds @ k, "k": ds.swapaxes(1, 2) @ q, "v": a.swapaxes(1, 2) @ d}
         for name, values in back.items():
             grads[name][...] = np.einsum("npi,npj->ij", values, t)
