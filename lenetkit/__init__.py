@@ -18,6 +18,7 @@ from lenetkit._version import __version__ as __version__
 if TYPE_CHECKING:
     from lenetkit.api import build as build
     from lenetkit.api import fit as fit
+    from lenetkit.api import load_data as load_data
     from lenetkit.api import train as train
     from lenetkit.model.model import Model as Model
     from lenetkit.model.model import load as load
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "build": "lenetkit.api",
     "fit": "lenetkit.api",
+    "load_data": "lenetkit.api",
     "train": "lenetkit.api",
     "range_test": "lenetkit.runs.rates",
     "Run": "lenetkit.runs.run",

@@ -4,11 +4,13 @@ The modules behind these names may move; this one stays. It is version 2 of the 
 """
 
 from lenetkit.arrays import Array, Shape, shape_text
+from lenetkit.data.augmentations import Crop, Cutout, Flip
 from lenetkit.data.idx_folder import IdxFolder
 from lenetkit.data.source import DataSource, Place, Preparation, Samples, Split, checked_samples
 from lenetkit.data.transforms import (
     Images,
     Labels,
+    Normalize,
     OneHot,
     Pad,
     Scale,
@@ -37,7 +39,7 @@ from lenetkit.initializers import (
 from lenetkit.kernels.base import Kernels
 from lenetkit.kernels.fused import ReLUMaxPool2d
 from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layers.activations import LeakyReLU, ReLU, Sigmoid, Tanh
+from lenetkit.layers.activations import ELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
 from lenetkit.layers.base import (
     Cost,
     Elementwise,
@@ -53,9 +55,15 @@ from lenetkit.layers.composite import Composite
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.dropout import Dropout
 from lenetkit.layers.flatten import Flatten
+from lenetkit.layers.gelu import GELU
 from lenetkit.layers.linear import Linear
-from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
+from lenetkit.layers.normalization import GroupNorm, LayerNorm
+from lenetkit.layers.pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
+from lenetkit.layers.softmax import Softmax
+from lenetkit.layers.upsample2d import Upsample2d
 from lenetkit.losses import (
+    BinaryCrossEntropy,
+    Huber,
     Loss,
     MeanSquaredError,
     SecondOrderLoss,
@@ -63,25 +71,45 @@ from lenetkit.losses import (
     Targets,
     as_rows,
 )
-from lenetkit.operations.base import Operations, Pair, Scratch, Window, pair
-from lenetkit.optimizers import SGD, Adam, Optimizer, SecondOrderOptimizer
+from lenetkit.operations.base import Operations, Padding, Pair, Scratch, Window, pair, sides
+from lenetkit.optimizers import (
+    SGD,
+    Adagrad,
+    Adam,
+    Lion,
+    Optimizer,
+    RMSprop,
+    SecondOrderOptimizer,
+)
 from lenetkit.options import option
-from lenetkit.schedules import Cosine, Moment, OneCycle, Piecewise, Schedule, Step
+from lenetkit.schedules import (
+    Cosine,
+    CosineWarmRestarts,
+    Moment,
+    OneCycle,
+    Piecewise,
+    ReduceOnPlateau,
+    Schedule,
+    Step,
+    Warmup,
+)
 from lenetkit.values import show
 
 # fmt: off
 __all__ = [
-    "SGD", "Adam", "Array", "AvgPool2d", "Batch", "BatchNorm2d", "Call", "Composite",
-    "Constant", "Conv2d",
-    "Cosine", "Cost", "DataError", "DataSource", "Dropout", "Elementwise", "Flatten", "HeNormal",
-    "HeUniform", "IdxFolder", "Images", "Initializer", "Kernels", "Labels", "Layer", "LeakyReLU",
-    "LenetkitError", "Linear", "Loss", "MaxPool2d", "MeanSquaredError", "MissingDataError",
-    "Moment", "Normal", "NumpyKernels", "OneCycle", "OneHot", "Operations", "Optimizer",
-    "OptionError", "Pad", "Pair", "ParamSpec", "Params", "Piecewise", "Place", "PluginError",
-    "Preparation", "ReLU", "ReLUMaxPool2d", "Samples", "Scale", "Schedule", "Scratch",
-    "SecondOrderLayer", "SecondOrderLoss", "SecondOrderOptimizer", "Shape", "ShapeError",
-    "Sigmoid", "SoftmaxCrossEntropy", "Split", "Standardize", "Step", "Tanh", "Targets",
-    "Transform", "Uniform", "Window", "XavierNormal", "XavierUniform", "Zeros", "as_rows",
-    "checked_samples", "expect_image", "option", "pair", "shape_text", "show",
+    "ELU", "GELU", "SGD", "Adagrad", "Adam", "Array", "AvgPool2d", "Batch", "BatchNorm2d",
+    "BinaryCrossEntropy", "Call", "Composite", "Constant", "Conv2d", "Cosine", "CosineWarmRestarts",
+    "Cost", "Crop", "Cutout", "DataError", "DataSource", "Dropout", "Elementwise", "Flatten",
+    "Flip", "GlobalAvgPool2d", "GroupNorm", "HeNormal", "HeUniform", "Huber", "IdxFolder", "Images",
+    "Initializer", "Kernels", "Labels", "Layer", "LayerNorm", "LeakyReLU", "LenetkitError",
+    "Linear", "Lion", "Loss", "MaxPool2d", "MeanSquaredError", "MissingDataError", "Moment",
+    "Normal", "Normalize", "NumpyKernels", "OneCycle", "OneHot", "Operations", "Optimizer",
+    "OptionError", "Pad", "Padding", "Pair", "ParamSpec", "Params", "Piecewise", "Place",
+    "PluginError", "Preparation", "RMSprop", "ReLU", "ReLUMaxPool2d", "ReduceOnPlateau", "Samples",
+    "Scale", "Schedule", "Scratch", "SecondOrderLayer", "SecondOrderLoss", "SecondOrderOptimizer",
+    "Shape", "ShapeError", "SiLU", "Sigmoid", "Softmax", "SoftmaxCrossEntropy", "Softplus", "Split",
+    "Standardize", "Step", "Tanh", "Targets", "Transform", "Uniform", "Upsample2d", "Warmup",
+    "Window", "XavierNormal", "XavierUniform", "Zeros", "as_rows", "checked_samples",
+    "expect_image", "option", "pair", "shape_text", "show", "sides",
 ]
 # fmt: on

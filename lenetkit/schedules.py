@@ -19,6 +19,8 @@ class Moment:
     step: int
     steps_per_epoch: int
     epochs: int
+    validation_losses: tuple[float, ...] = ()
+    """The loss on the held-out samples after each epoch before this one, if there are any."""
 
     @property
     def epoch(self) -> int:
@@ -30,12 +32,23 @@ class Moment:
         """Steps in the whole run."""
         return self.steps_per_epoch * self.epochs
 
+    def after(self, epochs: int) -> Moment:
+        """This moment in the run that is left after its first epochs."""
+        step = self.step - epochs * self.steps_per_epoch
+        left = max(self.epochs - epochs, 0)
+        return Moment(step, self.steps_per_epoch, left, self.validation_losses[epochs:])
+
 
 class Schedule(Configurable):
     """Base of all schedules."""
 
     group: ClassVar[str] = "lenetkit.schedules"
     kind: ClassVar[str] = "schedule"
+
+    @property
+    def judges_validation(self) -> bool:
+        """Whether rates depend on `Moment.validation_losses`, so that samples must be held out."""
+        return False
 
     @abstractmethod
     def rate(self, lr: float, at: Moment) -> float:
@@ -69,6 +82,86 @@ class Cosine(Schedule):
 
     def rate(self, lr: float, at: Moment) -> float:
         return anneal(lr, self.min_lr, at.step / max(at.total_steps, 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CosineWarmRestarts(Schedule):
+    """From lr down to min_lr along half a cosine, again and again, step by step.
+
+    The first cycle takes `t_0` epochs, each later one `t_mult` times as many as the one before.
+    Loshchilov & Hutter 2017 (SGDR), section 3; options as PyTorch's CosineAnnealingWarmRestarts.
+    """
+
+    t_0: int = option(minimum=1, doc="Epochs of the first cycle.")
+    t_mult: int = option(1, minimum=1, doc="Factor from one cycle's epochs to the next one's.")
+    min_lr: float = option(0.0, minimum=0, doc="Learning rate at the end of each cycle.")
+
+    def rate(self, lr: float, at: Moment) -> float:
+        done, steps = at.step, self.t_0 * at.steps_per_epoch
+        while done >= steps:
+            done -= steps
+            steps *= self.t_mult
+        return anneal(lr, self.min_lr, done / steps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Warmup(Schedule):
+    """In a straight line, step by step, up to the first rate of another schedule; then that one.
+
+    `{type: warmup, epochs: 2, then: cosine}` is PyTorch's LinearLR followed by CosineAnnealingLR:
+    the schedule that follows spans the epochs that are left. Goyal et al. 2017, section 2.2.
+    """
+
+    epochs: int = option(1, minimum=1, doc="Epochs until the other schedule begins.")
+    start_factor: float = option(
+        1 / 3, above=0, maximum=1, doc="The first rate, as a share of that at the end."
+    )
+    then: Schedule = option(Constant(), doc="The schedule of the other epochs.")
+
+    @property
+    def judges_validation(self) -> bool:
+        return self.then.judges_validation
+
+    def rate(self, lr: float, at: Moment) -> float:
+        steps = self.epochs * at.steps_per_epoch
+        if at.step >= steps:
+            return self.then.rate(lr, at.after(self.epochs))
+        first = self.then.rate(lr, Moment(0, at.steps_per_epoch, max(at.epochs - self.epochs, 1)))
+        return first * (self.start_factor + (1 - self.start_factor) * at.step / steps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReduceOnPlateau(Schedule):
+    """lr, times `factor` whenever the loss on held-out samples has stopped falling.
+
+    An epoch counts as better if its loss is below (1 − threshold) times the best so far. After
+    more than `patience` epochs in a row that are not better the rate falls, and for `cooldown`
+    epochs none is counted. Needs `data.validation`. As PyTorch's ReduceLROnPlateau with eps=0.
+    """
+
+    factor: float = option(0.1, above=0, below=1, doc="Factor of each reduction.")
+    patience: int = option(10, minimum=0, doc="Epochs without improvement that are accepted.")
+    threshold: float = option(1e-4, minimum=0, doc="Least improvement, as a share of the best.")
+    cooldown: int = option(0, minimum=0, doc="Epochs after a reduction that are not counted.")
+    min_lr: float = option(0.0, minimum=0, doc="Lowest learning rate.")
+
+    @property
+    def judges_validation(self) -> bool:
+        return True
+
+    def rate(self, lr: float, at: Moment) -> float:
+        best, waited, resting = math.inf, 0, 0
+        for loss in at.validation_losses:
+            if loss < best * (1 - self.threshold):
+                best, waited = loss, 0
+            else:
+                waited += 1
+            if resting:
+                resting, waited = resting - 1, 0
+            if waited > self.patience:
+                lr = min(lr, max(lr * self.factor, self.min_lr))
+                waited, resting = 0, self.cooldown
+        return lr
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -152,17 +152,24 @@ def describe(hint: Any) -> str:
         if part is type(None):
             continue
         if origin is Literal:
-            parts.append("one of " + ", ".join(map(str, arguments)))
+            words = ", ".join(map(str, arguments))
+            parts.append(f"one of {words}" if len(arguments) > 1 else show(arguments[0]))
         elif origin is tuple:
-            item = describe(arguments[0]).removeprefix("an ").removeprefix("a ")
-            many = arguments[-1] is ...
-            parts.append(f"a list of {item}s" if many else f"a list of {len(arguments)} {item}s")
+            count = "" if arguments[-1] is ... else f"{len(arguments)} "
+            parts.append(f"a list of {count}{_plural(describe(arguments[0]))}")
         elif origin in NAMES:
             parts.append(NAMES[origin])
         else:
             name = getattr(part, "__name__", str(part))
             parts.append(f"an {name}" if name[0] in "AEIO" else f"a {name}")
-    return " or ".join(parts)
+    *others, last = parts or [""]
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _plural(words: str) -> str:
+    """`an integer` → `integers`, `a list of 2 integers` → `lists of 2 integers`."""
+    noun, of, rest = words.removeprefix("an ").removeprefix("a ").partition(" of ")
+    return f"{noun}s{of}{rest}"
 
 
 def alternatives(hint: Any) -> tuple[Any, ...]:

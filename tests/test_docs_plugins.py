@@ -26,7 +26,7 @@ def commands() -> list[list[str]]:
 
 def write_files(folder: Path) -> None:
     """The page's plugin and its tests."""
-    names = ("elu.py", "test_elu.py", "layers.py", "residual.py")
+    names = ("celu.py", "test_celu.py", "layers.py", "residual.py")
     for name, source in zip(names, blocks("python"), strict=True):
         (folder / name).write_text(source, "utf-8")
 
@@ -42,13 +42,13 @@ def test_the_page_names_the_scaffolds_worked_examples(tmp_path: Path) -> None:
     scaffold.write("my-layers", tmp_path)
     written = (tmp_path / "my-layers" / "pyproject.toml").read_text("utf-8")
     assert "prelu = " in written
-    assert "adagrad = " in written
+    assert "adadelta = " in written
 
 
 def test_the_tests_on_the_page_pass(tmp_path: Path) -> None:
     write_files(tmp_path)
     (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n", "utf-8")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_elu.py"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_celu.py"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
     done = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, encoding="utf-8"

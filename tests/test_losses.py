@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lenetkit.losses import Loss, MeanSquaredError, SoftmaxCrossEntropy
+from lenetkit.errors import OptionError
+from lenetkit.losses import BinaryCrossEntropy, Huber, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from tests.support.gradients import assert_gradient
 
 Array = NDArray[Any]
@@ -22,7 +23,14 @@ CLASSES = np.array([3, 0, 2, 2, 1])
 ONE_HOT = np.eye(4)[CLASSES]
 SOFT = RNG.dirichlet(np.ones(4), 5)
 
-every_loss = pytest.mark.parametrize("loss", [SoftmaxCrossEntropy(), MeanSquaredError()], ids=repr)
+every_loss = pytest.mark.parametrize(
+    "loss",
+    [
+        *(SoftmaxCrossEntropy(), SoftmaxCrossEntropy(label_smoothing=0.2), MeanSquaredError()),
+        *(BinaryCrossEntropy(), Huber(), Huber(delta=0.3)),
+    ],
+    ids=repr,
+)
 
 
 def gradient(loss: Loss, outputs: Array, targets: Array) -> Array:
@@ -48,6 +56,44 @@ def test_cross_entropy_follows_its_formula() -> None:
     soft, _ = SoftmaxCrossEntropy().forward(OUTPUTS, SOFT)
     np.testing.assert_allclose(soft, -(SOFT * np.log(p)).sum(axis=1))
     np.testing.assert_allclose(SoftmaxCrossEntropy().probabilities(OUTPUTS), p)
+
+
+def test_smoothing_and_weights_change_the_target() -> None:
+    log_p = OUTPUTS - np.log(np.exp(OUTPUTS).sum(axis=1, keepdims=True))
+    weight = (0.5, 2.0, 0.0, 1.0)
+    loss = SoftmaxCrossEntropy(label_smoothing=0.2, weight=weight)
+    losses, saved = loss.forward(OUTPUTS, CLASSES)
+    target = np.array(weight) * (0.8 * ONE_HOT + 0.05)
+    np.testing.assert_allclose(losses, -(target * log_p).sum(axis=1))
+    expected = (np.exp(log_p) * target.sum(axis=1, keepdims=True) - target) / 5
+    np.testing.assert_allclose(loss.backward(saved), expected, atol=1e-15)
+
+
+def test_weights_for_another_number_of_classes_are_refused() -> None:
+    message = "weight: expected 4 numbers, one per output, found 1"
+    with pytest.raises(OptionError, match=f"^{message}$"):
+        SoftmaxCrossEntropy(weight=(2.0,)).forward(OUTPUTS, CLASSES)
+
+
+def test_binary_cross_entropy_follows_its_formula() -> None:
+    p = 1 / (1 + np.exp(-OUTPUTS))
+    losses, _ = BinaryCrossEntropy().forward(OUTPUTS, SOFT)
+    expected = -(SOFT * np.log(p) + (1 - SOFT) * np.log(1 - p)).mean(axis=1)
+    np.testing.assert_allclose(losses, expected)
+
+
+def test_exactly_one_yes_among_independent_answers_is_a_softmax() -> None:
+    p = 1 / (1 + np.exp(-OUTPUTS))
+    alone = np.stack([p[:, k] * np.delete(1 - p, k, axis=1).prod(axis=1) for k in range(4)], 1)
+    expected = alone / alone.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(BinaryCrossEntropy().probabilities(OUTPUTS), expected)
+
+
+def test_huber_is_quadratic_up_to_delta_and_linear_beyond() -> None:
+    rows = np.zeros((1, 3))
+    losses, saved = Huber(delta=2).forward(np.array([[1.0, -2.0, 5.0]]), rows)
+    np.testing.assert_allclose(losses, [(0.5 + 2 + 2 * (5 - 1)) / 3])
+    np.testing.assert_allclose(Huber(delta=2).backward(saved), [[1 / 3, -2 / 3, 2 / 3]])
 
 
 def test_squared_error_follows_its_formula() -> None:

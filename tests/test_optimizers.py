@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lenetkit.errors import OptionError
-from lenetkit.optimizers import SGD, Adam, Optimizer
+from lenetkit.optimizers import SGD, Adagrad, Adam, Lion, Optimizer, RMSprop
 
 Array = NDArray[Any]
 STEPS = 7
@@ -90,6 +90,10 @@ OPTIMIZERS = [
     SGD(momentum=0.9, nesterov=True),
     Adam(),
     Adam(weight_decay=0.1),
+    RMSprop(weight_decay=0.1),
+    RMSprop(alpha=0.9, momentum=0.5, centered=True),
+    Adagrad(weight_decay=0.1, lr_decay=0.1),
+    Lion(weight_decay=0.1),
 ]
 
 
@@ -117,6 +121,25 @@ def test_only_the_state_that_the_options_need_is_active() -> None:
     assert SGD().active_slots() == ()
     assert SGD(momentum=0.9).active_slots() == ("velocity",)
     assert Adam().active_slots() == ("mean", "square")
+    assert RMSprop().active_slots() == ("square",)
+    assert RMSprop(momentum=0.9, centered=True).active_slots() == ("square", "mean", "velocity")
+
+
+def test_lion_moves_by_the_sign_and_decays_beside_it() -> None:
+    lion = Lion(betas=(0.5, 0.75), weight_decay=0.5)
+    params, state = np.array([1.0, 1, 2]), {"momentum": np.array([0.0, 2, 0])}
+    lion.step(params, np.array([0.1, -3, 0]), state, 0.25, 1)
+    np.testing.assert_allclose(params, [0.875 - 0.25, 0.875 + 0.25, 1.75], rtol=1e-15)
+    np.testing.assert_allclose(state["momentum"], [0.025, 0.75, 0], rtol=1e-15)
+
+
+def test_rmsprop_divides_by_the_root_mean_square_and_keeps_momentum() -> None:
+    rmsprop = RMSprop(alpha=0.75, eps=1e-12, momentum=0.5)
+    params, state = np.array([1.0]), {"square": np.zeros(1), "velocity": np.zeros(1)}
+    for t, (gradient, expected) in enumerate([(2.0, 0.5), (0.0, 0.25)], start=1):
+        rmsprop.step(params, np.array([gradient]), state, 0.25, t)
+        np.testing.assert_allclose(params, [expected], rtol=1e-9)
+    assert state["square"].tolist() == [0.75]
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lenetkit.errors import OptionError
-from lenetkit.schedules import Constant, Cosine, Moment, OneCycle, Piecewise, Schedule, Step, anneal
+from lenetkit.schedules import (
+    Constant,
+    Cosine,
+    CosineWarmRestarts,
+    Moment,
+    OneCycle,
+    Piecewise,
+    ReduceOnPlateau,
+    Schedule,
+    Step,
+    Warmup,
+    anneal,
+    uses_lr,
+)
 
 relative = pytest.mark.parametrize(
-    "schedule", [Constant(), Step(step_size=1), Cosine(), OneCycle()], ids=repr
+    "schedule",
+    [
+        *(Constant(), Step(step_size=1), Cosine(), OneCycle()),
+        *(CosineWarmRestarts(t_0=1), ReduceOnPlateau(), Warmup(start_factor=1, then=Cosine())),
+    ],
+    ids=repr,
 )
 
 
@@ -110,6 +128,58 @@ def test_a_run_may_have_one_step(schedule: Schedule) -> None:
 def test_rates_are_proportional_to_the_optimizers(schedule: Schedule) -> None:
     tenfold = [10 * rate for rate in rates(schedule, 0.1, steps=4, epochs=3)]
     assert rates(schedule, 1.0, steps=4, epochs=3) == pytest.approx(tenfold)
+
+
+def test_restarts_begin_again_in_longer_and_longer_cycles() -> None:
+    found = rates(CosineWarmRestarts(t_0=1, t_mult=2), 0.4, steps=2, epochs=7)
+    assert [step for step, rate in enumerate(found) if rate == 0.4] == [0, 2, 6]
+    assert found[1] == pytest.approx(0.2)
+
+
+def test_warm_up_rises_to_the_schedule_that_follows() -> None:
+    found = rates(Warmup(epochs=2, start_factor=0.2, then=Cosine()), 1.0, steps=2, epochs=6)
+    assert found[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+    assert found[4:] == pytest.approx(rates(Cosine(), 1.0, steps=2, epochs=4))
+
+
+def test_warm_up_may_take_the_whole_run() -> None:
+    assert rates(Warmup(epochs=9, start_factor=0.5), 0.1, steps=3) == pytest.approx(
+        [0.05 * (1 + step / 27) for step in range(3)]
+    )
+
+
+def test_warm_up_before_fixed_rates_uses_no_other() -> None:
+    fixed = Piecewise(boundaries=(1,), values=(0.2, 0.1))
+    assert rates(Warmup(start_factor=0.5, then=fixed), 7, steps=1, epochs=3) == [0.1, 0.2, 0.1]
+    assert not uses_lr(Warmup(then=fixed))
+
+
+def plateau(schedule: Schedule, losses: list[float]) -> list[float]:
+    """The rate of each epoch, the first included, as these losses come in."""
+    return [schedule.rate(1.0, Moment(e, 1, 99, (*losses[:e],))) for e in range(len(losses) + 1)]
+
+
+def test_a_plateau_lowers_the_rate() -> None:
+    losses = [1.0, 0.9, 0.9, 0.95, 0.9, 0.9]
+    schedule = ReduceOnPlateau(factor=0.5, patience=1)
+    assert plateau(schedule, losses) == [1, 1, 1, 1, 0.5, 0.5, 0.25]
+    assert plateau(ReduceOnPlateau(factor=0.5, patience=1, min_lr=0.4), losses)[-1] == 0.4
+    resting = ReduceOnPlateau(factor=0.5, patience=0, cooldown=2)
+    assert plateau(resting, [1.0, 1.0, 1.0, 1.0, 1.0]) == [1, 1, 0.5, 0.5, 0.5, 0.25]
+
+
+def test_a_loss_that_is_nan_is_no_improvement() -> None:
+    assert plateau(ReduceOnPlateau(patience=0), [1.0, float("nan")])[-1] == pytest.approx(0.1)
+
+
+def test_a_rate_below_the_lowest_stays() -> None:
+    assert plateau(ReduceOnPlateau(patience=0, min_lr=5.0), [1.0, 1.0]) == [1, 1, 1]
+
+
+def test_only_schedules_that_judge_say_so() -> None:
+    assert ReduceOnPlateau().judges_validation
+    assert Warmup(then=ReduceOnPlateau()).judges_validation
+    assert not Warmup().judges_validation
 
 
 def test_anneal_is_halfway_in_the_middle() -> None:

@@ -156,7 +156,10 @@ def with_plan(
         def planned(spec: str, changes: Sequence[Override], **others: Any) -> Any:
             from lenetkit.network.plan import load_plan
 
-            return command(plan=load_plan(spec, changes), **others)
+            plan = load_plan(spec, changes)
+            for warning in plan.warnings:
+                click.echo(f"warning: {warning}", err=True)
+            return command(plan=plan, **others)
 
         return planned
 

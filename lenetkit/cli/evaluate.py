@@ -63,6 +63,11 @@ def command(
     recall and the most frequent errors; --json has all.
     """
     trained = model.load(model_file, kernels=kernels)
+    if trained.is_regression:
+        raise InputError(
+            f"{model_file}: gives real numbers, not classes; evaluate it from Python: "
+            "lenetkit.load(…).evaluate(X, y)"
+        )
     plan = trained.plan
     if source is not None:
         other = installed().registry(DataSource).get(source)()

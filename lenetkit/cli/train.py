@@ -31,15 +31,15 @@ from lenetkit.errors import (
     cause,
     is_ctrl_c,
 )
-from lenetkit.registry.catalog import installed, naming_plugins
+from lenetkit.registry.catalog import naming_plugins
 from lenetkit.runs.checkpoint import Checkpoint
 from lenetkit.runs.folder import RunFolder
 from lenetkit.runs.interrupt import Terminated, leaving, status, words
 from lenetkit.runs.run import Run
 from lenetkit.runs.tensorboard import TensorBoard, expect_installed
-from lenetkit.schedules import uses_lr
 from lenetkit.spec.merge import Override
 from lenetkit.text import percent, printable
+from lenetkit.training.calls import warn_of_unused_rate
 from lenetkit.training.divergence import DivergedError
 from lenetkit.training.loop import Event
 
@@ -59,7 +59,7 @@ from lenetkit.training.loop import Event
     "--init-from",
     type=PATH,
     metavar="MODEL",
-    help="Start from a model file's weights, where layer names and shapes match.",
+    help="Start from the weights of a model file, safetensors or .npz, where they match.",
 )
 @click.option(
     "--resume",
@@ -121,7 +121,7 @@ def command(
             run = Run.create(spec, out=out, init_from=init_from, report=report, **shared)
     with _ending(lambda: _saved(run.folder, options, run.saved_step)), run, ExitStack() as opened:
         with naming_plugins():
-            _warn_of_unused_rate(run, changed)
+            warn_of_unused_rate(run.network.plan, changed, report)
         board = opened.enter_context(TensorBoard.of(run)) if tensorboard else None
         _train(run, quiet, options, board)
     return 0
@@ -205,14 +205,6 @@ def _refuse_with_resume(others: dict[str, Any]) -> None:
         raise InputError(
             f"{', '.join(given)}: does not go with --resume, which continues the run as it is"
         )
-
-
-def _warn_of_unused_rate(run: Run, changes: Sequence[Override]) -> None:
-    schedule = run.network.plan.spec.train.schedule
-    said = [c.value.mark.source for c in changes if c.path == "train.optimizer.lr"]
-    if said and not uses_lr(schedule):
-        name, _ = installed().identity(schedule)
-        report(f"warning: {said[-1]}: has no effect, because the schedule {name} sets the rates")
 
 
 def _report_resumed(run: Run) -> None:

@@ -32,15 +32,20 @@ class Placed(NamedTuple):
 
     def cropped(self, padded: Array) -> Array:
         """Without the padding."""
-        (ph, pw), (H, W) = self.window.padding, padded.shape[2:]
-        return padded[:, :, ph : H - ph, pw : W - pw].copy()
+        (top, left), (bottom, right) = self.window.padding, self.window.end
+        H, W = padded.shape[2:]
+        return padded[:, :, top : H - bottom, left : W - right].copy()
 
 
-def placed(x: Array, window: Window, fill: float) -> Placed:
-    """A window over images (N, C, H, W), padded with one value."""
-    (ph, pw), (H, W) = window.padding, x.shape[2:]
-    padded = np.pad(x, ((0, 0), (0, 0), (ph, ph), (pw, pw)), constant_values=fill)
-    return Placed(window, padded, window.output_size(H, W))
+def placed(x: Array, window: Window, fill: float, beyond: float | None = None) -> Placed:
+    """A window over images (N, C, H, W), padded with one value, and with another beyond that."""
+    (top, left), (bottom, right), (H, W) = window.padding, window.end, x.shape[2:]
+    all_of_it = window.covering(H, W)
+    lower, further = all_of_it.end[0] - bottom, all_of_it.end[1] - right
+    padded = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=fill)
+    rest = fill if beyond is None else beyond
+    padded = np.pad(padded, ((0, 0), (0, 0), (0, lower), (0, further)), constant_values=rest)
+    return Placed(all_of_it, padded, window.output_size(H, W))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +112,8 @@ class Definition(Kernels):
     def avg_pool2d(
         self, x: Array, window: Window, count_include_pad: bool, scratch: Scratch
     ) -> tuple[Array, Any]:
-        at, ones = placed(x, window, 0), placed(np.ones_like(x), window, float(count_include_pad))
+        at, counted = placed(x, window, 0), float(count_include_pad)
+        ones = placed(np.ones_like(x), window, counted, beyond=0)
         total, count = np.zeros((2, *x.shape[:2], *at.out), x.dtype)
         for _, _, pixels in at.places():
             total += at.padded[pixels]

@@ -38,6 +38,9 @@ class OperationCase(ABC):
     def __str__(self) -> str:
         w = self.window
         text = f"x {self.shape}, kernel {w.kernel}, stride {w.stride}, padding {w.padding}"
+        text += f" and {w.after} after" if w.after else ""
+        text += f", dilation {w.dilation}" if max(w.dilation) > 1 else ""
+        text += ", ceil_mode" if w.ceil_mode else ""
         text += ", with ties" if self.ties else ""
         return text + (f", values of about {self.scale:g}" if self.scale != 1 else "")
 
@@ -116,7 +119,7 @@ class Convolution(OperationCase):
     needs_dx: bool = True
 
     def __str__(self) -> str:
-        text = f"{super().__str__()}, dilation {self.window.dilation}, {self.maps} maps"
+        text = f"{super().__str__()}, {self.maps} maps"
         text += f", {self.groups} groups" + ("" if self.has_bias else ", no bias")
         return text + ("" if self.needs_dx else ", without dx")
 
@@ -187,6 +190,8 @@ CONVOLUTIONS = (
     Convolution((2, 2, 9, 7), Window((2, 3), stride=(3, 1)), 2),
     Convolution((2, 2, 5, 5), Window((3, 3), padding=(1, 1)), 2),
     Convolution((1, 1, 3, 4), Window((3, 2), stride=(2, 1), padding=(2, 1)), 2),
+    Convolution((2, 2, 5, 6), Window((4, 2), padding=(1, 0), after=(2, 1)), 3),
+    Convolution((2, 1, 6, 5), Window((3, 3), (2, 1), padding=(2, 0), after=(0, 1)), 2),
     Convolution((2, 1, 7, 7), Window((3, 3), dilation=(2, 2)), 2),
     Convolution((2, 2, 6, 8), Window((2, 3), (2, 1), (1, 2), (1, 3)), 2),
     Convolution((2, 4, 5, 5), Window((3, 3)), 6, groups=2),
@@ -218,6 +223,12 @@ MAX_POOLINGS = (
     MaxPooling((2, 2, 6, 6), Window((2, 2), (2, 2)), ties=True),
     MaxPooling((1, 1, 5, 6), Window((4, 3), (2, 2), (2, 1)), ties=True),
     MaxPooling((2, 2, 7, 7), Window((2, 2), (3, 3))),
+    MaxPooling((2, 1, 8, 7), Window((3, 2), (1, 2), (1, 1), dilation=(2, 3)), ties=True),
+    MaxPooling((1, 2, 9, 9), Window((2, 3), (3, 5), dilation=(2, 2))),
+    MaxPooling((2, 2, 5, 6), Window((2, 3), (2, 2), (0, 1), after=(1, 0)), ties=True),
+    MaxPooling((2, 1, 6, 8), Window((3, 3), (2, 2), ceil_mode=True)),
+    MaxPooling((2, 2, 5, 5), Window((2, 2), (2, 2), ceil_mode=True), ties=True),
+    MaxPooling((1, 1, 7, 6), Window((3, 2), (3, 3), (1, 1), (1, 2), ceil_mode=True)),
     MaxPooling((2, 2, 4, 5), Window((4, 5), (4, 5))),
     MaxPooling((2, 1, 4, 4), Window((1, 1), (1, 1))),
     MaxPooling((2, 70, 6, 7), Window((2, 2), (2, 2))),

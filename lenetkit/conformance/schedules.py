@@ -33,7 +33,13 @@ class ScheduleCase:
 
     def rates(self, steps: int, epochs: int, lr: float = RATE) -> list[float]:
         """The rate of every step of a run."""
-        return [self.thing.rate(lr, Moment(i, steps, epochs)) for i in range(steps * epochs)]
+        return [self.thing.rate(lr, _moment(i, steps, epochs)) for i in range(steps * epochs)]
+
+
+def _moment(step: int, steps: int, epochs: int) -> Moment:
+    """A moment of a run whose held-out loss falls ever more slowly, towards 1."""
+    losses = (1 + 1 / (epoch + 1) ** 2 for epoch in range(step // steps))
+    return Moment(step, steps, epochs, tuple(losses))
 
 
 def rates_are_python_floats(case: ScheduleCase) -> None:
@@ -74,7 +80,7 @@ def one_step_has_a_rate(case: ScheduleCase) -> None:
 def order_of_calls_does_not_matter(case: ScheduleCase) -> None:
     """The rate depends only on the moment: in reverse order or asked twice, it is the same."""
     forwards = case.rates(4, 5)
-    moments = [Moment(step, 4, 5) for step in range(20)]
+    moments = [_moment(step, 4, 5) for step in range(20)]
     backwards = [case.thing.rate(RATE, at) for at in reversed(moments)][::-1]
     for step, (found, expected) in enumerate(zip(backwards, forwards, strict=True)):
         if found != expected:
@@ -89,7 +95,7 @@ def a_resumed_run_is_the_same(case: ScheduleCase) -> None:
     expected = case.rates(4, 5)[10:]
     ScheduleCase(replace(case.thing)).rates(7, 2, lr=3 * RATE)
     resumed = replace(case.thing)
-    found = [resumed.rate(RATE, Moment(step, 4, 5)) for step in range(10, 20)]
+    found = [resumed.rate(RATE, _moment(step, 4, 5)) for step in range(10, 20)]
     if found != expected:
         raise fail("a run resumed at step 10 has other rates", "the object counts something")
 
@@ -125,7 +131,7 @@ def zero_lr_is_accepted(case: ScheduleCase) -> None:
 def a_new_process_gives_the_same(case: ScheduleCase) -> None:
     """Resumed where its module has just run, a run has the same rates."""
     expected, again = case.rates(4, 5)[10:], reloaded(case.thing)
-    if [again.rate(RATE, Moment(step, 4, 5)) for step in range(10, 20)] != expected:
+    if [again.rate(RATE, _moment(step, 4, 5)) for step in range(10, 20)] != expected:
         raise fail("a run resumed at step 10 in a new process has other rates", FORGOTTEN)
 
 

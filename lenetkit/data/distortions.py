@@ -10,7 +10,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lenetkit.data.transforms import Images, Transform
+from lenetkit.arrays import Shape
+from lenetkit.data.transforms import Images, Transform, image_shape
 from lenetkit.errors import OptionError
 from lenetkit.options import option
 
@@ -24,6 +25,9 @@ class _Distortion(Transform):
     """Moves pixels: each pixel of the result is read from a position of its own."""
 
     training_only: ClassVar[bool] = True
+
+    def output_shape(self, in_shape: Shape) -> Shape:
+        return image_shape(in_shape, type(self).__name__)
 
     @abstractmethod
     def positions(self, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[Field, Field]:

@@ -1,9 +1,11 @@
-"""Arrays from a user's program: whether images are on the scale that a network takes, and whether
-images and labels have a shape that can only mean one thing.
+"""Images and rows of features from a user's program: whether they are on the scale that a network
+takes, and in a shape that can only mean one thing.
 """
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -28,7 +30,7 @@ _DIM = 0.1
 
 @dataclass(frozen=True)
 class PixelRange:
-    """The values that the images of a network may have."""
+    """The values that the images of a network may have; `ANY_SCALE` is that of features."""
 
     low: float = 0.0
     high: float = 255.0
@@ -38,17 +40,27 @@ class PixelRange:
         """The range of training images: 0 … 255, 0 … 1, or as found.
 
         Images that are not on 0 … 255 must still reach the network on a scale of about 1, or
-        standardized; transforms that expect 0 … 255 would make them nearly constant. Raises
-        ArrayError, in which the images are called `what`.
+        standardized; transforms that expect 0 … 255 would make them nearly constant. Rows of
+        features without transforms may be on any scale. Raises ArrayError, in which the images are
+        called `what`.
         """
-        low, high = _extremes(images, what, cls())
         full = cls()
+        if images.ndim == 2 and not pipeline.transforms:
+            full = cls(-math.inf, math.inf)
+        low, high = _extremes(images, what, full)
+        if full.is_any:
+            return full
         if (low >= 0 and _DIM * full.high < high <= full.high * (1 + _BEYOND)) or low == high == 0:
             return full
         if (images.dtype == np.int8 and low < 0) or not _suits(_arriving(images, pipeline)):
             raise full._refusal(images, what, low, high)
         unit = low >= 0 and _DIM < high <= 1 + _BEYOND
         return cls(0.0, 1.0) if unit else cls(low, high)
+
+    @property
+    def is_any(self) -> bool:
+        """Whether all real numbers are in it."""
+        return math.isinf(self.high)
 
     @property
     def is_known(self) -> bool:
@@ -63,6 +75,8 @@ class PixelRange:
         several images without any negative value, if training images, standardized, had some.
         """
         low, high = _extremes(images, what, self)
+        if self.is_any:
+            return
         below, above = (_BEYOND, _BEYOND) if self.is_known else _UNLIKE
         span = self.high - self.low
         largest = max(abs(self.low), abs(self.high))
@@ -82,10 +96,10 @@ class PixelRange:
 
     def _refusal(self, images: NDArray[Any], what: str, low: float, high: float) -> ArrayError:
         found = f"{images.dtype} values from {low:.5g} to {high:.5g}, shape {images.shape}"
-        return ArrayError(
-            f"{what}: expected pixels from {self}, found {found}; "
-            f"{self._fix(images.dtype, low, high)}"
-        )
+        fix = self._fix(images.dtype, low, high)
+        if images.ndim == 2:
+            fix += "; features that are no pixels need no transforms: set data.transforms to []"
+        return ArrayError(f"{what}: expected {self}, found {found}; {fix}")
 
     def _fix(self, dtype: np.dtype[Any], low: float, high: float) -> str:
         if not self.is_known:
@@ -109,24 +123,42 @@ class PixelRange:
         return f"divide by {white / self.high:.6g}"
 
     def __str__(self) -> str:
+        if self.is_any:
+            return "real numbers"
         where = "stored" if self == PixelRange() else "in training"
-        return f"{self.low:.5g} to {self.high:.5g}, as {where}"
+        return f"pixels from {self.low:.5g} to {self.high:.5g}, as {where}"
+
+
+ANY_SCALE = PixelRange(-math.inf, math.inf)
+"""Of features, which are no pixels."""
 
 
 def as_images(images: Any, shape: Shape) -> NDArray[Any]:
     """Images as (N, *shape), from any layout that can mean nothing else.
 
     For `shape` (C, H, W) that is (N, C, H, W) or (N, H, W, C), and for C = 1 also (N, H, W) or
-    (N, H·W), in rows. Raises ArrayError for any other.
+    (N, H·W), in rows; for (F,) rows of features (N, F). Raises ArrayError for any other.
     """
     given = images
     try:
         images = np.asarray(given)
     except ValueError:
         raise ArrayError(f"expected images of one size, {shape_text(shape)}") from None
-    C, H, W = shape
-    if not images.size and (images.ndim == 1 or len(images) == 0):
+    if images.dtype == object:
+        with suppress(TypeError, ValueError):  # what pandas has of several types
+            images = images.astype(float)
+    if images.ndim and not images.size and (images.ndim == 1 or len(images) == 0):
         return np.zeros((0, *shape), np.uint8)
+    if len(shape) == 1:
+        if images.ndim == 2 and images.shape[1:] == shape:
+            return images
+        hint = "; for one row: row[None]" if images.shape == shape else ""
+        hint = hint or ("; for one column: column[:, None]" if images.ndim == 1 else "")
+        raise ArrayError(
+            f"expected {_wanted(shape)}, an array (N, {shape[0]:,}), found "
+            f"{_found(images, given)}{hint}"
+        )
+    C, H, W = shape
     grey = ((H, W), (H * W,)) if C == 1 else ()
     if images.shape[1:] in ((C, H, W), *grey):
         return images.reshape(-1, C, H, W)
@@ -134,53 +166,35 @@ def as_images(images: Any, shape: Shape) -> NDArray[Any]:
         return np.moveaxis(images, -1, 1)
     layout = f"(N, {H}, {W}) or (N, 1, {H}, {W})" if C == 1 else f"(N, {C}, {H}, {W})"
     one = images.shape in ((C, H, W), (H, W, C), *grey)
-    is_array = images.ndim or images.dtype.kind in "buifc"
-    found = f"shape {images.shape}" if is_array else type(given).__name__
     raise ArrayError(
-        f"expected images of {shape_text(shape)}, an array {layout}, found {found}"
+        f"expected {_wanted(shape)}, an array {layout}, found {_found(images, given)}"
         + ("; for one image: image[None]" if one else "")
     )
 
 
-def as_labels(labels: Any, count: int, classes: int) -> NDArray[np.int64]:
-    """Labels as class numbers (count,), from whole numbers of any type, or a column of them.
+def _wanted(shape: Shape) -> str:
+    if len(shape) == 1:
+        return f"rows of {shape[0]:,} feature{'s' if shape[0] > 1 else ''}"
+    return f"images of {shape_text(shape)}"
 
-    Raises ArrayError for any other number of labels, and for labels that are no class.
-    """
-    labels = np.asarray(labels)
-    if labels.shape == (count, 1):
-        labels = labels[:, 0]
-    if not labels.size and not count:
-        return np.zeros(0, np.int64)
-    whole = labels.dtype.kind in "ui" or (
-        labels.dtype.kind == "f" and np.array_equal(labels, np.rint(labels))
-    )
-    if labels.shape != (count,) or not whole:
-        rows = labels.shape == (count, classes) and labels.dtype.kind in "buif"
-        hint = "; for one-hot rows: labels.argmax(axis=1)" if rows else ""
-        raise ArrayError(
-            f"expected {count:,} labels, whole numbers, found {labels.dtype} of shape "
-            f"{labels.shape}{hint}"
-        )
-    low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= classes:
-        hint = "; they start at 1: labels - 1" if (low, high) == (1, classes) else ""
-        raise ArrayError(f"expected labels from 0 to {classes - 1}, found {low} to {high}{hint}")
-    return labels.astype(np.int64)
+
+def _found(images: NDArray[Any], given: Any) -> str:
+    is_array = images.ndim or images.dtype.kind in "buifc"
+    return f"shape {images.shape}" if is_array else type(given).__name__
 
 
 def _extremes(images: NDArray[Any], what: str, expected: PixelRange) -> tuple[float, float]:
     """The smallest and the largest value. Raises ArrayError for what is not real and finite."""
     if images.dtype.kind not in "buif":
         found = f"dtype {images.dtype}, shape {images.shape}"
-        raise ArrayError(f"{what}: expected pixels from {expected}, found {found}")
+        raise ArrayError(f"{what}: expected {expected}, found {found}")
     if not images.size:
         return 0.0, 0.0
     low, high = float(images.min()), float(images.max())
     if not np.isfinite([low, high]).all():
         bad = np.count_nonzero(~np.isfinite(images))
         raise ArrayError(
-            f"{what}: expected pixels from {expected}, found {images.dtype} of shape "
+            f"{what}: expected {expected}, found {images.dtype} of shape "
             f"{images.shape} with {bad:,} values that are nan or infinite"
         )
     return low, high

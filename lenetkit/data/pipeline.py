@@ -53,7 +53,9 @@ class Pipeline:
         return images.astype(dtype, copy=False)
 
     def labels(self, labels: NDArray[Any]) -> NDArray[Any]:
-        """The targets of a batch, the same in training and inference."""
+        """The targets of a batch, the same in training and inference; real targets as they are."""
+        if labels.ndim == 2:
+            return labels
         for transform in self.transforms:
             labels = transform.labels(labels, self.classes)
         return labels

@@ -27,10 +27,11 @@ held-out samples: more would take gigabytes, in memory and in `result.json`."""
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Images (N, C, H, W), usually uint8, with their labels (N,), in memory."""
+    """Images (N, C, H, W), usually uint8, or rows (N, F), with their labels, in memory."""
 
     images: NDArray[Any]
-    labels: NDArray[np.int64]
+    labels: NDArray[Any]
+    """Class numbers (N,), int64, or real targets (N, K)."""
     dataset: str
     """The name of the data set actually used, such as `MNIST`."""
     classes: tuple[str, ...]
@@ -39,6 +40,11 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def strata(self) -> NDArray[Any]:
+        """(N,): what samples are drawn across: their classes; real targets are all alike."""
+        return self.labels if self.labels.ndim == 1 else np.zeros(len(self), np.int64)
 
     @property
     def called(self) -> str:

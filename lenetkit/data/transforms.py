@@ -7,13 +7,15 @@ them, usually uint8, and must leave as float.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lenetkit.arrays import Shape
+from lenetkit.arrays import Shape, shape_text
+from lenetkit.errors import ShapeError
 from lenetkit.operations.base import Pair, pair
 from lenetkit.options import Configurable, option
 
@@ -93,9 +95,40 @@ class Standardize(Transform):
 
     def images(self, images: Images, rng: np.random.Generator) -> Images:
         if self.mean is None or self.std is None:
-            raise RuntimeError("standardize must be fitted to the training images first")
+            raise RuntimeError("standardize has no mean and std: set them, or train, to measure")
         result: Images = np.multiply(images, np.float32(1 / (255 * self.std)))
         result -= np.float32(self.mean / self.std)
+        return result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Normalize(Transform):
+    """(x − mean) / std, of each channel by itself, as torchvision's Normalize.
+
+    It takes the values as they come: `[scale, {type: normalize, mean: [0.1307], std: [0.3081]}]`.
+    `standardize` is for bytes, and measures mean and deviation of all pixels itself.
+    """
+
+    mean: tuple[float, ...] = option(doc="Mean of each channel, or one for all.")
+    std: tuple[float, ...] = option(above=0, doc="Deviation of each channel, or one for all.")
+
+    @classmethod
+    def examples(cls) -> Sequence[Self]:
+        return (cls(mean=(0.1307,), std=(0.3081,)),)
+
+    def output_shape(self, in_shape: Shape) -> Shape:
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) not in (1, in_shape[0]):
+                raise ShapeError(
+                    f"normalize: expected one {name} per channel of {shape_text(in_shape)}, or one "
+                    f"for all, found {len(values)}"
+                )
+        return in_shape
+
+    def images(self, images: Images, rng: np.random.Generator) -> Images:
+        mean, std = (np.asarray(v, np.float32)[:, None, None] for v in (self.mean, self.std))
+        result: Images = np.subtract(images, mean, dtype=np.float32)
+        result /= std
         return result
 
 
@@ -107,18 +140,12 @@ class Pad(Transform):
     value: float = option(0.0, doc="The value; before `scale`, 0 is the background.")
 
     def output_shape(self, in_shape: Shape) -> Shape:
-        C, H, W = in_shape
+        C, H, W = image_shape(in_shape, "pad")
         ph, pw = pair(self.padding)
         return C, H + 2 * ph, W + 2 * pw
 
     def images(self, images: Images, rng: np.random.Generator) -> Images:
-        ph, pw = pair(self.padding)
-        if not _can_hold(images.dtype, self.value):
-            images = images.astype(np.float32)
-        N, C, H, W = images.shape
-        padded = np.full((N, C, H + 2 * ph, W + 2 * pw), self.value, images.dtype)
-        padded[:, :, ph : ph + H, pw : pw + W] = images
-        return padded
+        return padded(images, *pair(self.padding), self.value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +158,26 @@ class OneHot(Transform):
         rows = np.zeros((len(labels), classes), np.float32)
         rows[np.arange(len(labels)), labels] = 1
         return rows
+
+
+def padded(images: Images, rows: int, columns: int, value: float) -> Images:
+    """A copy with so many rows and columns of a value added on each side."""
+    N, C, H, W = images.shape
+    result = np.full((N, C, H + 2 * rows, W + 2 * columns), value, holding(images.dtype, value))
+    result[:, :, rows : rows + H, columns : columns + W] = images
+    return result
+
+
+def holding(dtype: np.dtype[Any], value: float) -> np.dtype[Any]:
+    """The type of images that hold a value exactly: their own, or float32."""
+    return dtype if _can_hold(dtype, value) else np.dtype(np.float32)
+
+
+def image_shape(shape: Shape, taker: str) -> Shape:
+    """The shape (C, H, W) of what a transform takes. Raises ShapeError for features."""
+    if len(shape) != 3:
+        raise ShapeError(f"{taker} takes images, channels×height×width, not {shape[0]:,} features")
+    return shape
 
 
 def _can_hold(dtype: np.dtype[Any], value: float) -> bool:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 from safetensors import SafetensorError
@@ -30,10 +32,17 @@ from lenetkit.files.opening import (
 Tensors = dict[str, NDArray[Any]]
 MAX_BYTES = 2 << 30
 MAX_HEADER = 4 << 20
-_EXPECTED = "a model file, such as runs/NAME/001/model.safetensors"
+EXPECTED = "a model file, such as runs/NAME/001/model.safetensors"
 _COPIES = 3
 """Copies of a file's tensors in memory while it is read or written."""
 _DIGESTS = ("digest", "metadata_digest")
+_DTYPES = {
+    "BOOL": "?",
+    **{f"{kind}{8 * size}": f"<{kind.lower()}{size}" for kind in "IU" for size in (1, 2, 4, 8)},
+    **{f"F{8 * size}": f"<f{size}" for size in (2, 4, 8)},
+    "C64": "<c8",
+}
+"""NumPy's types of safetensors' numbers."""
 
 
 def tensor_digest(tensors: Mapping[str, NDArray[Any]]) -> str:
@@ -68,11 +77,11 @@ def pack(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> by
     texts["digest"] = tensor_digest(tensors)
     texts["metadata_digest"] = _metadata_digest(texts)
     contiguous = {name: np.asarray(values, order="C") for name, values in tensors.items()}
-    _expect_memory("written", sum(values.nbytes for values in contiguous.values()))
+    expect_memory("written", sum(values.nbytes for values in contiguous.values()))
     return _sorted_header(safetensors.numpy.save(contiguous, texts))
 
 
-def _expect_memory(done: str, size: int) -> None:
+def expect_memory(done: str, size: int) -> None:
     """Raise OutOfMemoryError if there is too little: safetensors would end the process."""
     with memory_for(f"for {size:,} bytes to be {done}", "close other programs"):
         np.empty(_COPIES * size, np.uint8)
@@ -84,24 +93,63 @@ def read(path: Path) -> tuple[Tensors, dict[str, str]]:
     Raises ModelFileError if it is damaged or another kind of file: UnreadableFileError if it cannot
     be read now, and MissingFileError if there is none.
     """
+    tensors, metadata = _read(path)
+    _check_digests(path, tensors, metadata)
+    return tensors, metadata
+
+
+def read_any(path: Path) -> tuple[Tensors, dict[str, str]]:
+    """As `read`, but other programs' files, which have no digests, are read too.
+
+    What they hold as bfloat16 is float32 here.
+    """
+    tensors, metadata = _read(path)
+    if is_own(metadata):
+        _check_digests(path, tensors, metadata)
+    return tensors, metadata
+
+
+def is_own(metadata: Mapping[str, str]) -> bool:
+    """Whether a file with this metadata was written here."""
+    return any(name in metadata for name in ("lenetkit", *_DIGESTS))
+
+
+def _read(path: Path) -> tuple[Tensors, dict[str, str]]:
+    with opened(path) as file:
+        header = _read_header(file, path)
+        expect_memory("read", file.seek(0, 2))
+        file.seek(0)
+        data = file.read()
     try:
-        with open_regular(path) as file:
-            header = _read_header(file, path)
-            _expect_memory("read", file.seek(0, 2))
-            file.seek(0)
-            data = file.read()
-    except FileNotFoundError as error:
-        raise MissingFileError(f"{path}: {refusal(error, _EXPECTED)}") from None
-    except OSError as error:
-        kind = ModelFileError if isinstance(error, NotRegularError) else UnreadableFileError
-        raise kind(f"{path}: {refusal(error, _EXPECTED)}") from None
-    try:
-        tensors = safetensors.numpy.load(data)
+        tensors = {name: _array(entry) for name, entry in safetensors.deserialize(data)}  # type: ignore[no-untyped-call]
         metadata: dict[str, str] = header.get("__metadata__") or {}
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise _damaged(path, str(error)) from None
-    _check_digests(path, tensors, metadata)
     return tensors, metadata
+
+
+def _array(entry: Mapping[str, Any]) -> NDArray[Any]:
+    kind, data = entry["dtype"], entry["data"]
+    if kind == "BF16":  # the upper half of a float32
+        values = (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
+    elif kind not in _DTYPES:
+        raise ValueError(f"numbers of the type {kind}; expected F16, BF16, F32 or F64")
+    else:
+        values = np.frombuffer(data, _DTYPES[kind])
+    return values.reshape(entry["shape"])
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """A file to read. Raises ModelFileError if it is missing, not regular or unreadable."""
+    try:
+        with open_regular(path) as file:
+            yield file
+    except FileNotFoundError as error:
+        raise MissingFileError(f"{path}: {refusal(error, EXPECTED)}") from None
+    except OSError as error:
+        kind = ModelFileError if isinstance(error, NotRegularError) else UnreadableFileError
+        raise kind(f"{path}: {refusal(error, EXPECTED)}") from None
 
 
 def _read_header(file: BinaryIO, path: Path) -> dict[str, Any]:
@@ -113,7 +161,7 @@ def _read_header(file: BinaryIO, path: Path) -> dict[str, Any]:
     start = file.read(64)
     kind = file_kind(start)
     if kind == "a text file" or kind in KNOWN_KINDS - {"a safetensors file", "an empty file"}:
-        raise ModelFileError(f"{path}: is {kind}; expected {_EXPECTED}")
+        raise ModelFileError(f"{path}: is {kind}; expected {EXPECTED}")
     length = int.from_bytes(start[:8], "little")
     if len(start) < 8 or length > size - 8:
         raise _damaged(

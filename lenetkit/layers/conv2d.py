@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from lenetkit.arrays import Array, Shape
 from lenetkit.errors import OptionError, ShapeError
 from lenetkit.initializers import Initializer, Zeros
 from lenetkit.layers.base import Cost, Params, ParamSpec, SecondOrderLayer, expect_image
 from lenetkit.layers.call import Call
-from lenetkit.operations.base import Pair, Window, pair
+from lenetkit.operations.base import Padding, Pair, Window, pair, sides
 from lenetkit.options import option
+from lenetkit.values import show
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +24,9 @@ class Conv2d(SecondOrderLayer):
     with s the stride, d the dilation, p the padding; x is 0 outside the image.
 
     Input shape: (N, C, H, W). Output shape: (N, out_channels, OH, OW) with
-    OH = ⌊(H + 2·padding − dilation·(kernel_size − 1) − 1) / stride⌋ + 1, and likewise OW.
+    OH = ⌊(H + 2·padding − dilation·(kernel_size − 1) − 1) / stride⌋ + 1, and likewise OW. With
+    `padding: same`, OH = H: the padding is dilation·(kernel_size − 1) in all, the smaller half
+    above, as in PyTorch.
     Parameters: weight (out_channels, C / groups, kh, kw), bias (out_channels,).
     Raises ShapeError if the kernel is larger than the padded input or `groups` does not divide C.
     Source: LeCun et al. 1998, section II.A.
@@ -39,7 +42,12 @@ class Conv2d(SecondOrderLayer):
     out_channels: int = option(minimum=1, doc="Output feature maps.")
     kernel_size: int | Pair = option(minimum=1, doc="Window size in pixels: one number or [h, w].")
     stride: int | Pair = option(1, minimum=1, doc="Pixels from one window to the next.")
-    padding: int | Pair = option(0, minimum=0, doc="Rows and columns of zeros added on each side.")
+    padding: Literal["same"] | Padding = option(
+        0,
+        minimum=0,
+        doc="Rows and columns of zeros added on each side: one number, [h, w], "
+        "[[top, bottom], [left, right]], or 'same', which keeps the size.",
+    )
     dilation: int | Pair = option(1, minimum=1, doc="Pixels between two taps of the kernel.")
     groups: int = option(1, minimum=1, doc="Channel groups that do not see each other.")
     bias: bool = option(True, doc="Whether to add a bias to each map.")
@@ -53,6 +61,11 @@ class Conv2d(SecondOrderLayer):
         if self.out_channels % self.groups:
             raise OptionError(
                 "groups", f"must divide out_channels ({self.out_channels}), found {self.groups}"
+            )
+        if self.padding == "same" and max(pair(self.stride)) > 1:
+            raise OptionError(
+                "padding",
+                f"'same' needs stride 1, found stride {show(self.stride)}; write a number",
             )
 
     def inferred(self, in_shape: Shape) -> dict[str, int]:
@@ -117,6 +130,10 @@ class Conv2d(SecondOrderLayer):
     @property
     def window(self) -> Window:
         """The sliding window that the options describe."""
-        return Window(
-            pair(self.kernel_size), pair(self.stride), pair(self.padding), pair(self.dilation)
-        )
+        kernel, dilation = pair(self.kernel_size), pair(self.dilation)
+        if self.padding == "same":
+            height, width = (d * (k - 1) for k, d in zip(kernel, dilation, strict=True))
+            before, after = (height // 2, width // 2), (height - height // 2, width - width // 2)
+        else:
+            before, after = sides(self.padding)
+        return Window(kernel, pair(self.stride), before, dilation, after)

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from lenetkit._version import __version__
 from lenetkit.arrays import shape_text
-from lenetkit.errors import ModelFileError, SpecError, nearest, shortened
-from lenetkit.files import tensorfile
+from lenetkit.errors import ModelFileError, SpecError, nearest
+from lenetkit.files import foreign, tensorfile
 from lenetkit.files.tensorfile import Tensors
+from lenetkit.model import matching
 from lenetkit.model.metadata import missing_providers
 from lenetkit.network.network import Network
 from lenetkit.network.plan import Plan, plan_text
-from lenetkit.options import Configurable, base_of, options_of
+from lenetkit.options import base_of
 from lenetkit.registry.catalog import Catalog, installed
 from lenetkit.spec.merge import Override, parse_text
 from lenetkit.spec.nodes import plain
@@ -106,21 +107,22 @@ def _is_finite(values: NDArray[Any]) -> bool:
     return values.dtype.kind != "f" or bool(np.isfinite(values).all())
 
 
-def load_matching(network: Network, path: Path) -> tuple[list[str], list[str]]:
+def load_matching(network: Network, path: Path) -> list[str]:
     """Start from a pre-trained model's weights where name and shape match.
 
-    Returns the names loaded and those left as they were. Raises ModelFileError if the file is
-    not a model, nothing matches, or what matches is of another kind: from a layer of another type,
-    integers, values that are not finite.
+    Returns what was loaded and what was left as it was, in words. Files of other programs are
+    matched as `matching` says. Raises ModelFileError if the file holds no weights, nothing matches,
+    or what matches is of another kind: from a layer of another type, integers, values that are not
+    finite.
     """
-    tensors, metadata = tensorfile.read(in_run_folder(path))
+    tensors, metadata = foreign.read(in_run_folder(path))
+    if not tensorfile.is_own(metadata):
+        return matching.fill(network, tensors, path, complete=False)
     own, types = network.tensors(), _layer_types(metadata, path)
     same = [n for n, view in own.items() if n in tensors and tensors[n].shape == view.shape]
     if not same:
-        there = ", ".join(f"{n} {shape_text(v.shape)}" for n, v in sorted(tensors.items()))
-        raise ModelFileError(
-            f"{path}: none of its weights match this network; it holds {shortened(there)}"
-        )
+        there = matching.listing(tensors)
+        raise ModelFileError(f"{path}: none of its weights match this network; it holds {there}")
     wrong = []
     for layer in network.plan.layers:
         names = [name for name in same if name.rpartition(".")[0] == layer.name]
@@ -138,7 +140,9 @@ def load_matching(network: Network, path: Path) -> tuple[list[str], list[str]]:
     expect_none(wrong, f"{path}: cannot be used as initial weights")
     for name in same:
         own[name][...] = tensors[name]
-    return same, [name for name in own if name not in same]
+    left = ", ".join(name for name in own if name not in same)
+    loaded = [f"loaded {', '.join(same)}"]
+    return loaded + ([f"  not in it, initialized instead: {left}"] if left else [])
 
 
 def _cast(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -164,24 +168,12 @@ def providers(plan: Plan, catalog: Catalog) -> dict[str, tuple[str, str]]:
     as `distribution:type`.
     """
     used: dict[str, tuple[str, str]] = {}
-
-    def visit(thing: Any) -> None:
-        if isinstance(thing, tuple):
-            for item in thing:
-                visit(item)
-        elif isinstance(thing, Configurable):
-            if thing.group:
-                registry = catalog.registry(base_of(thing))
-                entry = registry.entry(registry.name_of(type(thing)))
-                maker = (entry.provider.distribution, entry.provider.version)
-                taken = used.get(entry.name, maker) != maker
-                used[f"{maker[0]}:{entry.name}" if taken else entry.name] = maker
-            for opt in options_of(type(thing)):
-                visit(getattr(thing, opt.name))
-
-    spec = plan.spec
-    visit(tuple(named.layer for named in spec.layers))
-    visit((spec.loss, spec.init, spec.kernels, spec.data.source, spec.data.options, spec.train))
+    for thing in plan.spec.things():
+        registry = catalog.registry(base_of(thing))
+        entry = registry.entry(registry.name_of(type(thing)))
+        maker = (entry.provider.distribution, entry.provider.version)
+        taken = used.get(entry.name, maker) != maker
+        used[f"{maker[0]}:{entry.name}" if taken else entry.name] = maker
     return used
 
 

@@ -13,6 +13,7 @@ from lenetkit.data.source import Preparation
 from lenetkit.errors import LenetkitError
 from lenetkit.network.plan import Plan
 from lenetkit.registry.catalog import BUILTIN
+from lenetkit.registry.given import CLASS
 from lenetkit.text import printable
 from lenetkit.training.data import TrainingData
 from lenetkit.values import show
@@ -30,8 +31,10 @@ def provenance(data: TrainingData) -> dict[str, str]:
         "dataset_digest": json.dumps(data.digests()),
         "classes": json.dumps(samples.classes, ensure_ascii=False),
         "image_shape": json.dumps(samples.images.shape[1:]),
-        "pixels": json.dumps([data.pixels.low, data.pixels.high]),
+        "pixels": json.dumps(None if data.pixels.is_any else [data.pixels.low, data.pixels.high]),
         "preparation": data.preparation,
+        **({"labels": json.dumps(data.labels)} if data.labels else {}),
+        **({"target_axes": f"{data.target_axes}"} if data.target_axes else {}),
     }
 
 
@@ -52,13 +55,23 @@ def image_problems(metadata: Mapping[str, str], plan: Plan) -> list[str]:
     """What is wrong with the metadata on images and classes, a line each."""
     wrong = []
     shape, names = _json(metadata, "image_shape"), _json(metadata, "classes")
-    if not _is_shape(shape):
-        wrong.append(f"  image_shape: expected [channels, height, width], found {_shown(shape)}")
+    if not _is_shape(shape, len(plan.spec.input)):
+        expected = "[features]" if len(plan.spec.input) == 1 else "[channels, height, width]"
+        wrong.append(f"  image_shape: expected {expected}, found {_shown(shape)}")
     else:
         wrong += _unfit(tuple(shape), plan)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         wrong.append(f"  classes: expected a list of names, found {_shown(names)}")
-    if not _is_range(_json({"pixels": "[0, 255]", **metadata}, "pixels")):
+    if "labels" in metadata and not _are_labels(labels := _json(metadata, "labels"), plan.classes):
+        expected = f"{plan.classes:,} different whole numbers, strings or booleans"
+        wrong.append(f"  labels: expected {expected}, found {_shown(labels)}")
+    axes = ("1", "2") if plan.classes == 1 else ("2",)
+    if metadata.get("target_axes", "2") not in axes:
+        found = _shown(metadata["target_axes"])
+        wrong.append(f"  target_axes: expected {' or '.join(axes)}, found {found}")
+    pixels = _json({"pixels": "[0, 255]", **metadata}, "pixels")
+    any_scale = pixels is None and len(plan.spec.input) == 1
+    if not any_scale and not _is_range(pixels):
         found = metadata["pixels"]
         wrong.append(f"  pixels: expected two numbers, low and high, found {_shown(found)}")
     digests = _json({"dataset_digest": "{}", **metadata}, "dataset_digest")
@@ -81,6 +94,9 @@ def missing_providers(metadata: Mapping[str, str]) -> str:
         printable(
             f"pass --plugin {name} (the model was made with {version} of it)"
             if name.endswith(".py")
+            else f"pass plugins=[…] from Python, with the class of {name} that the model was made "
+            "with"
+            if version == CLASS
             else f"install {name} (the model was made with {version})"
         )
         for name, version in makers
@@ -99,10 +115,10 @@ def _shown(value: Any) -> str:
     return "nothing readable" if value is _ABSENT else show(value)
 
 
-def _is_shape(shape: Any) -> bool:
+def _is_shape(shape: Any, axes: int) -> bool:
     return (
         isinstance(shape, list)
-        and len(shape) == 3
+        and len(shape) == axes
         and all(type(size) is int and 0 < size <= _MAX_IMAGE_SIZE for size in shape)
     )
 
@@ -114,6 +130,18 @@ def _is_range(pixels: Any) -> bool:
         and all(type(value) in (int, float) and math.isfinite(value) for value in pixels)
         and pixels[0] < pixels[1]
     )
+
+
+def _are_labels(labels: Any, count: int) -> bool:
+    """Whether they are so many different labels of one type, in 64 bits if numbers."""
+    if not isinstance(labels, list) or len(labels) != count:
+        return False
+    kinds = {type(label) for label in labels}
+    if not any(kinds <= alike for alike in ({str}, {bool}, {int, float})):
+        return False
+    numbers = [label for label in labels if not isinstance(label, str)]
+    within = all(-(1 << 63) <= label < 1 << 63 for label in numbers)  # not so for NaN
+    return within and len(set(labels)) == count
 
 
 def _unfit(shape: tuple[int, ...], plan: Plan) -> list[str]:

@@ -4,35 +4,43 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lenetkit.data.given import PixelRange, as_images, as_labels
+from lenetkit.arrays import Shape, slices
+from lenetkit.data.given import ANY_SCALE, PixelRange, as_images
+from lenetkit.data.labels import Label, Labels
 from lenetkit.data.pipeline import Pipeline
 from lenetkit.data.source import Preparation, Samples
-from lenetkit.errors import ArrayError, ModelFileError
-from lenetkit.files import tensorfile
+from lenetkit.data.targets import Targets, are_real
+from lenetkit.errors import ArrayError, ModelFileError, warn
+from lenetkit.files import foreign, tensorfile
 from lenetkit.files.opening import user_path
 from lenetkit.kernels.base import Kernels
-from lenetkit.model import file
+from lenetkit.model import file, matching
 from lenetkit.model.metadata import image_problems, provenance, untrained
 from lenetkit.network.network import Network
-from lenetkit.network.plan import Plan
+from lenetkit.network.plan import Plan, load_plan
 from lenetkit.registry.catalog import installed
-from lenetkit.spec.merge import Override
+from lenetkit.registry.given import Plugins, use
+from lenetkit.spec.merge import Override, Spec
 from lenetkit.training import loop
-from lenetkit.training.calls import with_settings
+from lenetkit.training.best import Best
+from lenetkit.training.calls import with_settings, with_validation
 from lenetkit.training.data import (
     TrainingData,
     divided,
     expect_countable,
     load_training_data,
+    output_layer,
+    preparation_for,
     with_fitted_transforms,
 )
-from lenetkit.training.evaluation import Evaluation, evaluate, probabilities
+from lenetkit.training.evaluation import BATCH, Evaluation, evaluate, outputs, probabilities
 
 
 class Model(Network):
@@ -58,10 +66,18 @@ class Model(Network):
         `predict` and the model file need them. Raises ArrayError for images on another scale than
         those that it learned from before.
         """
-        if "pixels" in self.metadata:
+        if self._is_trained:
             self.pixels.expect(data.train.images, f"{data.train.called}: training images")
         self.metadata = provenance(data)
         self.plan = with_fitted_transforms(self.plan, data.pipeline)
+        if data.target_axes:
+            spec = replace(self.plan.spec, task="regression")
+            self.plan = replace(self.plan, spec=spec)
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether the network gives real numbers instead of classes."""
+        return self.plan.spec.task == "regression"
 
     def fit(
         self,
@@ -69,54 +85,129 @@ class Model(Network):
         labels: Any = None,
         *,
         test: tuple[Any, Any] | None = None,
+        validation: float | None = None,
         data_dir: str | Path | None = None,
         **settings: Any,
     ) -> Self:
         """Train to the end, from the weights as they are; returns the network.
 
-        The network learns from `images` (see `probabilities` for their form) and their class
-        numbers `labels`, and is evaluated on those of `test`, if given, after each epoch. Without
-        images it learns from the spec's own data set, looked for in `data_dir` if given. Both are
-        divided as the spec's `limit`, `validation` and `test_share` in `data` say. Each epoch
-        adds a row to `history`. `settings` override the spec's `train` section: `epochs`,
-        `batch_size`, `seed`, `shuffle`, `optimizer`, `schedule`.
+        The network learns from `images` (see `probabilities` for their form) with their `labels`,
+        and is evaluated on those of `test`, if given, after each epoch. Without images it learns
+        from the spec's own data set, looked for in `data_dir` if given. Both are divided as the
+        spec's `limit`, `validation` and `test_share` in `data` say; `validation` is a number of
+        samples or a share to hold out instead, and the weights are then those of the epoch that was
+        best on them. Each epoch adds a row to `history`. `settings` override the spec's `train`
+        section: `epochs`, `batch_size`, `seed`, `shuffle`, `optimizer`, `schedule`.
+
+        Labels are whole numbers, strings or booleans (N,), or one-hot rows (N, K). Whole numbers
+        from 0 to K - 1 are class numbers; of any others, the distinct values in order are the
+        classes. What they are in the first training is what they are from then on.
 
         Raises ArrayError, a ValueError, for arrays that do not fit the network, and TypeError for
         any other setting.
         """
         how = with_settings(self.plan, "fit", settings)
-        expect_countable(self.plan)
+        plan = with_validation(self.plan, "fit", validation)
+        plan = replace(plan, spec=replace(plan.spec, train=how))
         if images is not None:
-            data = self._own_data(images, labels, test)
+            data = self._own_data(plan, images, labels, test)
         elif labels is not None or test is not None:
             raise TypeError("fit() expected images with these labels, found none")
         else:
-            data = load_training_data(self.plan, data_dir)
+            data = load_training_data(plan, data_dir)
         self.learns_from(data)
-        for event in loop.train(self, data, how, loop.start(self, how)):
+        best, progress = Best(self), loop.start(self, how)
+        for event in loop.train(self, data, how, progress):
             if isinstance(event, loop.EpochDone):
-                self.history.append({**event.figures(), "epoch": len(self.history) + 1})
+                self.note(event)
+                with progress.averaged(self):
+                    better = best.see(event)
+                if better:
+                    figures = {"epoch": len(self.history), **event.results()}
+                    self.metadata["metrics"] = json.dumps(figures)
+        best.restore()
         return self
 
-    def _own_data(self, images: Any, labels: Any, test: tuple[Any, Any] | None) -> TrainingData:
-        """Arrays as training data; without `test` and `data.test_share`, the test set is empty."""
+    def note(self, event: loop.EpochDone) -> None:
+        """Add an epoch to `history`."""
+        self.history.append({**event.figures(), "epoch": len(self.history) + 1})
+
+    def training_data(
+        self,
+        images: Any,
+        labels: Any,
+        *,
+        test: tuple[Any, Any] | None = None,
+        validation: float | None = None,
+    ) -> TrainingData:
+        """Arrays as `fit` takes them, as the data of a training.
+
+        Without `test` and `data.test_share`, the test set is empty.
+        """
+        plan = with_validation(self.plan, "training_data", validation)
+        return self._own_data(plan, images, labels, test)
+
+    def _own_data(
+        self, plan: Plan, images: Any, labels: Any, test: tuple[Any, Any] | None
+    ) -> TrainingData:
+        """Arrays, divided as the plan's spec says."""
         if test is not None and not (isinstance(test, tuple | list) and len(test) == 2):
             raise TypeError(f"fit() expected test=(images, labels), found {type(test).__name__}")
-        given, shared = self._samples(images, labels), self.plan.spec.data.options.test_share
-        if not len(given):
-            raise ArrayError("fit() expected at least one image, found none")
+        shared = plan.spec.data.options.test_share
         if test and shared:
             raise ArrayError(f"fit() expected no `test` beside data.test_share: {shared}")
-        tests = None if shared else self._samples(*(test or ([], [])))
-        train, tested, held_out = divided(self.plan, given, tests)
+        batch = as_images(images, self.image_shape)
+        if not len(batch):
+            raise ArrayError("fit() expected at least one image, found none")
+        if labels is None:
+            raise TypeError("fit() expected labels with these images, found none")
+        called = self._decided(labels, len(batch))
+        given = self._samples(batch, labels, called)
+        test_images, test_labels = test or ([], [])
+        tests = None if shared else self._samples(test_images, test_labels, called)
+        train, tested, held_out = divided(plan, given, tests)
+        shape = self.image_shape
+        for transform in self.pipeline.transforms:  # those for training only may refuse features
+            shape = transform.output_shape(shape)
         fitted = tuple(t.fitted(train.images) for t in self.pipeline.transforms)
-        pipeline = Pipeline(fitted, self.plan.classes)
-        return TrainingData(train, tested, held_out, pipeline, self.preparation)
+        pipeline = Pipeline(fitted, plan.classes)
+        said = plan.spec.data.options.preparation
+        ready = self.preparation if self._is_trained else preparation_for(said, train)
+        return TrainingData(train, tested, held_out, pipeline, ready, called.values, called.axes)
 
-    def _samples(self, images: Any, labels: Any) -> Samples:
+    def _decided(self, labels: Any, samples: int) -> Labels | Targets:
+        """What labels are: as the spec or an earlier training says, else as these are."""
+        spec, called = self.plan.spec, self._called
+        if isinstance(called, Targets):
+            return replace(called, axes=min(np.ndim(labels), 2))
+        undecided = not spec.task and not self._is_trained
+        if undecided and spec.loss.takes_real_targets and are_real(labels, called.count):
+            return Targets(called.count, min(np.ndim(labels), 2), called.last)
+        expect_countable(self.plan)
+        return called if self._is_trained else called.decided_by(labels, samples)
+
+    @property
+    def _is_trained(self) -> bool:
+        """Whether it knows what it was trained on."""
+        return "pixels" in self.metadata
+
+    def _samples(self, images: Any, labels: Any, called: Labels | Targets) -> Samples:
         images = as_images(images, self.image_shape)
-        numbers = as_labels(labels, len(images), self.plan.classes)
-        return Samples(images, numbers, "arrays", self.classes)
+        return Samples(images, called.read(labels, len(images)), "arrays", called.titles)
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """What `predict` answers for each class, in order; empty if it answers class numbers."""
+        return tuple(json.loads(self.metadata.get("labels", "[]")))
+
+    @property
+    def _called(self) -> Labels | Targets:
+        """How labels are read, and answers given."""
+        count, last = self.plan.classes, output_layer(self.plan)
+        if self.is_regression:
+            axes = self.metadata.get("target_axes", "1" if count == 1 else "2")
+            return Targets(count, int(axes), last)
+        return Labels(count, self.labels, self.classes, last)
 
     @property
     def pipeline(self) -> Pipeline:
@@ -130,15 +221,22 @@ class Model(Network):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """A name for each output, in order; outputs without a name get their number."""
+        """A name for each output, in order; outputs without a name get their number.
+
+        None in regression.
+        """
+        if self.is_regression:
+            return ()
         names = json.loads(self.metadata.get("classes", "[]"))[: self.plan.classes]
         return (*names, *map(str, range(len(names), self.plan.classes)))
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of the images as the data set stores them, before the transforms."""
-        C, H, W = json.loads(self.metadata["image_shape"])
-        return C, H, W
+    def image_shape(self) -> Shape:
+        """(C, H, W) of the images as the data set stores them, before the transforms.
+
+        (F,) where the network's input is rows of features.
+        """
+        return tuple(json.loads(self.metadata["image_shape"]))
 
     @property
     def preparation(self) -> Preparation:
@@ -148,23 +246,49 @@ class Model(Network):
     @property
     def pixels(self) -> PixelRange:
         """The scale of the images that the network takes: that of its training images."""
-        return PixelRange(*json.loads(self.metadata.get("pixels", "[0, 255]")))
+        found = json.loads(self.metadata.get("pixels", self._untrained_pixels))
+        return ANY_SCALE if found is None else PixelRange(*found)
+
+    @property
+    def _untrained_pixels(self) -> str:
+        features = len(self.plan.spec.input) == 1 and not self.pipeline.transforms
+        return "null" if features else "[0, 255]"
 
     def probabilities(self, images: Any) -> NDArray[np.float32]:
         """Class probabilities (N, K) for images (N, H, W) or (N, C, H, W).
 
         Their values are on the scale of the training images, `pixels`: 0 … 255, unless the network
-        was trained on another. Images may also be (N, H, W, C) or, if grey, rows (N, H·W). Raises
-        ArrayError, a ValueError, for images of another size or on another scale.
+        was trained on another. Images may also be (N, H, W, C) or, if grey, rows (N, H·W). A
+        network whose input is [F] takes rows of features (N, F), on any scale. Raises ArrayError, a
+        ValueError, for images of another size or on another scale, and in regression.
         """
+        if self.is_regression:
+            raise ArrayError("the network gives real numbers, not probabilities; call predict()")
         return probabilities(self, self._judged(images), self.pipeline)
 
-    def predict(self, images: Any) -> NDArray[np.intp]:
+    def predict(self, images: Any) -> NDArray[Any]:
         """The most probable class (N,) of each image, the first of equally probable ones.
 
-        See `probabilities` for what images may be.
+        It is called as in training; see `probabilities` for what images may be.
+        Class numbers, unless the network was trained on other labels: strings, or numbers from 1.
+        In regression, real numbers (N,) or (N, K), as the targets were.
         """
-        return self.probabilities(images).argmax(axis=1)
+        if self.is_regression:
+            return self._called.of(outputs(self, self._judged(images), self.pipeline))
+        return self._called.of(self.probabilities(images).argmax(axis=1))
+
+    def activations(self, images: Any) -> dict[str, NDArray[Any]]:
+        """LAYER → its outputs (N, …) for images, of every layer; see `probabilities`."""
+        batch = self._judged(images)
+        made = {p.name: np.empty((len(batch), *p.out_shape), self.dtype) for p in self.plan.layers}
+        workspace = self.workspace(training=False, fused=False)
+        for rows in slices(len(batch), BATCH):
+            x = self.pipeline.images(batch[rows], self.dtype)
+            with self.limited():
+                for stage in workspace.stages:
+                    x = stage.forward(x)
+                    made[stage.name][rows] = x
+        return made
 
     def read(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Class probabilities (N, K) for prepared picture files (N, C, H, W), from 0 to 255."""
@@ -173,9 +297,11 @@ class Model(Network):
     def evaluate(self, images: Any, labels: Any) -> Evaluation:
         """Loss, accuracy and confusion on images (see `probabilities`) with their labels (N,).
 
-        Raises ArrayError, a ValueError, for labels that are not one class number per image.
+        RMSE and R² in regression. Labels are as in training; of a network that was trained on
+        files, class numbers or names. Raises ArrayError, a ValueError, for any that are no class.
         """
-        return evaluate(self, self._samples(self._judged(images), labels), self.pipeline)
+        samples = self._samples(self._judged(images), labels, self._called)
+        return evaluate(self, samples, self.pipeline)
 
     def _judged(self, images: Any) -> NDArray[Any]:
         """Images as (N, C, H, W)."""
@@ -188,22 +314,48 @@ class Model(Network):
         file.save(user_path(path), self, self.metadata)
 
 
-def load(path: str | Path, *, kernels: str | None = None) -> Model:
+def load(
+    path: str | Path,
+    *,
+    spec: Spec | None = None,
+    kernels: str | None = None,
+    plugins: Plugins = (),
+) -> Model:
     """The model in a file, or in a run folder. Runs no code from it.
 
-    `kernels` replaces the kernel set that it was trained with. Raises ModelFileError if the file
-    is missing, damaged, of another format, or does not fit the spec inside it, and PluginError if
-    there is no such kernel set.
+    Weights that PyTorch or Keras made, in safetensors or a NumPy archive, come without a spec:
+    `spec` says which network they are for, as for `build`. A warning says which array went where,
+    unless all are named and stored as here. The model takes images from 0 to 255.
+
+    `plugins` are files and classes whose types it names, as for `build`. `kernels` replaces the
+    kernel set that it was trained with. Raises ModelFileError if the file is missing, damaged, of
+    another format, or does not fit the spec, SpecError for a wrong spec, and PluginError if there
+    is no such plugin or kernel set.
     """
+    use(plugins)
     overrides = []
     if kernels is not None:
         installed().registry(Kernels).get(kernels)
         overrides.append(Override.from_option("--kernels", "kernels", kernels))
     path = file.in_run_folder(user_path(path))
-    tensors, metadata = tensorfile.read(path)
+    tensors, metadata = foreign.read(path)
     if "progress" in metadata:
         meant = path.with_name("model.safetensors")
         raise ModelFileError(f"{path}: is the checkpoint of a run; expected its model, {meant}")
+    if not tensorfile.is_own(metadata):
+        if spec is None:
+            raise ModelFileError(
+                f"{path}: holds weights without a spec ({matching.listing(tensors)}); expected a "
+                f'model file, or the spec: lenetkit.load("{path}", spec="lenet5") in Python, '
+                "whose save() makes a model file"
+            )
+        model = Model(load_plan(spec, overrides))
+        said = matching.fill(model, tensors, path, complete=True)
+        if len(said) > 1:
+            warn(f"{path}: " + "\n".join(said))
+        return model
+    if spec is not None:
+        raise ModelFileError(f"{path}: is a model file with a spec inside; leave `spec` out")
     plan = file.read_plan(path, metadata, overrides)
     wrong = file.mismatches(plan, np.dtype(np.float32), tensors) + image_problems(metadata, plan)
     file.expect_none(wrong, f"{path}: does not fit the spec inside it")

@@ -63,8 +63,13 @@ class Reading:
 def read_file(model: Model, path: Path) -> Reading:
     """What a model reads in a picture file; a picture that cannot be read is a refusal."""
     try:
-        if model.preparation == "digit" and model.image_shape[0] == 1:
-            return _judged(path, _digits(model, load_digits(path, model.image_shape[1:])))
+        if model.is_regression:
+            raise ImageError("the model gives real numbers, not classes; call its predict()")
+        if len(shape := model.image_shape) != 3:
+            raise ImageError(f"the model takes rows of {shape[0]:,} features, not pictures")
+        channels, *size = shape
+        if model.preparation == "digit" and channels == 1:
+            return _judged(path, _digits(model, load_digits(path, (size[0], size[1]))))
         return Reading(path, _digits(model, _whole(model, path)))
     except ImageError as error:
         return Reading(path, reason=str(error))
@@ -76,7 +81,8 @@ def _whole(model: Model, path: Path) -> list[Prepared]:
     with naming(path):
         if np.ptp(picture.pixels, axis=(1, 2)).max() < MIN_RANGE:
             raise ImageError("every pixel is the same; expected a picture that shows something")
-        image = resize(picture.pixels, model.image_shape)
+        channels, height, width = model.image_shape
+        image = resize(picture.pixels, (channels, height, width))
     return [Prepared(image[None], (0.0, 0.0, float(picture.width), float(picture.height)))]
 
 

@@ -23,6 +23,9 @@ from lenetkit.layers.base import ParamSpec
 from lenetkit.layers.call import Call
 from lenetkit.network.plan import Plan
 from lenetkit.network.stage import Stage
+from lenetkit.registry.catalog import installed
+from lenetkit.registry.given import PluginFiles
+from lenetkit.spec.dump import to_plain
 
 
 class Workspace:
@@ -93,15 +96,13 @@ class Network:
         self._grad_views = self._split(self.grads, self._unused)
 
     def __getstate__(self) -> dict[str, Any]:
-        views = (
-            "_param_views",
-            "_grad_views",
-            "_unused",
-        )  # copied, each would be an array of its own
-        return {name: value for name, value in vars(self).items() if name not in views}
+        # copied, each of these views would be an array of its own
+        views = ("_param_views", "_grad_views", "_unused")
+        own = {name: value for name, value in vars(self).items() if name not in views}
+        return {"plugin_files": PluginFiles.of(self.plan.spec.things()), **own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
+        vars(self).update({k: v for k, v in state.items() if k != "plugin_files"})
         self._view()
 
     def __repr__(self) -> str:
@@ -110,6 +111,14 @@ class Network:
             f"<{type(self).__name__} {spec.name}: input {shape_text(spec.input)}, "
             f"{count:,} parameters, {self.dtype}>"
         )
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """The spec as a dict, everything resolved; `build` makes the same network of it.
+
+        Objects without a registered name are in it as they are.
+        """
+        return to_plain(self.plan.spec, installed(), objects=True)
 
     def _split(self, vector: Array, frozen: Sequence[Views]) -> list[Views]:
         """A flat vector as named views, a mapping per layer; `frozen` has those of frozen ones."""
@@ -146,8 +155,19 @@ class Network:
         """
         return Workspace(self, training, fused)
 
-    def forward(self, x: Array, workspace: Workspace) -> Array:
-        """The outputs (N, K) for a batch (N, *input). Valid until the workspace's next forward."""
+    def forward(self, x: Array, workspace: Workspace | None = None) -> Array:
+        """The outputs (N, K) for a batch (N, *input) as it enters the first layer.
+
+        In inference mode, unless a workspace says otherwise; valid until its next forward. Raises
+        ShapeError, a ValueError, for a batch of another shape.
+        """
+        if workspace is None:
+            x = np.asarray(x, self.dtype)
+            if x.shape[1:] != self.plan.spec.input:
+                expected = ", ".join(map(str, self.plan.spec.input))
+                raise ShapeError(f"forward() expected a batch (N, {expected}), found {x.shape}")
+            with self.limited():
+                return self.forward(x, self.workspace(training=False))
         for stage in workspace.stages:
             x = stage.forward(x)
         return x

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, SupportsIndex
 
 from lenetkit.arrays import Shape, shape_text
-from lenetkit.errors import PluginError, Problem, ShapeError, SpecError, shortened
+from lenetkit.data.transforms import Normalize, Scale, Standardize
+from lenetkit.errors import OptionError, PluginError, Problem, ShapeError, SpecError, shortened
+from lenetkit.layers.activations import Sigmoid
 from lenetkit.layers.base import Cost, Layer, ParamSpec, SecondOrderLayer, with_inferred
-from lenetkit.losses import SecondOrderLoss
+from lenetkit.layers.softmax import Softmax
+from lenetkit.losses import Loss, SecondOrderLoss
 from lenetkit.optimizers import SecondOrderOptimizer
 from lenetkit.options import Configurable
 from lenetkit.registry.blame import blaming
@@ -19,9 +21,9 @@ from lenetkit.registry.catalog import Catalog, Provider, installed
 from lenetkit.registry.synonyms import MAP_SIZE
 from lenetkit.spec.bind import Binder
 from lenetkit.spec.dump import as_yaml, to_plain
-from lenetkit.spec.merge import Override, Tree, parse_text, read_tree
-from lenetkit.spec.nodes import MapNode, Mark
-from lenetkit.spec.sections import ModelSpec, NamedLayer, bind_model
+from lenetkit.spec.merge import Override, Spec, Tree, parse_text, read_tree
+from lenetkit.spec.nodes import MapNode, Mark, Node
+from lenetkit.spec.sections import ModelSpec, NamedLayer, TrainSpec, bind_model
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,11 @@ class Plan:
         """How many parameters all layers have."""
         return sum(layer.count(trainable_only=trainable_only) for layer in self.layers)
 
+    @property
+    def warnings(self) -> list[str]:
+        """What is allowed, but hardly meant."""
+        return [*_twice_probabilities(self), *_unscaled(self)]
+
     def to_yaml(self, *, paths: bool = True) -> str:
         """The spec as YAML, defaults and inferred options written out.
 
@@ -103,7 +110,31 @@ class Plan:
         return as_yaml(to_plain(self.spec, installed(), paths=paths))
 
 
-def load_plan(source: str | Path | Mapping[str, Any], overrides: Sequence[Override] = ()) -> Plan:
+def _twice_probabilities(plan: Plan) -> Iterator[str]:
+    last = plan.layers[-1]
+    if plan.spec.loss.takes_logits and isinstance(last.layer, Softmax | Sigmoid):
+        loss, _ = installed().identity(plan.spec.loss)
+        yield (
+            f"layers.{last.name}: {last.type} comes before the loss {loss}, which turns outputs "
+            "into probabilities itself; done twice, gradients are small and training is slow\n"
+            f"  leave the layer out: --set layers.{last.name}=null; predictions are probabilities "
+            "all the same"
+        )
+
+
+def _unscaled(plan: Plan) -> Iterator[str]:
+    for transform in plan.spec.data.options.transforms:
+        if isinstance(transform, Scale | Standardize):
+            return
+        if isinstance(transform, Normalize) and max(transform.std) <= 1:
+            yield (
+                "data.transforms: normalize comes before any scale, so that it takes bytes, 0 to "
+                f"255, and makes up to {255 / max(transform.std):.0f} of them\n"
+                "  put scale before it: transforms: [scale, {type: normalize, …}]"
+            )
+
+
+def load_plan(source: Spec, overrides: Sequence[Override] = ()) -> Plan:
     """The plan of a spec file, shipped spec or dict. Raises SpecError with every mistake in it."""
     return plan_tree(read_tree(source, overrides), installed())
 
@@ -135,8 +166,11 @@ def plan_tree(tree: Tree, catalog: Catalog) -> Plan:
         problems += [swapped] if unfit and swapped else unfit
     if problems or draft.model is None:
         raise SpecError(problems)
+    _expect_fitting_loss(draft.model.loss, planned[-1].out_shape[0], tree.root)
     if isinstance(draft.model.train.optimizer, SecondOrderOptimizer):
         expect_second_order(Plan(draft.model, planned), tree.root)
+    if not draft.model.data.options.validation:
+        expect_no_judgement(draft.model.train, tree.root)
     layers = tuple(
         replace(named, layer=p.layer) for named, p in zip(draft.layers, planned, strict=True)
     )
@@ -204,6 +238,41 @@ def expect_trainable(plan: Plan) -> None:
             "expected at least one without it"
         )
         raise SpecError([last.mark.problem(f"layers.{last.name}.trainable", message)])
+
+
+def _expect_fitting_loss(loss: Loss, outputs: int, root: MapNode) -> None:
+    try:
+        loss.check_outputs(outputs)
+    except OptionError as error:
+        mark = _deepest(root, "loss", error.option).mark
+        raise SpecError([mark.problem(f"loss.{error.option}", error.problem)]) from None
+
+
+def _deepest(node: Node, *keys: str) -> Node:
+    """The node under these keys, or the last one on the way there."""
+    for key in keys:
+        node = (isinstance(node, MapNode) and node.get(key)) or node
+    return node
+
+
+def expect_no_judgement(train: TrainSpec, root: MapNode | None = None) -> None:
+    """Raise SpecError if training judges held-out samples; call it where there are none.
+
+    `root`, the nodes of the spec, gives the position.
+    """
+    judges = {"patience": "it"} if train.patience is not None else {}
+    if train.schedule.judges_validation:
+        judges["schedule"], _ = installed().identity(train.schedule)
+    problems = []
+    for key, name in judges.items():
+        mark = _deepest(root, "train", key).mark if root else Mark("train")
+        message = (
+            f"{name} judges held-out samples, and there are none; hold some out, such as "
+            "data.validation: 0.1"
+        )
+        problems.append(mark.problem(f"train.{key}", message))
+    if problems:
+        raise SpecError(problems)
 
 
 def expect_batches(plan: Plan, images: int) -> None:

@@ -66,7 +66,7 @@ def prepare(
 ) -> Products:
     """The operands of both passes. Raises ShapeError if no window fits."""
     way, blocks = plan(x.shape[2:], weight.shape, window, groups, bias is not None, len(x))
-    padded = memory.pad(x, window.padding, 0, way.order, scratch)
+    padded = memory.pad(x, window, 0, way.order, scratch)
     return way(padded, bands.fill(weight, bias, blocks, scratch), blocks)
 
 
@@ -145,4 +145,4 @@ def gradients(
         dx = memory.zeros("dx", padded.shape, scratch, padded)
         for lines, more in zip(read, d_inputs, strict=True):
             dx[lines] += more
-    return memory.unpad(dx, blocks.window.padding, products.order)
+    return memory.unpad(dx, blocks.window, products.order)

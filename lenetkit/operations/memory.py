@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from lenetkit.arrays import Array
-from lenetkit.operations.base import Pair, Scratch
+from lenetkit.operations.base import Pair, Scratch, Window
 
 
 class Order(NamedTuple):
@@ -60,23 +60,22 @@ def zeros(name: str, shape: tuple[int, ...], scratch: Scratch, like: Array) -> A
     return out
 
 
-def pad(x: Array, padding: Pair, value: float, order: Order, scratch: Scratch) -> Array:
-    """(N, C, H, W) → contiguous (H + 2·ph, W + 2·pw, …) in `order`, with a border of `value`."""
+def pad(x: Array, window: Window, value: float, order: Order, scratch: Scratch) -> Array:
+    """(N, C, H, W) → contiguous (padded H, padded W, …) in `order`, with a border of `value`."""
     x = order.arrange(x)
-    ph, pw = padding
-    if not (ph or pw):
+    if not window.is_padded:
         return contiguous("arranged", x, scratch)
-    H, W, *pixel = x.shape
-    out = scratch("padded", (H + 2 * ph, W + 2 * pw, *pixel), x.dtype)
-    out[:ph] = value
-    out[ph + H :] = value
-    out[ph : ph + H, :pw] = value
-    out[ph : ph + H, pw + W :] = value
-    out[ph : ph + H, pw : pw + W] = x
+    (top, left), (H, W, *pixel) = window.padding, x.shape
+    out = scratch("padded", (*window.padded(H, W), *pixel), x.dtype)
+    out[:top] = value
+    out[top + H :] = value
+    out[top : top + H, :left] = value
+    out[top : top + H, left + W :] = value
+    out[top : top + H, left : left + W] = x
     return out
 
 
-def unpad(x: Array, padding: Pair, order: Order) -> Array:
+def unpad(x: Array, window: Window, order: Order) -> Array:
     """The interior of a padded array, as a view (N, C, H, W)."""
-    ph, pw = padding
-    return order.restore(x[ph : x.shape[0] - ph, pw : x.shape[1] - pw])
+    (top, left), (bottom, right) = window.padding, window.end
+    return order.restore(x[top : x.shape[0] - bottom, left : x.shape[1] - right])

@@ -37,6 +37,7 @@ class MaxSaved(NamedTuple):
 
     masks: Masks
     window: Window
+    """Without `ceil_mode`."""
     in_size: Pair
     order: memory.Order
 
@@ -46,6 +47,7 @@ class AvgSaved(NamedTuple):
 
     weight: Array
     window: Window
+    """Without `ceil_mode`."""
     in_shape: tuple[int, ...]
     order: memory.Order
 
@@ -53,7 +55,7 @@ class AvgSaved(NamedTuple):
 def _places(window: Window, y: Array, axis: int) -> Iterator[Index]:
     """For each place in the window along an axis: an index of its pixels, one for each output."""
     stride = window.stride[axis]
-    for k in range(window.kernel[axis]):
+    for k in range(0, window.extent[axis], window.dilation[axis]):
         pixels = slice(k, k + stride * (y.shape[axis] - 1) + 1, stride)
         yield (pixels,) if axis == _DOWN else (slice(None), pixels)
 
@@ -61,9 +63,10 @@ def _places(window: Window, y: Array, axis: int) -> Iterator[Index]:
 def max_forward(x: Array, window: Window, scratch: Scratch) -> tuple[Array, MaxSaved]:
     """The largest value of each window, (N, C, OH, OW); NaN wins over everything."""
     N, C, H, W = x.shape
+    window = window.covering(H, W)
     out = window.output_size(H, W)
     order = memory.order_of(x)
-    padded = memory.pad(x, window.padding, -np.inf, order, scratch)
+    padded = memory.pad(x, window, -np.inf, order, scratch)
     y = scratch("y", (*out, *order.pixel(C, N)), x.dtype)
     masks = room_for_masks(len(padded), y, window, scratch)
     largest(padded, y, masks, window, scratch)
@@ -76,7 +79,7 @@ def max_backward(saved: MaxSaved, dy: Array, scratch: Scratch) -> Array:
     dy = memory.contiguous("dy", order.arrange(dy), scratch)
     dx = scratch("dx", (*window.padded(*in_size), *dy.shape[2:]), dy.dtype)
     give_to_largest(dy, dx, masks, window, scratch)
-    return memory.unpad(dx, window.padding, order)
+    return memory.unpad(dx, window, order)
 
 
 def room_for_masks(height: int, y: Array, window: Window, scratch: Scratch) -> Masks:
@@ -107,15 +110,16 @@ def avg_forward(
 ) -> tuple[Array, AvgSaved]:
     """The mean of each window, (N, C, OH, OW)."""
     N, C, H, W = x.shape
+    weight = _one_over_count(window, (H, W), count_include_pad, x.dtype)
+    window = window.covering(H, W)
     out = window.output_size(H, W)
     order = memory.order_of(x)
-    padded = memory.pad(x, window.padding, 0, order, scratch)
+    padded = memory.pad(x, window, 0, order, scratch)
     pixel = order.pixel(C, N)
     across = scratch("across", (len(padded), out[1], *pixel), x.dtype)
     _fold(np.add, padded, across, window, _ACROSS)
     y = scratch("y", (*out, *pixel), x.dtype)
     _fold(np.add, across, y, window, _DOWN)
-    weight = _one_over_count(window, (H, W), out, count_include_pad, x.dtype)
     y *= weight
     return order.restore(y), AvgSaved(weight, window, x.shape, order)
 
@@ -134,7 +138,7 @@ def avg_backward(saved: AvgSaved, dy: Array, scratch: Scratch) -> Array:
     dx = memory.zeros("dx", (height, width, *pixel), scratch, dy)
     for place in _places(window, across, _ACROSS):
         dx[place] += across
-    return memory.unpad(dx, window.padding, order)
+    return memory.unpad(dx, window, order)
 
 
 def _fold(join: np.ufunc, x: Array, y: Array, window: Window, axis: int) -> None:
@@ -157,8 +161,8 @@ def _mark(x: Array, y: Array, wins: Any, window: Window, axis: int) -> None:
 def _give(dy: Array, dx: Array, wins: Any, window: Window, axis: int, scratch: Scratch) -> None:
     """dx: each dy at the first winning place along the axis. Overwrites `dy`."""
     *places, last = _places(window, dy, axis)
-    kernel, stride = window.kernel[axis], window.stride[axis]
-    if kernel > stride:  # windows overlap
+    extent, stride = window.extent[axis], window.stride[axis]
+    if extent > stride:  # windows overlap
         dx.fill(0)
         share = scratch("share", dy.shape, dy.dtype)
         for mask, place in zip(wins, places, strict=True):
@@ -167,7 +171,8 @@ def _give(dy: Array, dx: Array, wins: Any, window: Window, axis: int, scratch: S
             dy -= share
         dx[last] += dy
         return
-    if kernel < stride or dx.shape[axis] > stride * dy.shape[axis]:  # some pixels are in no window
+    covered = dx.shape[axis] <= stride * dy.shape[axis] and window.kernel[axis] == stride
+    if not covered:  # some pixels are in no window
         dx.fill(0)
     rests = [dy] * (len(places) - 1) + [dx[last]]  # the last place gets what no other one won
     if not places:
@@ -178,14 +183,10 @@ def _give(dy: Array, dx: Array, wins: Any, window: Window, axis: int, scratch: S
 
 
 def _one_over_count(
-    window: Window, size: Pair, out: Pair, count_include_pad: bool, dtype: np.dtype[Any]
+    window: Window, size: Pair, count_include_pad: bool, dtype: np.dtype[Any]
 ) -> Array:
     """1 / (pixels that count) for each window, (OH, OW, 1, 1), or one number for all."""
-    if count_include_pad or not max(window.padding):
+    if not window.ceil_mode and (count_include_pad or not window.is_padded):
         return np.asarray(1 / (window.kernel[0] * window.kernel[1]), dtype)
-    counts = []
-    for axis in (_DOWN, _ACROSS):
-        starts = np.arange(out[axis]) * window.stride[axis] - window.padding[axis]
-        ends = np.minimum(starts + window.kernel[axis], size[axis])
-        counts.append(ends - np.maximum(starts, 0))
-    return np.asarray(1 / np.outer(*counts), dtype)[:, :, None, None]
+    counts = np.maximum(window.pixels(*size, padding=count_include_pad), 1)
+    return np.asarray(1 / counts, dtype)[:, :, None, None]

@@ -19,38 +19,65 @@ Work = Callable[[int, int], None]
 """`work(part, worker)`: does one part, with one worker's memory."""
 
 
+class _Job:
+    """One worker's share of the parts. It runs at most once, and never after `end` returned."""
+
+    def __init__(self, share: Callable[[], None]) -> None:
+        self._share = share
+        self._claim, self._done = threading.Lock(), threading.Lock()
+        self._done.acquire()
+        self._over = False
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        """Do it, unless it has ended."""
+        if not self._claim.acquire(blocking=False):
+            return
+        try:
+            self._share()
+        except BaseException as error:  # the waiting thread raises it
+            self.error = error
+        self._over = True
+        self._done.release()
+
+    def wait(self) -> None:
+        """Wait until it is done. A signal handler's exception is raised only then."""
+        interrupt: BaseException | None = None
+        while not self._over:
+            try:
+                self._done.acquire()
+            except BaseException as error:
+                interrupt = error
+        if interrupt is not None:
+            raise interrupt
+
+    def end(self) -> None:
+        """Wait until it is done; if it has not begun, it never will."""
+        if not self._claim.acquire(blocking=False):
+            self.wait()
+
+
 class _Helper(threading.Thread):
-    """A thread that waits for work, handed over by two locks: faster than a queue."""
+    """A thread that waits for jobs, handed over by a lock: faster than a queue."""
 
     def __init__(self) -> None:
         super().__init__(name="lenetkit-kernels", daemon=True)
-        self._given, self._done = threading.Lock(), threading.Lock()
+        self._given = threading.Lock()
         self._given.acquire()
-        self._done.acquire()
-        self._error: BaseException | None = None
-        self._job: Callable[[], None] = lambda: None
+        self._job = _Job(lambda: None)
         self.start()
 
-    def give(self, job: Callable[[], None]) -> None:
+    def give(self, job: _Job) -> None:
         """Start on `job` now."""
         self._job = job
-        self._given.release()
-
-    def wait(self) -> BaseException | None:
-        """Wait for the job to end; returns what it raised."""
-        self._done.acquire()
-        error, self._error = self._error, None
-        return error
+        if self._given.locked():  # else it has not yet woken to a job that ended, and takes this
+            self._given.release()
 
     def run(self) -> None:
         """The thread's loop."""
         while True:
             self._given.acquire()
-            try:
-                self._job()
-            except BaseException as error:  # the waiting thread raises it
-                self._error = error
-            self._done.release()
+            self._job.run()
 
 
 _limit = 1
@@ -68,14 +95,20 @@ def run(work: Work, parts: int) -> None:
     try:
         while len(_helpers) < threads - 1:
             _helpers.append(_Helper())
-        busy = _helpers[: threads - 1]
-        for worker, helper in enumerate(busy, 1):
-            helper.give(lambda worker=worker: _share(work, worker, parts, threads))  # type: ignore[misc]
+        jobs = [
+            _Job(lambda worker=worker: _share(work, worker, parts, threads))  # type: ignore[misc]
+            for worker in range(1, threads)
+        ]
         try:
+            for helper, job in zip(_helpers, jobs, strict=False):
+                helper.give(job)
             _share(work, 0, parts, threads)
+            for job in jobs:
+                job.wait()
         finally:  # no part may still run when its memory is reused
-            errors = [helper.wait() for helper in busy]
-        for error in filter(None, errors):
+            for job in jobs:
+                job.end()
+        for error in filter(None, (job.error for job in jobs)):
             raise error
     finally:
         _in_use.release()

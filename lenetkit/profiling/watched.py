@@ -30,9 +30,9 @@ class WatchedNetwork(Network):
             self.watched = workspace
         return workspace
 
-    def forward(self, x: Array, workspace: Workspace) -> Array:
+    def forward(self, x: Array, workspace: Workspace | None = None) -> Array:
         """As in any network; notes what came before as one part, then each stage."""
-        if workspace is not self.watched:
+        if workspace is None or workspace is not self.watched:
             return super().forward(x, workspace)
         self.note()
         for stage in workspace.stages:

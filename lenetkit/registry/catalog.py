@@ -73,6 +73,12 @@ class Registration:
         return f"{self.provider.distribution}:{self.name}"
 
 
+def without(entries: Iterable[Registration], entry: Registration) -> list[Registration]:
+    """The registrations but those that give the name of `entry` to its distribution."""
+    taken = (entry.name, entry.provider.distribution)
+    return [each for each in entries if (each.name, each.provider.distribution) != taken]
+
+
 class Registry(Generic[T]):
     """The registered names of one group, all subclasses of `base`."""
 
@@ -91,8 +97,14 @@ class Registry(Generic[T]):
         for entry in entries:
             self.add(entry)
 
-    def add(self, entry: Registration) -> None:
-        """Register a name; a distribution found twice on the path counts once."""
+    def add(self, entry: Registration, *, replace: bool = False) -> None:
+        """Register a name; a distribution found twice on the path counts once.
+
+        With `replace`, the name loses what the same distribution gave it before.
+        """
+        if replace:
+            self._loaded.pop(entry, None)
+            self._entries[entry.name] = without(self._entries[entry.name], entry)
         if entry not in self._entries[entry.name]:
             self._entries[entry.name].append(entry)
 
@@ -167,7 +179,8 @@ class Registry(Generic[T]):
             if self._loaded.get(entry) is cls or entry.target == target:
                 return entry.name if self._is_plain(entry) else entry.qualified
         raise PluginError(
-            f"{cls.__qualname__} is not registered in {self.group}; declare it as an entry point"
+            f"{cls.__qualname__} is not registered in {self.group}; declare it as an entry point, "
+            f"or name it from Python: plugins={{'NAME': {cls.__name__}}}"
         )
 
     def rivals(self, entry: Registration) -> str:
@@ -237,11 +250,13 @@ class Catalog:
         """Group → its registrations, in the order of `GROUPS`. Imports nothing."""
         return self._entries
 
-    def add(self, group: str, entry: Registration) -> None:
-        """Register a name."""
+    def add(self, group: str, entry: Registration, *, replace: bool = False) -> None:
+        """Register a name; with `replace`, instead of what its distribution gave it before."""
+        if replace:
+            self._entries[group] = without(self._entries[group], entry)
         self._entries[group].append(entry)
         if group in self._registries:
-            self._registries[group].add(entry)
+            self._registries[group].add(entry, replace=replace)
 
     def identity(self, thing: Configurable) -> tuple[str, Provider | None]:
         """An object's registered name and provider; its class's name if it has none."""

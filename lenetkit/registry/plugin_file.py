@@ -20,12 +20,22 @@ from lenetkit.options import Configurable
 from lenetkit.registry.blame import blaming
 from lenetkit.registry.catalog import GROUPS, Catalog, Provider, Registration
 
+MODULE = "lenetkit_plugin_"
+"""How the names of plugin files' modules begin."""
 
-def add_file(catalog: Catalog, path: Path) -> list[Registration]:
+
+def kinds() -> str:
+    """The base classes of plugins, in words."""
+    *names, last = (base.__name__ for base in GROUPS.values())
+    return f"{', '.join(names)} or {last}"
+
+
+def add_file(catalog: Catalog, path: Path, *, replace: bool = False) -> list[Registration]:
     """Run a plugin file and register the classes in its `PLUGINS`.
 
-    The provider is the file's name, its version the SHA-256 of its bytes. Raises PluginError if
-    the file cannot be run or does not say what it provides.
+    The provider is the file's name, its version the SHA-256 of its bytes; with `replace` it takes
+    the place of one with that name. Raises PluginError if the file cannot be run or does not say
+    what it provides.
     """
     try:
         with open_regular(path) as file:
@@ -34,14 +44,14 @@ def add_file(catalog: Catalog, path: Path) -> list[Registration]:
         raise PluginError(f"{path}: {refusal(error, 'a Python file')}") from None
     digest = hashlib.sha256(source).hexdigest()
     provider = Provider(path.name, f"sha256:{digest[:12]}")
-    module = _run(path, f"lenetkit_plugin_{digest[:12]}")
+    module = _run(path, f"{MODULE}{digest[:12]}")
     with blaming(f"{path}: PLUGINS cannot be read"):
         provided = _provided(module, path)
     added = []
     for name, group, qualname in provided:
         point = EntryPoint(name, f"{module.__name__}:{qualname}", group)
         added.append(Registration(name, point.value, provider, point))
-        catalog.add(group, added[-1])
+        catalog.add(group, added[-1], replace=replace)
     return added
 
 
@@ -59,10 +69,7 @@ def _provided(module: ModuleType, path: Path) -> list[tuple[str, str, str]]:
             raise PluginError(f"{path}: PLUGINS: expected names as keys, found {name!r}")
         group = getattr(cls, "group", None)
         if not (isinstance(cls, type) and issubclass(cls, Configurable) and group in GROUPS):
-            raise PluginError(
-                f"{path}: PLUGINS[{name!r}] is not a subclass of Layer, Loss, Optimizer, Schedule, "
-                "Initializer, DataSource, Transform or Kernels"
-            )
+            raise PluginError(f"{path}: PLUGINS[{name!r}] is not a subclass of {kinds()}")
         provided.append((name, group, cls.__qualname__))
     return provided
 

@@ -27,6 +27,13 @@ TYPES: dict[str, dict[str, str]] = {
         "nnlinear",
         "batch_norm2d": "batchnorm batchnormalization batchnormalization2d bn lazybatchnorm2d",
         "leaky_relu": "lrelu",
+        "global_avg_pool2d": "globalaveragepooling2d globalaveragepooling globalavgpool "
+        "globalavgpooling2d adaptiveavgpool2d gap",
+        "upsample2d": "upsampling2d upsample upsampling interpolate resize",
+        "layer_norm": "layernormalization",
+        "group_norm": "groupnormalization",
+        "silu": "swish",
+        "softmax": "softmax2d",
         "sigmoid": "logistic expit",
         "tanh": "hyperbolictangent",
         "relu": "rectifier rectifiedlinear rectifiedlinearunit relu6",
@@ -43,6 +50,9 @@ TYPES: dict[str, dict[str, str]] = {
         "multinomiallogisticloss",
         "mean_squared_error": "mse mseloss l2 l2loss squarederror quadratic leastsquares euclidean "
         "euclideanloss",
+        "binary_cross_entropy": "binarycrossentropy bce bceloss bcewithlogits bcewithlogitsloss "
+        "sigmoidcrossentropy sigmoidbinarycrossentropy sigmoidcrossentropywithlogits",
+        "huber": "huberloss smoothl1 smoothl1loss",
         "map_criterion": "map maximumaposteriori",
     },
     "optimizer": {
@@ -55,8 +65,11 @@ TYPES: dict[str, dict[str, str]] = {
         "constant": "constantlr none fixed constantschedule",
         "step": "steplr stepdecay steplrscheduler",
         "cosine": "cosineannealing cosineannealinglr cosinedecay cosinedecayschedule cosinelr",
-        "one_cycle": "onecyclelr 1cycle superconvergence cosineonecycleschedule warmupcosine "
-        "warmupcosinedecayschedule fitonecycle",
+        "cosine_warm_restarts": "cosineannealingwarmrestarts cosinedecayrestarts sgdr restarts "
+        "cosinerestarts",
+        "one_cycle": "onecyclelr 1cycle superconvergence cosineonecycleschedule fitonecycle",
+        "warmup": "linearwarmup warmuplr warmupcosine warmupcosinedecayschedule warmupschedule",
+        "reduce_on_plateau": "reducelronplateau plateau",
         "piecewise": "multistep multisteplr piecewiseconstant piecewiseconstantdecay "
         "piecewiseconstantschedule",
     },
@@ -80,12 +93,16 @@ TYPES: dict[str, dict[str, str]] = {
     "transform": {
         "scale": "totensor rescale rescaling minmax minmaxscaler piltotensor toimage todtype "
         "convertimagedtype",
-        "standardize": "normalize normalization standardscaler zscore standardization",
+        "standardize": "normalization standardscaler zscore standardization",
         "pad": "zeropad zeropadding zeropadding2d zeropad2d padding",
         "one_hot": "tocategorical onehotencoder",
         "random_affine": "affine randomrotation rotate rotation randomtranslation randomzoom zoom "
         "translation translate shift shear randomshear",
         "elastic": "elastictransform elasticdistortion elasticdeformation",
+        "flip": "randomhorizontalflip randomverticalflip randomflip horizontalflip verticalflip "
+        "mirror",
+        "crop": "randomcrop",
+        "cutout": "randomerasing erase",
     },
     "kernel set": {"numpy": "cpu default blas mkl", "numba": "jit compiled"},
 }
@@ -108,6 +125,8 @@ OPTIONS: dict[str, str] = {
     "bias_init": "biasinitializer biasfiller",
     "in_channels": "inputchannels infeatures",
     "in_features": "inputfeatures inputdim inputsize indim insize nin inchannels",
+    "scale_factor": "factor size",
+    "weight": "classweight classweights",
     "p": "rate dropoutrate prob probability dropprob dropoutprob dropout droprate dropoutratio",
     "negative_slope": "alpha slope leak",
     "affine": "center scale",
@@ -200,13 +219,14 @@ OPTION_NOTES: dict[str, str] = {
     "arrays are channels first: (channels, height, width)": "dataformat dimordering",
     "the last layer's out_features is the number of classes": "numclasses nclasses numlabels",
     "the data set names the classes": "classnames classes labels",
-    "there is no label smoothing": "labelsmoothing",
-    "all samples have the same weight": "classweight classweights sampleweight",
+    "it is an option of the loss softmax_cross_entropy: label_smoothing": "labelsmoothing",
+    "it is an option of the loss softmax_cross_entropy: weight": "classweight classweights",
+    "all samples have the same weight": "sampleweight",
     "comments begin with #": "description comment comments notes author",
     "weight_decay is the only penalty on weights": "l1 kernelconstraint biasregularizer",
     "MNIST is downloaded if it is missing": "download",
-    "how images are scaled is one of data.transforms: scale or standardize": "normalize normalise "
-    "normalization",
+    "how images are scaled is one of data.transforms: scale, standardize or normalize": "normalize "
+    "normalise normalization",
     "he_* suits relu, and xavier_* suits tanh and sigmoid": "nonlinearity fanmode",
     "a layer's name is its key, as in `conv1: {type: conv2d, …}`": "name layername",
     "a checkpoint is saved after each epoch": "checkpoint snapshot saveevery savefreq",
@@ -214,14 +234,11 @@ OPTION_NOTES: dict[str, str] = {
 }
 """What to say of an option that is nothing of ours → its names."""
 
-_GLOBAL = f"use {{pool}} with kernel_size = {MAP_SIZE}"
 TYPE_NOTES: dict[str, dict[str, str]] = {
     "layer": {
-        _GLOBAL.format(pool="avg_pool2d"): "globalaveragepooling2d globalaveragepooling "
-        "globalavgpool globalavgpool2d globalavgpooling2d adaptiveavgpool2d gap",
-        _GLOBAL.format(pool="max_pool2d"): "globalmaxpooling2d globalmaxpooling globalmaxpool "
-        "globalmaxpool2d adaptivemaxpool2d",
-        "the loss softmax_cross_entropy includes it: leave the layer out": "softmax logsoftmax",
+        f"use max_pool2d with kernel_size = {MAP_SIZE}": "globalmaxpooling2d globalmaxpooling "
+        "globalmaxpool globalmaxpool2d adaptivemaxpool2d",
+        "the loss softmax_cross_entropy includes it: leave the layer out": "logsoftmax",
         "write the activation itself, such as relu": "activation",
         "write `input: [channels, height, width]` at the top of the spec": "input inputlayer",
         "use the padding of conv2d, or the transform pad": "zeropadding2d zeropad2d pad "
@@ -229,14 +246,17 @@ TYPE_NOTES: dict[str, dict[str, str]] = {
         "use conv2d with groups = its input channels": "depthwiseconv2d depthwiseconv",
         "use dropout, which drops single values": "dropout1d dropout2d dropout3d alphadropout "
         "gaussiandropout spatialdropout2d spatialdropout",
-        "use batch_norm2d, the only normalization": "layernorm layernormalization groupnorm "
-        "groupnormalization instancenorm instancenorm2d rmsnorm lrn localresponsenorm "
-        "localresponsenormalization",
+        "use group_norm with num_groups = its channels": "instancenorm instancenorm2d "
+        "instancenormalization",
+        "the nearest is layer_norm": "rmsnorm rmsnormalization",
+        "the nearest is batch_norm2d": "lrn localresponsenorm localresponsenormalization",
         "use batch_norm2d after a convolution; it takes images only": "batchnorm1d",
         "a linear layer flattens its input; else use flatten": "reshape view unflatten",
-        "the nearest is relu or leaky_relu; docs/plugins.md adds another in a few lines": "elu "
-        "gelu selu silu swish mish prelu rrelu celu glu softplus hardswish hardsigmoid hardtanh "
-        "softsign softshrink hardshrink tanhshrink logsigmoid threshold maxout",
+        "the nearest is relu or leaky_relu; docs/plugins.md adds another in a few lines": "prelu "
+        "rrelu glu hardsigmoid hardtanh softsign softshrink hardshrink tanhshrink logsigmoid "
+        "threshold maxout",
+        "the nearest is elu": "selu celu",
+        "the nearest is silu": "mish hardswish",
         "the nearest is max_pool2d or avg_pool2d": "lppool2d fractionalmaxpool2d stochasticpool "
         "stochasticpooling spatialpyramidpooling",
         "the nearest is linear": "bilinear",
@@ -244,40 +264,39 @@ TYPE_NOTES: dict[str, dict[str, str]] = {
         "list the layers themselves, one below the other": "sequential",
         "layers form a chain; docs/plugins.md has a residual block": "add concatenate concat "
         "residual residualblock skip inception",
-        "the transforms scale and standardize prepare images": "rescaling rescale normalization "
-        "normalize",
+        "the transforms scale, standardize and normalize prepare images": "rescaling rescale "
+        "normalization normalize",
         "layers are for images, not for sequences": "embedding lstm gru rnn simplernn attention "
         "multiheadattention transformer transformerencoder timedistributed bidirectional",
-        "conv_transpose2d of lenetkit-convolutions enlarges maps": "upsampling2d upsample "
-        "upsampling pixelshuffle maxunpool2d",
+        "the nearest is upsample2d, or conv_transpose2d of lenetkit-convolutions": "pixelshuffle "
+        "maxunpool2d",
     },
     "loss": {
-        "use softmax_cross_entropy with one output per class": "binarycrossentropy bce bceloss "
-        "bcewithlogits bcewithlogitsloss hinge hingeloss multimarginloss focal focalloss "
-        "kldivergence kldivloss sigmoidcrossentropy sigmoidbinarycrossentropy hingeembeddingloss "
-        "sigmoidcrossentropywithlogits squaredhinge categoricalhinge dice diceloss",
-        "use softmax_cross_entropy; there is no label smoothing": "labelsmoothing "
+        "use softmax_cross_entropy with one output per class": "hinge hingeloss multimarginloss "
+        "focal focalloss kldivergence kldivloss hingeembeddingloss squaredhinge categoricalhinge "
+        "dice diceloss",
+        "use softmax_cross_entropy with label_smoothing": "labelsmoothing "
         "labelsmoothingcrossentropy",
         "accuracy is always measured; a loss is what training minimizes": "accuracy",
-        "the nearest is mean_squared_error": "l1 l1loss mae meanabsoluteerror huber huberloss "
-        "smoothl1loss logcosh rmse rootmeansquarederror",
+        "the nearest is huber, which is linear beyond its delta": "l1 l1loss mae "
+        "meanabsoluteerror logcosh",
+        "the nearest is mean_squared_error": "rmse rootmeansquarederror",
     },
     "optimizer": {
         "use adam: its weight_decay is decoupled, as AdamW's": "adamw adamweightdecay",
-        "the nearest is adam": "adamax nadam radam amsgrad adagrad adadelta lamb adabelief ftrl "
+        "the nearest is adam": "adamax nadam radam amsgrad adadelta lamb adabelief ftrl "
         "adafactor sparseadam adam8bit yogi novograd ranger prodigy dadaptation muon sophia "
         "shampoo",
         "the nearest is sgd": "lbfgs rprop asgd lars lookahead noisysgd",
     },
     "schedule": {
         "use step with step_size: 1 and gamma": "exponential exponentiallr exponentialdecay exp",
-        "the nearest is cosine": "cosineannealingwarmrestarts cosinedecayrestarts polynomial "
-        "polynomiallr polynomialdecay poly linear linearlr linearschedule inversetimedecay inv "
-        "invscaling sgdr flatcos fitflatcos",
-        "the nearest is one_cycle, which begins with a warm-up": "warmup linearwarmup warmuplr "
-        "noam triangular",
-        "the nearest is piecewise": "lambdalr cycliclr reducelronplateau plateau "
-        "multiplicativelr sequentiallr chainedscheduler joinschedules learningratescheduler",
+        "the nearest is cosine": "polynomial polynomiallr polynomialdecay poly linear linearlr "
+        "linearschedule inversetimedecay inv invscaling flatcos fitflatcos",
+        "the nearest is one_cycle, which begins with a warm-up": "noam triangular",
+        "the nearest is piecewise, or warmup with another schedule after it": "sequentiallr "
+        "chainedscheduler joinschedules",
+        "the nearest is piecewise": "lambdalr cycliclr multiplicativelr learningratescheduler",
     },
     "initializer": {
         "use {type: constant, value: 1}": "ones one",
@@ -294,9 +313,10 @@ TYPE_NOTES: dict[str, dict[str, str]] = {
         ),
     },
     "transform": {
-        "the nearest is random_affine or elastic": "randomcrop centercrop randomhorizontalflip "
-        "randomflip randomerasing colorjitter autoaugment randaugment randomverticalflip cutout "
-        "randomresizedcrop randomperspective gaussianblur gaussiannoise contrast randomcontrast",
+        "the nearest is random_affine, elastic or crop": "centercrop randomresizedcrop "
+        "randomperspective",
+        "the nearest is random_affine or elastic": "colorjitter autoaugment randaugment "
+        "gaussianblur gaussiannoise contrast randomcontrast",
         "pictures become grey if `input` has one channel": "grayscale greyscale",
         "pictures of a folder are resized to `input`": "resize resizing",
         "transforms are a list, such as [scale, elastic]": "compose sequential",
@@ -318,7 +338,6 @@ DISTRIBUTIONS: dict[str, dict[str, str]] = {
     },
     "lenetkit-convolutions": {
         "layer": "conv_transpose2d separable_conv2d dilated_pyramid2d",
-        "optimizer": "lion rmsprop",
     },
     "lenetkit-numba": {"kernel set": "numba"},
 }
@@ -428,6 +447,7 @@ def option_hint(found: str, valid: Collection[str], elsewhere: Mapping[str, obje
         return f"; did you mean {place}?"
     if near := option_near(found, valid):
         return f"; did you mean '{near}'?"
-    if len(found) > 3 and (near := nearest(found, elsewhere, 0.85)):
+    vague = len(found) < 4 or plain(found) in _VAGUE.split()
+    if not vague and (near := nearest(found, elsewhere, 0.85)):
         return f"; did you mean {elsewhere[near]}?"
     return did_you_mean(found, valid)

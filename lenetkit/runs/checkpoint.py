@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Self, TypedDict
+from typing import Any, Self, TypedDict
 
 import numpy as np
 
@@ -83,15 +83,20 @@ class State:
     """Dotted key → value: how the spec differs from the one that it extends."""
     steps_per_epoch: int = 0
     """0 if it is not recorded."""
-    held_out: list[float] = field(default_factory=list)
-    """The accuracy on held-out samples after each epoch."""
+    given: bool = False
+    """Whether the data are arrays from Python, which a resumed run must be given again."""
+    validation_losses: list[float] = field(default_factory=list)
+    """The loss on the held-out samples after each epoch, if there are any."""
+    validation_merits: list[float] = field(default_factory=list)
+    """Likewise, the merit: the accuracy, or minus the RMSE."""
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Raises ValueError, which names the field, what was expected and what was found."""
         found = json.loads(text)
         if isinstance(found, dict):
-            older = {"parts": [], "differs": {}, "steps_per_epoch": 0, "held_out": []}
+            older: dict[str, Any] = {"parts": [], "differs": {}, "steps_per_epoch": 0}  # 0.1.0
+            older |= {"given": False, "validation_losses": [], "validation_merits": []}
             found = older | found
         state: Self = convert(found, cls, "progress")
         if not 0 <= state.best.epoch <= state.epoch <= state.step:
@@ -165,7 +170,8 @@ class Checkpoint:
             np.copyto(progress.slots[name], values)
         progress.step, progress.epoch = self.state.step, self.state.epoch
         progress.seconds = self.state.seconds
-        progress.held_out = list(self.state.held_out)
+        progress.validation_losses = [*self.state.validation_losses]
+        progress.validation_merits = [*self.state.validation_merits]
         if progress.average is not None:  # which a spec that is --allow-different may begin here
             average = self.tensors.get(_AVERAGE, network.params)
             if (average.shape, average.dtype) != (network.params.shape, network.params.dtype):

@@ -14,6 +14,11 @@ from lenetkit.files.opening import is_there, open_regular, refusal
 from lenetkit.runs import lock, tables
 
 METRICS = ("epoch", "lr", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds")
+REAL_METRICS = (
+    *("epoch", "lr", "train_loss", "train_rmse", "train_r2"),
+    *("test_loss", "test_rmse", "test_r2", "seconds"),
+)
+"""Those of a regression."""
 STEPS = ("step", "loss")
 PICTURES = (
     *("loss", "loss_epochs", "accuracy"),
@@ -24,7 +29,7 @@ RESULT_KEYS = (
     *("name", "dataset", "dataset_digest", "epochs", "steps", "classes"),
     *("confusion_test", "confusion_train", "mistakes"),
 )
-"""What drawing a run's pictures needs."""
+"""What drawing a run's pictures needs; of a regression without the last three."""
 
 
 class RunFolder:
@@ -130,7 +135,8 @@ class RunFolder:
 
     def read_metrics(self) -> dict[str, list[float]]:
         """The columns of `metrics.csv`."""
-        return tables.read_columns(self.metrics, METRICS)
+        common = [name for name in METRICS if name in REAL_METRICS]
+        return tables.read_columns(self.metrics, common)
 
     def read_steps(self) -> dict[str, list[float]]:
         """The columns of `steps.csv`."""
@@ -150,7 +156,10 @@ class RunFolder:
             raise RunError(f"{self.result}: {refusal(error, 'the result of a run')}") from None
         except (RecursionError, ValueError) as error:
             raise RunError(f"{self.result}: is damaged: {error}") from None
-        missing = [key for key in RESULT_KEYS if not isinstance(result, dict) or key not in result]
+        if not isinstance(result, dict):
+            result = {}
+        keys = RESULT_KEYS[:-3] if result.get("task") == "regression" else RESULT_KEYS
+        missing = [key for key in keys if key not in result]
         if missing:
             raise RunError(f"{self.result}: is damaged: it lacks {', '.join(missing)}")
         return result

@@ -34,17 +34,19 @@ def draw(
     `report` is told, once, which characters no installed font has. `accuracy_from` is the lower end
     of the accuracies' axis, in percent.
     Only the sheet of mistakes needs the test images; it is left out if `load_test` returns None,
-    or images that have neither one nor three channels. Raises RunError if the run is not finished
-    or its files are damaged.
+    or images that have neither one nor three channels. Of a regression the loss alone is drawn.
+    Raises RunError if the run is not finished or its files are damaged.
     """
     result = folder.read_result()
-    test = load_test()
+    counts = "confusion_test" in result  # a regression counts no classes
+    test = load_test() if counts else None
     try:
         labels = {"title": title(result["name"], result.get("differs", {}))}
         labels["dataset"] = result["dataset"]
         if advice := plots.font_advice(*labels.values(), *result["classes"]):
             report(advice)
-        figures = _curves(folder, result, labels, accuracy_from) | _confusions(result, labels)
+        figures = _curves(folder, result, labels, accuracy_from)
+        figures |= _confusions(result, labels) if counts else {}
         if test is not None and test.images.shape[1] in _DRAWABLE:
             figures["mistakes"] = _mistakes(result, labels, test)
         paths = folder.pictures_as(kind)
@@ -63,15 +65,17 @@ def _curves(
         return {name: metrics[f"{name}_{what}"] for name in sets if f"{name}_{what}" in metrics}
 
     epochs, per_epoch = metrics["epoch"], result["steps"] / result["epochs"]
-    return {
+    figures = {
         "loss": plots.loss_figure(
             steps["step"], steps["loss"], steps_per_epoch=per_epoch, **labels
         ),
         "loss_epochs": plots.loss_epochs_figure(epochs, **measured("loss"), **labels),
-        "accuracy": plots.accuracy_figure(
-            epochs, **measured("accuracy"), lowest=accuracy_from, **labels
-        ),
     }
+    if "confusion_test" in result:
+        figures["accuracy"] = plots.accuracy_figure(
+            epochs, **measured("accuracy"), lowest=accuracy_from, **labels
+        )
+    return figures
 
 
 def _confusions(result: dict[str, Any], labels: dict[str, str]) -> dict[str, plots.Figure]:

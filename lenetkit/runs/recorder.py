@@ -15,7 +15,7 @@ from lenetkit.model import file
 from lenetkit.model.model import Model, load
 from lenetkit.runs import checkpoint, environment
 from lenetkit.runs.checkpoint import Best, Checkpoint, State
-from lenetkit.runs.folder import METRICS, STEPS, RunFolder
+from lenetkit.runs.folder import METRICS, REAL_METRICS, STEPS, RunFolder
 from lenetkit.runs.tables import Table
 from lenetkit.text import json_text
 from lenetkit.training.data import TrainingData
@@ -23,7 +23,6 @@ from lenetkit.training.divergence import DivergedError
 from lenetkit.training.evaluation import Evaluation, evaluate
 from lenetkit.training.loop import EpochBegun, EpochDone, Event, Progress, StepDone
 
-VALIDATION_METRICS = ("validation_loss", "validation_accuracy")
 MAX_MISTAKES = 40
 """Mistakes that a result lists."""
 
@@ -45,8 +44,9 @@ class Recorder:
         network.learns_from(data)
         self.state = State()
         """As of the last checkpoint, plus what was recorded since."""
-        columns = METRICS + (VALIDATION_METRICS if data.validation else ())
-        self._metrics = Table(folder.metrics, columns)
+        columns = REAL_METRICS if data.target_axes else METRICS
+        held_out = [name.replace("test", "validation") for name in columns if "test_" in name]
+        self._metrics = Table(folder.metrics, [*columns, *(held_out if data.validation else ())])
         self._steps = Table(folder.steps, STEPS)
         self._kept: dict[str, Evaluation] = {}
         """The evaluations of the model in the folder, by data set."""
@@ -158,19 +158,18 @@ class Recorder:
     def _record_epoch(self, event: EpochDone) -> None:
         row = [str(event.epoch), f"{event.lr:.9g}"]
         for part in (event.train, event.test):
-            row += [f"{part.loss:.9g}", f"{part.accuracy:.6f}"]
+            row += _cells(part)
         row.append(f"{event.seconds:.4f}")
         if event.validation:
-            row += [f"{event.validation.loss:.9g}", f"{event.validation.accuracy:.6f}"]
+            row += _cells(event.validation)
         self._metrics.add(*row)
-        judge = event.validation.accuracy if event.validation else float(event.epoch)
-        better = judge > self.state.best.accuracy
+        better = event.merit > self.state.best.accuracy
         if better:
             self._kept = {"train": event.train, "test": event.test}
             if event.validation:
                 self._kept["validation"] = event.validation
             metrics = json.dumps({"epoch": event.epoch, **_figures(self._kept)})
-            best = Best(event.epoch, judge, self._digest(), metrics)
+            best = Best(event.epoch, event.merit, self._digest(), metrics)
             self.state = replace(self.state, best=best)
         self._save_tables()
         self._save_state()
@@ -197,7 +196,8 @@ class Recorder:
             epochs=spec.train.epochs,
             steps_per_epoch=self._steps_per_epoch(),
             seconds=progress.seconds,
-            held_out=list(progress.held_out),
+            validation_losses=[*progress.validation_losses],
+            validation_merits=[*progress.validation_merits],
             tables={table.path.name: table.digest for table in (self._metrics, self._steps)},
             environment=environment.computing(spec.kernels),
         )
@@ -257,6 +257,8 @@ class Recorder:
         result["classes"] = list(self.data.train.classes)
         if self.state.notes:
             result["notes"] = self.state.notes
+        if self.data.target_axes:
+            return result | {"task": "regression"}
         result["confusion_test"] = kept["test"].confusion.tolist()
         result["confusion_train"] = kept["train"].confusion.tolist()
         result["mistakes"] = _mistakes(kept["test"])
@@ -265,10 +267,15 @@ class Recorder:
 
 def _figures(parts: Mapping[str, Evaluation]) -> dict[str, float]:
     return {
-        f"{name}_{figure}": getattr(part, figure)
+        f"{name}_{figure}": value
         for name, part in parts.items()
-        for figure in ("loss", "accuracy")
+        for figure, value in part.figures().items()
     }
+
+
+def _cells(part: Evaluation) -> list[str]:
+    """The figures of a set, as `metrics.csv` has them."""
+    return [f"{v:.6f}" if k == "accuracy" else f"{v:.9g}" for k, v in part.figures().items()]
 
 
 def _mistakes(part: Evaluation) -> list[dict[str, Any]]:

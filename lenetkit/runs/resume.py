@@ -54,7 +54,10 @@ def differences(saved: Checkpoint, network: Model) -> list[str]:
     """A line for each thing that differs from the checkpoint."""
     now = {**network.metadata, **file.describe(network.plan)}
     found = _spec(saved, network.plan)
-    if json.loads(saved.metadata["dataset_digest"]) != json.loads(now["dataset_digest"]):
+    digests = [json.loads(texts["dataset_digest"]) for texts in (saved.metadata, now)]
+    if saved.state.given:
+        found += [f"data: other arrays than before ({part})" for part in _unlike(*digests)]
+    elif digests[0] != digests[1]:
         names = (saved.metadata["dataset"], now["dataset"])
         hint = "; --data-dir says where to look" if names[0] != names[1] else ""
         found.append(f"data: {names[0]} had other content than the {names[1]} found now{hint}")
@@ -62,6 +65,11 @@ def differences(saved: Checkpoint, network: Model) -> list[str]:
     found += _changed("plugin ", *makers)
     computing = environment.computing(network.plan.spec.kernels)
     return found + _changed("", saved.state.environment, computing)
+
+
+def _unlike(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    parts = dict.fromkeys([*before, *now])
+    return [part for part in parts if before.get(part) != now.get(part)]
 
 
 def rising_rate(saved: Checkpoint, plan: Plan, data: TrainingData) -> str:
@@ -75,9 +83,13 @@ def rising_rate(saved: Checkpoint, plan: Plan, data: TrainingData) -> str:
     rest = range(state.step, steps * train.epochs)
     if not state.step or not rest or train.epochs == before.epochs:
         return ""
-    last = before.schedule.rate(before.optimizer.lr, Moment(state.step - 1, steps, before.epochs))
+    losses = tuple(state.validation_losses)
+    done = state.step - 1
+    at = Moment(done, steps, before.epochs, losses[: done // steps])
+    last = before.schedule.rate(before.optimizer.lr, at)
     every = max(len(rest) // _SAMPLED, 1)
-    moments = {s: Moment(s, steps, train.epochs) for s in sorted({*rest[::every], rest[-1]})}
+    sampled = sorted({*rest[::every], rest[-1]})
+    moments = {step: Moment(step, steps, train.epochs, losses) for step in sampled}
     rates = {s: train.schedule.rate(train.optimizer.lr, at) for s, at in moments.items()}
     top = max(rates, key=rates.__getitem__)
     if rates[top] <= 1.01 * last or min(rates.values()) == rates[top]:
@@ -100,9 +112,17 @@ def _spec(saved: Checkpoint, plan: Plan) -> list[str]:
     if finished and plan.spec.train.epochs > saved.state.epochs:
         train = replace(plan.spec.train, epochs=saved.state.epochs)
         plan = replace(plan, spec=replace(plan.spec, train=train))
-    texts = (saved.metadata["spec"], plan.to_yaml(paths=False))
+    texts = (_resolved(saved.metadata["spec"]), plan.to_yaml(paths=False))
     before, now = (dict(_flat(plain(parse(text, Mark("spec"))))) for text in texts)
     return _changed("spec ", before, now)
+
+
+def _resolved(text: str) -> str:
+    """A saved spec with the options that it did not know yet; as it is, if it no longer plans."""
+    try:
+        return plan_text(text, "spec").to_yaml(paths=False)
+    except SpecError:
+        return text
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

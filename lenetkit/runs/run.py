@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 from lenetkit.errors import RunError, SpecError, warn
@@ -18,26 +19,24 @@ from lenetkit.model.model import Model
 from lenetkit.network.plan import Plan, expect_batches, expect_trainable, load_plan
 from lenetkit.operations.blas import MAX_THREADS
 from lenetkit.registry.catalog import naming_plugins
+from lenetkit.registry.given import Plugins, use
 from lenetkit.runs.checkpoint import Checkpoint
-from lenetkit.runs.folder import METRICS, RunFolder
+from lenetkit.runs.folder import METRICS, REAL_METRICS, RunFolder
 from lenetkit.runs.interrupt import finishing
 from lenetkit.runs.recorder import Recorder
 from lenetkit.runs.resume import resume, rising_rate
 from lenetkit.spec.changes import changes
-from lenetkit.spec.merge import Override, overrides
+from lenetkit.spec.merge import Override, Spec, overrides
 from lenetkit.text import printable
 from lenetkit.training import loop
 from lenetkit.training.calls import Events
-from lenetkit.training.data import (
-    Report,
-    TrainingData,
-    load_training_data,
-    with_fitted_transforms,
-)
+from lenetkit.training.data import Report, TrainingData, load_training_data
 from lenetkit.training.evaluation import Pause
 
 Changes = Mapping[str, Any] | Sequence[Override]
 """Changes to a spec: `{"train.epochs": 3}`."""
+Data = TrainingData | tuple[Any, Any]
+"""What a run trains on instead of the spec's data set: images and labels, or more."""
 
 
 class Run:
@@ -84,36 +83,66 @@ class Run:
     @classmethod
     def create(
         cls,
-        spec: str | Path,
+        spec: Spec,
         *,
         out: str | Path | None = None,
         set: Changes = (),  # noqa: A002
+        data: Data | None = None,
+        test: tuple[Any, Any] | None = None,
         data_dir: str | Path | None = None,
         init_from: str | Path | None = None,
+        plugins: Plugins = (),
         threads: int | None = None,
         report: Report = warn,
     ) -> Self:
-        """A run of a spec file or shipped spec in the new or empty folder `out`.
+        """A run of a spec in the new or empty folder `out`.
 
-        Without `out`: in the next of `runs/NAME/001, 002, …`. `init_from` is a model file whose
-        weights are used where names and shapes match. Notes and warnings go to `report`. Raises
-        SpecError, DataError, ModelFileError and RunError.
+        Without `out`: in the next of `runs/NAME/001, 002, …`. It trains on the spec's data set, or
+        on `data`: arrays (images, labels) as `Model.fit` takes them, with those of `test`, or
+        TrainingData. `init_from` is a file of weights, a model file, safetensors or `.npz`,
+        which are used where names and shapes match. `plugins` are as for `build`. Notes and
+        warnings go to `report`. Raises SpecError, DataError, ModelFileError and RunError.
         """
-        planned = load_plan(spec, changed := overrides(set))
-        differs = changes(spec, changed)
-        plan, data = _prepared(planned, data_dir, report)
+        use(plugins)
+        plan = load_plan(spec, overrides(set))
+        _expect_recordable(plan)
+        _warn(plan, report)
         network = Model(plan, seed=plan.spec.train.seed)
+        found = _data(network, data, test, data_dir, report)
         if init_from is not None:
-            loaded, left = file.load_matching(network, user_path(init_from))
-            report(f"{printable(init_from)}: loaded {', '.join(loaded)}")
-            if left:
-                report(f"  not in it, initialized instead: {', '.join(left)}")
-        folder = RunFolder.create(plan.spec.name, None if out is None else user_path(out))
+            said = "\n".join(file.load_matching(network, user_path(init_from)))
+            report(f"{printable(init_from)}: {said}")
+        differs = changes(spec, overrides(set))
+        given = data is not None
+        return cls.begin(
+            network, found, out=out, differs=differs, given=given, threads=threads, report=report
+        )
+
+    @classmethod
+    def begin(
+        cls,
+        network: Model,
+        data: TrainingData,
+        *,
+        out: str | Path | None = None,
+        differs: Mapping[str, str | None] = MappingProxyType({}),
+        given: bool = True,
+        threads: int | None = None,
+        report: Report = warn,
+    ) -> Self:
+        """A run that trains a network, from its weights as they are, on data in memory.
+
+        `differs` is what the pictures' titles say of the spec, as `changes` finds it; `given` is
+        whether the data are arrays that a resumed run must be given again.
+        """
+        _expect_recordable(network.plan)
+        name = network.plan.spec.name
+        folder = RunFolder.create(name, None if out is None else user_path(out))
         with ExitStack() as held:
             held.enter_context(folder.owned(report))
             folder.expect_unused()
-            recorder = Recorder(folder, network, data, loop.start(network, plan.spec.train))
-            recorder.state = replace(recorder.state, differs=differs)
+            recorder = Recorder(folder, network, data, loop.start(network, network.plan.spec.train))
+            recorder.state = replace(recorder.state, differs=dict(differs), given=given)
             return cls(recorder, threads, held.pop_all(), report)
 
     @classmethod
@@ -121,9 +150,12 @@ class Run:
         cls,
         path: str | Path,
         *,
-        spec: str | Path | None = None,
+        spec: Spec | None = None,
         set: Changes = (),  # noqa: A002
+        data: Data | None = None,
+        test: tuple[Any, Any] | None = None,
         data_dir: str | Path | None = None,
+        plugins: Plugins = (),
         threads: int | None = None,
         allow_different: bool = False,
         report: Report = warn,
@@ -131,29 +163,35 @@ class Run:
         """The run in a folder, as of its last checkpoint.
 
         Spec, data, plugins, versions, processor and threads must be unchanged unless
-        `allow_different`; what differs is in `differences`. A finished run may be given more
-        epochs. Raises RunError if it cannot be resumed.
+        `allow_different`; what differs is in `differences`. A run that was trained on arrays must
+        be given the same again, as `data` and `test`. A finished run may be given more epochs.
+        Raises RunError if it cannot be resumed.
         """
+        use(plugins)
         folder = RunFolder.open(user_path(path))
         with ExitStack() as held:
             held.enter_context(folder.owned(report))
             saved = Checkpoint.read(folder.checkpoint)
+            if saved.state.given and data is None:
+                raise RunError(_needs_arrays(folder))
             if not is_there(folder.spec):
                 atomic.write_text(folder.spec, saved.metadata["spec"])
             try:
-                planned = load_plan(spec or folder.spec, overrides(set))
+                plan = load_plan(spec or folder.spec, overrides(set))
             except SpecError as error:
                 hint = missing_providers(saved.metadata)
                 if not hint:
                     raise
                 raise RunError(f"{error}{hint}") from None
-            plan, data = _prepared(planned, data_dir, report, may_create=False)
+            _expect_recordable(plan)
+            _warn(plan, report)
             network = Model(plan)
-            recorder = Recorder(folder, network, data, loop.start(network, plan.spec.train))
+            found = _data(network, data, test, data_dir, report, may_create=False)
+            recorder = Recorder(folder, network, found, loop.start(network, plan.spec.train))
             threads = threads or (saved.state.threads and min(saved.state.threads, MAX_THREADS))
             with network.limited(threads):
                 differences = resume(recorder, saved, allow_different=allow_different)
-            if said := rising_rate(saved, plan, data):
+            if said := rising_rate(saved, plan, found):
                 report(f"warning: {printable(folder.path)}: {said}")
             if (epochs := plan.spec.train.epochs) != saved.state.epochs:
                 differs = {**saved.state.differs, "train.epochs": f"{epochs}"}
@@ -187,7 +225,8 @@ class Run:
     @property
     def history(self) -> dict[str, list[float]]:
         """The columns of `metrics.csv`, a row an epoch; pandas.DataFrame takes them."""
-        return self.folder.read_metrics() if self.progress.epoch else {name: [] for name in METRICS}
+        names = REAL_METRICS if self.data.target_axes else METRICS
+        return self.folder.read_metrics() if self.progress.epoch else {name: [] for name in names}
 
     @property
     def parts(self) -> list[dict[str, Any]]:
@@ -233,6 +272,8 @@ class Run:
             try:
                 for event in events:
                     self._recorder.record(event)
+                    if isinstance(event, loop.EpochDone):
+                        self.network.note(event)
                     yield event
             except GeneratorExit:
                 if not isinstance(event, loop.EpochBegun):  # its step is not recorded yet
@@ -253,11 +294,17 @@ class Run:
         KeyboardInterrupt; a second press interrupts immediately. SIGTERM and SIGHUP save in the
         same way and raise `SystemExit(128 + signal)`, unless they are ignored or have handlers.
         """
-        with finishing(self._is_saved, lambda: f"after step {self.progress.step}") as stop:
+        told = self._moment()
+
+        def is_over() -> bool:
+            return self.saved_step == self.progress.step and told == self._moment()
+
+        with finishing(is_over, lambda: f"after step {self.progress.step}") as stop:
             with closing(self._begin(stop.check)) as events:
                 for event in events:
                     if watch is not None:
                         watch(event)
+                    told = self._moment()
                     if not isinstance(event, loop.EpochBegun):
                         stop.check()
             stop.check()
@@ -265,8 +312,8 @@ class Run:
             self.plot()
         return self.result
 
-    def _is_saved(self) -> bool:
-        return self.saved_step == self.progress.step
+    def _moment(self) -> tuple[int, int]:
+        return self.progress.step, self.progress.epoch
 
     def plot(self) -> list[Path]:
         """Draw the finished run's pictures; returns their paths."""
@@ -289,13 +336,44 @@ class Run:
         self.close()
 
 
-def _prepared(
-    plan: Plan, data_dir: str | Path | None, report: Report, *, may_create: bool = True
-) -> tuple[Plan, TrainingData]:
-    """The data, and the plan with its transforms fitted to them."""
+def _expect_recordable(plan: Plan) -> None:
+    """Raise if a run folder cannot hold the spec, or a layer cannot learn from its batches."""
     plan.to_yaml()  # types that are not registered cannot be recorded
     expect_trainable(plan)
-    loop.expect_held_out(plan.spec.train, plan.spec.data.options.validation)
     expect_batches(plan, plan.spec.train.batch_size)
-    data = load_training_data(plan, data_dir, report, may_create=may_create)
-    return with_fitted_transforms(plan, data.pipeline), data
+
+
+def _warn(plan: Plan, report: Report) -> None:
+    for warning in plan.warnings:
+        report(f"warning: {warning}")
+
+
+def _data(
+    network: Model,
+    given: Data | None,
+    test: tuple[Any, Any] | None,
+    data_dir: str | Path | None,
+    report: Report,
+    *,
+    may_create: bool = True,
+) -> TrainingData:
+    """The data given, or that of the spec."""
+    if given is None and test is None:
+        return load_training_data(network.plan, data_dir, report, may_create=may_create)
+    if data_dir is not None:
+        raise TypeError("expected either data or data_dir, found both")
+    if isinstance(given, TrainingData) and test is None:
+        return given
+    if not isinstance(given, tuple | list) or len(given) != 2:
+        found = type(given).__name__
+        raise TypeError(f"expected data=(images, labels) or TrainingData, found {found}")
+    return network.training_data(*given, test=test)
+
+
+def _needs_arrays(folder: RunFolder) -> str:
+    path = printable(folder.path)
+    call = f'lenetkit.Run.resume("{path}", data=(images, labels))'
+    return (
+        f"{path}: was trained on arrays from Python, which a run folder does not hold; resume it "
+        f"from there with the same ones: {call}, and test=(images2, labels2) if it had a test set"
+    )

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, get_origin
+from typing import Any, Literal, TypeVar, get_origin
 
 from lenetkit.errors import (
     InputError,
@@ -147,7 +147,7 @@ class Binder:
                 values[name] = None
             elif child is not None and not is_null(child):
                 place = f"{path}.{name}" if path else name
-                values[name] = self.value(opt, child, place, _padding(node, name))
+                values[name] = self.value(opt, child, place, _padding(node, opt))
             elif opt.required:
                 complete = False
                 if name not in meant:  # a misspelt name is one mistake, not two
@@ -231,18 +231,19 @@ def _meant(opt: Option, found: Any) -> str:
     return f"; write {number}" if number != found and re.fullmatch(r"[-.e\d]+", number) else ""
 
 
-def _padding(options: MapNode, name: str) -> str:
+def _padding(options: MapNode, opt: Option) -> str:
     """Which number is `padding: same` or `valid`, as a hint; empty if it is written otherwise."""
-    node = options.get(name) if name == "padding" else None
+    node = options.get(opt.name) if opt.name == "padding" else None
     word = plain(node) if node else None
     if word in ("valid", "VALID"):
         return "; 'valid' is padding: 0"
-    if word not in ("same", "SAME"):
+    takes_it = any(get_origin(part) is Literal for part in alternatives(opt.hint))
+    if word not in ("same", "SAME") or takes_it:
         return ""
     kernel, dilation = (options.get(key) for key in ("kernel_size", "dilation"))
     size, spread = plain(kernel) if kernel else None, plain(dilation) if dilation else 1
     if type(size) is not int or type(spread) is not int:
         return "; 'same' is half of kernel_size, rounded down, where kernel_size is odd"
-    if spread * (size - 1) % 2:
-        return f"; no padding keeps the size under an even kernel_size, {size}; use an odd one"
-    return f"; 'same' is padding: {spread * (size - 1) // 2} here, with stride 1"
+    before, after = spread * (size - 1) // 2, (spread * (size - 1) + 1) // 2
+    same = before if before == after else [[before, after], [before, after]]
+    return f"; 'same' is padding: {show(same)} here, with stride 1"

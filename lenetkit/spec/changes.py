@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 from lenetkit.errors import Problems
-from lenetkit.spec.merge import Override, read_tree
-from lenetkit.spec.nodes import ScalarNode, plain, read_file
+from lenetkit.spec.merge import Override, Spec, own_node, read_tree
+from lenetkit.spec.nodes import ScalarNode, plain
 from lenetkit.spec.shipped import find_spec
 
 Differences = Mapping[str, str | None]
@@ -22,16 +21,16 @@ _SAID = 5
 """Differences that a title names."""
 
 
-def changes(source: str | Path, overrides: Sequence[Override] = ()) -> dict[str, str | None]:
-    """What a spec file or shipped spec, with overrides, changes in the spec that it extends.
+def changes(source: Spec, overrides: Sequence[Override] = ()) -> dict[str, str | None]:
+    """What a spec, with overrides, changes in the spec that it extends.
 
     One that extends nothing is compared with itself without the overrides. Raises SpecError if
     either cannot be read.
     """
-    path = find_spec(source)
-    own = read_file(path, Problems())
+    own = own_node(source, Problems())
+    path = None if isinstance(source, Mapping) else find_spec(source)
     extends = getattr(own, "entries", {}).get("extends")
-    base: str | Path = source
+    base = source
     if extends is not None and isinstance(extends.node, ScalarNode):
         base = find_spec(str(extends.node.value), extends.node.mark.folder, path)
     before, after = plain(read_tree(base).root), plain(read_tree(source, overrides).root)

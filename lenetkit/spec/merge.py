@@ -20,6 +20,9 @@ from lenetkit.spec.nodes import Entry, ListNode, MapNode, Mark, Node, ScalarNode
 from lenetkit.spec.shipped import find_spec
 from lenetkit.values import show
 
+Spec = str | Path | Mapping[str, Any]
+"""A spec file, the name of a shipped spec, or a whole spec as a dict."""
+
 MAX_CHAIN = 30
 """Specs in a chain of `extends`."""
 
@@ -83,16 +86,21 @@ def overrides(changes: Mapping[str, Any] | Sequence[Override]) -> Sequence[Overr
     return changes
 
 
-def node_of(value: Any, mark: Mark) -> Node:
-    """A value from Python as a node. Objects that are not plain values are kept as they are."""
+def node_of(value: Any, mark: Mark, depth: int = 1) -> Node:
+    """A value from Python as a node. Objects that are not plain values are kept as they are.
+
+    Raises SpecError for one that is nested too deeply, such as a dict that holds itself.
+    """
+    if depth > nodes.MAX_DEPTH:
+        raise mark.error(f"nested more than {nodes.MAX_DEPTH} levels deep")
     value = values.plain(value)
     if isinstance(value, Mapping):
-        entries = {str(key): Entry(mark, node_of(item, mark)) for key, item in value.items()}
-        return MapNode(entries, mark)
+        items = value.items()
+        return MapNode({str(k): Entry(mark, node_of(v, mark, depth + 1)) for k, v in items}, mark)
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, list | tuple):
-        return ListNode(tuple(node_of(item, mark) for item in value), mark)
+        return ListNode(tuple(node_of(item, mark, depth + 1) for item in value), mark)
     return ScalarNode(os.fspath(value) if isinstance(value, Path) else value, mark)
 
 
@@ -104,16 +112,25 @@ class Tree:
     problems: Problems
 
 
-def read_tree(source: str | Path | Mapping[str, Any], overrides: Sequence[Override] = ()) -> Tree:
+def read_tree(source: Spec, overrides: Sequence[Override] = ()) -> Tree:
     """The nodes of a spec file, shipped spec or dict, with `extends` and overrides applied.
 
     Raises SpecError if reading cannot continue, as when a file is missing.
     """
     problems = Problems()
+    own = own_node(source, problems)
+    chain = () if isinstance(source, Mapping) else (find_spec(source).resolve(),)
+    return _changed(_on_bases(_expect_map(own, problems), chain, problems), overrides, problems)
+
+
+def own_node(source: Spec, problems: Problems) -> Node:
+    """What a spec itself says, without what it extends."""
     if isinstance(source, Mapping):
-        own = _expect_map(node_of(source, Mark("the spec", folder=Path.cwd())), problems)
-        return _changed(_on_bases(own, (), problems), overrides, problems)
-    return _changed(_read_with_bases(find_spec(source), (), problems), overrides, problems)
+        return node_of(source, Mark("the spec", folder=Path.cwd()))
+    if not isinstance(source, str | Path):
+        found = type(source).__name__
+        raise TypeError(f"expected a spec: a file, a shipped name or a dict, found {found}")
+    return nodes.read_file(find_spec(source), problems)
 
 
 def parse_text(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lenetkit.data.source import DataSource, Preparation
 from lenetkit.data.transforms import Transform
@@ -35,6 +35,7 @@ from lenetkit.spec.nodes import (
 from lenetkit.values import show
 
 FORMAT = 1
+Task = Literal["classification", "regression"]
 MAX_LAYERS = 1000
 SECTIONS = ("layers", "data", "train", "extends")
 _MAX_NAME = 100
@@ -90,7 +91,9 @@ class DataOptions(Configurable):
         doc="How `predict` prepares pictures: `digit` finds, scales and centres digits as MNIST's, "
         "`resize` takes the whole picture; default: `digit` if the training images are as MNIST's.",
     )
-    transforms: tuple[Transform, ...] = option(doc="What is done to the images, in order.")
+    transforms: tuple[Transform, ...] = option(
+        doc="What is done to the images, in order; default: scale, or none for [features]."
+    )
 
     def validate(self) -> None:
         if isinstance(self.validation, float) and self.validation >= 1:
@@ -146,6 +149,19 @@ class ModelSpec:
     kernels: Kernels
     data: DataSpec
     train: TrainSpec
+    task: Task | None = None
+
+    def things(self) -> Iterator[Configurable]:
+        """Everything with a type that the spec consists of, each before what it holds."""
+        parts = (self.loss, self.init, self.kernels, self.data.source, self.data.options)
+        waiting: list[Any] = [*(named.layer for named in self.layers), *parts, self.train]
+        while waiting:
+            thing = waiting.pop(0)
+            if isinstance(thing, tuple):
+                waiting[:0] = thing
+            elif isinstance(thing, Configurable):
+                waiting[:0] = [getattr(thing, opt.name) for opt in options_of(type(thing))]
+                yield from [thing] if thing.group else []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +174,10 @@ class Head(Configurable):
     loss: Loss = option(doc="What training minimizes.")
     init: Initializer = option(doc="Initial weights of layers that name none.")
     kernels: Kernels = option(doc="The implementation of convolution and pooling.")
+    task: Task | None = option(
+        None,
+        doc="What is learned, classes or real numbers; default: what the first targets are.",
+    )
 
 
 def _letters(name: str) -> str:
@@ -192,6 +212,8 @@ _DEFAULTS = {
     "transforms": "[scale]",
 }
 """Default plugins, by name because only the registry knows their classes."""
+_FEATURES = {"transforms": "[]"}
+"""Those where `input` is [features]: they are no pixels, so nothing is known of their scale."""
 
 
 @dataclass
@@ -257,6 +279,12 @@ def bind_model(tree: MapNode, binder: Binder) -> Draft:
     filled = _with_defaults(tree, ("loss", "init", "kernels"))
     head = binder.options(Head, filled, "", "a spec", SECTIONS)
     draft.input = _check_head(tree, binder)
+    if head and head.task == "regression" and not head.loss.takes_real_targets:
+        name, _ = binder.catalog.identity(head.loss)
+        message = (
+            f"{name} takes classes only; task: regression needs one such as mean_squared_error"
+        )
+        binder.problem((tree.get("loss") or tree).mark, "loss", message)
     if "extends" in tree.entries:
         mark = tree.entries["extends"].mark
         binder.problem(mark, "extends", "only spec files can extend another spec")
@@ -267,7 +295,7 @@ def bind_model(tree: MapNode, binder: Binder) -> Draft:
     train = _bind_train(tree, binder)
     if head and draft.complete and data and train and not binder.problems:
         kinds = (head.loss, head.init, head.kernels)
-        draft.model = ModelSpec(head.name, head.input, draft.layers, *kinds, data, train)
+        draft.model = ModelSpec(head.name, head.input, draft.layers, *kinds, data, train, head.task)
     return draft
 
 
@@ -334,10 +362,14 @@ def _bind_data(tree: MapNode, binder: Binder) -> DataSpec | None:
     section = _with_defaults(tree, ("data",)).get("data")
     if not isinstance(section, MapNode):
         section = MapNode({"type": Entry(section.mark, section)} if section else {}, tree.mark)
+    if section.entries.keys() <= COMMON_DATA_KEYS - {"dir"}:  # whose files need not be known
+        entries = section.entries | {"type": Entry(section.mark, _default(_DEFAULTS["data"]))}
+        section = MapNode(entries, section.mark, section.replaced)
     known = {**section.replaced, **section.entries}  # common ones outlast a change of type
     common = _with_keys(known, COMMON_DATA_KEYS, section.mark)
     source = binder.plugin(DataSource, section, "data", also=COMMON_DATA_KEYS)
-    node = _with_defaults(common, ("transforms",))
+    defaults = _FEATURES if _has_features(tree) else _DEFAULTS
+    node = _with_defaults(common, ("transforms",), defaults)
     options = binder.options(DataOptions, node, "data", "data")
     return DataSpec(source, options) if source and options else None
 
@@ -356,16 +388,24 @@ def _bind_train(tree: MapNode, binder: Binder) -> TrainSpec | None:
     return binder.options(TrainSpec, filled, "train", "train")
 
 
-def _with_defaults(node: MapNode, keys: tuple[str, ...]) -> MapNode:
+def _has_features(tree: MapNode) -> bool:
+    """Whether `input` is [features]."""
+    node = tree.get("input")
+    return isinstance(node, ListNode) and len(node.items) == 1
+
+
+def _with_defaults(
+    node: MapNode, keys: tuple[str, ...], defaults: Mapping[str, str] = _DEFAULTS
+) -> MapNode:
     """The mapping with default plugins for these keys, where it names none."""
     entries = dict(node.entries)
     for key in keys:
         old = entries.get(key)
         if old is None or is_null(old.node):
-            entries[key] = Entry(node.mark, _default(key))
+            entries[key] = Entry(node.mark, _default(defaults[key]))
     return MapNode(entries, node.mark)
 
 
 @functools.cache
-def _default(key: str) -> Node:
-    return parse(_DEFAULTS[key], Mark("the default"))
+def _default(text: str) -> Node:
+    return parse(text, Mark("the default"))

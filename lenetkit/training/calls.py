@@ -5,17 +5,18 @@ from __future__ import annotations
 import inspect
 import warnings
 import weakref
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from lenetkit.errors import SpecError, did_you_mean
+from lenetkit.errors import OptionError, Problem, SpecError, did_you_mean
 from lenetkit.network.plan import Plan
-from lenetkit.options import Configurable, options_of
+from lenetkit.options import Configurable, Option, options_of
 from lenetkit.registry.catalog import installed
 from lenetkit.registry.synonyms import option_meant, option_note
+from lenetkit.schedules import uses_lr
 from lenetkit.spec.bind import Binder
-from lenetkit.spec.merge import overrides
+from lenetkit.spec.merge import Override, overrides
 from lenetkit.spec.sections import TrainSpec
 from lenetkit.training.loop import Event
 
@@ -53,6 +54,36 @@ def with_settings(plan: Plan, call: str, settings: Mapping[str, Any]) -> TrainSp
     known = {opt.name: opt for opt in options_of(TrainSpec)}
     if unknown := [name for name in settings if name not in known]:
         raise TypeError(f"{call}() has no setting '{unknown[0]}'{_meant(unknown[0], known, plan)}")
+    return replace(plan.spec.train, **_values(known, call, settings))
+
+
+def with_validation(plan: Plan, call: str, validation: float | None) -> Plan:
+    """The plan with `data.validation` changed, unless it is None. Raises SpecError if wrong."""
+    if validation is None:
+        return plan
+    data = plan.spec.data
+    known = {opt.name: opt for opt in options_of(type(data.options))}
+    values = _values(known, call, {"validation": validation})
+    try:
+        options = replace(data.options, **values)
+    except OptionError as error:
+        raise SpecError([Problem(f"{call}()", error.option, error.problem)]) from None
+    return replace(plan, spec=replace(plan.spec, data=replace(data, options=options)))
+
+
+def warn_of_unused_rate(
+    plan: Plan, changed: Sequence[Override], report: Callable[[str], None]
+) -> None:
+    """Say so, if a rate was given that the schedule does not use."""
+    schedule = plan.spec.train.schedule
+    said = [c.value.mark.source for c in changed if c.path == "train.optimizer.lr"]
+    if said and not uses_lr(schedule):
+        name, _ = installed().identity(schedule)
+        report(f"warning: {said[-1]}: has no effect, because the schedule {name} sets the rates")
+
+
+def _values(known: Mapping[str, Option], call: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as the options of these names take them. Raises SpecError for wrong ones."""
     binder = Binder(installed())
     values = {
         change.path: binder.value(known[change.path], change.value, change.path)
@@ -60,7 +91,7 @@ def with_settings(plan: Plan, call: str, settings: Mapping[str, Any]) -> TrainSp
     }
     if binder.problems:
         raise SpecError(replace(p, source=f"{call}()") for p in binder.problems)
-    return replace(plan.spec.train, **values)
+    return values
 
 
 def _meant(name: str, known: Collection[str], plan: Plan) -> str:

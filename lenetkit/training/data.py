@@ -14,6 +14,7 @@ import numpy as np
 from lenetkit.arrays import shape_text
 from lenetkit.data.agreement import first_fault
 from lenetkit.data.given import PixelRange
+from lenetkit.data.labels import Label
 from lenetkit.data.pipeline import Pipeline
 from lenetkit.data.preparation import suited
 from lenetkit.data.source import MAX_CLASSES, DataSource, Place, Preparation, Samples, Split
@@ -43,6 +44,10 @@ class TrainingData:
     validation: Samples | None
     pipeline: Pipeline
     preparation: Preparation
+    labels: tuple[Label, ...] = ()
+    """What each class is called from Python; empty if it is called by its number."""
+    target_axes: int = 0
+    """Real targets were given as (N,), 1, or as (N, K), 2; 0: the labels are classes."""
 
     def __post_init__(self) -> None:
         _ = self.pixels
@@ -135,6 +140,11 @@ def load_training_data(
     """
     expect_countable(plan)
     options = plan.spec.data.options
+    if plan.spec.task == "regression":
+        raise DataError(
+            "task: regression learns real targets, and data sets have classes; give them from "
+            "Python: lenetkit.fit(spec, X, y)"
+        )
     folder = user_path(data_dir) if data_dir else None
     sets = _load_sets(plan, place_for(plan, folder, report, may_create=may_create))
     unfitted = Pipeline(options.transforms, plan.classes)
@@ -149,12 +159,14 @@ def load_training_data(
         )
     fitted = tuple(t.fitted(sets.train.images) for t in options.transforms)
     pipeline = Pipeline(fitted, plan.classes)
-    preparation = _preparation(options.preparation or sets.source.preparation, sets.train)
+    preparation = preparation_for(options.preparation or sets.source.preparation, sets.train)
     return TrainingData(sets.train, sets.test, sets.validation, pipeline, preparation)
 
 
-def _preparation(said: Preparation | None, train: Samples) -> Preparation:
+def preparation_for(said: Preparation | None, train: Samples) -> Preparation:
     """How pictures are prepared: as the spec or the data set says, else as suits the images."""
+    if train.images.ndim == 2:  # rows of features: there are none
+        return "resize"
     if said == "digit" and train.images.shape[1] != 1:
         raise DataError(
             "data.preparation: 'digit' makes images of one channel, but those of "
@@ -251,9 +263,9 @@ _PURPOSES = {Draws.TEST: "data.test_share", Draws.VALIDATION: "data.validation"}
 def _divided(samples: Samples, part: float, seed: int, purpose: int) -> tuple[Samples, Samples]:
     """Samples drawn across the classes, a number or a share of them, and the others."""
     count = part if isinstance(part, int) else max(1, round(part * len(samples)))
-    rows = stratified(samples.labels, count, generator(seed, purpose), leave=True)
+    rows = stratified(samples.strata, count, generator(seed, purpose), leave=True)
     if rows is None:
-        most = len(samples) - len(np.unique(samples.labels))
+        most = len(samples) - len(np.unique(samples.strata))
         raise DataError(
             f"{_PURPOSES[purpose]}: expected at most {most:,} of the {len(samples):,} training "
             f"samples, so that each class keeps one, found {count:,}"
@@ -262,9 +274,9 @@ def _divided(samples: Samples, part: float, seed: int, purpose: int) -> tuple[Sa
 
 
 def _limited(samples: Samples, count: int, seed: int) -> Samples:
-    rows = stratified(samples.labels, count, generator(seed, Draws.LIMIT), leave=False)
+    rows = stratified(samples.strata, count, generator(seed, Draws.LIMIT), leave=False)
     if rows is None:
-        least = len(np.unique(samples.labels))
+        least = len(np.unique(samples.strata))
         raise DataError(
             f"data.limit: expected from {least:,} (one of each class) to {len(samples):,}, "
             f"the number of training samples, found {count:,}"
@@ -345,7 +357,12 @@ def check_fit(plan: Plan, samples: Samples, pipeline: Pipeline, name: str) -> No
         )
 
 
+def output_layer(plan: Plan) -> str:
+    """The layer whose `out_features` is the number of outputs; empty if there is none."""
+    return next((p.name for p in reversed(plan.layers) if hasattr(p.layer, "out_features")), "")
+
+
 def _outputs(plan: Plan, count: int) -> str:
     """How to give the network so many outputs, if that is certain."""
-    last = next((p.name for p in reversed(plan.layers) if hasattr(p.layer, "out_features")), "")
+    last = output_layer(plan)
     return f": --set layers.{last}.out_features={count}" if last else ""

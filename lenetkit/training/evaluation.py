@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from lenetkit.arrays import Array, slices
 from lenetkit.data.pipeline import Pipeline
 from lenetkit.data.source import Samples
-from lenetkit.errors import memory_for
+from lenetkit.errors import memory_for, shortened
+from lenetkit.losses import Loss
 from lenetkit.network.network import Network, Workspace
-from lenetkit.text import number, percent
+from lenetkit.text import number, percent, printable
 
 BATCH = 250
 """Samples per forward pass: large enough for speed, small enough for memory."""
@@ -40,10 +41,14 @@ class Evaluation:
     """How many classes the network tells apart."""
     dataset: str = ""
     """The name of the samples' data set."""
+    names: tuple[str, ...] = ()
+    """What the classes are called, in order."""
 
     def __repr__(self) -> str:
         figures = f"accuracy {percent(self.accuracy)}, loss {number(self.loss, '.4f')}"
-        return f"<Evaluation of {self.n:,} samples: {figures}>"
+        are_numbers = self.names == tuple(map(str, range(len(self.names))))
+        of = "" if are_numbers else f" of {shortened(printable(', '.join(self.names)))}"
+        return f"<Evaluation of {self.n:,} samples{of}: {figures}>"
 
     @property
     def n(self) -> int:
@@ -63,6 +68,15 @@ class Evaluation:
         with memory_for(what, "use fewer classes"):
             counts = np.bincount(self.labels * K + self.predicted, minlength=K * K)
         return counts.reshape(K, K)
+
+    @property
+    def merit(self) -> float:
+        """What held-out samples judge an epoch by: the accuracy."""
+        return self.accuracy
+
+    def figures(self) -> dict[str, float]:
+        """`loss` and `accuracy`."""
+        return {"loss": self.loss, "accuracy": self.accuracy}
 
     def precision(self) -> NDArray[np.float64]:
         """For each class: the share of its predictions that are right; NaN if there are none."""
@@ -92,6 +106,73 @@ class Evaluation:
         return np.bincount(classes, minlength=self.classes)
 
 
+class RealEvaluation(Evaluation):
+    """A network's results on real targets: RMSE and R² in the place of all that counts classes."""
+
+    targets: NDArray[Any]
+    """(N, K)."""
+    outputs: NDArray[Any]
+    """(N, K): the network's."""
+
+    def __init__(
+        self, loss: float, targets: NDArray[Any], outputs: NDArray[Any], dataset: str
+    ) -> None:
+        vars(self).update(loss=loss, targets=targets, outputs=outputs, dataset=dataset)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"a regression has no '{name}'; it has loss, rmse and r2")
+
+    def __repr__(self) -> str:
+        figures = f"RMSE {number(self.rmse, '.4g')}, R² {number(self.r2, '.4f')}"
+        return f"<Evaluation of {self.n:,} samples: {figures}, loss {number(self.loss, '.4g')}>"
+
+    @property
+    def n(self) -> int:
+        """The number of samples."""
+        return len(self.targets)
+
+    @property
+    def rmse(self) -> float:
+        """√(mean (y − t)²) over all samples and outputs, in the unit of the targets."""
+        return float(np.sqrt(np.mean(self._errors**2))) if self.n else np.nan
+
+    @property
+    def r2(self) -> float:
+        """R², the mean over the outputs of 1 − Σ(y − t)² / Σ(t − mean t)².
+
+        Of an output whose targets are all the same: 1 if it is exact, else 0. NaN of fewer than two
+        samples.
+        """
+        if self.n < 2:
+            return np.nan
+        errors = (self._errors**2).sum(axis=0)
+        spread = ((self.targets - self.targets.mean(axis=0)) ** 2).sum(axis=0)
+        constant = np.where(errors == 0, 1.0, 0.0)
+        explained = 1 - errors / np.where(spread, spread, 1)
+        return float(np.mean(np.where(spread > 0, explained, constant)))
+
+    @property
+    def merit(self) -> float:
+        """What held-out samples judge an epoch by: the smaller the error, the better."""
+        return -self.rmse
+
+    def figures(self) -> dict[str, float]:
+        """`loss`, `rmse` and `r2`."""
+        return {"loss": self.loss, "rmse": self.rmse, "r2": self.r2}
+
+    @property
+    def _errors(self) -> NDArray[np.float64]:
+        return self.outputs.astype(np.float64) - self.targets
+
+
+def accuracy_of(loss: Loss, outputs: Array, labels: NDArray[Any]) -> float:
+    """The share of a batch's outputs that are right; NaN of real targets."""
+    if labels.ndim == 2:
+        return np.nan
+    answers = loss.probabilities(outputs).argmax(axis=1)
+    return int(np.count_nonzero(answers == labels)) / len(labels)
+
+
 def evaluate(
     network: Network,
     samples: Samples,
@@ -101,8 +182,11 @@ def evaluate(
 ) -> Evaluation:
     """Run all samples through the network in inference mode.
 
-    Of no samples, loss and accuracy are NaN. `pause` is called after each batch.
+    Of no samples, loss and accuracy are NaN. Of real targets: a RealEvaluation. `pause` is called
+    after each batch.
     """
+    if samples.labels.ndim == 2:
+        return _evaluate_real(network, samples, pipeline, workspace, pause)
     loss = network.plan.spec.loss
     predicted = np.empty(len(samples), np.intp)
     certainty = np.empty(len(samples), np.float32)
@@ -116,7 +200,35 @@ def evaluate(
         pause()
     mean = total / len(samples) if len(samples) else np.nan
     K = network.plan.classes
-    return Evaluation(mean, samples.labels, predicted, certainty, K, samples.dataset)
+    return Evaluation(
+        mean, samples.labels, predicted, certainty, K, samples.dataset, samples.classes
+    )
+
+
+def _evaluate_real(
+    network: Network,
+    samples: Samples,
+    pipeline: Pipeline,
+    workspace: Workspace | None,
+    pause: Pause,
+) -> RealEvaluation:
+    predicted = np.empty(samples.labels.shape, network.dtype)
+    total = 0.0
+    for rows, outputs in _passes(network, samples.images, pipeline, workspace):
+        losses, _ = network.plan.spec.loss.forward(outputs, samples.labels[rows])
+        total += float(losses.sum(dtype=np.float64))
+        predicted[rows] = outputs
+        pause()
+    mean = total / len(samples) if len(samples) else np.nan
+    return RealEvaluation(mean, samples.labels, predicted, samples.dataset)
+
+
+def outputs(network: Network, images: NDArray[Any], pipeline: Pipeline) -> NDArray[Any]:
+    """The network's outputs (N, K) for images as the data set stores them."""
+    result = np.empty((len(images), network.plan.classes), network.dtype)
+    for rows, found in _passes(network, images, pipeline):
+        result[rows] = found
+    return result
 
 
 def probabilities(

@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from lenetkit.arrays import Array, Views, slices
 from lenetkit.data.source import Samples
-from lenetkit.errors import Problem, SpecError, memory_for
+from lenetkit.errors import memory_for
 from lenetkit.losses import SecondOrderLoss
 from lenetkit.network.network import Network
 from lenetkit.network.plan import (
     expect_batches,
+    expect_no_judgement,
     expect_second_order,
     expect_trainable,
 )
@@ -33,7 +34,7 @@ from lenetkit.spec.sections import TrainSpec
 from lenetkit.training.data import TrainingData
 from lenetkit.training.divergence import DivergedError, is_finite, locate, remedy, remedy_at_start
 from lenetkit.training.draws import Draws, generator
-from lenetkit.training.evaluation import BATCH, SMALLER, Evaluation, Pause, evaluate
+from lenetkit.training.evaluation import BATCH, SMALLER, Evaluation, Pause, accuracy_of, evaluate
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class StepDone:
     epoch: int
     loss: float
     accuracy: float
-    """On this batch, before the step."""
+    """On this batch, before the step; NaN of real targets."""
     lr: float
     samples: int
     dataset: str = ""
@@ -77,14 +78,24 @@ class EpochDone:
     dataset: str = ""
     """The name of the data set."""
 
+    @property
+    def merit(self) -> float:
+        """The higher, the better the epoch: that of held-out samples, else the latest wins."""
+        return self.validation.merit if self.validation else float(self.epoch)
+
     def figures(self) -> dict[str, float]:
-        """`epoch`, `lr`, loss and accuracy of each set that has samples, `seconds`."""
+        """`epoch`, `lr`, the figures of each set that has samples, `seconds`."""
+        return {"epoch": self.epoch, "lr": self.lr, **self.results(), "seconds": self.seconds}
+
+    def results(self) -> dict[str, float]:
+        """The figures of each set that has samples: `train_loss`, `train_accuracy`, …."""
         parts = {"train": self.train, "test": self.test, "validation": self.validation}
-        row: dict[str, float] = {"epoch": self.epoch, "lr": self.lr}
-        for name, part in parts.items():
-            if part and part.n:
-                row |= {f"{name}_loss": part.loss, f"{name}_accuracy": part.accuracy}
-        return row | {"seconds": self.seconds}
+        return {
+            f"{name}_{key}": value
+            for name, part in parts.items()
+            if part and part.n
+            for key, value in part.figures().items()
+        }
 
 
 Event: TypeAlias = EpochBegun | StepDone | EpochDone
@@ -102,8 +113,10 @@ class Progress:
     """Epochs done and evaluated."""
     seconds: float = 0.0
     """Training time of the current epoch."""
-    held_out: list[float] = field(default_factory=list)
-    """The accuracy on held-out samples after each epoch; empty without any."""
+    validation_losses: list[float] = field(default_factory=list)
+    """The loss on the held-out samples after each epoch, if there are any."""
+    validation_merits: list[float] = field(default_factory=list)
+    """Likewise, the merit: the accuracy, or minus the RMSE."""
     average: Array | None = None
     """The running mean of the weights, in the order of `Network.params`."""
 
@@ -111,8 +124,8 @@ class Progress:
         """Whether all epochs are done, or the last `patience` ones were no better than the best."""
         if self.epoch >= settings.epochs:
             return True
-        best = self.held_out.index(max(self.held_out)) if self.held_out else 0
-        waited = len(self.held_out) - 1 - best
+        known = self.validation_merits
+        waited = len(known) - 1 - known.index(max(known)) if known else 0
         return settings.patience is not None and waited >= settings.patience
 
     @contextmanager
@@ -130,16 +143,6 @@ class Progress:
 
     def __repr__(self) -> str:
         return f"<Progress: {self.step} steps, {self.epoch} epochs>"
-
-
-def expect_held_out(settings: TrainSpec, held_out: float) -> None:
-    """Raise SpecError if training is judged by held-out samples, and there are none."""
-    if settings.patience is not None and not held_out:
-        message = (
-            "training is judged by held-out samples, and there are none; set data.validation, "
-            "to 0.1 for a tenth of the training samples"
-        )
-        raise SpecError([Problem("train", "train.patience", message)])
 
 
 def start(network: Network, settings: TrainSpec) -> Progress:
@@ -170,8 +173,8 @@ def train(
     `pause` has raised, to leave: it is called after each batch of the evaluation. After the last
     event the network has the averaged weights, if its settings ask for an `average`.
     Raises DivergedError if the loss or its gradient is not finite, and SpecError for batches that
-    are too small for a layer, or an optimizer that needs second derivatives which the network does
-    not have.
+    are too small for a layer, an optimizer that needs second derivatives which the network does
+    not have, or a schedule that judges held-out samples where there are none.
     """
     return computed(_epochs(network, data, settings, progress, pause), network)
 
@@ -237,10 +240,11 @@ class Trainer:
         with _memory_for_optimizer(network, len(progress.slots) + 1):
             self._scratch = np.empty_like(network.grads)
         expect_trainable(network.plan)
-        expect_held_out(settings, len(data.validation or ()))
         expect_batches(network.plan, min(settings.batch_size, len(data.train)))
         if isinstance(settings.optimizer, SecondOrderOptimizer):
             expect_second_order(network.plan)
+        if not data.validation:
+            expect_no_judgement(settings)
 
     def steps(self) -> Iterator[EpochBegun | StepDone]:
         """The remaining batches of the current epoch."""
@@ -282,7 +286,7 @@ class Trainer:
         loss = float(losses.mean())
         if not math.isfinite(loss):
             raise self._diverged(f"the loss became {loss}", images, targets, progress.step)
-        answers = loss_function.probabilities(outputs).argmax(axis=1)
+        accuracy = accuracy_of(loss_function, outputs, labels)
         network.backward(loss_function.backward(saved), self._training)
         if not is_finite(network.grads):
             became = "nan" if np.isnan(network.grads).any() else "infinite"
@@ -297,7 +301,7 @@ class Trainer:
             step=progress.step,
             epoch=epoch + 1,
             loss=loss,
-            accuracy=int(np.count_nonzero(answers == labels)) / len(rows),
+            accuracy=accuracy,
             lr=lr,
             samples=len(rows),
             dataset=self.data.train.dataset,
@@ -328,7 +332,8 @@ class Trainer:
                 self._expect_finite(validation, data.validation, "held-out")
         progress.epoch += 1
         if validation:
-            progress.held_out.append(validation.accuracy)
+            progress.validation_losses.append(validation.loss)
+            progress.validation_merits.append(validation.merit)
         seconds, progress.seconds = progress.seconds, 0.0
         return EpochDone(
             epoch=progress.epoch,
@@ -385,7 +390,8 @@ class Trainer:
         return generator(self.settings.seed, purpose, index)
 
     def _rate(self, step: int) -> float:
-        moment = Moment(step, self.steps_per_epoch, self.settings.epochs)
+        losses = tuple(self.progress.validation_losses[: step // self.steps_per_epoch])
+        moment = Moment(step, self.steps_per_epoch, self.settings.epochs, losses)
         return float(self.settings.schedule.rate(self.settings.optimizer.lr, moment))
 
     def _diverged(

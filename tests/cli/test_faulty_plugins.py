@@ -80,7 +80,7 @@ def test_what_a_plugin_raises_is_said_with_its_line(
     options = ("--plugin", "odd.py", "--set", change, "--out", "run", "--quiet")
     said = call("train", small, *options)
     assert said.err.startswith(f"error: {provider}: odd: {told} (odd.py:{LINE})")
-    before_the_run = kind in ("fitted", "data set", "initializer")
+    before_the_run = kind in ("fitted", "data set", "initializer", "transform")
     assert said.status == (2 if before_the_run else 1)
     assert before_the_run or "; the run stopped\n  run: saved at step 0; resume with: " in said.err
 

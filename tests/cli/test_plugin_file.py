@@ -14,7 +14,7 @@ from lenetkit.registry.catalog import installed
 
 Call = Callable[..., Any]
 
-ELU = '''
+CELU = '''
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,7 @@ from lenetkit.options import option
 
 
 @dataclass(frozen=True, kw_only=True)
-class ELU(Layer):
+class CELU(Layer):
     """y = x for x > 0, else alpha (e^x - 1)."""
 
     alpha: float = option(1.0, above=0, doc="Limit for x to minus infinity, negated.")
@@ -39,7 +39,7 @@ class ELU(Layer):
         return dy * np.where(saved > 0, 1, saved + self.alpha).astype(dy.dtype)
 
 
-PLUGINS = {"elu": ELU}
+PLUGINS = {"celu": CELU}
 '''
 
 
@@ -51,36 +51,36 @@ def _fresh_catalog() -> Iterator[None]:
 
 
 @pytest.fixture
-def elu(tmp_path: Path) -> Path:
-    path = tmp_path / "elu.py"
-    path.write_text(ELU, "utf-8")
+def celu(tmp_path: Path) -> Path:
+    path = tmp_path / "celu.py"
+    path.write_text(CELU, "utf-8")
     return path
 
 
 def test_a_file_works_in_every_command_that_reads_a_spec(
-    call: Call, small: Path, elu: Path
+    call: Call, small: Path, celu: Path
 ) -> None:
-    change = ("--set", "layers.relu1={type: elu, alpha: 0.5}", "--plugin", elu)
+    change = ("--set", "layers.relu1={type: celu, alpha: 0.5}", "--plugin", celu)
     facts = call("summary", small, *change, "--json").json
-    assert [row["provider"] for row in facts["layers"]][1] == "elu.py"
-    assert "relu1: {type: elu, alpha: 0.5}" in call("spec", small, *change).out
+    assert [row["provider"] for row in facts["layers"]][1] == "celu.py"
+    assert "relu1: {type: celu, alpha: 0.5}" in call("spec", small, *change).out
     assert call("data", "info", "--spec", small, *change).status == 0
     assert call("train", small, *change, "--out", "run", "--quiet").status == 0
     for arguments in (["evaluate", "run/model.safetensors"], ["plot", "run"]):
-        assert call(*arguments, "--plugin", elu).status == 0
+        assert call(*arguments, "--plugin", celu).status == 0
     _, metadata = tensorfile.read(Path("run/model.safetensors"))
-    distribution, version = json.loads(metadata["providers"])["elu"]
-    assert distribution == "elu.py"
+    distribution, version = json.loads(metadata["providers"])["celu"]
+    assert distribution == "celu.py"
     assert version.startswith("sha256:")
 
 
-def test_a_model_without_its_file_says_what_to_pass(call: Call, small: Path, elu: Path) -> None:
-    call("train", small, "--set", "layers.relu1=elu", "--plugin", elu, "--out", "run", "--quiet")
+def test_a_model_without_its_file_says_what_to_pass(call: Call, small: Path, celu: Path) -> None:
+    call("train", small, "--set", "layers.relu1=celu", "--plugin", celu, "--out", "run", "--quiet")
     installed.cache_clear()
     said = call("evaluate", "run/model.safetensors")
     assert said.status == 2
-    assert "no layer is registered as 'elu'" in said.err
-    assert "\n  pass --plugin elu.py (the model was made with sha256:" in said.err
+    assert "no layer is registered as 'celu'" in said.err
+    assert "\n  pass --plugin celu.py (the model was made with sha256:" in said.err
 
 
 BROKEN = {
@@ -129,24 +129,26 @@ def test_ctrl_c_while_a_file_runs_is_ctrl_c(call: Call, small: Path, tmp_path: P
     assert (said.status, said.err.strip()) == (130, "interrupted")
 
 
-def test_a_layer_that_exits_is_a_failure(call: Call, small: Path, elu: Path) -> None:
-    elu.write_text(
-        ELU.replace("y = np.where", "raise SystemExit(0)\n        y = np.where"), "utf-8"
+def test_a_layer_that_exits_is_a_failure(call: Call, small: Path, celu: Path) -> None:
+    celu.write_text(
+        CELU.replace("y = np.where", "raise SystemExit(0)\n        y = np.where"), "utf-8"
     )
-    said = call("train", small, "--set", "layers.relu1=elu", "--plugin", elu, "--out", "run")
+    said = call("train", small, "--set", "layers.relu1=celu", "--plugin", celu, "--out", "run")
     assert said.status == 1
-    assert "error: layers.relu1: forward of elu of elu.py sha256:" in said.err
-    assert ": SystemExit: 0 (elu.py:" in said.err
+    assert "error: layers.relu1: forward of celu of celu.py sha256:" in said.err
+    assert ": SystemExit: 0 (celu.py:" in said.err
     assert not Path("run/run.lock").exists()
 
 
-def test_an_eof_error_in_a_layer_is_not_an_interruption(call: Call, small: Path, elu: Path) -> None:
-    elu.write_text(
-        ELU.replace("y = np.where", "raise EOFError('e')\n        y = np.where"), "utf-8"
+def test_an_eof_error_in_a_layer_is_not_an_interruption(
+    call: Call, small: Path, celu: Path
+) -> None:
+    celu.write_text(
+        CELU.replace("y = np.where", "raise EOFError('e')\n        y = np.where"), "utf-8"
     )
-    said = call("train", small, "--set", "layers.relu1=elu", "--plugin", elu, "--out", "run")
+    said = call("train", small, "--set", "layers.relu1=celu", "--plugin", celu, "--out", "run")
     assert said.status == 1
-    assert ": EOFError: e (elu.py:" in said.err
+    assert ": EOFError: e (celu.py:" in said.err
 
 
 ODD_PLUGINS = {

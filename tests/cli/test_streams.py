@@ -142,7 +142,12 @@ def test_a_signal_leaves_no_worker_behind(tmp_path: Path, number: signal.Signals
         "os.replace('part', 'worker')\ntime.sleep(600)\n",
         "utf-8",
     )
-    command = [sys.executable, "-m", "lenetkit", "plugins", "check", "hangs.py", "--timeout", "300"]
+    start = (  # even if the tests are run by nohup
+        f"import signal; signal.signal({number:d}, signal.SIG_DFL)\n"
+        "from lenetkit.__main__ import main; main()"
+    )
+    check = ["plugins", "check", "hangs.py", "--timeout", "300"]
+    command = [sys.executable, "-c", start, *check]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         while not (tmp_path / "worker").exists():
             assert process.poll() is None

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lenetkit.data.given import PixelRange, as_images, as_labels
+from lenetkit.data.given import ANY_SCALE, PixelRange, as_images
 from lenetkit.data.pipeline import Pipeline
 from lenetkit.data.transforms import Scale, Standardize, Transform
 from lenetkit.errors import ArrayError, DataError
@@ -238,44 +238,45 @@ def test_images_of_different_sizes_are_refused() -> None:
         as_images([np.zeros((6, 5)), np.zeros((5, 6))], (1, 6, 5))
 
 
+FEATURES = np.random.default_rng(0).normal(0, 1e4, (5, 3))
+
+
+def test_rows_of_features_are_taken_on_any_scale() -> None:
+    as_they_are = Pipeline((), 2)
+    assert PixelRange.of(FEATURES, as_they_are, "x") == ANY_SCALE
+    for scaled in (FEATURES / 1e9, FEATURES * 0, FEATURES > 0, FEATURES.astype(np.int64)):
+        assert PixelRange.of(scaled, as_they_are, "x").is_any
+        ANY_SCALE.expect(scaled, "x")
+    for wrong in (np.nan, np.inf):
+        with pytest.raises(ArrayError, match=r"^x: expected real numbers, found float64 of shape"):
+            ANY_SCALE.expect(np.full((2, 3), wrong), "x")
+
+
+def test_features_that_are_scaled_as_pixels_are_named() -> None:
+    with pytest.raises(ArrayError, match=r"need no transforms: set data\.transforms to \[\]$"):
+        PixelRange.of(FEATURES, Pipeline((Scale(),), 2), "x")
+    assert PixelRange.of(np.full((2, 3), 200.0), Pipeline((Scale(),), 2), "x") == PixelRange()
+
+
+@pytest.mark.parametrize("given", [FEATURES, FEATURES.tolist(), FEATURES.astype(object)])
+def test_features(given: Any) -> None:
+    found = as_images(given, (3,))
+    assert found.dtype == np.float64
+    np.testing.assert_array_equal(found, FEATURES)
+
+
 @pytest.mark.parametrize(
-    "labels",
+    ("given", "said"),
     [
-        [2, 0, 1],
-        np.array([2, 0, 1], np.uint8),
-        np.array([2.0, 0.0, 1.0]),
-        np.array([[2], [0], [1]]),
-        (np.int64(2), 0, 1),
+        (FEATURES[0], r"found shape \(3,\); for one row: row\[None\]$"),
+        (FEATURES[:, 0], r"found shape \(5,\); for one column: column\[:, None\]$"),
+        (FEATURES[:, :2], r"found shape \(5, 2\)$"),
+        (FEATURES[None], r"found shape \(1, 5, 3\)$"),
+        ("abc", r"found str$"),
     ],
 )
-def test_labels(labels: Any) -> None:
-    found = as_labels(labels, 3, 4)
-    assert found.tolist() == [2, 0, 1]
-    assert found.dtype == np.int64
-
-
-def test_no_labels() -> None:
-    assert as_labels([], 0, 4).shape == (0,)
-
-
-@pytest.mark.parametrize(
-    ("labels", "said"),
-    [
-        ([2, 0], r"expected 3 labels, whole numbers, found int64 of shape \(2,\)$"),
-        ([2, 0, 1.5], r"expected 3 labels, whole numbers, found float64 of shape \(3,\)$"),
-        ([2, 0, np.nan], r"expected 3 labels, whole numbers, found float64 of shape \(3,\)$"),
-        (
-            np.eye(4)[:3],
-            r"found float64 of shape \(3, 4\); for one-hot rows: labels\.argmax\(axis=1\)$",
-        ),
-        (["a", "b", "c"], r"expected 3 labels, whole numbers, found <U1 of shape \(3,\)$"),
-        ([True, False, True], r"expected 3 labels, whole numbers, found bool of shape \(3,\)$"),
-        (2, r"expected 3 labels, whole numbers, found int64 of shape \(\)$"),
-        ([0, 1, 4], r"expected labels from 0 to 3, found 0 to 4$"),
-        ([0, -1, 1], r"expected labels from 0 to 3, found -1 to 1$"),
-        ([1, 2, 4], r"expected labels from 0 to 3, found 1 to 4; they start at 1: labels - 1$"),
-    ],
-)
-def test_other_labels_are_refused(labels: Any, said: str) -> None:
-    with pytest.raises(ArrayError, match=said):
-        as_labels(labels, 3, 4)
+def test_other_features_are_refused(given: Any, said: str) -> None:
+    with pytest.raises(
+        ArrayError, match=r"^expected rows of 3 features, an array \(N, 3\), " + said
+    ):
+        as_images(given, (3,))

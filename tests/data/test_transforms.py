@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from lenetkit.data.augmentations import Crop, Cutout, Flip
 from lenetkit.data.distortions import Elastic, RandomAffine
-from lenetkit.data.transforms import OneHot, Pad, Scale, Standardize, Transform
-from lenetkit.errors import OptionError
+from lenetkit.data.transforms import Normalize, OneHot, Pad, Scale, Standardize, Transform
+from lenetkit.errors import OptionError, ShapeError
 from lenetkit.registry.catalog import installed
 
 EXAMPLES: dict[str, list[Transform]] = {
@@ -24,7 +25,11 @@ EXAMPLES: dict[str, list[Transform]] = {
         Pad(padding=(2, 1), value=-0.5),
         Pad(padding=0),
     ],
+    "normalize": [Normalize(mean=(0.13,), std=(0.31,)), Normalize(mean=(5.0,), std=(2.0,))],
     "one_hot": [OneHot()],
+    "flip": [Flip(), Flip(horizontal=1), Flip(horizontal=0, vertical=0.5)],
+    "crop": [Crop(), Crop(padding=(1, 0), value=0.5), Crop(padding=0)],
+    "cutout": [Cutout(size=3), Cutout(size=40, value=255), Cutout(size=1, value=-1)],
     "random_affine": [
         RandomAffine(),
         RandomAffine(degrees=20, translate=(0.2, 0.1), scale=(0.7, 1.4), shear=15),
@@ -216,3 +221,43 @@ def test_one_hot_rows() -> None:
 def test_wrong_options_are_refused(make: type[Transform], options: dict[str, Any]) -> None:
     with pytest.raises(OptionError, match=next(iter(options))):
         make(**options)
+
+
+def test_normalize_is_torchvisions() -> None:
+    images = random_images((2, 3, 4, 5), np.float32)
+    found = Normalize(mean=(1.0, 2.0, 3.0), std=(2.0, 4.0, 8.0)).images(images, rng())
+    for c in range(3):
+        np.testing.assert_allclose(found[:, c], (images[:, c] - (c + 1)) / 2 ** (c + 1))
+
+
+def test_normalize_refuses_another_number_of_channels() -> None:
+    with pytest.raises(ShapeError, match="expected one std per channel of 3×4×4, or one for all"):
+        Normalize(mean=(0.5,), std=(1.0, 2.0)).output_shape((3, 4, 4))
+
+
+def test_flips_mirror_whole_images() -> None:
+    images = random_images((200, 1, 3, 4))
+    both = Flip(horizontal=1, vertical=1).images(images, rng())
+    np.testing.assert_array_equal(both, images[:, :, ::-1, ::-1])
+    found = Flip(horizontal=0.25).images(images, rng())
+    flipped = (found == images[..., ::-1]).all(axis=(1, 2, 3))
+    assert (flipped | (found == images).all(axis=(1, 2, 3))).all()
+    assert 25 < flipped.sum() < 80
+
+
+def test_crops_are_shifts_by_up_to_the_padding() -> None:
+    images = np.zeros((500, 1, 9, 9), np.uint8)
+    images[:, :, 4, 4] = 255
+    _, _, rows, columns = Crop(padding=(2, 1)).images(images, rng()).nonzero()
+    assert set(rows.tolist()) == {2, 3, 4, 5, 6}
+    assert set(columns.tolist()) == {3, 4, 5}
+
+
+def test_cutout_covers_a_square_that_may_reach_beyond_the_edge() -> None:
+    images = np.full((300, 2, 8, 9), 7, np.uint8)
+    covered = Cutout(size=4, value=1).images(images, rng()) == 1
+    np.testing.assert_array_equal(covered[:, 0], covered[:, 1])
+    heights = covered[:, 0].any(axis=2).sum(axis=1)
+    widths = covered[:, 0].any(axis=1).sum(axis=1)
+    np.testing.assert_array_equal(covered[:, 0].sum(axis=(1, 2)), heights * widths)
+    assert set(heights.tolist()) == set(widths.tolist()) == {2, 3, 4}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -12,15 +13,19 @@ from numpy.typing import NDArray
 from lenetkit.arrays import Shape
 from lenetkit.errors import OptionError, ShapeError
 from lenetkit.kernels.numpy_kernels import NumpyKernels
-from lenetkit.layers.activations import LeakyReLU, ReLU, Sigmoid, Tanh
-from lenetkit.layers.base import Cost, Layer, Params, ParamSpec
+from lenetkit.layers.activations import ELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
+from lenetkit.layers.base import Cost, Elementwise, Layer, Params, ParamSpec
 from lenetkit.layers.batch_norm2d import BatchNorm2d
 from lenetkit.layers.call import Call
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.dropout import Dropout
 from lenetkit.layers.flatten import Flatten
+from lenetkit.layers.gelu import GELU
 from lenetkit.layers.linear import Linear
-from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
+from lenetkit.layers.normalization import GroupNorm, LayerNorm
+from lenetkit.layers.pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
+from lenetkit.layers.softmax import Softmax
+from lenetkit.layers.upsample2d import Upsample2d
 
 Array = NDArray[Any]
 RNG = np.random.default_rng(5)
@@ -44,6 +49,68 @@ def test_activations_follow_their_formulas() -> None:
     np.testing.assert_allclose(leaky, [[-0.2, -0.05, 0, 0.5, 2]])
     np.testing.assert_allclose(output(Sigmoid(), x), 1 / (1 + np.exp(-x)))
     np.testing.assert_allclose(output(Tanh(), x), np.sinh(x) / np.cosh(x))
+    np.testing.assert_allclose(output(SiLU(), x), x / (1 + np.exp(-x)))
+    np.testing.assert_allclose(output(Softplus(), x), np.log(1 + np.exp(x)))
+    np.testing.assert_allclose(output(Softplus(beta=2, threshold=3), x)[0, -1], 2)
+    elu = output(ELU(alpha=0.5), x)
+    np.testing.assert_allclose(elu, [[*(0.5 * (np.exp(x[0, :2]) - 1)), 0, 0.5, 2]])
+
+
+@pytest.mark.parametrize(("dtype", "error"), [(np.float64, 1e-14), (np.float32, 2e-7)])
+def test_gelu_is_exact(dtype: Any, error: float) -> None:
+    x = np.linspace(-9, 9, 5001).astype(dtype)
+    exact = np.array([v * math.erfc(-v / math.sqrt(2)) / 2 for v in x.astype(float)])
+    np.testing.assert_allclose(output(GELU(), x), exact, rtol=error, atol=error)
+    near = output(GELU(approximate="tanh"), x)
+    assert 1e-5 < np.abs(near - exact).max() < 1e-3
+
+
+@pytest.mark.parametrize("layer", [GELU(), GELU(approximate="tanh"), SiLU(), ELU(), Softplus()])
+def test_not_a_number_stays_one(layer: Elementwise) -> None:
+    x = np.array([[1.0, np.nan, -2.0]])
+    y = output(layer, x)
+    for values in (y, layer.derivative(x, y)):
+        np.testing.assert_array_equal(np.isnan(values), np.isnan(x))
+
+
+def test_softmax_sums_to_1_along_its_axis() -> None:
+    x = RNG.normal(size=(2, 3, 4))
+    for dim in (1, 2, -1):
+        expected = np.exp(x) / np.exp(x).sum(axis=dim, keepdims=True)
+        np.testing.assert_allclose(output(Softmax(dim=dim), x), expected)
+    large = np.array([[1e4, -1e4, 1e4]], np.float32)
+    np.testing.assert_array_equal(output(Softmax(), large), [[0.5, 0, 0.5]])
+
+
+@pytest.mark.parametrize("mode", ["nearest", "bilinear"])
+def test_upsampling_reads_only_neighbours(mode: Any) -> None:
+    x = np.arange(12.0).reshape(1, 1, 3, 4)
+    y = output(Upsample2d(scale_factor=(2, 3), mode=mode), x)
+    middle = y[0, 0, 1::2, 1::3] if mode == "nearest" else y[0, 0, :1, 1::3]
+    np.testing.assert_allclose(middle, x[0, 0] if mode == "nearest" else x[0, 0, :1])
+    x[0, 0, 0, 0] = np.nan
+    spoilt = np.isnan(output(Upsample2d(scale_factor=(2, 3), mode=mode), x)).sum()
+    assert spoilt == (6 if mode == "nearest" else 12)
+
+
+def test_layer_norm_normalizes_the_last_axes_and_group_norm_groups_of_channels() -> None:
+    x = RNG.normal(3, 5, (2, 4, 3, 2))
+    weight, bias = RNG.normal(size=(3, 2)), RNG.normal(size=(3, 2))
+    layer = LayerNorm(normalized_shape=(3, 2), eps=0.1)
+    mean, var = x.mean(axis=(2, 3), keepdims=True), x.var(axis=(2, 3), keepdims=True)
+    expected = weight * (x - mean) / np.sqrt(var + 0.1) + bias
+    np.testing.assert_allclose(output(layer, x, weight=weight, bias=bias), expected)
+    grouped = x.reshape(2, 2, 12)
+    mean, var = grouped.mean(axis=2, keepdims=True), grouped.var(axis=2, keepdims=True)
+    expected = ((grouped - mean) / np.sqrt(var + 0.1)).reshape(x.shape)
+    found = output(GroupNorm(num_groups=2, affine=False, eps=0.1), x)
+    np.testing.assert_allclose(found, expected)
+
+
+def test_global_pooling_is_pooling_over_the_whole_map() -> None:
+    x = RNG.normal(size=(2, 3, 4, 5))
+    whole = output(AvgPool2d(kernel_size=(4, 5)), x)
+    np.testing.assert_allclose(output(GlobalAvgPool2d(), x), whole)
 
 
 def test_sigmoid_keeps_small_values() -> None:
@@ -191,7 +258,14 @@ def test_batch_norm_trains_only_weight_and_bias() -> None:
         (Conv2d(out_channels=6, kernel_size=5, padding=2), (1, 28, 28), (6, 28, 28)),
         (Conv2d(out_channels=4, kernel_size=(3, 1), stride=(2, 3)), (2, 8, 8), (4, 3, 3)),
         (Conv2d(out_channels=4, kernel_size=3, dilation=(2, 1)), (2, 8, 8), (4, 4, 6)),
+        (Conv2d(out_channels=4, kernel_size=(4, 3), padding="same"), (2, 8, 7), (4, 8, 7)),
+        (Conv2d(out_channels=4, kernel_size=3, padding=((2, 1), (0, 3))), (2, 8, 7), (4, 9, 8)),
         (MaxPool2d(kernel_size=2), (6, 24, 25), (6, 12, 12)),
+        (MaxPool2d(kernel_size=2, ceil_mode=True), (6, 24, 25), (6, 12, 13)),
+        (MaxPool2d(kernel_size=2, dilation=3, stride=1), (6, 8, 9), (6, 5, 6)),
+        (AvgPool2d(kernel_size=3, stride=4, padding=1, ceil_mode=True), (6, 8, 9), (6, 3, 3)),
+        (GlobalAvgPool2d(), (6, 8, 9), (6, 1, 1)),
+        (Upsample2d(scale_factor=(2, 3)), (6, 8, 9), (6, 16, 27)),
         (AvgPool2d(kernel_size=3, stride=2, padding=1), (6, 24, 25), (6, 12, 13)),
         (Flatten(), (16, 4, 4), (256,)),
         (Linear(out_features=84), (16, 4, 4), (84,)),
@@ -300,11 +374,12 @@ def test_groups_must_divide_the_output_channels() -> None:
 
 
 @pytest.mark.parametrize("kind", [MaxPool2d, AvgPool2d])
-def test_padding_is_at_most_half_the_window(kind: type[Layer]) -> None:
-    message = re.escape("padding: must be at most half of kernel_size (3×4), found 2×2")
+def test_padding_is_smaller_than_the_window(kind: type[Layer]) -> None:
+    message = re.escape("padding: must be smaller than the window (3×4), ") + ".*; found 3"
     with pytest.raises(OptionError, match=f"^{message}$"):
-        kind(kernel_size=(3, 4), padding=2)  # type: ignore[call-arg]
-    kind(kernel_size=(3, 4), padding=(1, 2))  # type: ignore[call-arg]
+        kind(kernel_size=(3, 4), padding=3)  # type: ignore[call-arg]
+    kind(kernel_size=(3, 4), padding=(2, 3))  # type: ignore[call-arg]
+    kind(kernel_size=2, dilation=3, padding=3)  # type: ignore[call-arg]
 
 
 def test_scratch_memory_is_kept_by_name_and_dtype() -> None:

@@ -10,12 +10,17 @@ import pytest
 
 import lenetkit
 from contenders.torch_twin import torch_twin
+from lenetkit.layers.activations import ELU, LeakyReLU, SiLU, Softplus
 from lenetkit.layers.base import Layer
 from lenetkit.layers.batch_norm2d import BatchNorm2d
 from lenetkit.layers.call import Call
 from lenetkit.layers.conv2d import Conv2d
+from lenetkit.layers.gelu import GELU
 from lenetkit.layers.linear import Linear
-from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
+from lenetkit.layers.normalization import GroupNorm, LayerNorm
+from lenetkit.layers.pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
+from lenetkit.layers.softmax import Softmax
+from lenetkit.layers.upsample2d import Upsample2d
 from lenetkit.model import file, model
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is an optional oracle")
@@ -57,7 +62,35 @@ LAYERS: list[tuple[Layer, tuple[int, ...]]] = [
     (Conv2d(out_channels=8, kernel_size=(3, 2), stride=(2, 1), padding=(1, 2)), (4, 11, 9)),
     (Conv2d(out_channels=6, kernel_size=3, dilation=(2, 3), groups=3), (3, 13, 12)),
     (Conv2d(out_channels=64, kernel_size=3, padding=1, bias=False), (16, 10, 10)),
+    (Conv2d(out_channels=3, kernel_size=(4, 3), padding="same"), (2, 7, 6)),
+    (Conv2d(out_channels=3, kernel_size=(2, 4), dilation=(3, 2), padding="same"), (2, 7, 8)),
+    (Conv2d(out_channels=3, kernel_size=3, stride=2, padding=((2, 0), (0, 1))), (2, 7, 6)),
     (MaxPool2d(kernel_size=3, stride=2, padding=1), (5, 12, 11)),
+    (MaxPool2d(kernel_size=(3, 2), stride=2, padding=1, dilation=(2, 3)), (2, 9, 10)),
+    (MaxPool2d(kernel_size=2, dilation=2, stride=3, ceil_mode=True), (2, 9, 11)),
+    (MaxPool2d(kernel_size=3, stride=2, padding=1, ceil_mode=True), (2, 8, 10)),
+    (MaxPool2d(kernel_size=2, ceil_mode=True), (2, 5, 7)),
+    (AvgPool2d(kernel_size=3, stride=2, padding=1, ceil_mode=True), (2, 8, 9)),
+    (AvgPool2d(kernel_size=3, stride=2, ceil_mode=True, count_include_pad=False), (2, 8, 10)),
+    (AvgPool2d(kernel_size=(3, 2), stride=3, padding=1, ceil_mode=True), (2, 9, 8)),
+    (GlobalAvgPool2d(), (3, 5, 4)),
+    (Upsample2d(scale_factor=(2, 3)), (2, 4, 5)),
+    (Upsample2d(scale_factor=(3, 2), mode="bilinear"), (2, 4, 5)),
+    (Upsample2d(scale_factor=4, mode="bilinear"), (1, 1, 3)),
+    (ELU(alpha=0.7), (3, 4)),
+    (LeakyReLU(negative_slope=0.2), (3, 4)),
+    (SiLU(), (3, 4)),
+    (Softplus(), (3, 4)),
+    (Softplus(beta=3, threshold=2), (3, 4)),
+    (GELU(), (3, 40)),
+    (GELU(approximate="tanh"), (3, 40)),
+    (Softmax(), (3, 4, 5)),
+    (Softmax(dim=-1), (3, 4, 5)),
+    (LayerNorm(), (3, 4, 2)),
+    (LayerNorm(normalized_shape=(4, 2), eps=0.1), (3, 4, 2)),
+    (LayerNorm(normalized_shape=2, bias=False), (3, 4, 2)),
+    (GroupNorm(num_groups=2), (4, 3, 2)),
+    (GroupNorm(num_groups=4, affine=False, eps=0.1), (4, 3, 2)),
     (MaxPool2d(kernel_size=(2, 3), stride=1), (2, 6, 7)),
     (AvgPool2d(kernel_size=3, stride=2, padding=1, count_include_pad=False), (5, 12, 11)),
     (AvgPool2d(kernel_size=2), (3, 9, 8)),
@@ -66,6 +99,7 @@ LAYERS: list[tuple[Layer, tuple[int, ...]]] = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 @pytest.mark.parametrize(("layer", "in_shape"), LAYERS, ids=lambda value: str(value)[:60])
 def test_forward_and_gradients_are_pytorchs(layer: Layer, in_shape: tuple[int, ...]) -> None:
     rng = np.random.default_rng(1)
@@ -96,17 +130,49 @@ def test_forward_and_gradients_are_pytorchs(layer: Layer, in_shape: tuple[int, .
 
 def _functional(layer: Any) -> Any:
     f = torch.nn.functional
+    name = type(layer).__name__
     if isinstance(layer, Conv2d):
-        return lambda x, p: f.conv2d(
-            x, p["weight"], p.get("bias"), layer.stride, layer.padding, layer.dilation, layer.groups
-        )
-    if isinstance(layer, MaxPool2d):
-        return lambda x, p: f.max_pool2d(x, layer.kernel_size, layer.stride, layer.padding)
-    if isinstance(layer, AvgPool2d):
-        include = layer.count_include_pad
-        return lambda x, p: f.avg_pool2d(
-            x, layer.kernel_size, layer.stride, layer.padding, count_include_pad=include
-        )
+        return lambda x, p: f.conv2d(*_padded(layer, x, p), layer.dilation, layer.groups)
+    if isinstance(layer, MaxPool2d | AvgPool2d):
+        given = {n: getattr(layer, n) for n in ("kernel_size", "stride", "padding", "ceil_mode")}
+        if isinstance(layer, MaxPool2d):
+            return lambda x, p: f.max_pool2d(x, **given, dilation=layer.dilation)
+        return lambda x, p: f.avg_pool2d(x, **given, count_include_pad=layer.count_include_pad)
     if isinstance(layer, BatchNorm2d):
         return lambda x, p: f.batch_norm(x, None, None, p["weight"], p["bias"], training=True)
+    if isinstance(layer, LayerNorm):
+        shape = pair_or_tuple(layer.normalized_shape)
+        return lambda x, p: f.layer_norm(
+            x, shape or x.shape[1:], p.get("weight"), p.get("bias"), layer.eps
+        )
+    if isinstance(layer, GroupNorm):
+        groups, eps = layer.num_groups, layer.eps
+        return lambda x, p: f.group_norm(x, groups, p.get("weight"), p.get("bias"), eps)
+    if isinstance(layer, Upsample2d):
+        factor, mode = layer.scale_factor, layer.mode
+        return lambda x, p: f.interpolate(x, scale_factor=factor, mode=mode)
+    simple: dict[str, Any] = {
+        "GlobalAvgPool2d": lambda x: f.adaptive_avg_pool2d(x, 1),
+        "ELU": lambda x: f.elu(x, layer.alpha),
+        "LeakyReLU": lambda x: f.leaky_relu(x, layer.negative_slope),
+        "SiLU": f.silu,
+        "Softplus": lambda x: f.softplus(x, layer.beta, layer.threshold),
+        "GELU": lambda x: f.gelu(x, approximate=layer.approximate),
+        "Softmax": lambda x: f.softmax(x, layer.dim),
+    }
+    if name in simple:
+        return lambda x, p: simple[name](x)
     return lambda x, p: f.linear(x.flatten(1), p["weight"], p["bias"])
+
+
+def pair_or_tuple(value: int | tuple[int, ...] | None) -> tuple[int, ...] | None:
+    """A number as a tuple of one."""
+    return (value,) if isinstance(value, int) else value
+
+
+def _padded(layer: Conv2d, x: Any, p: Any) -> tuple[Any, ...]:
+    """What PyTorch's convolution takes: uneven padding comes before it."""
+    padding: Any = layer.padding
+    if isinstance(padding, tuple) and isinstance(padding[0], tuple):
+        x, padding = torch.nn.functional.pad(x, (*padding[1], *padding[0])), 0
+    return x, p["weight"], p.get("bias"), layer.stride, padding

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import multiprocessing
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,6 +87,62 @@ def test_a_network_may_hold_its_workspace() -> None:
     twin = copy.deepcopy(network)
     assert twin.kept.network is twin  # type: ignore[attr-defined]
     assert len(twin.kept.stages) == len(network.kept.stages)  # type: ignore[attr-defined]
+
+
+def fitted(network: Model, images: Any, labels: list[str]) -> Model:
+    """The network after two epochs; run in another process, too."""
+    return network.fit(images, labels, epochs=2)
+
+
+def test_a_network_goes_on_in_other_processes_to_the_same_bits() -> None:
+    """To a worker, back, and on: weights, running means, labels and history."""
+    images = np.random.default_rng(0).integers(0, 256, (12, 8, 8), np.uint8)
+    labels = ["cat", "dog", "emu"] * 4
+    original = fitted(fitted(Model(PLAN), images, labels), images, labels)
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as pool:
+        returned = pool.apply(fitted, (Model(PLAN), images, labels))
+    returned = fitted(returned, images, labels)
+    for name, values in original.tensors().items():
+        assert returned.tensors()[name].tobytes() == values.tobytes()
+    assert returned.predict(images).tolist() == original.predict(images).tolist()
+    assert [row["epoch"] for row in returned.history] == [1, 2, 3, 4]
+
+
+PLUGIN = """
+from dataclasses import dataclass
+import numpy as np
+from lenetkit.authoring import Elementwise
+
+@dataclass(frozen=True, kw_only=True)
+class Softsign(Elementwise):
+    def function(self, x, out):
+        return x / (1 + np.abs(x))
+
+    def derivative(self, x, y):
+        return 1 / (1 + np.abs(x)) ** 2
+
+PLUGINS = {"soft": Softsign}
+"""
+
+
+def test_a_network_with_a_plugin_file_reaches_another_process(tmp_path: Path) -> None:
+    (tmp_path / "soft.py").write_text(PLUGIN, "utf-8")
+    plugins = [tmp_path / "soft.py"]
+    network = lenetkit.build(network_spec(), plugins=plugins)
+    (tmp_path / "n.pickle").write_bytes(pickle.dumps(network))
+    code = "import pickle, sys; print(pickle.load(open(sys.argv[1], 'rb')).spec['layers']['relu1'])"
+    command = [sys.executable, "-c", code, str(tmp_path / "n.pickle")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "soft\n"
+    (tmp_path / "soft.py").unlink()
+    assert copy.deepcopy(network).spec == network.spec
+
+
+def network_spec() -> dict[str, Any]:
+    """The spec with the plugin's layer."""
+    spec = Model(PLAN).spec
+    return {**spec, "layers": {**spec["layers"], "relu1": "soft"}}
 
 
 def test_a_network_reaches_another_process(tmp_path: Path) -> None:

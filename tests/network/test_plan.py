@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from lenetkit.errors import PluginError, SpecError
+import lenetkit
+from lenetkit.errors import LenetkitWarning, PluginError, SpecError
 from lenetkit.layers.linear import Linear
+from lenetkit.model.model import Model
 from lenetkit.network.plan import Plan, load_plan, plan_text
+from tests.support.specs import small_plan
 
 
 def plan(layers: str, shape: str = "[1, 28, 28]") -> Plan:
@@ -249,3 +255,71 @@ def test_a_name_is_a_parameter_or_state_and_not_both(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Linear, "state_specs", Linear.param_specs)
     with pytest.raises(PluginError, match="'bias' is in both param_specs and state_specs; expec"):
         load_plan("lenet5")
+
+
+@pytest.mark.parametrize("loss", ["softmax_cross_entropy", "binary_cross_entropy"])
+@pytest.mark.parametrize("last", ["softmax", "sigmoid"])
+def test_probabilities_before_a_loss_that_takes_logits_are_warned_of(last: str, loss: str) -> None:
+    changes = {"layers.out": f"{{type: {last}, after: fc3}}", "loss": loss}
+    with pytest.warns(LenetkitWarning) as caught:
+        lenetkit.build("lenet5", changes)
+    assert str(caught[0].message) == (
+        f"layers.out: {last} comes before the loss {loss}, which turns outputs into probabilities "
+        "itself; done twice, gradients are small and training is slow\n"
+        "  leave the layer out: --set layers.out=null; predictions are probabilities all the same"
+    )
+    assert caught[0].filename == __file__
+
+
+def test_a_forgotten_scale_is_warned_of() -> None:
+    change = {"data.transforms": "[{type: normalize, mean: [0.13], std: [0.31]}]"}
+    with pytest.warns(LenetkitWarning) as caught:
+        lenetkit.build("lenet5", change)
+    assert str(caught[0].message) == (
+        "data.transforms: normalize comes before any scale, so that it takes bytes, 0 to 255, and "
+        "makes up to 823 of them\n"
+        "  put scale before it: transforms: [scale, {type: normalize, …}]"
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"data.transforms": "[scale, {type: normalize, mean: [0.13], std: [0.31]}]"},
+        {"data.transforms": "[{type: normalize, mean: [33.3], std: [78.6]}]"},
+        {"layers.out": "{type: tanh, after: fc3}"},
+        {"layers.out": "{type: softmax, after: fc3}", "loss": "mean_squared_error"},
+        {"layers.relu4": "sigmoid"},
+    ],
+    ids=repr,
+)
+def test_what_is_meant_is_not_warned_of(changes: dict[str, str]) -> None:
+    assert lenetkit.build("lenet5", changes).plan.warnings == []
+
+
+def problem_of(**changes: str) -> str:
+    with pytest.raises(SpecError) as caught:
+        lenetkit.build("lenet5", {key.replace("__", "."): value for key, value in changes.items()})
+    (problem,) = caught.value.problems
+    return f"{problem.path}: {problem.message}"
+
+
+def test_weights_are_counted_before_anything_is_loaded() -> None:
+    found = problem_of(loss="{type: softmax_cross_entropy, weight: [1, 2]}")
+    assert found == "loss.weight: expected 10 numbers, one per output, found 2"
+
+
+def test_a_schedule_that_judges_needs_held_out_samples() -> None:
+    plateau = "{type: warmup, then: reduce_on_plateau}"
+    assert problem_of(train__schedule=plateau) == (
+        "train.schedule: warmup judges held-out samples, and there are none; hold some out, such "
+        "as data.validation: 0.1"
+    )
+    lenetkit.build("lenet5", {"train.schedule": plateau, "data.validation": 0.1})
+
+
+def test_so_does_one_that_is_set_for_the_training(make_idx: Callable[..., Path]) -> None:
+    network = Model(small_plan())
+    events = lenetkit.train(network, data_dir=make_idx(), schedule="reduce_on_plateau")
+    with pytest.raises(SpecError, match="reduce_on_plateau judges held-out samples"):
+        next(events)

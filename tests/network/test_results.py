@@ -66,9 +66,14 @@ def step(layer: Layer, batch: int = 2) -> None:
         "lenetkit": 1,
         "name": "small",
         "input": [3, 4, 4],
-        "layers": {"before": "tanh", "it": layer, "after": "tanh", "fc": "linear"},
+        "layers": {
+            "conv": {"type": "conv2d", "out_channels": 3, "kernel_size": 1},
+            "before": "tanh",
+            "it": layer,
+            "after": "tanh",
+            "fc": {"type": "linear", "out_features": 2},
+        },
     }
-    spec["layers"]["fc"] = {"type": "linear", "out_features": 2}  # type: ignore[index]
     network = lenetkit.build(spec)
     workspace = network.workspace(training=True)
     x = np.random.default_rng(0).normal(size=(batch, 3, 4, 4)).astype(np.float32)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import threading
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -58,6 +60,37 @@ def test_errors_in_a_part_are_raised_and_the_helpers_survive(failing: int) -> No
         with pytest.raises(ZeroDivisionError, match=f"part {failing}"):
             workers.run(work, 3)
         test_every_part_is_done_once_by_its_own_worker(3, 5)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="Windows has no such signal")
+@pytest.mark.parametrize("working", [0, 1, 2])
+def test_an_interrupt_waits_for_the_helpers_and_leaves_none_behind(working: int) -> None:
+    """Ctrl-C in a notebook, or a program's own time limit, while this part is at work."""
+
+    def time_is_up(number: int, frame: object) -> None:
+        raise TimeoutError
+
+    def work(done: list[int], part: int) -> None:
+        if part == working:
+            signal.pthread_kill(main, signal.SIGALRM)
+            time.sleep(0.1)
+        done.append(part)
+
+    main, before = threading.get_ident(), signal.signal(signal.SIGALRM, time_is_up)
+    try:
+        with workers.limited(3):
+            interrupted: list[int] = []
+            with pytest.raises(TimeoutError):
+                workers.run(lambda part, worker: work(interrupted, part), 3)
+            left = sorted(interrupted)
+            working = -1
+            for _ in range(3):
+                done: list[int] = []
+                workers.run(lambda part, worker, done=done: work(done, part), 3)  # type: ignore[misc]
+                assert sorted(done) == [0, 1, 2]
+            assert sorted(interrupted) == left
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_a_nested_pass_does_its_parts_itself() -> None:

@@ -285,7 +285,8 @@ def test_name_of_an_unregistered_class() -> None:
     with pytest.raises(PluginError) as caught:
         layers(point("relu", "lenetkit.layers.activations:ReLU")).name_of(Tanh)
     assert str(caught.value) == (
-        "Tanh is not registered in lenetkit.layers; declare it as an entry point"
+        "Tanh is not registered in lenetkit.layers; declare it as an entry point, or name it from "
+        "Python: plugins={'NAME': Tanh}"
     )
 
 

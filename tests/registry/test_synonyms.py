@@ -64,8 +64,7 @@ def test_every_option_that_is_suggested_exists() -> None:
         for name in names(kind):
             known |= {opt.name for opt in options_of(installed().registry(base).get(name))}
     known |= {param.name for param in command.params if param.name}
-    classic = {"alpha"}  # of rmsprop in lenetkit-convolutions
-    assert set(OPTIONS) <= known | classic | {"json"}
+    assert set(OPTIONS) <= known | {"json"}
 
 
 def test_names_are_written_as_they_are_compared() -> None:
@@ -100,6 +99,15 @@ def test_distributions_provide_what_their_pyproject_says() -> None:
         ("layer", "Dense", "linear"),
         ("layer", "BatchNormalization", "batch_norm2d"),
         ("layer", "LeakyReLU", "leaky_relu"),
+        ("layer", "GELU", "gelu"),
+        ("layer", "tf.nn.swish", "silu"),
+        ("layer", "nn.LayerNorm", "layer_norm"),
+        ("layer", "GroupNormalization", "group_norm"),
+        ("layer", "GlobalAveragePooling2D", "global_avg_pool2d"),
+        ("layer", "nn.AdaptiveAvgPool2d", "global_avg_pool2d"),
+        ("layer", "UpSampling2D", "upsample2d"),
+        ("loss", "BCEWithLogitsLoss", "binary_cross_entropy"),
+        ("loss", "SmoothL1Loss", "huber"),
         ("loss", "CrossEntropyLoss", "softmax_cross_entropy"),
         ("loss", "nll_loss", "softmax_cross_entropy"),
         ("loss", "categorical_crossentropy", "softmax_cross_entropy"),
@@ -110,10 +118,16 @@ def test_distributions_provide_what_their_pyproject_says() -> None:
         ("schedule", "StepLR", "step"),
         ("schedule", "CosineAnnealingLR", "cosine"),
         ("schedule", "OneCycleLR", "one_cycle"),
+        ("schedule", "CosineAnnealingWarmRestarts", "cosine_warm_restarts"),
+        ("schedule", "ReduceLROnPlateau", "reduce_on_plateau"),
+        ("optimizer", "torch.optim.RMSprop", "rmsprop"),
         ("initializer", "kaiming", "he_normal"),
         ("initializer", "kaiming_normal_", "he_normal"),
         ("initializer", "glorot_uniform", "xavier_uniform"),
         ("transform", "ToTensor", "scale"),
+        ("transform", "transforms.Normalize", "normalize"),
+        ("transform", "RandomHorizontalFlip", "flip"),
+        ("transform", "RandomCrop", "crop"),
     ],
 )
 def test_types_of_other_frameworks(kind: str, theirs: str, ours: str) -> None:
@@ -164,7 +178,7 @@ def test_keys_at_the_wrong_place_name_the_right_one(key: str, place: str) -> Non
 @pytest.mark.parametrize(
     ("key", "place"),
     [
-        ("momentum", "'train.optimizer.momentum' (of sgd)"),
+        ("momentum", "'train.optimizer.momentum' (of rmsprop and sgd)"),
         ("train.optimizer.nesterov", "'train.optimizer.nesterov' (of sgd)"),
         ("train.schedule.milestones", "'train.schedule.boundaries' (of piecewise)"),
         ("train.criterion", "'loss' at the top of the spec"),
@@ -253,15 +267,20 @@ def test_an_option_leads_to_the_one_that_means_it(change: str, ours: str) -> Non
     ("changes", "hint"),
     [
         (
-            ("layers.pool2=GlobalAveragePooling2D",),
-            "use avg_pool2d with kernel_size = the map's size, 8 here",
+            ("layers.pool2=GlobalMaxPooling2D",),
+            "use max_pool2d with kernel_size = the map's size, 8 here",
         ),
         (("train.optimizer.type=AdamW",), "use adam: its weight_decay is decoupled, as AdamW's"),
-        (("layers.relu1=gelu",), "the nearest is relu or leaky_relu; "),
+        (("layers.relu1=PReLU",), "the nearest is relu or leaky_relu; "),
+        (("layers.relu1=Mish",), "the nearest is silu"),
+        (("layers.relu1=LogSoftmax",), "the loss softmax_cross_entropy includes it"),
+        (("loss.class_weight=[1, 2]", "loss.type=softmax_cross_entropy"), "did you mean 'weight'?"),
+        (("train.label_smoothing=0.1",), "an option of the loss softmax_cross_entropy"),
         (("layers.conv1.activation=relu",), "an activation is a layer of its own: `relu1: relu`"),
-        (("layers.conv1.padding=same",), "'same' is padding: 2 here, with stride 1"),
+        (("layers.pool1.padding=same", "layers.pool1.kernel_size=5"), "'same' is padding: 2 here"),
+        (("layers.conv1.padding=SAME",), "found 'SAME'; did you mean 'same'?"),
         (("layers.conv1.padding=valid",), "'valid' is padding: 0"),
-        (("layers.conv1.padding=same", "layers.conv1.kernel_size=4"), "an even kernel_size, 4"),
+        (("layers.pool1.padding=same",), "'same' is padding: [[0, 1], [0, 1]] here, with stride 1"),
         (("train.optimizer.decay=0.1",), "weight_decay shrinks the weights; train.schedule lowers"),
         (("train.device=cuda",), "lenetkit computes on the CPU"),
     ],

@@ -139,7 +139,10 @@ def test_patience_without_held_out_samples_is_refused_before_the_data_are_read(
 ) -> None:
     spec, _ = write_inputs(tmp_path)
     texts = [Override.from_text(t) for t in ("train.patience=3", "data.validation=0")]
-    with pytest.raises(SpecError, match=r"train\.patience: .* set data\.validation, to 0\.1 for"):
+    with pytest.raises(
+        SpecError,
+        match=r"train\.patience: it judges held-out samples, .* such as data\.validation: 0\.1",
+    ):
         Run.create(spec, out=tmp_path / "a", set=texts, data_dir=tmp_path / "missing")
     assert not (tmp_path / "a").exists()
 
@@ -159,9 +162,10 @@ def test_patience_without_held_out_samples_is_refused_before_the_data_are_read(
 def test_patience_counts_epochs_since_the_best(
     held_out: list[float], patience: int | None, over: bool
 ) -> None:
-    plan = small_plan("train.epochs=9", *([f"train.patience={patience}"] if patience else []))
+    changes = [f"train.patience={patience}", "data.validation=3"] if patience else []
+    plan = small_plan("train.epochs=9", *changes)
     progress: Progress = start(Network(plan), plan.spec.train)
-    progress.held_out, progress.epoch = held_out, len(held_out)
+    progress.validation_merits, progress.epoch = held_out, len(held_out)
     assert progress.is_over(plan.spec.train) is over
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from lenetkit.runs.checkpoint import Best, State
 
-UNRECORDED = {"differs", "parts", "steps_per_epoch"}
+UNRECORDED = {"differs", "given", "parts", "steps_per_epoch"}
+UNRECORDED |= {"validation_losses", "validation_merits"}
 """What 0.1.0 did not record."""
 STATE = State(
     step=9,

@@ -17,6 +17,8 @@ import pytest
 from lenetkit.errors import is_ctrl_c
 from lenetkit.runs.checkpoint import Checkpoint
 from lenetkit.runs.interrupt import Terminated, finishing, leaving, status
+from lenetkit.runs.run import Run
+from lenetkit.training.loop import EpochDone, Event
 from tests.support.small_run import write_inputs
 
 Context = Callable[[], AbstractContextManager[object]]
@@ -238,6 +240,26 @@ def test_a_program_of_its_own_saves_cleans_up_and_ends(tmp_path: Path, name: str
     said = python(FROM_PYTHON, str(spec), str(data), name, cwd=tmp_path)
     assert (said.returncode, said.stdout) == (128 + signal.Signals[name], "cleaned up 4\n")
     assert "Traceback" not in said.stderr
+
+
+def test_an_event_that_is_recorded_is_told_whole(
+    tmp_path: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise TensorBoard lacks the end of an epoch, which a resumed run does not repeat."""
+    spec, data = write_inputs(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    told = []
+
+    def watch(event: Event) -> None:
+        if isinstance(event, EpochDone):
+            signal.raise_signal(number)
+        told.append(event)
+
+    run = Run.create(spec, out="run", data_dir=data)
+    with pytest.raises((KeyboardInterrupt, Terminated)):
+        run.train(watch=watch, pictures=False)
+    assert isinstance(told[-1], EpochDone)
+    assert run.saved_step == told[-1].step == 3
 
 
 def pressing(name: str) -> str:

@@ -15,9 +15,9 @@ import pytest
 from lenetkit.cli.main import run
 from lenetkit.runs.run import Run
 from tests.support import child
-from tests.support.small_run import THOROUGH, expect_readable, outcome, write_inputs
+from tests.support.small_run import expect_readable, outcome, trials, write_inputs
 
-TRIALS = 1000 if THOROUGH else 20
+TRIALS = trials(20, 1000)
 AGAIN = 0.3
 """The share of runs that are killed again after resuming."""
 

@@ -173,6 +173,43 @@ def test_a_crash_after_a_checkpoint_drops_the_rows_after_it(adam: Bench) -> None
         assert adam.resumed(f"{events}") == whole
 
 
+PLATEAU = "{type: reduce_on_plateau, patience: 0, factor: 0.5, threshold: 0.5}"
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [PLATEAU, f"{{type: warmup, epochs: 1, then: {PLATEAU}}}"],
+    ids=["alone", "warmed up"],
+)
+def test_a_schedule_that_judges_held_out_samples_resumes(
+    make_bench: Callable[..., Bench], schedule: str
+) -> None:
+    """Its rates depend on the losses of all epochs before, to the last bit."""
+    bench = make_bench(f"train.schedule={schedule}", "train.epochs=4")
+    every = 2 * EVENTS
+    whole = bench.run(bench.recorder("whole"), every)
+    rates = whole.folder.read_metrics()["lr"]
+    assert min(rates) < max(rates)
+    for events in range(every + 1):
+        bench.run(bench.recorder(f"{events}"), events)
+        recorder = bench.recorder(f"{events}", seed=1)
+        saved = Checkpoint.read(recorder.folder.checkpoint)
+        resume.resume(recorder, saved, allow_different=False)
+        assert digest(bench.run(recorder, every).folder) == digest(whole.folder), events
+
+
+def test_a_forgotten_held_out_loss_would_show(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(f"train.schedule={PLATEAU}", "train.epochs=4")
+    whole = digest(bench.run(bench.recorder("whole"), 2 * EVENTS).folder)
+    bench.run(bench.recorder("broken"), EVENTS)
+    recorder = bench.recorder("broken", seed=1)
+    saved = Checkpoint.read(recorder.folder.checkpoint)
+    assert len(saved.state.validation_losses) == 2
+    forgotten = replace(saved.state, validation_losses=[])
+    resume.resume(recorder, replace(saved, state=forgotten), allow_different=False)
+    assert digest(bench.run(recorder, 2 * EVENTS).folder) != whole
+
+
 STATE = [
     *("conv1.weight", "conv1.bias", "norm1.weight", "norm1.bias", "fc1.weight", "fc1.bias"),
     *("norm1.running_mean", "norm1.running_var", "optimizer/mean", "optimizer/square"),

@@ -220,6 +220,7 @@ class Unregistered(ReLU):
 
 
 def test_what_cannot_be_recorded_is_refused_before_the_folder_is_made(small: Path) -> None:
-    with pytest.raises(PluginError, match=r"^Unregistered is not registered in lenetkit\.layers; "):
+    said = r"^layers\.relu1: Unregistered is not registered in lenetkit\.layers; "
+    with pytest.raises(PluginError, match=said):
         Run.create(small, out="a", set={"layers.relu1": Unregistered()})
     assert not Path("a").exists()

@@ -22,11 +22,11 @@ from lenetkit.cli.main import run
 from lenetkit.runs.checkpoint import Checkpoint
 from lenetkit.runs.run import Run
 from tests.support import child
-from tests.support.small_run import THOROUGH, expect_readable, outcome, write_inputs
+from tests.support.small_run import expect_readable, outcome, trials, write_inputs
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows ends processes without a signal")
 
-TRIALS = 400 if THOROUGH else 8
+TRIALS = trials(8, 400)
 AGAIN = 0.3
 """The share of runs that are sent a second signal, at once, as systemd and terminals do."""
 

@@ -25,6 +25,12 @@ from tests.support.specs import small_plan
 THOROUGH = bool(os.environ.get("LENETKIT_THOROUGH"))
 """Whether to test in full what is otherwise sampled."""
 
+
+def trials(sample: int, thorough: int) -> int:
+    """How many random moments to try; `scripts/check_runs --trials` says another number."""
+    return int(os.environ.get("LENETKIT_TRIALS") or (thorough if THOROUGH else sample))
+
+
 CHANGES = (
     "layers.norm1={type: batch_norm2d, after: conv1}",
     "data.validation=3",

@@ -107,7 +107,7 @@ sys.exit(run(["train", "small.yaml", "--quiet", "--out", "run", *sys.argv[1:]]))
 WIDE = "layers.wide={type: linear, out_features: 300000, after: drop1}"
 RAN_OUT = {
     "parameters": (40, [WIDE], "for 6,600,023 parameters and their gradients"),
-    "the optimizer": (100, [WIDE], "for the optimizer: 2 × 6,600,023 values"),
+    "the optimizer": (106, [WIDE], "for the optimizer: 2 × 6,600,023 values"),
     "the first checkpoint": (180, [WIDE], "for 79,200,276 bytes to be written"),
 }
 

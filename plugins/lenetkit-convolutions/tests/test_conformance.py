@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 from lenetkit_convolutions.conv_transpose2d import ConvTranspose2d
 from lenetkit_convolutions.dilated_pyramid2d import DilatedPyramid2d
-from lenetkit_convolutions.optimizers import Lion, RMSprop
 from lenetkit_convolutions.separable_conv2d import SeparableConv2d
 
 from lenetkit.authoring import Layer, OptionError, Shape, ShapeError
-from lenetkit.testing import Check, layer_checks, optimizer_checks, parametrize
+from lenetkit.testing import Check, layer_checks, parametrize
 
 LAYERS: list[tuple[Layer, Shape]] = [
     (ConvTranspose2d(out_channels=3, kernel_size=3), (2, 4, 3)),
@@ -49,18 +48,6 @@ LAYERS: list[tuple[Layer, Shape]] = [
 
 @parametrize([check for layer, shape in LAYERS for check in layer_checks(layer, shape)])
 def test_layer(check: Check) -> None:
-    check()
-
-
-@parametrize(
-    [
-        check
-        for optimizer in (Lion(), Lion(betas=(0.5, 0.8), weight_decay=0.3), RMSprop())
-        for check in optimizer_checks(optimizer)
-    ]
-    + optimizer_checks(RMSprop(alpha=0.9, eps=1e-3, momentum=0.5), name="rmsprop with momentum")
-)
-def test_optimizer(check: Check) -> None:
     check()
 
 

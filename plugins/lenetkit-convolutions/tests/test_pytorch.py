@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from lenetkit_convolutions.conv_transpose2d import ConvTranspose2d
 from lenetkit_convolutions.dilated_pyramid2d import DilatedPyramid2d
-from lenetkit_convolutions.optimizers import RMSprop
 from lenetkit_convolutions.separable_conv2d import SeparableConv2d
 
 from lenetkit.authoring import Call, Layer, NumpyKernels, Shape, pair
@@ -92,18 +91,3 @@ def twin(layer: Layer) -> Callable[[Any, dict[str, Any]], Any]:
         return torch.cat(outputs, dim=1)
 
     return pyramid
-
-
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_rmsprop_is_pytorchs(momentum: float) -> None:
-    optimizer = RMSprop(lr=0.02, alpha=0.9, eps=1e-3, momentum=momentum)
-    rng = np.random.default_rng(0)
-    params, gradients = rng.normal(size=7), rng.normal(size=(6, 7))
-    leaf = torch.tensor(params, requires_grad=True)
-    theirs = torch.optim.RMSprop([leaf], lr=0.02, alpha=0.9, eps=1e-3, momentum=momentum)
-    state = {name: np.zeros(7) for name in optimizer.active_slots()}
-    for t, gradient in enumerate(gradients, start=1):
-        optimizer.step(params, gradient.copy(), state, 0.02, t)
-        leaf.grad = torch.tensor(gradient)
-        theirs.step()
-    np.testing.assert_allclose(params, leaf.detach().numpy(), rtol=1e-12)

@@ -1,4 +1,4 @@
-"""What the layers and optimizers are, on numbers small enough to follow; and the example spec."""
+"""What the layers are, on numbers small enough to follow; and the example spec."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from lenetkit_convolutions.conv_transpose2d import ConvTranspose2d
 from lenetkit_convolutions.dilated_pyramid2d import DilatedPyramid2d
-from lenetkit_convolutions.optimizers import Lion, RMSprop
 from lenetkit_convolutions.separable_conv2d import SeparableConv2d
 
 from lenetkit.authoring import Array, Call, Layer, NumpyKernels, Scratch
@@ -101,23 +100,6 @@ def test_kernels_may_use_up_the_gradient(layer: Layer) -> None:
     np.testing.assert_array_equal(x, before)
     for one, other in zip(*found, strict=True):
         np.testing.assert_array_equal(one, other)
-
-
-def test_lion_moves_by_the_sign_and_decays_beside_it() -> None:
-    lion = Lion(betas=(0.5, 0.75), weight_decay=0.5)
-    params, state = np.array([1.0, 1, 2]), {"momentum": np.array([0.0, 2, 0])}
-    lion.step(params, np.array([0.1, -3, 0]), state, 0.25, 1)
-    np.testing.assert_allclose(params, [0.875 - 0.25, 0.875 + 0.25, 1.75], rtol=1e-15)
-    np.testing.assert_allclose(state["momentum"], [0.025, 0.75, 0], rtol=1e-15)
-
-
-def test_rmsprop_divides_by_the_root_mean_square_and_keeps_momentum() -> None:
-    rmsprop = RMSprop(alpha=0.75, eps=1e-12, momentum=0.5)
-    params, state = np.array([1.0]), {"square": np.zeros(1), "velocity": np.zeros(1)}
-    for t, (gradient, expected) in enumerate([(2.0, 0.5), (0.0, 0.25)], start=1):
-        rmsprop.step(params, np.array([gradient]), state, 0.25, t)
-        np.testing.assert_allclose(params, [expected], rtol=1e-9)
-    assert state["square"].tolist() == [0.75]
 
 
 def test_the_example_has_the_parameters_it_states() -> None:

@@ -89,7 +89,7 @@ class SingleKernels(NumpyKernels):
 
 def _is_single(batch: int, groups: int, window: Window) -> bool:
     """Whether this is one image, without groups, stride, dilation and padding."""
-    plain = window.stride == window.dilation == (1, 1) and window.padding == (0, 0)
+    plain = window.stride == window.dilation == (1, 1) and not window.is_padded
     return batch == groups == 1 and plain
 
 

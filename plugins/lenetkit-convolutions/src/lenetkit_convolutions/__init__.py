@@ -1,4 +1,4 @@
-"""Convolutions beyond LeNet-5's, and two optimizers, for lenetkit.
+"""Convolutions beyond LeNet-5's for lenetkit.
 
 Everything registers through entry points; importing this module does nothing.
 """

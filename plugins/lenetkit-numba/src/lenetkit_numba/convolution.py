@@ -56,7 +56,7 @@ def forward(
     blocks, work, rows, starts = _memory(
         "forward", dtype, scratch, count * tables.x_size, team * tables.y_size, *tables.rows
     )
-    if max(window.padding):
+    if window.is_padded:
         blocks.fill(0)
     own = np.empty(0, dtype) if bias is None else bias
     passes.pack_rows(weight.reshape(groups, f.maps, -1), own, rows, starts, tile_maps(f.maps))

@@ -112,5 +112,4 @@ class NumbaKernels(NumpyKernels):
 
 def _is_2x2(pool: MaxPool2d | AvgPool2d) -> bool:
     """Whether the pooling covers the image with adjacent 2×2 windows."""
-    window = pool.window
-    return window.kernel == window.stride == (2, 2) and window.padding == (0, 0)
+    return pool.window.tiles and pool.window.kernel == (2, 2)

@@ -1,0 +1,248 @@
+"""Networks of a user's own arrays: labels, rows of features, activations, held-out samples."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import lenetkit
+from lenetkit.data.given import ANY_SCALE
+from lenetkit.errors import ArrayError, ModelFileError, ShapeError, SpecError
+from lenetkit.files import tensorfile
+from lenetkit.model.model import Model
+from lenetkit.training.data import load_training_data
+from lenetkit.training.divergence import DivergedError
+from lenetkit.training.loop import EpochDone
+from tests.support.specs import small_plan
+
+RNG = np.random.default_rng(0)
+IMAGES: NDArray[Any] = RNG.integers(0, 256, (12, 8, 8), np.uint8)
+NUMBERS = np.arange(12) % 3
+ROWS: dict[str, Any] = {
+    "lenetkit": 1,
+    "name": "rows",
+    "input": [4],
+    "layers": {
+        "fc1": {"type": "linear", "out_features": 8},
+        "relu1": "relu",
+        "fc2": {"type": "linear", "out_features": 3},
+    },
+    "train": {"epochs": 20, "optimizer": {"type": "adam", "lr": 0.05}},
+}
+FEATURES = RNG.normal(0, 3, (90, 4))
+TRUE = np.array(["low", "middle", "high"])[(FEATURES[:, 0] > 0) * 1 + (FEATURES[:, 1] > 0)]
+
+LABELS: dict[str, Any] = {
+    "strings": np.array(["cat", "dog", "emu"])[NUMBERS],
+    "objects": np.array(["cat", "dog", "emu"], object)[NUMBERS],
+    "from 1": NUMBERS + 1,
+    "from -5": NUMBERS.astype(np.int8) * 7 - 5,
+    "floats": NUMBERS + 1.0,
+    "class numbers": NUMBERS,
+    "digits as text": np.array(["7", "8", "9"])[NUMBERS],
+}
+
+
+def through_a_file(network: Model, path: Path) -> Model:
+    network.save(path)
+    return lenetkit.load(path)
+
+
+COPIES: dict[str, Callable[[Model, Path], Model]] = {
+    "itself": lambda network, path: network,
+    "copy.deepcopy": lambda network, path: copy.deepcopy(network),
+    "pickle": lambda network, path: pickle.loads(pickle.dumps(network)),
+    "a model file": through_a_file,
+}
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_predict_answers_in_the_labels_that_it_was_given(kind: str, tmp_path: Path) -> None:
+    labels = LABELS[kind]
+    network = Model(small_plan()).fit(IMAGES, labels, test=(IMAGES, labels))
+    plain = Model(small_plan()).fit(IMAGES, NUMBERS)
+    assert network.params.tobytes() == plain.params.tobytes()
+    classes = np.unique(labels)
+    for how, copied in COPIES.items():
+        twin = copied(network, tmp_path / "m.safetensors")
+        answers = twin.predict(IMAGES)
+        assert answers.dtype.kind == np.array(labels.tolist()).dtype.kind, how
+        np.testing.assert_array_equal(answers, classes[plain.predict(IMAGES)])
+        result = twin.evaluate(IMAGES, labels)
+        assert result.accuracy == plain.evaluate(IMAGES, NUMBERS).accuracy
+        assert result.accuracy == float(np.mean(answers == labels))
+        again = twin.evaluate(IMAGES, np.eye(3)[NUMBERS])
+        np.testing.assert_array_equal(again.confusion, result.confusion)
+    names = [f"{c:.0f}" if isinstance(c, float) else str(c) for c in classes.tolist()]
+    assert network.classes == tuple(names)
+
+
+def test_truth_values_are_labels() -> None:
+    network = Model(small_plan("layers.fc1.out_features=2")).fit(IMAGES, NUMBERS > 0)
+    assert network.predict(IMAGES).dtype == bool
+    assert network.classes == ("False", "True")
+
+
+def test_labels_stay_what_they_were_at_first() -> None:
+    network = Model(small_plan()).fit(IMAGES, LABELS["strings"])
+    with pytest.raises(ArrayError, match=r"^'cot' is no class of the network; did you mean"):
+        network.evaluate(IMAGES, ["cot"] * 12)
+    with pytest.raises(ArrayError, match=r"^expected labels as in training, 'cat', 'dog', 'emu', "):
+        network.fit(IMAGES, NUMBERS)
+    with pytest.raises(ArrayError, match=r"^'ewe' is no class of the network; they are 'cat', "):
+        Model(small_plan()).fit(IMAGES, LABELS["strings"], test=(IMAGES[:1], ["ewe"]))
+    network = Model(small_plan()).fit(IMAGES, NUMBERS)
+    with pytest.raises(ArrayError, match=r"^3 is no class of the network; the nearest is 2$"):
+        network.fit(IMAGES, NUMBERS + 1)
+
+
+def test_digits_as_text_are_no_class_numbers() -> None:
+    network = Model(small_plan()).fit(IMAGES, NUMBERS.astype(str))
+    assert network.labels == ("0", "1", "2")
+    assert network.predict(IMAGES).dtype.kind == "U"
+
+
+def test_names_from_files_are_taken(make_idx: Callable[..., Path]) -> None:
+    plan = small_plan("data.classes=[cat, dog, emu]")
+    network = Model(plan)
+    network.fit(data_dir=make_idx())
+    data = load_training_data(plan, make_idx("again"))
+    by_name = np.array(["cat", "dog", "emu"])[data.test.labels]
+    result = network.evaluate(data.test.images, by_name)
+    assert result.loss == network.evaluate(data.test.images, data.test.labels).loss
+    assert network.predict(data.test.images).dtype == np.intp
+    assert repr(result).startswith("<Evaluation of 6 samples of cat, dog, emu: accuracy ")
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        *('["a", "b"]', '["a", "b", "b"]', '["a", "b", 1]', "[1, 2, NaN]", "[1, 2, 1e999]", "{}"),
+        *('[true, false, "x"]', f"[1, 2, {1 << 70}]", '[["a"], "b", "c"]', "[0, 1, true]", "x"),
+    ],
+)
+def test_damaged_labels_in_a_model_file_are_named(labels: str, tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    Model(small_plan()).save(path)
+    tensors, metadata = tensorfile.read(path)
+    tensorfile.write(path, tensors, {**metadata, "labels": labels})
+    with pytest.raises(ModelFileError, match="labels: expected 3 different whole numbers, strings"):
+        lenetkit.load(path)
+
+
+def test_rows_of_features_are_learned_on_their_own_scale(tmp_path: Path) -> None:
+    network = lenetkit.fit(ROWS, FEATURES, TRUE)
+    assert network.spec["data"]["transforms"] == []
+    assert network.evaluate(FEATURES, TRUE).accuracy > 0.9
+    network.save(tmp_path / "m.safetensors")
+    loaded = lenetkit.load(tmp_path / "m.safetensors")
+    assert loaded.pixels == network.pixels == ANY_SCALE
+    np.testing.assert_array_equal(loaded.predict(FEATURES * 1e3), network.predict(FEATURES * 1e3))
+    with pytest.raises(ArrayError, match=r"^images: expected real numbers, found float64 of shape"):
+        network.predict(FEATURES * np.nan)
+    tensors, metadata = tensorfile.read(tmp_path / "m.safetensors")
+    tensorfile.write(tmp_path / "n.safetensors", tensors, {**metadata, "image_shape": "[1, 2, 2]"})
+    with pytest.raises(
+        ModelFileError, match=r"image_shape: expected \[features\], found \[1, 2, 2\]"
+    ):
+        lenetkit.load(tmp_path / "n.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("transforms", "said"),
+    [
+        (["scale"], r"need no transforms: set data\.transforms to \[\]$"),
+        ([{"type": "pad", "padding": 1}], r"^pad takes images, .*, not 4 features$"),
+        (["elastic"], r"^Elastic takes images, .*, not 4 features$"),
+    ],
+)
+def test_transforms_of_images_are_refused_for_features(transforms: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        lenetkit.fit({**ROWS, "data": {"transforms": transforms, "type": "mnist"}}, FEATURES, TRUE)
+
+
+def test_no_image_range_in_a_file_is_for_features_only(tmp_path: Path) -> None:
+    Model(small_plan()).fit(IMAGES, NUMBERS).save(tmp_path / "m.safetensors")
+    tensors, metadata = tensorfile.read(tmp_path / "m.safetensors")
+    tensorfile.write(tmp_path / "m.safetensors", tensors, {**metadata, "pixels": "null"})
+    with pytest.raises(ModelFileError, match="pixels: expected two numbers, low and high, found"):
+        lenetkit.load(tmp_path / "m.safetensors")
+
+
+def test_activations_are_those_of_every_layer() -> None:
+    network = Model(small_plan())
+    found = network.activations(np.concatenate([IMAGES] * 30))  # more than a batch
+    assert list(found) == ["conv1", "relu1", "pool1", "drop1", "fc1"]
+    shapes = {name: values.shape[1:] for name, values in found.items()}
+    assert shapes == {layer.name: layer.out_shape for layer in network.plan.layers}
+    np.testing.assert_array_equal(found["relu1"], np.maximum(found["conv1"], 0))
+    np.testing.assert_array_equal(found["drop1"], found["pool1"])
+    outputs = network.forward(IMAGES[:, None] / 255)
+    np.testing.assert_allclose(found["fc1"][-12:], outputs, rtol=1e-4, atol=1e-6)
+
+
+def test_forward_takes_a_batch_as_the_first_layer_does() -> None:
+    network = Model(small_plan())
+    batch = (IMAGES[:, None] / 255).astype(np.float32)
+    outputs = network.forward(batch)
+    kept = outputs.copy()
+    network.forward(batch[::-1])
+    np.testing.assert_array_equal(outputs, kept)  # memory of its own
+    workspace = network.workspace(training=False)
+    np.testing.assert_array_equal(network.forward(batch, workspace), kept)
+    chances = network.plan.spec.loss.probabilities(kept)
+    np.testing.assert_allclose(chances, network.probabilities(IMAGES), rtol=1e-5)
+    said = r"^forward\(\) expected a batch \(N, 1, 8, 8\), found \(12, 8, 8\)$"
+    with pytest.raises(ShapeError, match=said):
+        network.forward(IMAGES)
+
+
+@pytest.mark.parametrize("validation", [3, 0.25])
+def test_held_out_samples_choose_the_epoch(validation: float) -> None:
+    network = Model(small_plan("train.epochs=6"))
+    twin, weights = copy.deepcopy(network), []
+    network.fit(IMAGES, NUMBERS, validation=validation)
+    data = twin.training_data(IMAGES, NUMBERS, validation=validation)
+    for event in lenetkit.train(twin, data):
+        if isinstance(event, EpochDone):
+            weights.append(twin.params.tobytes())
+    held_out = [row["validation_accuracy"] for row in network.history]
+    best = held_out.index(max(held_out))
+    assert network.params.tobytes() == weights[best]
+    assert json.loads(network.metadata["metrics"])["epoch"] == best + 1
+    assert len(data.validation or ()) == 3
+
+
+def test_averaged_weights_are_what_is_chosen(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"average": 0.5, "patience": 3, "epochs": 6}
+    spec = Model(small_plan()).spec
+    network = lenetkit.build(spec)
+    network.fit(IMAGES, NUMBERS, validation=3, **settings)
+    changed = {f"train.{name}": value for name, value in settings.items()} | {"data.validation": 3}
+    run = lenetkit.Run.create(spec, out=tmp_path / "a", set=changed, data=(IMAGES, NUMBERS))
+    run.train(pictures=False)
+    assert network.params.tobytes() == lenetkit.load(tmp_path / "a").params.tobytes()
+    assert len(network.history) == len(run.history["epoch"])
+
+
+def test_wrong_validation_is_refused() -> None:
+    for wrong, said in ((1.5, "a share below 1"), (-1, "≥ 0, found -1"), ("x", "a number")):
+        with pytest.raises(SpecError, match=r"data\.validation: expected .*" + said):
+            lenetkit.fit(ROWS, FEATURES, TRUE, validation=wrong)  # type: ignore[arg-type]
+        with pytest.raises(SpecError, match=r"^fit\(\): validation: expected .*" + said):
+            lenetkit.build(ROWS).fit(FEATURES, TRUE, validation=wrong)  # type: ignore[arg-type]
+
+
+def test_a_diverging_fit_says_where_as_the_command_does() -> None:
+    network = Model(small_plan())
+    network.params[:] = 1e38
+    with pytest.raises(DivergedError, match=r"training stopped\.\n  It began in layers\."):
+        network.fit(IMAGES, NUMBERS)
