@@ -22,7 +22,7 @@ from lenetkit.conformance.report import CheckSkipped, is_announced
 from lenetkit.errors import ShapeError
 from lenetkit.layers.base import with_inferred
 
-SIZES = (2, *range(5, 14), 15, 16, 17, 24, 31, 32, 33, 64, 65)
+SIZES = (2, *range(5, 14), 15, 16, 17, 20, 24, 31, 32, 33, 50, 64, 65, 100, 128)
 """Batches; those of 0, 1, 3 and 4 are in other checks."""
 IMAGES: tuple[Shape, ...] = ((9, 11, 10), (34, 6, 5), (2, 5, 36), (1, 35, 9))
 ROWS: tuple[Shape, ...] = ((35,), (130,))
@@ -32,7 +32,7 @@ NAN_PLACES = 40
 
 
 def batches_of_every_size_are_right(case: LayerCase) -> None:
-    """In batches of 2 to 65 images, every image's gradient and the parameters' are right."""
+    """In batches of 2 to 128 images, every image's gradient and the parameters' are right."""
     for batch in SIZES:
         modes = (True, False) if batch in (2, 9, 17, 64) else (True,)
         expect_right(case, f"batch of {batch}", batch, modes)

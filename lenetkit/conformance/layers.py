@@ -12,6 +12,7 @@ from lenetkit.conformance import (
     layer_modes,
     layer_reach,
     layer_shapes,
+    layer_ties,
 )
 from lenetkit.conformance.common import COMMON_LADDERS
 from lenetkit.conformance.origin import Origins, Rung
@@ -27,6 +28,7 @@ _MODULES = (
     layer_memory,
     layer_modes,
     layer_reach,
+    layer_ties,
 )
 _RUNGS = (
     Rung(
@@ -103,6 +105,7 @@ _RUNGS = (
             "batches_of_every_size_are_right",
             "larger_inputs_are_right",
             "far_inputs_are_right",
+            "zeros_and_equal_values_are_right",
             "parameters_of_either_sign_are_right",
             "other_options_are_right",
         ),
@@ -136,6 +139,7 @@ _ORIGINS = Origins(
             "batches_of_every_size_are_right",
             "larger_inputs_are_right",
             "far_inputs_are_right",
+            "zeros_and_equal_values_are_right",
             "parameters_of_either_sign_are_right",
             "other_options_are_right",
             "output_is_not_written_to",

@@ -11,7 +11,16 @@ from lenetkit.layers.base import Layer
 from lenetkit.registry.catalog import Catalog
 from lenetkit.registry.plugin_file import add_file
 from lenetkit.testing import Report, run_checks
-from tests.support.mutants.hidden import HIDDEN, Leaky, OnlyTogether, SeedAlone, SingleOverflows
+from tests.support.mutants.hidden import (
+    HIDDEN,
+    DeviationWithoutEps,
+    Leaky,
+    OnlyTogether,
+    SeedAlone,
+    SingleOverflows,
+    ThreeAtTheKink,
+    ZeroMasked,
+)
 from tests.support.mutants.twins import TWINS
 
 FIELD = Path(__file__).parents[1] / "support" / "field"
@@ -73,6 +82,12 @@ def test_a_right_layer_in_an_unusual_idiom_passes(cls: type[Layer]) -> None:
         (OnlyTogether, ["with a=2.0, b=true: dx of image"]),
         (SeedAlone, ["differ in the purpose or the step or the layer alone", "call.rng"]),
         (SingleOverflows, ["inputs up to ±120: float32: y at [", "found inf", "float32 overflows"]),
+        (ZeroMasked, ["every other value 0 in training: dx at [", "found 0 (analytic)"]),
+        (
+            ThreeAtTheKink,
+            ["every other value 0 in training: dx at [", "expected 0 to ", "another way than"],
+        ),
+        (DeviationWithoutEps, ["every value 0 in training: ", "found nan", "a division by 0"]),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

@@ -106,6 +106,11 @@ class FromTheSixteenth(Same):
         return dx
 
 
+class HalfOfAHundred(Same):
+    def backward(self, params, y, dy, grads, call):
+        return super().backward(params, y, dy, grads, call) * (0.5 if len(y) == 100 else 1)
+
+
 class HalfOfSixtyFour(Same):
     def backward(self, params, y, dy, grads, call):
         dx = super().backward(params, y, dy, grads, call)
@@ -673,7 +678,116 @@ class TooCheap(Product):
         return Cost(macs=self.units)
 
 
+class OncePerCall(Same):
+    """The first pass of a call is right."""
+
+    def backward(self, params, y, dy, grads, call):
+        used = call.scratch_bytes
+        call.scratch("used", (1,), np.int8)
+        return super().backward(params, y, dy, grads, call) * (2 if used else 1)
+
+
+# Zeros, equal and tiny values
+
+
+class ZeroMasked(Same):
+    """Identity whose gradient is 0 where x is exactly 0."""
+
+    def forward(self, params, x, call):
+        return x.copy(), x
+
+    def backward(self, params, x, dy, grads, call):
+        return dy * (x != 0)
+
+
+class ThreeAtTheKink(Same):
+    def forward(self, params, x, call):
+        return np.maximum(x, 0), x
+
+    def backward(self, params, x, dy, grads, call):
+        return dy * np.where(x > 0, 1, np.where(x == 0, 3, 0)).astype(x.dtype)
+
+
+class NormWithoutEps(Same):
+    """x · |x|, whose gradient divides by |x|."""
+
+    def output_shape(self, in_shape):
+        if len(in_shape) != 1:
+            raise ShapeError("expected a row")
+        return in_shape
+
+    def forward(self, params, x, call):
+        size = np.sqrt((x * x).sum(axis=1, keepdims=True))
+        return x * size, (x, size)
+
+    def backward(self, params, saved, dy, grads, call):
+        x, size = saved
+        with np.errstate(all="ignore"):
+            return dy * size + x * (dy * x).sum(axis=1, keepdims=True) / size
+
+
+class DeviationWithoutEps(Images):
+    """Instance normalization that divides by 0 for a blank image."""
+
+    def forward(self, params, x, call):
+        centred = x - x.mean(axis=(2, 3), keepdims=True)
+        scale = 1 / x.std(axis=(2, 3), keepdims=True)
+        return centred * scale, (centred * scale, scale)
+
+    def backward(self, params, saved, dy, grads, call):
+        normal, scale = saved
+        rest = dy - dy.mean(axis=(2, 3), keepdims=True)
+        return scale * (rest - normal * (dy * normal).mean(axis=(2, 3), keepdims=True))
+
+
+class FlushesTiny(Same):
+    def forward(self, params, x, call):
+        return np.tanh(x), x
+
+    def backward(self, params, x, dy, grads, call):
+        return dy * (1 - np.tanh(x) ** 2) * (np.abs(x) > 1e-6)
+
+
+class JumpsNearZero(Same):
+    def forward(self, params, x, call):
+        return np.where(np.abs(x) < 1e-5, 2 * x, x), None
+
+    def backward(self, params, saved, dy, grads, call):
+        return dy
+
+
+class BlankImageTwice(Images):
+    def forward(self, params, x, call):
+        return x - x.mean(axis=(2, 3), keepdims=True), np.ptp(x, axis=(1, 2, 3)) == 0
+
+    def backward(self, params, blank, dy, grads, call):
+        dx = dy - dy.mean(axis=(2, 3), keepdims=True)
+        dx[blank] *= 2
+        return dx
+
+
+class InfiniteSlope(Same):
+    """The signed root, whose slope at 0 is infinite."""
+
+    def forward(self, params, x, call):
+        return np.sign(x) * np.sqrt(np.abs(x)), x
+
+    def backward(self, params, x, dy, grads, call):
+        return dy * 0.5 / np.sqrt(np.abs(x))
+
+
 HIDDEN = {
+    "zeros_and_equal_values_are_right": (
+        ZeroMasked,
+        ThreeAtTheKink,
+        NormWithoutEps,
+        DeviationWithoutEps,
+        FlushesTiny,
+        JumpsNearZero,
+        BlankImageTwice,
+        InfiniteSlope,
+    ),
+    "used_call_gives_the_results_of_a_fresh_one": (OncePerCall,),
     "cost_covers_every_weight": (TooCheap,),
     "fans_are_not_exchanged": (Product,),
     "batches_of_every_size_are_right": (
@@ -685,6 +799,7 @@ HIDDEN = {
         OutputOfTheNinth,
         NinthIsAnother,
         NinthInTraining,
+        HalfOfAHundred,
     ),
     "far_inputs_are_right": (
         HardClip,

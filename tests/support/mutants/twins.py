@@ -277,17 +277,6 @@ class Softmax(Rows):
         return y * (dy - (dy * y).sum(axis=1, keepdims=True))
 
 
-class UnitLength(Rows):
-    def forward(self, params, x, call):
-        length = np.sqrt((x * x).sum(axis=1, keepdims=True)) + x.dtype.type(1e-3)
-        return x / length, (x, length)
-
-    def backward(self, params, saved, dy, grads, call):
-        x, length = saved
-        along = (dy * x).sum(axis=1, keepdims=True) / (length - dy.dtype.type(1e-3))
-        return dy / length - x * along / length**2
-
-
 class TwoLargest(Images):
     """The two largest values of each map; sorting puts NaN last."""
 
@@ -495,6 +484,99 @@ class Reversed(Identity):
 
     def backward(self, params, saved, dy, grads, call):
         return -dy
+
+
+class LeakyByTwoMasks(Same):
+    """The gradient is 0 where x is."""
+
+    def forward(self, params, x, call):
+        return np.maximum(x, 0) + 0.25 * np.minimum(x, 0), x
+
+    def backward(self, params, x, dy, grads, call):
+        return dy * ((x > 0) + 0.25 * (x < 0)).astype(dy.dtype)
+
+
+class UnitLength(Rows):
+    """x / (|x| + ε): near 0 the slope is 1 / ε, in a tiny neighbourhood."""
+
+    def forward(self, params, x, call):
+        size = np.linalg.norm(x, axis=1, keepdims=True)
+        y = x / (size + 1e-8)
+        return y, (x / np.where(size > 0, size, 1), y, size + 1e-8)
+
+    def backward(self, params, saved, dy, grads, call):
+        unit, y, size = saved
+        return (dy - unit * (dy * y).sum(axis=1, keepdims=True)) / size
+
+
+class FirstWinner(Images):
+    """Global max pooling; the first of several largest values has the gradient."""
+
+    def output_shape(self, in_shape):
+        return super().output_shape(in_shape)[:1]
+
+    def forward(self, params, x, call):
+        flat = x.reshape(*x.shape[:2], x.shape[2] * x.shape[3])
+        largest = flat.argmax(axis=2)[..., None]
+        return np.take_along_axis(flat, largest, 2)[..., 0], (x.shape, flat.shape, largest)
+
+    def backward(self, params, saved, dy, grads, call):
+        shape, flat, largest = saved
+        dx = np.zeros(flat, dy.dtype)
+        np.put_along_axis(dx, largest, dy[..., None], 2)
+        return dx.reshape(shape)
+
+
+class KeepsTheTwoLargest(Rows):
+    """Not continuous where values are equal."""
+
+    def output_shape(self, in_shape):
+        if super().output_shape(in_shape)[0] < 2:
+            raise ShapeError("expected two values or more")
+        return in_shape
+
+    def forward(self, params, x, call):
+        kept = ~(x < np.partition(x, -2, axis=1)[:, [-2]])
+        return np.where(kept, x, x.dtype.type(0)), kept
+
+    def backward(self, params, kept, dy, grads, call):
+        return np.where(kept, dy, dy.dtype.type(0))
+
+
+class Logarithm(Same):
+    """log |x|: infinite at 0, and so is its slope."""
+
+    def forward(self, params, x, call):
+        return np.log(np.abs(x)), x
+
+    def backward(self, params, x, dy, grads, call):
+        return dy / x
+
+
+class Attention(Images):
+    """Of pixels to pixels; with large inputs a softmax as steep as a step."""
+
+    def param_specs(self, in_shape):
+        return {name: ParamSpec((in_shape[0],) * 2) for name in "qkv"}
+
+    def forward(self, params, x, call):
+        t = x.reshape(*x.shape[:2], x.shape[2] * x.shape[3]).swapaxes(1, 2)
+        q, k, v = (t @ params[name].T for name in "qkv")
+        scores = q @ k.swapaxes(1, 2) / x.shape[1] ** 0.5
+        a = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        a /= a.sum(axis=-1, keepdims=True)
+        return x + (a @ v).swapaxes(1, 2).reshape(x.shape), (t, q, k, v, a)
+
+    def backward(self, params, saved, dy, grads, call):
+        t, q, k, v, a = saved
+        d = dy.reshape(len(t), t.shape[2], t.shape[1]).swapaxes(1, 2)
+        da = d @ v.swapaxes(1, 2)
+        ds = a * (da - (da * a).sum(axis=-1, keepdims=True)) / t.shape[2] ** 0.5
+        back = {"q": ds @ k, "k": ds.swapaxes(1, 2) @ q, "v": a.swapaxes(1, 2) @ d}
+        for name, values in back.items():
+            grads[name][...] = np.einsum("npi,npj->ij", values, t)
+        dt = sum(values @ params[name] for name, values in back.items())
+        return dy + dt.swapaxes(1, 2).reshape(dy.shape)
 
 
 TWINS = [
