@@ -17,7 +17,7 @@ from lenetkit.cli.streams import PLAIN, named, unfailing
 from lenetkit.cli.surroundings import settle
 from lenetkit.errors import LenetkitError, SpecError, cause, did_you_mean, is_ctrl_c
 from lenetkit.runs import interrupt
-from lenetkit.text import printable
+from lenetkit.text import printable, printable_lines
 
 _COMMANDS = {
     "summary": "Show a network layer by layer: shapes, parameters, cost.",
@@ -176,7 +176,8 @@ def _with_printable_names(message: str, arguments: list[str]) -> str:
     odd = [name for name in given if name.strip() and not name.isprintable()]
     for name in sorted(odd, key=len, reverse=True):
         for form in (name, str(Path(name))):
-            message = message.replace(form, printable(form))
+            for quoted in (form, printable_lines(form)):  # lenetkit's own errors have the latter
+                message = message.replace(quoted, printable(form))
     return message
 
 

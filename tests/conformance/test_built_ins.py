@@ -102,6 +102,7 @@ OTHERS: list[Configurable] = [
     schedules.Warmup(),
     schedules.Warmup(epochs=2, start_factor=0.1, then=schedules.Cosine()),
     schedules.ReduceOnPlateau(),
+    schedules.RangeTest(),
     schedules.Piecewise(boundaries=(2, 5), values=(0.5, 0.2, 0.1)),
     kit.Normal(),
     kit.Normal(mean=3, std=0.5),
