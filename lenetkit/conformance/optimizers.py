@@ -235,7 +235,7 @@ def steps_go_downhill(case: OptimizerCase) -> None:
 
 
 def first_steps_go_downhill(case: OptimizerCase) -> None:
-    """Five steps reduce the loss ½·|p|², with any options."""
+    """Five steps reduce the loss ½·|p|², with any options; `maximize: true` goes uphill."""
     _expect_downhill(case, STEPS)
 
 
@@ -421,8 +421,9 @@ optimizer_checks, check_optimizer = SUITE.checks, SUITE.check
 def _expect_downhill(case: OptimizerCase, steps: int) -> None:
     params = case.start()
     state, before = case.state(params), float((params**2).sum())
+    sign = -1.0 if getattr(case.thing, "maximize", False) is True else 1.0  # PyTorch's option
     for t in range(1, steps + 1):
-        case.thing.step(params, params.copy(), state, RATE, t)
+        case.thing.step(params, sign * params, state, RATE, t)
     compare.expect_finite(params, "parameters")
     after = float((params**2).sum())
     if after >= before:

@@ -295,6 +295,17 @@ class ClippedSGD(Optimizer):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ascent(Optimizer):
+    """SGD with PyTorch's option to maximize."""
+
+    lr: float = option(1e-2, minimum=0, doc="Learning rate.")
+    maximize: bool = option(False, doc="Whether to go uphill.")
+
+    def step(self, params: Array, grads: Array, state: State, lr: float, t: int) -> None:
+        params -= lr * (-grads if self.maximize else grads)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClippedUpdates(Optimizer):
     """Adafactor without factors: updates of limited root mean square. Shazeer & Stern 2018."""
 
@@ -562,6 +573,7 @@ RIGHT_OTHERS: list[Configurable] = [
     replace(CenteredRMSprop(), centered=False),
     Adadelta(),
     ClippedSGD(),
+    Ascent(),
     ClippedUpdates(),
     Lars(),
     AMSGrad(),
