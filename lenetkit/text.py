@@ -73,8 +73,8 @@ _NESTED = (dict, list, tuple)
 
 
 def number(value: float, form: str) -> str:
-    """`value` in this format, or a dash if it is NaN."""
-    return NOTHING if math.isnan(value) else format(value, form)
+    """`value` in this format, a dash if it is NaN, and with an exponent from a million on."""
+    return NOTHING if math.isnan(value) else format(value, form if abs(value) < 1e6 else ".4g")
 
 
 def percent(fraction: float, decimals: int = 2, unit: str = "%") -> str:

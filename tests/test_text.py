@@ -28,6 +28,11 @@ def test_a_number_that_does_not_exist_is_a_dash() -> None:
     )
 
 
+def test_a_huge_number_has_an_exponent() -> None:
+    shown = [number(value, ".4f") for value in (999_999.0, 1.26e38, -1e6, math.inf)]
+    assert shown == ["999999.0000", "1.26e+38", "-1e+06", "inf"]
+
+
 @given(st.integers(0, 10**6), st.integers(1, 10**6))
 def test_a_hundred_percent_means_all(some: int, more: int) -> None:
     assert percent(some / (some + more)) != "100.00%"

@@ -163,7 +163,9 @@ def _train(run: Run, quiet: bool, options: Sequence[str], board: TensorBoard | N
             if board:
                 board.pictures(pictures)
     except DivergedError as error:
-        raise DivergedError(f"{error}\n  {saved('--allow-different')}") from error
+        unbegun = f"{run.folder.path}: no step was taken; start over"  # resuming would end alike
+        told = saved("--allow-different") if run.progress.step else unbegun
+        raise DivergedError(f"{error}\n  {told}") from error
     except PluginError as error:
         told = saved("--allow-different")
         raise LenetkitError(f"{error}; the run stopped\n  {told}") from error

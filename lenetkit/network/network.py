@@ -21,7 +21,7 @@ from lenetkit.arrays import Array, Views, shape_text
 from lenetkit.errors import PluginError, ShapeError, memory_for
 from lenetkit.layers.base import ParamSpec
 from lenetkit.layers.call import Call
-from lenetkit.network.plan import Plan
+from lenetkit.network.plan import LayerPlan, Plan
 from lenetkit.network.stage import Stage
 from lenetkit.registry.catalog import installed
 from lenetkit.registry.given import PluginFiles
@@ -139,14 +139,25 @@ class Network:
         Each draws from a generator seeded by (seed, its name), so that adding a layer to a spec
         does not change the others.
         """
+        self._seed = int(seed)
         views = self.tensors()
         for layer in self.plan.layers:
-            for name, spec in layer.tensors.items():
-                path = f"{layer.name}.{name}"
-                rng = np.random.default_rng([int(seed), zlib.crc32(path.encode())])
-                init = spec.init or self.plan.spec.init
-                with np.errstate(over="ignore"):  # training says so
-                    views[path][...] = init.sample(rng, spec.shape, *spec.fans())
+            for name in layer.tensors:
+                self._draw(layer, name, views[f"{layer.name}.{name}"])
+
+    def is_initial(self, layer: LayerPlan, name: str) -> bool:
+        """Whether a layer's tensor has the values that `initialize` gave it."""
+        now = self.tensors()[f"{layer.name}.{name}"]
+        drawn = np.empty_like(now)
+        self._draw(layer, name, drawn)
+        return np.array_equal(now, drawn, equal_nan=True)
+
+    def _draw(self, layer: LayerPlan, name: str, out: Array) -> None:
+        spec = layer.tensors[name]
+        rng = np.random.default_rng([self._seed, zlib.crc32(f"{layer.name}.{name}".encode())])
+        init = spec.init or self.plan.spec.init
+        with np.errstate(over="ignore"):  # training says so
+            out[...] = init.sample(rng, spec.shape, *spec.fans())
 
     def workspace(self, *, training: bool, fused: bool = True) -> Workspace:
         """Memory for training or inference passes.

@@ -47,7 +47,8 @@ def loss_epochs_figure(
         if log:
             axes.set_yscale("log")
             set_log_ticks(axes, high / low)
-        axes.set_ylim(low / 1.3 if log else min(0.0, low * 1.08), high * (1.3 if log else 1.08))
+        top = high * (1.3 if log else 1.08)
+        axes.set_ylim(low / 1.3 if log else min(0.0, low * 1.08), top or 1.0)
         axes.set_ylabel("mean loss (log scale)" if log else "mean loss")
 
     with styled(title, dataset) as typeface:

@@ -62,14 +62,19 @@ def remedy_at_start(where: str, network: Network) -> str:
             f"is above {largest:.3g}: check layers.{last.name}, {last.type} of {maker}, and the "
             "layers before it"
         )
+    begun = (
+        "No step has been taken, so the initial weights are at fault, not the learning rate: the "
+        f"{name} of layers.{layer.name}"
+    )
+    if not network.is_initial(layer, name):
+        return f"{begun}, which was loaded or set, goes up to {largest:.3g}; start from others"
     own = layer.params[name].init
     initializer, _ = installed().identity(own or network.plan.spec.init)
     key = f"layers.{layer.name}.{name}_init" if own else "init"
     better = "he_normal" if len(layer.params[name].shape) > 1 else "zeros"
     return (
-        "No step has been taken, so the initial weights are at fault, not the learning rate: the "
-        f"{name} of layers.{layer.name}, from the initializer {initializer}, goes up to "
-        f"{largest:.3g}; try --set {key}={better}"
+        f"{begun}, from the initializer {initializer}, goes up to {largest:.3g}; "
+        f"try --set {key}={better}"
     )
 
 

@@ -35,6 +35,12 @@ def test_the_axis_is_logarithmic_if_it_has_to_be(last: float, scale: str) -> Non
     assert ("log" in axes.get_ylabel()) == (scale == "log")
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_loss_that_is_always_zero_has_an_axis() -> None:
+    """As of a single class."""
+    assert draw([0.0, 0.0], [0.0, 0.0]).axes[0].get_ylim() == (0.0, 1.0)
+
+
 @pytest.mark.parametrize("spike", [1e6, np.inf])
 def test_a_spike_flattens_nothing(spike: float) -> None:
     calm = np.linspace(2, 1, 15)

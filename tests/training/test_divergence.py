@@ -240,6 +240,19 @@ def test_an_overflow_before_any_step_is_the_initial_weights_fault(
     assert "try a tenth" not in told
 
 
+def test_weights_that_were_loaded_or_set_are_not_laid_to_the_initializer(
+    make_idx: Callable[..., Path],
+) -> None:
+    plan = small_plan()
+    network = Network(plan)
+    network.tensors()["conv1.weight"][0] = 3e38
+    told = message(network, load_training_data(plan, make_idx()))
+    assert told.endswith(
+        "the initial weights are at fault, not the learning rate: the weight of layers.conv1, "
+        "which was loaded or set, goes up to 3e+38; start from others"
+    )
+
+
 def test_a_test_loss_that_is_not_finite_stops_training(
     network: Network, data: TrainingData
 ) -> None:
