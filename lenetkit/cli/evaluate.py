@@ -23,7 +23,7 @@ from lenetkit.spec.merge import Override
 from lenetkit.spec.sections import DataSpec
 from lenetkit.text import number, percent, printable
 from lenetkit.training.data import check_fit, load_samples, place_for
-from lenetkit.training.evaluation import Evaluation, evaluate
+from lenetkit.training.evaluation import Evaluation, evaluate, why_not_finite
 
 _WORST = 20
 """Classes and errors listed of more classes than `MOST_LISTED`."""
@@ -110,10 +110,7 @@ def command(
     else:
         _print_tables(trained, samples, split, result)
     if not math.isfinite(result.loss):
-        raise LenetkitError(
-            f"the loss is {result.loss}: what the network computes for these samples overflows; "
-            "its weights are finite, but too large for them"
-        )
+        raise LenetkitError(f"the loss is {result.loss}: {why_not_finite(trained)}")
 
 
 def _short(digest: str | None) -> str:

@@ -14,7 +14,7 @@ from lenetkit.cli.output import echo, print_json, report, table
 from lenetkit.data.images import find_images
 from lenetkit.errors import ImageError
 from lenetkit.model import model
-from lenetkit.text import percent, printable
+from lenetkit.text import NOTHING, percent, printable
 
 if TYPE_CHECKING:
     from lenetkit.model.reading import Reading
@@ -93,7 +93,8 @@ def _table(readings: Sequence[Reading], classes: Sequence[str]) -> str:
         if (digit := reading.weakest) is None:
             continue
         row = digit.probabilities
-        second = int(np.argsort(-row, kind="stable")[1]) if len(row) > 1 else 0
-        other = f"{classes[second]} ({percent(row[second], 1)})"
+        order = np.argsort(-row, kind="stable").tolist()
+        others = [f"{classes[i]} ({percent(row[i], 1)})" for i in order[1:2]]
+        other = others[0] if others else NOTHING
         lines.append((printable(reading.path), reading.label, percent(row.max(), 1), other))
     return table(lines, ("image", "label", "probability", "next"), ("probability",))

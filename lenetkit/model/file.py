@@ -136,7 +136,7 @@ def load_matching(network: Network, path: Path) -> list[str]:
         if tensors[name].dtype.kind != "f":
             wrong.append(f"  {name}: expected {own[name].dtype}, found {tensors[name].dtype}")
         elif not _is_finite(_cast(tensors[name], own[name].dtype)):
-            wrong.append(f"  {name}: has non-finite values")
+            wrong.append(f"  {name}: {matching.not_finite(tensors[name], own[name].dtype)}")
     expect_none(wrong, f"{path}: cannot be used as initial weights")
     for name in same:
         own[name][...] = tensors[name]

@@ -328,9 +328,16 @@ def _judged(network: Network, slots: Mapping[str, Slot], pairs: Mapping[str, Giv
             with np.errstate(over="ignore"):
                 found.values[name] = values.astype(network.dtype)
             if not np.isfinite(found.values[name]).all():
-                found.wrong.append(f"{where}has non-finite values{source}")
+                found.wrong.append(f"{where}{not_finite(values, network.dtype)}{source}")
             found.loaded.append(f"{name}{source.replace(' in ', ' from ', 1)}{how}")
     return found
+
+
+def not_finite(values: NDArray[Any], dtype: np.dtype[Any]) -> str:
+    """What is wrong with values that are not finite as this type."""
+    if np.isfinite(values).all():
+        return f"has values too large for {dtype}, up to {np.abs(values).max():.3g}"
+    return "has non-finite values"
 
 
 def _placed(values: NDArray[Any], given: Given, slot: Slot) -> tuple[NDArray[Any], str]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from lenetkit.arrays import Views
 from lenetkit.errors import RunError, SpecError
 from lenetkit.model import file
 from lenetkit.model.model import Model
@@ -20,7 +21,10 @@ from lenetkit.runs.recorder import Recorder
 from lenetkit.schedules import Moment
 from lenetkit.spec.nodes import Mark, parse, plain
 from lenetkit.training.data import TrainingData
+from lenetkit.training.loop import Progress
 
+_UNORDERED = ("", "train")
+"""Sections whose keys may stand in any order; the others have a type, or are layers."""
 _SAMPLED = 10_000
 """About how many of the steps to come are asked for their learning rate."""
 
@@ -108,13 +112,21 @@ def rising_rate(saved: Checkpoint, plan: Plan, data: TrainingData) -> str:
 
 def _spec(saved: Checkpoint, plan: Plan) -> list[str]:
     """The differences in the spec."""
-    finished = saved.state.epoch == saved.state.epochs
-    if finished and plan.spec.train.epochs > saved.state.epochs:
+    if _was_finished(saved, plan) and plan.spec.train.epochs > saved.state.epochs:
         train = replace(plan.spec.train, epochs=saved.state.epochs)
         plan = replace(plan, spec=replace(plan.spec, train=train))
     texts = (_resolved(saved.metadata["spec"]), plan.to_yaml(paths=False))
     before, now = (dict(_flat(plain(parse(text, Mark("spec"))))) for text in texts)
     return _changed("spec ", before, now)
+
+
+def _was_finished(saved: Checkpoint, plan: Plan) -> bool:
+    """Whether all its epochs were done, or `patience` had ended it."""
+    state = saved.state
+    done = Progress(
+        Views({}), state.step, state.epoch, validation_merits=[*state.validation_merits]
+    )
+    return done.is_over(replace(plan.spec.train, epochs=state.epochs))
 
 
 def _resolved(text: str) -> str:
@@ -126,17 +138,20 @@ def _resolved(text: str) -> str:
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """A spec's values by dotted path; a mapping adds its type, or its order."""
+    """A spec's values by dotted path; a mapping adds its type, or, of layers, its order."""
     if isinstance(value, dict):
         kind = value.get("type")
         if isinstance(kind, str):
             value = {key: item for key, item in value.items() if key != "type"}
-        yield path, kind if isinstance(kind, str) else ", ".join(map(str, value))
+        if isinstance(kind, str):
+            yield path, kind
+        elif path not in _UNORDERED:
+            yield path, ", ".join(map(str, value))
         inside = value.items()
     elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
         inside = dict(enumerate(value)).items()
     else:
-        yield path, str(value)
+        yield path, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         return
     for key, item in inside:
         yield from _flat(item, f"{path}.{key}".lstrip("."))

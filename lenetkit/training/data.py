@@ -352,8 +352,8 @@ def check_fit(plan: Plan, samples: Samples, pipeline: Pipeline, name: str) -> No
     if needed > plan.classes:
         raise DataError(
             f"{samples.called}: the {name} samples have {needed:,} classes, but the network's "
-            f"last layer has {plan.classes:,} outputs; it needs at least {needed:,}"
-            f"{_outputs(plan, needed)}"
+            f"last layer has {plan.classes:,} output{'s' * (plan.classes > 1)}; it needs at least "
+            f"{needed:,}{_outputs(plan, needed)}"
         )
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lenetkit.arrays import Array, slices
 from lenetkit.data.pipeline import Pipeline
 from lenetkit.data.source import Samples
-from lenetkit.errors import memory_for, shortened
+from lenetkit.errors import LenetkitError, memory_for, shortened
 from lenetkit.losses import Loss
 from lenetkit.network.network import Network, Workspace
 from lenetkit.text import number, percent, printable
@@ -234,11 +234,27 @@ def outputs(network: Network, images: NDArray[Any], pipeline: Pipeline) -> NDArr
 def probabilities(
     network: Network, images: NDArray[Any], pipeline: Pipeline
 ) -> NDArray[np.float32]:
-    """The class probabilities (N, K) of images (N, C, H, W) as the data set stores them."""
+    """The class probabilities (N, K) of images (N, C, H, W) as the data set stores them.
+
+    Raises LenetkitError if they are not finite: the largest of them would be no answer.
+    """
     result = np.empty((len(images), network.plan.classes), np.float32)
-    for rows, outputs in _passes(network, images, pipeline):
-        result[rows] = network.plan.spec.loss.probabilities(outputs)
+    with np.errstate(all="ignore"):
+        for rows, outputs in _passes(network, images, pipeline):
+            result[rows] = network.plan.spec.loss.probabilities(outputs)
+    if not np.isfinite(result).all():
+        raise LenetkitError(f"the probabilities are nan: {why_not_finite(network)}")
     return result
+
+
+def why_not_finite(network: Network) -> str:
+    """Why what a network computes for some samples is not finite."""
+    if not all(np.isfinite(values).all() for values in network.tensors().values()):
+        return "the network's weights are not finite"
+    return (
+        "what the network computes for these samples overflows; its weights are finite, but too "
+        "large for them"
+    )
 
 
 def _passes(

@@ -257,7 +257,7 @@ def test_init_from_a_model_that_shares_nothing_is_refused(call: Call, small: Pat
         ("type", "fc1.bias: expected weights of linear, found those of lenetkit:conv2d;"),
         ("int", "fc1.bias: expected float32, found int64"),
         ("bool", "fc1.bias: expected float32, found bool"),
-        ("float64", "fc1.bias: has non-finite values"),
+        ("float64", "fc1.bias: has values too large for float32, up to 1e+300"),
         ("state", "expected weights of conv2d, found those of batch_norm2d; to start without"),
         ("lost", "conv1.weight, conv1.bias: expected weights of conv2d, found those of no such"),
     ],
@@ -310,6 +310,29 @@ def test_a_loss_that_is_not_finite_is_valid_json_and_a_failure(
     assert "error: the loss is " in said.err
     assert "weights are finite, but too large" in said.err
     assert call("evaluate", "huge.safetensors").status == 1
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 40), np.uint8)
+    Image.fromarray(pixels).save("a.png")
+    tensors["conv1.bias"][:] = 10  # so that all outputs overflow alike
+    tensors["fc1.bias"][:] = 3e38
+    tensorfile.write(Path("huge.safetensors"), tensors, metadata)
+    said = call("predict", "huge.safetensors", "a.png")
+    assert (said.status, said.out) == (1, "")
+    assert said.err == (
+        "error: the probabilities are nan: what the network computes for these samples overflows; "
+        "its weights are finite, but too large for them\n"
+    )
+
+
+def test_predict_with_a_single_class_knows_no_other(
+    call: Call, small: Path, make_idx: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Run, "plot", lambda run: [])
+    data = ("--data-dir", make_idx("one", classes=1), "--set", "layers.fc1.out_features=1")
+    assert call("train", small, "--out", "run", "--quiet", *data).status == 0
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 40), np.uint8)
+    Image.fromarray(pixels).save("a.png")
+    row = call("predict", "run/model.safetensors", "a.png").out.splitlines()[-1]
+    assert row.split() == ["a.png", "0", "100.0%", "–"]
 
 
 def test_evaluate_agrees_with_the_run(call: Call, small: Path) -> None:

@@ -158,7 +158,12 @@ def refused(path: Path, given: Arrays, spec: Any = SPEC) -> str:
         ("fc1.weight", np.ones((7, 3, 4, 3)), "found 7×3×4×3; reshaped to 7×36, it would fit"),
         ("fc1.weight", np.ones((7, 35)), "fc1.weight: expected 7×36, found 7×35"),
         ("fc1.weight", np.ones((7, 36), np.int8), "fc1.weight: expected float32, found int8"),
-        ("fc1.weight", np.full((7, 36), 1e300), "fc1.weight: has non-finite values"),
+        ("fc1.weight", np.full((7, 36), np.inf), "fc1.weight: has non-finite values"),
+        (
+            "fc1.weight",
+            np.full((7, 36), -1e300),
+            "fc1.weight: has values too large for float32, up to 1e+300",
+        ),
         ("fc1/kernel", np.ones((36, 7)), "are both fc1.weight; expected one"),
         ("head.weight", np.ones(3), "not parameters of this network: head.weight"),
     ],

@@ -78,6 +78,25 @@ def test_a_run_that_ended_early_has_nothing_left_to_do(tmp_path: Path) -> None:
     assert outcome(tmp_path / "a") == expected
 
 
+def test_more_epochs_change_nothing_for_a_run_that_patience_ended(tmp_path: Path) -> None:
+    create(tmp_path, "a", *ALL).train(pictures=False)
+    before = outcome(tmp_path / "a")["metrics"]
+    run = finish(tmp_path, "a", changes=["train.epochs=20"])
+    assert run.is_finished
+    assert not run.differences
+    assert outcome(tmp_path / "a")["metrics"] == before
+
+
+def test_an_option_that_is_left_out_is_one_difference(tmp_path: Path) -> None:
+    create(tmp_path, "a", "train.average=0.9", "train.shuffle=true").train(pictures=False)
+    changes = ["train.average=null", "train.shuffle=false"]
+    run = finish(tmp_path, "a", allow_different=True, changes=changes)
+    assert run.differences == [
+        "spec train.shuffle: was true, is false",
+        "spec train.average: was 0.9, is absent",
+    ]
+
+
 def test_more_patience_goes_on(tmp_path: Path) -> None:
     create(tmp_path, "a", *ALL).train(pictures=False)
     before = outcome(tmp_path / "a")["metrics"]
