@@ -24,6 +24,7 @@ from lenetkit.conformance.operation_cases import (
     MAX_POOLINGS,
     OperationCase,
     Results,
+    of_every_combination,
     of_every_size,
 )
 from lenetkit.conformance.origin import Origins, Rung
@@ -122,6 +123,13 @@ def results_agree_with_the_numpy_kernels(case: KernelsCase) -> None:
 def no_size_is_an_exception(case: KernelsCase) -> None:
     """Batches, channels, maps, windows and images of 1, 2, … 40 all follow the definition."""
     for p in of_every_size(40):
+        expected = p.run(Definition(), np.float64)
+        _expect_close(p.run(case.thing, np.float32), expected, str(p))
+
+
+def no_combination_is_an_exception(case: KernelsCase) -> None:
+    """Kernel sizes, strides, paddings, dilations and groups may be used with each other."""
+    for p in of_every_combination():
         expected = p.run(Definition(), np.float64)
         _expect_close(p.run(case.thing, np.float32), expected, str(p))
 
@@ -332,6 +340,7 @@ _DERIVED = (
     "conv2d_without_input_gradient",
     "results_agree_with_the_numpy_kernels",
     "no_size_is_an_exception",
+    "no_combination_is_an_exception",
     "dtype_and_shape_are_kept",
     "memory_order_does_not_matter",
     "nan_and_infinity_come_through",
