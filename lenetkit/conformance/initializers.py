@@ -113,7 +113,6 @@ def every_value_is_drawn(case: InitializerCase) -> None:
                 "a part of the values is left out: the rest of a division into pairs or blocks",
             )
 
-
     _expect_drawn_whole(case)
 
 

@@ -111,6 +111,7 @@ def results_agree_with_the_numpy_kernels(case: KernelsCase) -> None:
         replace(CONVOLUTIONS[0], shape=(64, 1, 28, 28)),
         replace(CONVOLUTIONS[0], shape=(65, 6, 12, 12), maps=16),
         replace(CONVOLUTIONS[5], shape=(9, 40, 10, 11), maps=40),
+        replace(CONVOLUTIONS[5], shape=(513, 3, 6, 5), maps=9),
         *(replace(p, shape=(64, 6, 24, 23)) for p in _poolings(0)),
         *(replace(p, shape=(300, 2, 9, 8)) for p in (CONVOLUTIONS[5], *_poolings(2))),
     )

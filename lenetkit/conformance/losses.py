@@ -27,7 +27,19 @@ DTYPES = (np.float32, np.float64)
 CLASSES = (4, 10, 1, 2, 3, 5, 17, 26, 100, 300, 1000)
 """The numbers of classes K to try; the first that a loss takes is used throughout."""
 BATCH = 5
-SIZES = ((5, 4), (1, 4), (2, 4), (3, 2), (9, 10), (18, 3), (4, 1), (33, 2), (2, 26), (1, 100), (1, 1000))
+SIZES = (
+    (5, 4),
+    (1, 4),
+    (2, 4),
+    (3, 2),
+    (9, 10),
+    (18, 3),
+    (4, 1),
+    (33, 2),
+    (2, 26),
+    (1, 100),
+    (1, 1000),
+)
 """N × K for gradients: around a block of 8 or 16, and with few and many classes."""
 BATCHES = (*range(1, 35), 63, 64, 65, 100, 128, 129, 257, 1000)
 ALONE = 65

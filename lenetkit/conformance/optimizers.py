@@ -24,7 +24,30 @@ from lenetkit.optimizers import Optimizer, SecondOrderOptimizer
 
 SIZE, STEPS = 33, 5
 """Parameters, of both signs and odd in number, and steps."""
-SIZES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 64, 65, 129, 257, 1023, 1025, 4099, 20_001, 70_001)
+SIZES = (
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+    9,
+    15,
+    16,
+    17,
+    31,
+    64,
+    65,
+    129,
+    257,
+    1023,
+    1025,
+    4099,
+    20_001,
+    70_001,
+)
 HALF, WHOLE = 4, 12
 """Steps before a run is interrupted, and in all."""
 RATE = 0.01

@@ -295,8 +295,8 @@ def every_step_and_image_is_drawn_anew(case: TransformCase) -> None:
         histories = np.unique(steps[:, moved].swapaxes(0, 1).reshape(moved.sum(), -1), axis=0)
         if len(histories) <= moved.sum() / 2 and moved.sum() > 8:
             raise compare.fail(
-                f"{other.thing!r}: of {moved.sum()} equal images, only {len(histories)} are changed "
-                "in ways of their own, at every step",
+                f"{other.thing!r}: of {moved.sum()} equal images of a batch, at every step only "
+                f"{len(histories)} are changed in ways of their own",
                 "draw a value for every image: rng.random(len(images))",
             )
 
