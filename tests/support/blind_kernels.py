@@ -346,6 +346,22 @@ class AddsUp(Pair):
 
 
 @dataclass(frozen=True, kw_only=True)
+class HundredImages(Pair):
+    def forward(self, params: Any, x: Any, call: Any) -> Any:
+        y, saved = super().forward(params, x, call)
+        y[100:] = 0
+        return y, saved
+
+
+@dataclass(frozen=True, kw_only=True)
+class FortyUnits(Pair):
+    def backward(self, params: Any, saved: Any, dy: Any, grads: Any, call: Any) -> Any:
+        dx = super().backward(params, saved, dy, grads, call)
+        grads["weight"][40:] = 0
+        return dx
+
+
+@dataclass(frozen=True, kw_only=True)
 class MaskInTheModule(Pair):
     def forward(self, params: Any, x: Any, call: Any) -> Any:
         y, saved = super().forward(params, x, call)
@@ -392,6 +408,8 @@ FORGETS_IN_WEIGHTS = fusing("ForgetsInWeights", Linear, ReLU, MaskInDxAlone)
 FORGETS_SIGMOID = fusing("ForgetsSigmoid", Conv2d, Sigmoid, MaskForgotten)
 WRONG_IN_INFERENCE = fusing("WrongInInference", Conv2d, ReLU, MaskOfTraining)
 DROPS_ROW = fusing("DropsRow", Conv2d, AvgPool2d, LastRowDropped)
+HUNDRED_IMAGES = fusing("HundredImages", Conv2d, ReLU, HundredImages)
+FORTY_UNITS = fusing("FortyUnits", Linear, ReLU, FortyUnits)
 FLIPS_MANY = fusing("FlipsMany", ReLU, MaxPool2d, TiesToAll)
 MANY_MAPS = fusing("ManyMaps", Conv2d, MaxPool2d, BiasOnce)
 MASK_KEPT = fusing("KeepsTheMask", Linear, ReLU, MaskInTheModule)
@@ -591,6 +609,8 @@ BLIND_KERNELS: dict[NumpyKernels, str] = {
     WRONG_IN_INFERENCE(): FUSED,
     DROPS_ROW(): FUSED,
     FLIPS_MANY(): FUSED,
+    HUNDRED_IMAGES(): FUSED,
+    FORTY_UNITS(): FUSED,
     MANY_MAPS(): FUSED,
     MASK_KEPT(): FUSED,
     READ_ONLY(): FUSED,
