@@ -24,7 +24,7 @@ from lenetkit.registry.blame import package_of
 
 ROUNDING = 1e-9
 DTYPES = (np.float32, np.float64)
-CLASSES = (4, 10, 1, 2, 3, 5, 17, 26, 100, 300, 1000)
+CLASSES = (4, 10, 1, 2, 3, 5, 6, 7, 8, 9, 16, 17, 26, 100, 200, 300, 1000)
 """The numbers of classes K to try; the first that a loss takes is used throughout."""
 BATCH = 5
 SIZES = (
@@ -37,6 +37,7 @@ SIZES = (
     (4, 1),
     (33, 2),
     (2, 26),
+    *((2, K) for K in (5, 6, 7, 8, 9, 16, 17)),
     (1, 100),
     (1, 1000),
 )

@@ -422,6 +422,12 @@ class First32Alone(Flip):
         return np.concatenate([super().images(images[:32], rng), images[32:]])
 
 
+class LastHalfAlone(Flip):
+    def images(self, images: Images, rng: Rng) -> Images:
+        half = len(images) // 2
+        return np.concatenate([images[:half], super().images(images[half:], rng)])
+
+
 class SeedsEverything(Augmentation):
     def images(self, images: Images, rng: Rng) -> Images:
         np.random.seed(int(rng.integers(2**31)))  # noqa: NPY002
@@ -482,6 +488,7 @@ BLIND_TRANSFORMS: dict[Transform, str] = {
     WordsForLabels(): LABELS,
     FlipsPairs(): ANEW,
     First32Alone(): ANEW,
+    LastHalfAlone(): ANEW,
     SeedsEverything(): "global_randomness_is_left_alone",
     BytesWrap(): "bytes_and_floats_are_alike",
     SquaresOfBytes(): "bytes_and_floats_are_alike",

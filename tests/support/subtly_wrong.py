@@ -553,6 +553,16 @@ class FirstClassesOnly(SoftmaxCrossEntropy):
         return gradient
 
 
+class SevenClasses(SoftmaxCrossEntropy):
+    def backward(self, saved: Any) -> Array:
+        return super().backward(saved) / (2 if saved[1].shape[1] == 7 else 1)
+
+
+class TwiceTheLabel(SoftmaxCrossEntropy):
+    def forward(self, outputs: Array, targets: Targets) -> tuple[Array, Any]:
+        return super().forward(outputs, 2 * targets // 2 if targets.ndim == 1 else targets)
+
+
 class RootWithoutEps(MeanSquaredError):
     def forward(self, outputs: Array, targets: Targets) -> tuple[Array, Any]:
         difference = outputs - as_rows(targets, outputs)
@@ -649,6 +659,8 @@ SUBTLY_WRONG: dict[Configurable, str] = {
     Undamped(): "zero_curvature_is_accepted",
     LimitsTargets(): "real_targets_count",
     LimitsTargetsBackward(): "real_targets_count",
+    SevenClasses(): "gradient_is_right_for_labels",
+    TwiceTheLabel(): "labels_are_the_same_as_one_hot_rows",
     FirstClassesOnly(): "gradient_is_right_for_labels",
     RootWithoutEps(): "exact_outputs_stay_finite",
     PowerOfTheStep(): "long_runs_have_rates",
