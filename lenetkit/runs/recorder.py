@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Self
 
-from lenetkit.errors import ModelFileError, RunError, UnreadableFileError
+from lenetkit.errors import MissingFileError, ModelFileError, RunError, UnreadableFileError
 from lenetkit.files import atomic, tensorfile
 from lenetkit.model import file
 from lenetkit.model.model import Model, load
@@ -134,6 +134,8 @@ class Recorder:
             reason = "holds another model"
         except UnreadableFileError:
             raise
+        except MissingFileError:
+            reason = "no such file"
         except ModelFileError as error:
             reason = str(error).removeprefix(f"{self.folder.model}: ")
         if self._digest() == best.digest:

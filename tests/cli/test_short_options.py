@@ -66,7 +66,7 @@ def test_wrong_values_name_the_option(call: Call, options: tuple[str, ...], expe
         ("--num-epochs", "; did you mean '--epochs'?"),
         ("--output", "; did you mean '--out'?"),
         ("--plugn", "; did you mean '--plugin'?"),
-        ("--momentum", "; write --set train.optimizer.momentum=… (of sgd)"),
+        ("--momentum", "; write --set train.optimizer.momentum=… (of rmsprop and sgd)"),
         ("--weight-decay", "; write --set train.optimizer.weight_decay=…"),
         ("--wd", "; write --set train.optimizer.weight_decay=…"),
         ("--loss", "; write --set loss=…"),

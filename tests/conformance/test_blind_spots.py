@@ -122,14 +122,24 @@ def test_pooling_is_by_definition_a_plain_loop(case: MaxPooling | AvgPooling) ->
         if isinstance(case, MaxPooling):
             winners, share = [max(inside, key=lambda at: x[n, c, *at])], 1.0
         else:
-            whole = case.window.kernel[0] * case.window.kernel[1]
-            winners, share = inside, 1 / (whole if case.count_include_pad else len(inside))
+            counted = padded_places(case, i, j) if case.count_include_pad else len(inside)
+            winners, share = inside, 1 / counted
         for at in winners:
             y[n, c, i, j] += share * x[n, c, *at]
             dx[n, c, *at] += share * case.dy[n, c, i, j]
     found = case.run(Definition(), np.float64)
     for name, values in {"y": y, "dx": dx}.items():
         np.testing.assert_allclose(found[name], values, rtol=1e-9, atol=1e-9 * case.scale)
+
+
+def padded_places(case: AvgPooling, i: int, j: int) -> int:
+    """How many places of window i, j are inside the padded image, beyond which none counts."""
+    w, counts = case.window, []
+    for axis, at in enumerate((i, j)):
+        end = w.padding[axis] + case.shape[2 + axis] + (w.after or w.padding)[axis]
+        places = (at * w.stride[axis] + u * w.dilation[axis] for u in range(w.kernel[axis]))
+        counts.append(sum(place < end for place in places))
+    return counts[0] * counts[1]
 
 
 def pixels(

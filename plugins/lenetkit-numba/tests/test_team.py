@@ -95,3 +95,32 @@ def test_networks_of_several_callers_do_not_mix() -> None:
         for answer in answers:
             np.testing.assert_array_equal(answer, expected[index])
     assert len(found) == len(images)
+
+
+def test_an_interrupt_waits_for_the_blocks_that_are_being_computed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Later passes reuse the memory, so no helper may still write to it."""
+    begun, done = threading.Event(), threading.Event()
+    counted: list[int] = []
+
+    def work(claims: Any, member: int) -> None:
+        while claim(claims) >= 0:
+            if member:
+                begun.set()
+                done.wait(0.2)
+                counted.append(member)
+            else:
+                begun.wait(10)
+            finish(claims)
+
+    presses = iter([KeyboardInterrupt, KeyboardInterrupt])
+
+    def press(seconds: float) -> None:
+        if error := next(presses, None):
+            raise error
+
+    monkeypatch.setattr("lenetkit_numba.team.time.sleep", press)
+    with threads.limited(2), pytest.raises(KeyboardInterrupt):
+        share(work, 2)
+    assert counted == [1]

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
-from lenetkit_numba.claims import claims_on, finished
+from lenetkit_numba.claims import Claims, claim, claims_on, finish, finished
 from lenetkit_numba.threads import threads
 
 _jobs: list[SimpleQueue[Callable[[], None]]] = []
@@ -28,13 +28,31 @@ def share(work: Callable[..., None], blocks: int, *arguments: Any) -> None:
 
     `work` claims blocks until none is left, without holding Python's lock. Members are numbered
     from 0, and each may use its own memory. Helpers that find no block left touch only `claims`.
+    An interrupt ends it only when no block is being computed, and none will be.
     """
     claims = claims_on(blocks)
-    for member in range(1, min(threads(), blocks)):
-        _helper(member).put(functools.partial(work, claims, member, *arguments))
-    work(claims, 0, *arguments)
-    while not finished(claims):
-        time.sleep(0)
+    try:
+        for member in range(1, min(threads(), blocks)):
+            _helper(member).put(functools.partial(work, claims, member, *arguments))
+        work(claims, 0, *arguments)
+        while not finished(claims):
+            time.sleep(0)
+    except BaseException:
+        while not _abandoned(claims):
+            pass
+        raise
+
+
+def _abandoned(claims: Claims) -> bool:
+    """Take what is left of the blocks, undone, and wait; False if that was interrupted too."""
+    try:
+        while claim(claims) >= 0:
+            finish(claims)
+        while not finished(claims):
+            time.sleep(0)
+    except BaseException:  # the first one is raised
+        return False
+    return True
 
 
 def _helper(member: int) -> SimpleQueue[Callable[[], None]]:
