@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import builtins
+import contextlib
+import os
 import socket
+import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import get_args
+from typing import Any, Self, get_args
 from unittest import mock
 
 import numpy as np
@@ -16,6 +20,7 @@ import numpy as np
 from lenetkit.conformance.common import COMMON_LADDERS, Unchanged
 from lenetkit.conformance.compare import expect_finite, expect_same, expect_shape, fail
 from lenetkit.conformance.origin import Origins, Rung
+from lenetkit.conformance.reloading import reloaded
 from lenetkit.conformance.report import NOTHING_EXPECTED, Check, CheckSkipped, Report
 from lenetkit.conformance.suite import Suite, promises_in
 from lenetkit.data.source import SPLITS, DataSource, Place, Preparation, Samples, Split
@@ -127,11 +132,77 @@ def loading_again_gives_the_same(case: DatasetCase) -> None:
         expect_same(again.images, samples.images, f"{split}: images loaded again", cause=cause)
 
 
+def a_new_process_gives_the_same(case: DatasetCase) -> None:
+    """Samples do not depend on the order in which folders are listed, or on hash() of text.
+
+    Both differ between machines, and hash() of text between any two processes.
+    """
+    again = reloaded(case.thing)
+    with _another_process(type(case.thing).__module__):
+        found = {split: again.load(split, case.place) for split in SPLITS}
+    cause = "sort the files; seed with a number instead of hash(…)"
+    for split, samples in case.splits.items():
+        what = f"{split}: %s in a new process"
+        expect_same(found[split].labels, samples.labels, what % "labels", cause=cause)
+        expect_same(found[split].images, samples.images, what % "images", cause=cause)
+
+
+@contextlib.contextmanager
+def _another_process(module: str) -> Iterator[None]:
+    """Folders are listed in the opposite order, and hash() of text in `module` gives other values.
+
+    So it is in another process, or on another machine.
+    """
+    listdir, scandir, own_hash = os.listdir, os.scandir, hash
+
+    def scan(path: Any = ".") -> Any:
+        with scandir(path) as found:
+            return _Listing([*found][::-1])
+
+    def salted(value: object) -> int:
+        by_module = sys._getframe(1).f_globals.get("__name__") == module
+        return own_hash((value, 1) if by_module and isinstance(value, str | bytes) else value)
+
+    with (
+        mock.patch.object(os, "listdir", lambda *path: listdir(*path)[::-1]),
+        mock.patch.object(os, "scandir", scan),
+        mock.patch.object(builtins, "hash", salted),
+    ):
+        yield
+
+
+class _Listing(Iterator[Any]):
+    """What os.scandir gives: an iterator that a `with` closes."""
+
+    def __init__(self, entries: list[Any]) -> None:
+        self.entries = iter(entries)
+
+    def __next__(self) -> Any:
+        return next(self.entries)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
 def splits_are_different(case: DatasetCase) -> None:
     """The test split differs from the training split; otherwise test accuracy means nothing."""
     train, test = (case.splits[split] for split in SPLITS)
     if train.digest == test.digest:
         raise fail("train and test hold the same samples", "load ignores its argument `split`")
+    known = {image.tobytes() for image in train.images}
+    copies = [image.tobytes() in known for image in test.images]
+    varied = len(known) > len(train) / 2  # a few drawings again and again are no copies
+    if varied and sum(copies) > len(test) / 2:
+        raise fail(
+            f"{sum(copies)} of {len(test)} test images are training images too",
+            "leave the test samples out of training, or accuracy means nothing",
+        )
 
 
 def splits_share_no_memory(case: DatasetCase) -> None:
@@ -192,6 +263,10 @@ _ORIGINS = Origins(
             Rung(("images_are_in_channels_rows_columns",), ("preparation_is_known",)),
             Rung(("labels_are_classes",), ("every_class_has_training_samples",)),
             Rung(("splits_share_no_memory",), ("loading_again_gives_the_same",)),
+            Rung(
+                ("loading_again_gives_the_same", "splits_are_different"),
+                ("a_new_process_gives_the_same",),
+            ),
         ),
     ),
     {"load": ("both_splits_load", "images_are_in_channels_rows_columns", "labels_are_classes")},

@@ -71,7 +71,7 @@ ONE_EACH: tuple[Layer, ...] = (
     Linear(out_features=5),
 )
 VARIED: tuple[Layer, ...] = (
-    Conv2d(out_channels=35, kernel_size=(3, 2)),
+    Conv2d(out_channels=67, kernel_size=(3, 2)),
     Conv2d(out_channels=4, kernel_size=3, stride=2, padding=1),
     Conv2d(out_channels=2, kernel_size=2, dilation=(2, 1), bias=False),
     Conv2d(out_channels=4, kernel_size=5, padding=2, groups=2),
@@ -87,7 +87,7 @@ VARIED: tuple[Layer, ...] = (
     AvgPool2d(kernel_size=3, stride=2, padding=1, count_include_pad=False),
     AvgPool2d(kernel_size=(3, 2)),
     BatchNorm2d(affine=False),
-    Linear(out_features=36, bias=False),
+    Linear(out_features=70, bias=False),
     *(
         _negative(layer)
         for layer in ONE_EACH
@@ -217,7 +217,7 @@ class Data(NamedTuple):
 
 
 RUNS = (
-    Data(ODD, 65, np.float32, whole=True),
+    Data(ODD, 130, np.float32, whole=True),
     Data(ODD, 2, np.float64, whole=True, training=False),
     Data(ODD, 9, np.float64, whole=False),
     Data(ODD, 1, np.float32, whole=False, training=False),

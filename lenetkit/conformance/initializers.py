@@ -17,7 +17,7 @@ from lenetkit.conformance.suite import Suite, promises_in
 from lenetkit.initializers import Initializer
 
 SHAPES: tuple[Shape, ...] = ((6, 3, 5, 5), (10, 84), (7,), (1,), (1, 1), (33, 17), (2, 3, 4), ())
-LARGE = (100, 60)
+LARGE, HUGE = (100, 60), (300, 200)
 FANS = ((60, 100), (1, 1), (100_000, 1), (1, 100_000), (1_000_000, 1_000_000))
 
 
@@ -98,7 +98,10 @@ def units_start_apart(case: InitializerCase) -> None:
 
 
 def every_value_is_drawn(case: InitializerCase) -> None:
-    """Of a random sample of any size, no place has the same value for every seed."""
+    """Of a random sample of any size, no place has the same value for every seed.
+
+    In a large one, no part has another spread, or repeats the values of another.
+    """
     for shape in ((7,), (1,), (33,), (3, 5)):
         values = np.array([case.sample(shape, seed=seed).reshape(-1) for seed in range(64)])
         stuck = np.ptp(values, axis=0) == 0
@@ -109,6 +112,8 @@ def every_value_is_drawn(case: InitializerCase) -> None:
                 "every seed",
                 "a part of the values is left out: the rest of a division into pairs or blocks",
             )
+
+    _expect_drawn_whole(case)
 
 
 def global_randomness_is_left_alone(case: InitializerCase) -> None:
@@ -135,12 +140,15 @@ def spread_comes_from_the_fans(case: InitializerCase) -> None:
     """With the same fans, a different shape of the same size has about the same mean and std."""
     if np.array_equal(case.sample(seed=1), case.sample(seed=2)):
         raise CheckSkipped("the initializer is not random")
-    a, b = case.sample((100, 60)), case.sample((60, 10, 10), seed=3)
-    limit = 0.1 * max(float(a.std()), float(b.std()))
+    a = case.sample((100, 60))
     cause = "the fans are computed from the shape; use the arguments fan_in and fan_out"
-    for name, one, other in (("std", a.std(), b.std()), ("mean", a.mean(), b.mean())):
-        if abs(float(one) - float(other)) > limit:
-            raise fail(f"{name}: {one:.4g} for 100×60, {other:.4g} for 60×10×10", cause)
+    for shape in ((60, 10, 10), (60, 4, 5, 5)):
+        b = case.sample(shape, seed=3)
+        limit = 0.1 * max(float(a.std()), float(b.std()))
+        for name, one, other in (("std", a.std(), b.std()), ("mean", a.mean(), b.mean())):
+            if abs(float(one) - float(other)) > limit:
+                text = "×".join(map(str, shape))
+                raise fail(f"{name}: {one:.4g} for 100×60, {other:.4g} for {text}", cause)
 
 
 def initializer_holds_no_state(case: InitializerCase) -> None:
@@ -192,6 +200,26 @@ SUITE = Suite(
     once=ONCE,
 )
 initializer_checks, check_initializer = SUITE.checks, SUITE.check
+
+
+def _expect_drawn_whole(case: InitializerCase) -> None:
+    """Raises CheckFailed if a part of a large random sample is left out, or drawn once only."""
+    values = case.sample(HUGE)
+    if np.array_equal(values, case.sample(HUGE, seed=1)):
+        return
+    stds = values.reshape(6, -1).std(axis=1)
+    if stds.min() < stds.max() / 2:
+        raise fail(
+            f"sample of shape {HUGE}: the std of its sixths is {stds.min():.4g} to "
+            f"{stds.max():.4g}",
+            "a part of the values is left out: only so many are drawn",
+        )
+    small, distinct = case.sample((33, 17)), len(np.unique(values))
+    if len(np.unique(small)) > 0.99 * small.size and distinct < 0.9 * values.size:
+        raise fail(
+            f"sample of shape {HUGE}: only {distinct:,} of {values.size:,} values differ",
+            "fewer values are drawn than the shape has",
+        )
 
 
 def _correlated(one: Array, other: Array) -> bool:

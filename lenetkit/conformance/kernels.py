@@ -24,6 +24,7 @@ from lenetkit.conformance.operation_cases import (
     MAX_POOLINGS,
     OperationCase,
     Results,
+    of_every_combination,
     of_every_size,
 )
 from lenetkit.conformance.origin import Origins, Rung
@@ -110,6 +111,7 @@ def results_agree_with_the_numpy_kernels(case: KernelsCase) -> None:
         replace(CONVOLUTIONS[0], shape=(64, 1, 28, 28)),
         replace(CONVOLUTIONS[0], shape=(65, 6, 12, 12), maps=16),
         replace(CONVOLUTIONS[5], shape=(9, 40, 10, 11), maps=40),
+        replace(CONVOLUTIONS[5], shape=(513, 3, 6, 5), maps=9),
         *(replace(p, shape=(64, 6, 24, 23)) for p in _poolings(0)),
         *(replace(p, shape=(300, 2, 9, 8)) for p in (CONVOLUTIONS[5], *_poolings(2))),
     )
@@ -122,6 +124,13 @@ def results_agree_with_the_numpy_kernels(case: KernelsCase) -> None:
 def no_size_is_an_exception(case: KernelsCase) -> None:
     """Batches, channels, maps, windows and images of 1, 2, … 40 all follow the definition."""
     for p in of_every_size(40):
+        expected = p.run(Definition(), np.float64)
+        _expect_close(p.run(case.thing, np.float32), expected, str(p))
+
+
+def no_combination_is_an_exception(case: KernelsCase) -> None:
+    """Kernel sizes, strides, paddings, dilations and groups may be used with each other."""
+    for p in of_every_combination():
         expected = p.run(Definition(), np.float64)
         _expect_close(p.run(case.thing, np.float32), expected, str(p))
 
@@ -332,6 +341,7 @@ _DERIVED = (
     "conv2d_without_input_gradient",
     "results_agree_with_the_numpy_kernels",
     "no_size_is_an_exception",
+    "no_combination_is_an_exception",
     "dtype_and_shape_are_kept",
     "memory_order_does_not_matter",
     "nan_and_infinity_come_through",

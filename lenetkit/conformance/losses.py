@@ -24,10 +24,23 @@ from lenetkit.registry.blame import package_of
 
 ROUNDING = 1e-9
 DTYPES = (np.float32, np.float64)
-CLASSES = (4, 10, 1, 2, 3, 5, 17, 26, 100, 300)
+CLASSES = (4, 10, 1, 2, 3, 5, 6, 7, 8, 9, 16, 17, 26, 100, 200, 300, 1000)
 """The numbers of classes K to try; the first that a loss takes is used throughout."""
 BATCH = 5
-SIZES = ((5, 4), (1, 4), (2, 4), (3, 2), (9, 10), (18, 3), (4, 1), (33, 2), (2, 26), (1, 100))
+SIZES = (
+    (5, 4),
+    (1, 4),
+    (2, 4),
+    (3, 2),
+    (9, 10),
+    (18, 3),
+    (4, 1),
+    (33, 2),
+    (2, 26),
+    *((2, K) for K in (5, 6, 7, 8, 9, 16, 17)),
+    (1, 100),
+    (1, 1000),
+)
 """N × K for gradients: around a block of 8 or 16, and with few and many classes."""
 BATCHES = (*range(1, 35), 63, 64, 65, 100, 128, 129, 257, 1000)
 ALONE = 65
@@ -299,6 +312,34 @@ def extreme_outputs_stay_finite(case: LossCase) -> None:
             compare.expect_finite(values, name, cause)
 
 
+def exact_outputs_stay_finite(case: LossCase) -> None:
+    """Outputs that are all 0, or exactly the targets, give finite losses and gradients."""
+    rows = case.rows()
+    with np.errstate(all="ignore"):  # what is not finite is reported
+        for what, outputs in {"all 0": 0 * rows, "equal to the targets": rows.copy()}.items():
+            for name, values in case.results(outputs, rows).items():
+                cause = "0 / 0: a division by a norm, root or range that is 0"
+                compare.expect_finite(values, f"{name} of outputs {what}", cause)
+
+
+def real_targets_count(case: LossCase) -> None:
+    """With `takes_real_targets`, rows of any numbers count in full, and their gradient is right."""
+    if not case.thing.takes_real_targets:
+        raise CheckSkipped("the loss takes targets of classes only")
+    outputs = case.outputs()
+    targets = 4.13 * spread(outputs.shape)[::-1]
+    _expect_gradient(case, outputs, targets, "gradient for rows of real numbers")
+    before = case.thing.forward(outputs, targets)[0]
+    for sign in (1, -1):
+        far = np.where(np.sign(targets) == sign, 3 * targets, targets)
+        if np.array_equal(case.thing.forward(outputs, far)[0], before):
+            kind = "positive" if sign > 0 else "negative"
+            raise compare.fail(
+                f"losses stay the same where all {kind} targets are three times as large",
+                "targets are limited, but takes_real_targets says that any number counts",
+            )
+
+
 def nan_is_not_hidden(case: LossCase) -> None:
     """A sample with an output of NaN has a loss of NaN, and the others theirs, if it counts."""
     clean = case.results(case.outputs(), case.labels())
@@ -421,6 +462,7 @@ _ORIGINS = Origins(
                     "gradient_is_right_for_rows",
                     "gradient_is_right_for_soft_rows",
                     "gradient_is_right_for_large_outputs",
+                    "real_targets_count",
                     "samples_do_not_depend_on_their_batch",
                     "second_derivatives_are_right",
                     "dtype_is_kept",
@@ -435,7 +477,7 @@ _ORIGINS = Origins(
         (Rung(("probabilities_are_probabilities",), ("probabilities_keep_the_largest",)),),
         (
             Rung(
-                ("extreme_outputs_stay_finite",),
+                ("extreme_outputs_stay_finite", "exact_outputs_stay_finite"),
                 ("gradient_is_right_for_large_outputs", "nan_is_not_hidden"),
             ),
         ),

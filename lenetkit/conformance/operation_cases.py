@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -246,6 +247,24 @@ AVG_POOLINGS = tuple(
     for count_include_pad in (True, False)
     for case in MAX_POOLINGS
 )
+
+
+def of_every_combination() -> Iterator[OperationCase]:
+    """Small cases in which options meet: kernel, stride, padding, dilation, groups, ceil_mode."""
+    steps = ((1, 1), (2, 2), (2, 1))
+    for kernel, stride, padding, dilation in itertools.product(
+        ((1, 1), (3, 3), (2, 3)), steps, ((0, 0), (1, 1)), ((1, 1), (2, 2))
+    ):
+        if max(kernel) == 1 < max(dilation):
+            continue
+        window = Window(kernel, stride, padding, dilation)
+        for groups in (1, 2, 4):
+            yield Convolution((2, 4, 8, 7), window, 8, groups=groups)
+        for ceil_mode in (False, True) if kernel != (1, 1) or padding == (0, 0) else ():
+            pooled = replace(window, ceil_mode=ceil_mode)
+            yield MaxPooling((2, 2, 8, 7), pooled)
+            for counted in (False, True):
+                yield AvgPooling((2, 2, 8, 7), pooled, counted)
 
 
 def of_every_size(most: int) -> Iterator[OperationCase]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,7 +24,30 @@ from lenetkit.optimizers import Optimizer, SecondOrderOptimizer
 
 SIZE, STEPS = 33, 5
 """Parameters, of both signs and odd in number, and steps."""
-SIZES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 64, 65, 129, 257, 1023, 1025, 4099, 20_001)
+SIZES = (
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+    9,
+    15,
+    16,
+    17,
+    31,
+    64,
+    65,
+    129,
+    257,
+    1023,
+    1025,
+    4099,
+    20_001,
+    70_001,
+)
 HALF, WHOLE = 4, 12
 """Steps before a run is interrupted, and in all."""
 RATE = 0.01
@@ -135,11 +159,13 @@ def only_the_slots_hold_state(case: OptimizerCase) -> None:
 
 
 def every_parameter_moves(case: OptimizerCase) -> None:
-    """A step moves every parameter, however many there are, at any t."""
+    """A step moves every parameter, however many there are, at any t, and from 0 as well."""
     for size in SIZES:
         _expect_moves(case, np.arange(size) % SIZE, 1)
     for t in (2, 10, 1_000_000):
         _expect_moves(case, np.arange(SIZE), t)
+    with np.errstate(all="ignore"):  # what is not finite is reported
+        _expect_moves(case, np.arange(SIZE), 1, np.where(np.arange(SIZE) % 3, 1.0, 0.0))
 
 
 def a_resumed_run_is_the_same(case: OptimizerCase) -> None:
@@ -165,6 +191,57 @@ def steps_are_repeatable(case: OptimizerCase) -> None:
     """The same steps from the same start give the same bits."""
     cause = "randomness, or state outside the slots"
     compare.expect_all_same(case.fresh(), case.fresh(), "the same steps again", cause=cause)
+
+
+def gradients_are_not_kept(case: OptimizerCase) -> None:
+    """What becomes of `grads` after a step is of no consequence to the next, and the reverse.
+
+    Training gives every step its gradients in the same memory.
+    """
+    params, memory = case.start(), np.empty(SIZE)
+
+    def gradient(t: int) -> Array:
+        memory[...] = case.gradient(t)
+        return memory
+
+    state = case.state(params)
+    for t in range(1, STEPS + 1):
+        if t == NEXT_EPOCH:
+            case.begin_epoch(params, state)
+        case.thing.step(params, gradient(t), state, RATE, t)
+    found = {"parameters": params} | state
+    cause = "the optimizer keeps `grads`, or a view of it, after a step; copy it into a slot"
+    compare.expect_all_same(found, case.fresh(), "gradients in the same memory", cause=cause)
+
+
+def begin_epoch_gives_figures(case: OptimizerCase) -> None:
+    """`begin_epoch` returns a dict of finite Python numbers by name."""
+    if not isinstance(case.thing, SecondOrderOptimizer):
+        raise CheckSkipped("the optimizer measures nothing")
+    params = case.start()
+    found: object = case.thing.begin_epoch(case.state(params), lambda samples: np.abs(params))
+    if not isinstance(found, dict):
+        raise compare.fail(f"begin_epoch: expected a dict, found {type(found).__name__}")
+    for name, value in found.items():
+        compare.expect_line(name, "begin_epoch: a name")
+        if type(value) not in (float, int) or not math.isfinite(value):
+            shown = f"{type(value).__name__} {value}"
+            raise compare.fail(
+                f"begin_epoch: {name!r}: expected a finite float, found {shown}", "float(…)"
+            )
+
+
+def zero_curvature_is_accepted(case: OptimizerCase) -> None:
+    """Parameters whose second derivative is 0, as of units that are never active, stay finite."""
+    if not isinstance(case.thing, SecondOrderOptimizer):
+        raise CheckSkipped("the optimizer measures nothing")
+    params = case.start()
+    state = {name: np.zeros_like(params) for name in case.thing.active_slots()}
+    case.thing.begin_epoch(state, lambda samples: np.abs(params) * (np.arange(SIZE) % 2))
+    cause = "a division by the second derivative; add a small number to it"
+    with np.errstate(all="ignore"):
+        case.thing.step(params, case.gradient(1), state, RATE, 1)
+    compare.expect_finite(params, "parameters, every other second derivative 0", cause)
 
 
 def zero_lr_moves_nothing(case: OptimizerCase) -> None:
@@ -375,6 +452,7 @@ _ORIGINS = Origins(
             Rung(("only_the_slots_hold_state",), ("float32_is_kept",)),
             Rung(("steps_are_repeatable",)),
             Rung(("a_resumed_run_is_the_same",), ("active_slots_are_used", "float32_is_kept")),
+            Rung(("gradients_are_not_kept",)),
             Rung(("every_parameter_moves",), ("nan_is_not_hidden",)),
             Rung(("the_given_rate_is_used", "zero_gradient_is_accepted")),
             Rung(
@@ -395,6 +473,7 @@ _ORIGINS = Origins(
             "steps_go_downhill",
             "first_steps_go_downhill",
             "steps_are_repeatable",
+            "gradients_are_not_kept",
             "float32_is_kept",
             "every_parameter_moves",
             "moves_are_in_proportion_to_the_rate",
@@ -434,19 +513,25 @@ def _expect_downhill(case: OptimizerCase, steps: int) -> None:
         )
 
 
-def _expect_moves(case: OptimizerCase, places: NDArray[np.intp], t: int) -> None:
+def _expect_moves(
+    case: OptimizerCase, places: NDArray[np.intp], t: int, scale: Array | float = 1.0
+) -> None:
     """Raises CheckFailed if a step leaves a parameter where it was, or not finite."""
-    before, gradient = case.start()[places], case.gradient(1)[places]
+    before, gradient = scale * case.start()[places], case.gradient(1)[places]
     params = before.copy()
     found = case.run(params, case.state(params), (t,), gradient=lambda t: gradient)["parameters"]
     size = len(places)
-    compare.expect_finite(found, f"{size} parameters after step {t}")
+    of_size = "a division by the parameter; biases start at 0" if not np.all(before) else ""
+    compare.expect_finite(found, f"{size} parameters after step {t}", of_size)
     stuck = np.flatnonzero(found == before)
     if stuck.size:
+        at = ", all 0" if not before[stuck].any() else ""
         raise compare.fail(
-            f"step {t}: {stuck.size} of {size} parameters did not move, the first at {stuck[0]}, "
-            "although lr and their gradients are not 0",
-            "a part of the vector is left out: the rest of a division into blocks, or its end",
+            f"step {t}: {stuck.size} of {size} parameters did not move, the first at {stuck[0]}"
+            f"{at}, although lr and their gradients are not 0",
+            "the update is multiplied by the parameter, and biases start at 0"
+            if at
+            else "a part of the vector is left out: the rest of a division into blocks, or its end",
         )
 
 

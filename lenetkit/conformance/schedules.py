@@ -23,6 +23,7 @@ RUNS = ((4, 5), (1, 3), (7, 1), (100, 12))
 """Steps per epoch, and epochs."""
 SHORT_RUNS = ((2, 1), (1, 2), (3, 1), (3, 3))
 """Runs in which a warm-up may not end."""
+LONG_RUN = (938, 15)
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,23 @@ def one_step_has_a_rate(case: ScheduleCase) -> None:
     """A run of a single step, as `--limit` makes it, has a finite rate."""
     cause = "total_steps − 1 is 0; use max(total_steps − 1, 1)"
     _expect_finite_rates(case, "one step", cause, 1, 1)
+
+
+def long_runs_have_rates(case: ScheduleCase) -> None:
+    """A run of 15 epochs of 938 steps, as MNIST takes, has finite rates of at least 0."""
+    steps, epochs = LONG_RUN
+    for step in (0, 1, *range(999, steps * epochs, 1000), steps * epochs - 1):
+        what = f"{epochs} epochs of {steps} steps, step {step}"
+        try:
+            rate = case.thing.rate(RATE, _moment(step, steps, epochs))
+        except ArithmeticError as error:
+            found = f"{type(error).__name__}: {error}"
+        else:
+            if math.isfinite(rate) and rate >= 0:
+                continue
+            found = str(rate)
+        cause = "a power overflows, or a number of steps is fixed in the code"
+        raise fail(f"{what}: expected a finite number ≥ 0, found {found}", cause)
 
 
 def order_of_calls_does_not_matter(case: ScheduleCase) -> None:
@@ -156,7 +174,7 @@ _ORIGINS = Origins(
             ),
             Rung(
                 ("rates_are_finite_and_not_negative",),
-                ("one_step_has_a_rate", "zero_lr_is_accepted"),
+                ("one_step_has_a_rate", "zero_lr_is_accepted", "long_runs_have_rates"),
             ),
             Rung(("one_step_has_a_rate", "zero_lr_is_accepted", "the_given_rate_is_used")),
             Rung((), ("a_new_process_gives_the_same", "every_option_has_an_effect")),
@@ -171,7 +189,7 @@ _ORIGINS = Origins(
     },
     keep="compute the rate from `lr` and `at` alone",
 )
-ONCE = (a_new_process_gives_the_same, every_option_has_an_effect)
+ONCE = (long_runs_have_rates, a_new_process_gives_the_same, every_option_has_an_effect)
 SUITE = Suite(Schedule, ScheduleCase, promises_in(__name__), _ORIGINS, once=ONCE)
 schedule_checks, check_schedule = SUITE.checks, SUITE.check
 

@@ -25,6 +25,8 @@ BATCH, CLASSES = 4, 3
 BATCHES = (BATCH, 1, 0, 2, 9, 18, 33)
 DTYPES = (np.dtype(np.uint8), np.dtype(np.float32))
 OTHER_SHAPES: tuple[Shape, ...] = ((1, 28, 28), (3, 13, 11), (2, 12, 15))
+ALIKE = 70
+"""Equal images of a batch."""
 SEEDS = 24
 """Draws in which a random transform does what it does rarely, such as flipping one image in two."""
 
@@ -216,6 +218,41 @@ def same_seed_gives_the_same_bits(case: TransformCase) -> None:
     compare.expect_same(case.result(images), first, "the same again", cause=cause)
 
 
+def global_randomness_is_left_alone(case: TransformCase) -> None:
+    """NumPy's global generator is neither used nor seeded."""
+    before = repr(np.random.get_state())  # noqa: NPY002
+    case.result(case.images(18))
+    if repr(np.random.get_state()) != before:  # noqa: NPY002
+        raise compare.fail("the state of NumPy's global generator changed", "draw from `rng`")
+
+
+def bytes_and_floats_are_alike(case: TransformCase) -> None:
+    """Fitted to bytes or to floats of the same values, a transform is the same.
+
+    Bytes that come out do not wrap around below 0 or above 255.
+    """
+    stored, pixels = case.images(20), case.images(20, np.float32)
+    by_bytes, by_floats = (
+        case.thing.fitted(images).images(pixels, np.random.default_rng(0))
+        for images in (stored, pixels)
+    )
+    what, cause = "fitted to bytes instead of floats", "sums of bytes wrap around; use float64"
+    compare.expect_same(by_bytes, by_floats, what, tolerance=1e-3, cause=cause)
+    for other in case.varied:
+        found = other.result(stored)
+        expected = other.result(pixels)
+        if found.dtype != np.uint8 or found.shape != expected.shape or not found.size:
+            continue
+        apart = np.abs(found - np.clip(expected.astype(np.float64), 0, 255))
+        if apart.max() > 200:
+            at = np.unravel_index(apart.argmax(), apart.shape)
+            raise compare.fail(
+                f"{other.thing!r}: a pixel becomes {found[at]} as a byte and {expected[at]:.4g} as "
+                "a float",
+                "bytes wrap around at 256; compute in np.float32, then clip",
+            )
+
+
 def only_training_is_random(case: TransformCase) -> None:
     """A transform whose result depends on the generator has `training_only` True."""
     if case.thing.training_only:
@@ -237,7 +274,7 @@ def every_step_and_image_is_drawn_anew(case: TransformCase) -> None:
     if not random:
         raise CheckSkipped("the transform is not random")
     for other in random:
-        images = np.repeat(other.images(1, np.float32), 18, axis=0)
+        images = np.repeat(other.images(1, np.float32), ALIKE, axis=0)
         steps = np.stack([other.drawn(images, 3, 2, step) for step in range(SEEDS)])
         if (steps == steps[0]).all():
             raise compare.fail(
@@ -250,8 +287,19 @@ def every_step_and_image_is_drawn_anew(case: TransformCase) -> None:
                 "draw a value for every image: rng.random(len(images))",
             )
         moved = (steps != np.median(steps, axis=(0, 1))).any(axis=(0, 2, 3, 4))
-        if moved[:9].all() and not moved[9:].any():
-            raise compare.fail(f"{other.thing!r}: only the first images of a batch are changed")
+        half = ALIKE // 2
+        if not (moved[:half].any() and moved[half:].any()):
+            first, last = np.flatnonzero(moved)[[0, -1]]
+            raise compare.fail(
+                f"{other.thing!r}: only images {first} to {last} of {ALIKE} are changed"
+            )
+        histories = np.unique(steps[:, moved].swapaxes(0, 1).reshape(moved.sum(), -1), axis=0)
+        if len(histories) <= moved.sum() / 2 and moved.sum() > 8:
+            raise compare.fail(
+                f"{other.thing!r}: of {moved.sum()} equal images of a batch, at every step only "
+                f"{len(histories)} are changed in ways of their own",
+                "draw a value for every image: rng.random(len(images))",
+            )
 
 
 def images_do_not_depend_on_their_batch(case: TransformCase) -> None:
@@ -365,6 +413,7 @@ _ORIGINS = Origins(
                     "results_are_finite",
                     "images_do_not_depend_on_their_batch",
                     "every_step_and_image_is_drawn_anew",
+                    "bytes_and_floats_are_alike",
                 ),
             ),
             Rung(

@@ -6,6 +6,7 @@ The `BLIND_…` tables name the check that is meant to catch each; the `…_TWIN
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -203,6 +204,7 @@ class Luminance(Transform):
 
 
 TRANSFORM_TWINS = (
+    Flip(share=0.02),
     Flip(),
     Flip(share=0.2),
     Noise(),
@@ -408,6 +410,47 @@ class WordsForLabels(Transform):
         return labels.astype(str)
 
 
+class FlipsPairs(Augmentation):
+    def images(self, images: Images, rng: Rng) -> Images:
+        pairs = rng.random(len(images) // 2 + 1) < 0.5
+        turned = np.repeat(pairs, 2)[: len(images), None, None, None]
+        return np.where(turned, images[..., ::-1], images)
+
+
+class First32Alone(Flip):
+    def images(self, images: Images, rng: Rng) -> Images:
+        return np.concatenate([super().images(images[:32], rng), images[32:]])
+
+
+class LastHalfAlone(Flip):
+    def images(self, images: Images, rng: Rng) -> Images:
+        half = len(images) // 2
+        return np.concatenate([images[:half], super().images(images[half:], rng)])
+
+
+class SeedsEverything(Augmentation):
+    def images(self, images: Images, rng: Rng) -> Images:
+        np.random.seed(int(rng.integers(2**31)))  # noqa: NPY002
+        turned = np.random.random((len(images), 1, 1, 1)) < 0.5  # noqa: NPY002
+        return np.where(turned, images[..., ::-1], images)
+
+
+class BytesWrap(Transform):
+    def images(self, images: Images, rng: Rng) -> Images:
+        return images * images.dtype.type(2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SquaresOfBytes(Transform):
+    size: float | None = option(None, above=0, doc="Mean square; default: measured.")
+
+    def fitted(self, images: Images) -> Self:
+        return self if self.size else replace(self, size=1 + float((images * images).mean()))
+
+    def images(self, images: Images, rng: Rng) -> Images:
+        return images * np.float32(1 / (self.size or 1))
+
+
 SHAPE = "output_has_the_declared_shape"
 SIZE = "training_changes_neither_size_nor_scale"
 ANEW = "every_step_and_image_is_drawn_anew"
@@ -443,6 +486,12 @@ BLIND_TRANSFORMS: dict[Transform, str] = {
     NextClass(): LABELS,
     TenClasses(): LABELS,
     WordsForLabels(): LABELS,
+    FlipsPairs(): ANEW,
+    First32Alone(): ANEW,
+    LastHalfAlone(): ANEW,
+    SeedsEverything(): "global_randomness_is_left_alone",
+    BytesWrap(): "bytes_and_floats_are_alike",
+    SquaresOfBytes(): "bytes_and_floats_are_alike",
 }
 
 
@@ -517,6 +566,37 @@ class ColumnOfLabels(Stripes):
         return replace(samples, labels=samples.labels[:, None])
 
 
+class Speckles(Stripes):
+    """Right as it stands: no two images are alike."""
+
+    def load(self, split: Any, place: Place) -> Samples:
+        samples = super().load(split, place)
+        noise = np.random.default_rng(len(samples)).integers(0, 9, samples.images.shape, np.uint8)
+        return replace(samples, images=samples.images + noise)
+
+
+class TestsOnTraining(Speckles):
+    def load(self, split: Any, place: Place) -> Samples:
+        samples = super().load("train", place)
+        return samples if split == "train" else samples.take(np.arange(4))
+
+
+class ShuffledByHash(Speckles):
+    def load(self, split: Any, place: Place) -> Samples:
+        samples = super().load(split, place)
+        order = np.random.default_rng(abs(hash(split))).permutation(len(samples))
+        return samples.take(order)
+
+
+class InTheSystemsOrder(Speckles):
+    """Takes its samples in the order in which files are listed."""
+
+    def load(self, split: Any, place: Place) -> Samples:
+        samples = super().load(split, place)
+        names = [path.name for path in Path(__file__).parent.glob("*.py")]
+        return samples.take(np.argsort(np.argsort(names[: len(samples)])))
+
+
 BLIND_DATASETS: dict[DataSource, str] = {
     OtherName(): "classes_have_names",
     LacksAClass(): "every_class_has_training_samples",
@@ -527,6 +607,9 @@ BLIND_DATASETS: dict[DataSource, str] = {
     SaysItReadsNothing(): "missing_files_raise_data_error",
     PathsAsFiles(): "classes_have_names",
     ColumnOfLabels(): "labels_are_classes",
+    TestsOnTraining(): "splits_are_different",
+    ShuffledByHash(): "a_new_process_gives_the_same",
+    InTheSystemsOrder(): "a_new_process_gives_the_same",
 }
 
 
@@ -550,4 +633,4 @@ class ReadOnly(Stripes):
         return kept
 
 
-DATASET_TWINS = (Floats(), ReadOnly())
+DATASET_TWINS = (Floats(), ReadOnly(), Speckles())

@@ -214,6 +214,33 @@ class ReadsChannelsLastWrong(Conv):
         return y * 2 if x.shape[1] > 1 and x.strides[1] == x.itemsize else y
 
 
+class StridedAndDilated(Conv):
+    def after(self, y: Any, x: Any, weight: Any, window: Any) -> Any:
+        return y * 2 if min(window.stride) > 1 and min(window.dilation) > 1 else y
+
+
+class GroupsWithStride(Conv):
+    def after(self, y: Any, x: Any, weight: Any, window: Any) -> Any:
+        return y * 2 if weight.shape[1] < x.shape[1] and window.stride == (2, 2) else y
+
+
+class PaddedPoints(Conv):
+    def after(self, y: Any, x: Any, weight: Any, window: Any) -> Any:
+        return y * 2 if window.kernel == (1, 1) and max(window.padding) else y
+
+
+class ManyImagesToManyMaps(Conv):
+    def after(self, y: Any, x: Any, weight: Any, window: Any) -> Any:
+        return y * 2 if len(x) > 200 and len(weight) > 4 else y
+
+
+class CeilWithPadding(NumpyKernels):
+    def max_pool2d(self, x: Any, window: Any, scratch: Any) -> Any:
+        y, saved = super().max_pool2d(x, window, scratch)
+        odd = window.ceil_mode and min(window.padding) and window.stride == (2, 2)
+        return (y * 2 if odd else y), saved
+
+
 # --- fusions ---------------------------------------------------------------------------------
 
 
@@ -319,6 +346,22 @@ class AddsUp(Pair):
 
 
 @dataclass(frozen=True, kw_only=True)
+class HundredImages(Pair):
+    def forward(self, params: Any, x: Any, call: Any) -> Any:
+        y, saved = super().forward(params, x, call)
+        y[100:] = 0
+        return y, saved
+
+
+@dataclass(frozen=True, kw_only=True)
+class FortyUnits(Pair):
+    def backward(self, params: Any, saved: Any, dy: Any, grads: Any, call: Any) -> Any:
+        dx = super().backward(params, saved, dy, grads, call)
+        grads["weight"][40:] = 0
+        return dx
+
+
+@dataclass(frozen=True, kw_only=True)
 class MaskInTheModule(Pair):
     def forward(self, params: Any, x: Any, call: Any) -> Any:
         y, saved = super().forward(params, x, call)
@@ -365,6 +408,8 @@ FORGETS_IN_WEIGHTS = fusing("ForgetsInWeights", Linear, ReLU, MaskInDxAlone)
 FORGETS_SIGMOID = fusing("ForgetsSigmoid", Conv2d, Sigmoid, MaskForgotten)
 WRONG_IN_INFERENCE = fusing("WrongInInference", Conv2d, ReLU, MaskOfTraining)
 DROPS_ROW = fusing("DropsRow", Conv2d, AvgPool2d, LastRowDropped)
+HUNDRED_IMAGES = fusing("HundredImages", Conv2d, ReLU, HundredImages)
+FORTY_UNITS = fusing("FortyUnits", Linear, ReLU, FortyUnits)
 FLIPS_MANY = fusing("FlipsMany", ReLU, MaxPool2d, TiesToAll)
 MANY_MAPS = fusing("ManyMaps", Conv2d, MaxPool2d, BiasOnce)
 MASK_KEPT = fusing("KeepsTheMask", Linear, ReLU, MaskInTheModule)
@@ -522,6 +567,7 @@ class VersionOfNow(NumpyKernels):
 FUSED = "fused_layers_equal_those_they_replace"
 ANSWER = "fuse_answers_with_a_count_and_a_layer"
 OWN = "results_are_arrays_of_their_own"
+TOGETHER = "no_combination_is_an_exception"
 NAN = "nan_and_infinity_come_through"
 LIMITS = "thread_limits_hold_and_end"
 BEST = "best_threads_are_processors"
@@ -551,6 +597,11 @@ BLIND_KERNELS: dict[NumpyKernels, str] = {
     OutputReused(): OWN,
     KeptInTheModule(): "interleaved_passes_do_not_mix",
     ReadsChannelsLastWrong(): "memory_order_does_not_matter",
+    StridedAndDilated(): TOGETHER,
+    GroupsWithStride(): TOGETHER,
+    PaddedPoints(): TOGETHER,
+    CeilWithPadding(): TOGETHER,
+    ManyImagesToManyMaps(): "results_agree_with_the_numpy_kernels",
     FORGETS_RELU(): FUSED,
     FORGETS_LEAK(): FUSED,
     FORGETS_IN_WEIGHTS(): FUSED,
@@ -558,6 +609,8 @@ BLIND_KERNELS: dict[NumpyKernels, str] = {
     WRONG_IN_INFERENCE(): FUSED,
     DROPS_ROW(): FUSED,
     FLIPS_MANY(): FUSED,
+    HUNDRED_IMAGES(): FUSED,
+    FORTY_UNITS(): FUSED,
     MANY_MAPS(): FUSED,
     MASK_KEPT(): FUSED,
     READ_ONLY(): FUSED,

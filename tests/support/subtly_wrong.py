@@ -8,16 +8,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from lenetkit.arrays import Array, Shape
 from lenetkit.initializers import HeNormal, Initializer, Normal
 from lenetkit.losses import MeanSquaredError, SecondOrderLoss, SoftmaxCrossEntropy, Targets, as_rows
-from lenetkit.optimizers import SGD, Adam, Optimizer
+from lenetkit.optimizers import SGD, Adam, Optimizer, SecondOrderOptimizer
 from lenetkit.options import Configurable, option
 from lenetkit.schedules import Moment, Schedule
 from tests.support.right_others import BinaryCrossEntropy, Hinge, LabelSmoothing
@@ -454,6 +454,137 @@ class SeedsEverything(Initializer):
         return np.random.standard_normal(shape)  # noqa: NPY002
 
 
+class Resized(Normal):
+    def sample(self, rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
+        drawn = super().sample(rng, (min(int(np.prod(shape)), 4096),), fan_in, fan_out)
+        return np.resize(drawn, shape)
+
+
+class ZeroTail(Normal):
+    def sample(self, rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
+        values = super().sample(rng, shape, fan_in, fan_out)
+        values.reshape(-1)[10_000:] = 0
+        return values
+
+
+class ReceptiveFieldTwice(HeNormal):
+    def sample(self, rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
+        area = int(np.prod(shape[2:])) if len(shape) == 4 else 1
+        return super().sample(rng, shape, fan_in * area, fan_out)
+
+
+class PastTheFirst32768(PlainSGD):
+    def step(self, params: Array, grads: Array, state: State, lr: float, t: int) -> None:
+        params[:32768] -= lr * grads[:32768]
+
+
+class ClearsEarlierGradients(PlainSGD):
+    def step(self, params: Array, grads: Array, state: State, lr: float, t: int) -> None:
+        if (earlier := _LAST.get("grads")) is not None:
+            earlier *= 0
+        params -= lr * grads
+        _LAST["grads"] = grads
+
+
+class StuckAtZero(PlainSGD):
+    def step(self, params: Array, grads: Array, state: State, lr: float, t: int) -> None:
+        params -= lr * np.abs(params) * grads
+
+
+class DividesByTheSize(PlainSGD):
+    def step(self, params: Array, grads: Array, state: State, lr: float, t: int) -> None:
+        with np.errstate(all="ignore"):
+            params -= lr * grads / np.abs(params)
+
+
+@configured
+class Measures(SecondOrderOptimizer):
+    """Right as it stands."""
+
+    slots: ClassVar[tuple[str, ...]] = ("curvature",)
+    lr: float = option(0.01, minimum=0, doc="Learning rate.")
+
+    def begin_epoch(self, state: State, curvature: Callable[[int], Array]) -> dict[str, float]:
+        state["curvature"][...] = curvature(10)
+        return {"total": float(state["curvature"].sum())}
+
+    def step(self, params: Array, grads: Array, state: State, lr: float, t: int) -> None:
+        params -= lr * grads / (state["curvature"] + 0.1)
+
+
+class FiguresOfNumpy(Measures):
+    def begin_epoch(self, state: State, curvature: Callable[[int], Array]) -> dict[str, float]:
+        return {
+            name: np.float64(value) for name, value in super().begin_epoch(state, curvature).items()
+        }
+
+
+class NoFigures(Measures):
+    def begin_epoch(self, state: State, curvature: Callable[[int], Array]) -> dict[str, float]:
+        super().begin_epoch(state, curvature)
+        return None  # type: ignore[return-value]
+
+
+class Undamped(Measures):
+    def step(self, params: Array, grads: Array, state: State, lr: float, t: int) -> None:
+        with np.errstate(all="ignore"):
+            params -= lr * grads / state["curvature"]
+
+
+class LimitsTargets(MeanSquaredError):
+    takes_real_targets = True
+
+    def forward(self, outputs: Array, targets: Targets) -> tuple[Array, Any]:
+        return super().forward(outputs, np.clip(as_rows(targets, outputs), 0, 1))
+
+
+class LimitsTargetsBackward(MeanSquaredError):
+    takes_real_targets = True
+
+    def forward(self, outputs: Array, targets: Targets) -> tuple[Array, Any]:
+        losses, _ = super().forward(outputs, targets)
+        return losses, outputs - np.clip(as_rows(targets, outputs), 0, 1)
+
+
+class FirstClassesOnly(SoftmaxCrossEntropy):
+    def backward(self, saved: Any) -> Array:
+        gradient = super().backward(saved)
+        gradient[:, 512:] = 0
+        return gradient
+
+
+class SevenClasses(SoftmaxCrossEntropy):
+    def backward(self, saved: Any) -> Array:
+        return super().backward(saved) / (2 if saved[1].shape[1] == 7 else 1)
+
+
+class TwiceTheLabel(SoftmaxCrossEntropy):
+    def forward(self, outputs: Array, targets: Targets) -> tuple[Array, Any]:
+        return super().forward(outputs, 2 * targets // 2 if targets.ndim == 1 else targets)
+
+
+class RootWithoutEps(MeanSquaredError):
+    def forward(self, outputs: Array, targets: Targets) -> tuple[Array, Any]:
+        difference = outputs - as_rows(targets, outputs)
+        roots = np.sqrt((difference**2).sum(axis=1))
+        return roots, (difference, roots)
+
+    def backward(self, saved: Any) -> Array:
+        difference, roots = saved
+        with np.errstate(all="ignore"):
+            return super().backward(difference / roots[:, None]) * difference.shape[1] / 2
+
+
+class PowerOfTheStep(Schedule):
+    def rate(self, lr: float, at: Moment) -> float:
+        return lr / 1.5 ** (at.step / 2)
+
+
+class ForFiveThousandSteps(Schedule):
+    def rate(self, lr: float, at: Moment) -> float:
+        return lr * (1 - at.step / 5000)
+
+
 SUBTLY_WRONG: dict[Configurable, str] = {
     ZeroFromTheNinth(): "gradient_is_right_for_labels",
     DoubledForPairs(): "gradient_is_right_for_labels",
@@ -516,4 +647,22 @@ SUBTLY_WRONG: dict[Configurable, str] = {
     IgnoredGain(): "every_option_has_an_effect",
     NextSampleInTheSamePlace(): "samples_own_their_memory",
     SeedsEverything(): "global_randomness_is_left_alone",
+    Resized(): "every_value_is_drawn",
+    ZeroTail(): "every_value_is_drawn",
+    ReceptiveFieldTwice(): "spread_comes_from_the_fans",
+    PastTheFirst32768(): "every_parameter_moves",
+    ClearsEarlierGradients(): "gradients_are_not_kept",
+    StuckAtZero(): "every_parameter_moves",
+    DividesByTheSize(): "every_parameter_moves",
+    FiguresOfNumpy(): "begin_epoch_gives_figures",
+    NoFigures(): "begin_epoch_gives_figures",
+    Undamped(): "zero_curvature_is_accepted",
+    LimitsTargets(): "real_targets_count",
+    LimitsTargetsBackward(): "real_targets_count",
+    SevenClasses(): "gradient_is_right_for_labels",
+    TwiceTheLabel(): "labels_are_the_same_as_one_hot_rows",
+    FirstClassesOnly(): "gradient_is_right_for_labels",
+    RootWithoutEps(): "exact_outputs_stay_finite",
+    PowerOfTheStep(): "long_runs_have_rates",
+    ForFiveThousandSteps(): "long_runs_have_rates",
 }
