@@ -106,8 +106,8 @@ def train(
 
     Nothing is trained until the events are taken; `Model.fit` takes them all. Without `data` the
     spec's own data set is loaded, looked for in `data_dir` if given. `settings` override the spec's
-    `train` section: `epochs`, `batch_size`, `seed`, `shuffle`, `optimizer`, `schedule`. Raises
-    TypeError for any other.
+    `train` section: `epochs`, `batch_size`, `optimizer`, `patience`, …. Raises TypeError for any
+    other.
     """
     if not isinstance(network, Network):
         raise TypeError(f"train() expected a network, as build() makes it, found {network!r}")

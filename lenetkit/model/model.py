@@ -97,7 +97,7 @@ class Model(Network):
         spec's `limit`, `validation` and `test_share` in `data` say; `validation` is a number of
         samples or a share to hold out instead, and the weights are then those of the epoch that was
         best on them. Each epoch adds a row to `history`. `settings` override the spec's `train`
-        section: `epochs`, `batch_size`, `seed`, `shuffle`, `optimizer`, `schedule`.
+        section: `epochs`, `batch_size`, `optimizer`, `patience`, ….
 
         Labels are whole numbers, strings or booleans (N,), or one-hot rows (N, K). Whole numbers
         from 0 to K - 1 are class numbers; of any others, the distinct values in order are the

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lenetkit.files.opening import user_path
 from lenetkit.model.model import Model
 from lenetkit.schedules import RangeTest
 from lenetkit.spec.sections import TrainSpec
@@ -74,7 +75,7 @@ class RateCurve:
             dataset=self.dataset,
         )
         if path is not None:
-            plots.save_figure(figure, Path(path))
+            plots.save_figure(figure, user_path(path))
         return figure
 
 

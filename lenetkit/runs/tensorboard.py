@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from PIL import Image
 
 from lenetkit.arrays import Array
 from lenetkit.errors import InputError, RunError
@@ -83,6 +82,7 @@ class TensorBoard:
 
     def pictures(self, paths: Iterable[Path]) -> None:
         """Add picture files, each under its name without the suffix."""
+        from PIL import Image
         from tensorboard.compat.proto.summary_pb2 import Summary
 
         for path in paths:

@@ -102,10 +102,12 @@ def test_the_running_mean_is_weighted_as_documented() -> None:
     np.testing.assert_allclose(curve.smoothed, [1.0, (3.0 + w) / (1 + w), last])
 
 
-def test_the_picture_is_drawn(tmp_path: Path) -> None:
+def test_the_picture_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
     rates = np.geomspace(1e-6, 1, 200)
     losses = np.random.default_rng(0).normal(2, 0.1, 200)
     curve = replace(RateCurve("noise", "none", rates, losses))
-    curve.plot(tmp_path / "rates.png")
+    curve.plot("~/rates.png")
     with Image.open(tmp_path / "rates.png") as picture:
         assert picture.size[0] > 1000
