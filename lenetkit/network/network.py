@@ -21,6 +21,7 @@ from lenetkit.arrays import Array, Views, shape_text
 from lenetkit.errors import PluginError, ShapeError, memory_for
 from lenetkit.layers.base import ParamSpec
 from lenetkit.layers.call import Call
+from lenetkit.network.observer import Observer
 from lenetkit.network.plan import LayerPlan, Plan
 from lenetkit.network.stage import Stage
 from lenetkit.registry.catalog import installed
@@ -34,8 +35,11 @@ class Workspace:
     Training and evaluation each have their own, so that neither overwrites the other's.
     """
 
-    def __init__(self, network: Network, training: bool, fused: bool) -> None:
+    def __init__(
+        self, network: Network, training: bool, fused: bool, observer: Observer | None = None
+    ) -> None:
         self.network, self.training, self.fused = network, training, fused
+        self.observer = observer or Observer()
         _ = self.stages  # an invalid fusion is an error now
 
     @functools.cached_property
@@ -159,12 +163,14 @@ class Network:
         with np.errstate(over="ignore"):  # training says so
             out[...] = init.sample(rng, spec.shape, *spec.fans())
 
-    def workspace(self, *, training: bool, fused: bool = True) -> Workspace:
-        """Memory for training or inference passes.
+    def workspace(
+        self, *, training: bool, fused: bool = True, observer: Observer | None = None
+    ) -> Workspace:
+        """Memory for training or inference passes, at which an `observer` may look.
 
         The kernels may fuse neighbouring layers, unless `fused` is False.
         """
-        return Workspace(self, training, fused)
+        return Workspace(self, training, fused, observer)
 
     def forward(self, x: Array, workspace: Workspace | None = None) -> Array:
         """The outputs (N, K) for a batch (N, *input) as it enters the first layer.
@@ -179,14 +185,20 @@ class Network:
                 raise ShapeError(f"forward() expected a batch (N, {expected}), found {x.shape}")
             with self.limited():
                 return self.forward(x, self.workspace(training=False))
+        observer = workspace.observer
+        observer.forward_begins(x)
         for stage in workspace.stages:
             x = stage.forward(x)
+            observer.forward_done(stage, x)
         return x
 
     def backward(self, dy: Array, workspace: Workspace) -> None:
         """Write dL/dparams to `grads`, for the workspace's last forward."""
+        observer = workspace.observer
+        observer.backward_begins(dy)
         for stage in reversed(workspace.learning):
             dy = stage.backward(dy, stage.grads)
+            observer.backward_done(stage, dy)
 
     def second_backward(self, d2y: Array, workspace: Workspace) -> Array:
         """d²L/dparams², Gauss–Newton diagonal, in the order of `params`; see `Layer`.
