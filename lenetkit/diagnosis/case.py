@@ -1,0 +1,111 @@
+"""All that is known of a subject before the first experiment, and what a suspicion says."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from lenetkit.diagnosis.microscope import LayerLook
+from lenetkit.diagnosis.skill import Skill
+from lenetkit.diagnosis.static import DataLook, PlanLook
+from lenetkit.diagnosis.subject import Subject
+from lenetkit.diagnosis.watch import Watch
+from lenetkit.network.plan import LayerPlan
+from lenetkit.options import options_of
+
+Cure = tuple[str, ...]
+"""Lines as after `--set`."""
+Proof = Literal["learns", "better", "no worse", "labels", "none"]
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """A cause that the figures point to, and the experiments that decide."""
+
+    cause: str
+    evidence: str
+    cures: tuple[Cure, ...] = ()
+    layers: tuple[str, ...] = ()
+    step: int = 0
+    """Where it shows."""
+    proof: Proof = "learns"
+    """What a cure must do: make it learn at all; or better by far; or, of a certain fault, do no
+    harm. `labels`: learn labels that follow from the images. `none`: it is certain already."""
+    remedy: str = ""
+    """In words, where no spec can cure it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """The looks at data, plan and training."""
+
+    subject: Subject
+    data: DataLook
+    plan: PlanLook
+    watch: Watch
+    test: Skill
+    """On test images, after the training that was watched."""
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the network has learned nothing."""
+        return not self.watch.learned
+
+    @property
+    def first(self) -> dict[str, LayerLook]:
+        """The layers before the first step."""
+        return self.watch.looks[0].layers
+
+    @property
+    def last(self) -> dict[str, LayerLook]:
+        """The layers at the end, or in the last look in which all was finite."""
+        return self.watch.looks[-1].layers
+
+    def flattest(self, *, saturating: bool) -> dict[str, LayerLook]:
+        """The first look at activations of one kind, by name."""
+        kinds = self.plan.functions.activations
+        wanted = {name for name, kind in kinds.items() if kind.saturates == saturating}
+        return {name: look for name, look in self.first.items() if name in wanted}
+
+    @functools.cached_property
+    def trained(self) -> list[LayerPlan]:
+        """The layers that training changes."""
+        return [layer for layer in self.subject.plan.layers if layer.trained]
+
+    def lr(self) -> float:
+        """The optimizer's learning rate; 0 if it has none."""
+        return float(getattr(self.subject.plan.spec.train.optimizer, "lr", 0.0))
+
+    def start_of(self, layers: Sequence[LayerPlan], name: str) -> Cure:
+        """The lines that give the weights of these layers the initializer `name`."""
+        own = []
+        shared = False
+        for layer in layers:
+            for tensor, spec in layer.params.items():
+                if len(spec.shape) < 2:
+                    continue
+                if spec.init is None:
+                    shared = True
+                elif f"{tensor}_init" in {opt.name for opt in options_of(type(layer.layer))}:
+                    own.append(f"layers.{layer.name}.{tensor}_init={name}")
+        return ((f"init={name}",) if shared else ()) + tuple(own)
+
+    def biases(self, layers: Sequence[LayerPlan]) -> Cure:
+        """The lines that let the biases of these layers start at 0, where they do not."""
+        tensors = self.watch.network.tensors()
+        begun = self.watch.initial_tensors()
+        return tuple(
+            f"layers.{layer.name}.{name}_init=zeros"
+            for layer in layers
+            for name in layer.params
+            if name == "bias" and tensors and begun[f"{layer.name}.{name}"].any()
+            if f"{name}_init" in {opt.name for opt in options_of(type(layer.layer))}
+        )
+
+
+def ratio(part: float, whole: float) -> float:
+    """Their quotient; infinite for a whole of 0."""
+    return part / whole if whole else math.inf if part else 0.0

@@ -1,0 +1,122 @@
+"""A short training that is watched: the loss of each step, and every layer at some of them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Generator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from lenetkit.arrays import Array
+from lenetkit.diagnosis.microscope import LayerLook, Microscope
+from lenetkit.diagnosis.skill import Judge, Skill
+from lenetkit.diagnosis.subject import Subject
+from lenetkit.network.network import Network
+from lenetkit.training import loop
+from lenetkit.training.divergence import DivergedError
+
+
+@dataclass(frozen=True)
+class Look:
+    """All layers after `step` steps."""
+
+    step: int
+    layers: dict[str, LayerLook]
+
+
+@dataclass(eq=False)
+class Watch:
+    """The training of a subject, as its spec says, from the spec's own start.
+
+    `run` takes it on. With a microscope, layers are looked at before the first step and whenever
+    the number of steps has grown by half.
+    """
+
+    subject: Subject
+    judge: Judge
+    microscope: Microscope | None = None
+    losses: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
+    diverged: str = ""
+    """Why the training stopped: the loss, or its gradient, was no longer finite."""
+
+    def __post_init__(self) -> None:
+        plan = self.subject.plan
+        settings = replace(plan.spec.train, patience=None, average=None)
+        self.network = Network(plan, seed=settings.seed)
+        progress = loop.start(self.network, settings)
+        trainer = loop.Trainer(self.network, self.subject.data, settings, progress)
+        self.steps_per_epoch = trainer.steps_per_epoch
+        self.total = trainer.steps_per_epoch * settings.epochs
+        self._events = loop.computed(trainer.all_steps(), self.network)
+        self._workspace = self.network.workspace(training=False)
+        self._look()
+        self.start = self.end = self.judge.judge(self.network, self._workspace)
+        self.initial = self.network.params.copy()
+        self._begun = {name: view.copy() for name, view in self.network.tensors().items()}
+
+    @property
+    def steps(self) -> int:
+        """Steps done."""
+        return len(self.losses)
+
+    @property
+    def learned(self) -> bool:
+        """Whether the network has learned something since its start."""
+        return not self.diverged and self.end.has_learned(self.start)
+
+    def run(self, steps: int) -> Watch:
+        """Train up to so many steps in all, or to the end of the training; then judge."""
+        try:
+            self._train(self._events, min(steps, self.total))
+        except DivergedError as error:
+            self.diverged = str(error).partition("\n")[0]
+        self.end = self.judge.judge(self.network, self._workspace)
+        return self
+
+    def _train(self, events: Generator[loop.StepDone], until: int) -> None:
+        while self.steps < until:
+            looking = self._is_looked_at(self.steps + 1, until)
+            before = self.network.params.copy() if looking else None
+            event = next(events, None)
+            if event is None:
+                return
+            self.losses.append(event.loss)
+            self.rates.append(event.lr)
+            if looking:
+                self._look(before)
+
+    def _is_looked_at(self, step: int, until: int) -> bool:
+        if self.microscope is None:
+            return False
+        return step == until or step >= 1.5 * self.looks[-1].step
+
+    def _look(self, before: Array | None = None) -> None:
+        if self.microscope is not None:
+            self.looks.append(Look(self.steps, self.microscope.look(self.network, before)))
+
+    def initial_tensors(self) -> dict[str, Array]:
+        """`LAYER.NAME` → its values before the first step."""
+        return self._begun
+
+    def loss_depends_on(self, layer: str) -> bool:
+        """Whether other weights in a layer give other losses, in a copy of the network."""
+        other = copy.deepcopy(self.network)
+        rng = np.random.default_rng(0)
+        for name, view in other.tensors().items():
+            if name.startswith(f"{layer}.") and name in other.gradients():
+                view += rng.normal(0, 0.1 * float(view.std()) + 1e-3, view.shape)
+        return self.judge.judge(other).loss != self.end.loss
+
+    def moved(self) -> dict[str, float]:
+        """‖w − w₀‖ of each layer that is trained: how far its weights are from the start."""
+        change = np.abs(self.network.params - self.initial).astype(np.float64)
+        moved, begin = {}, 0
+        for layer in self.subject.plan.layers:
+            size = layer.count(trainable_only=True)
+            if size:
+                moved[layer.name] = float(np.linalg.norm(change[begin : begin + size]))
+                begin += size
+        return moved
