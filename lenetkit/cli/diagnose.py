@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
 from lenetkit.cli.arguments import (
+    PATH,
     data_dir_option,
     json_option,
     plugin_option,
     set_options,
     spec_argument,
 )
-from lenetkit.cli.output import echo, paragraphs, print_json, report
+from lenetkit.cli.output import echo, paragraphs, print_json, report, table
+from lenetkit.diagnosis.microscope import LayerLook
+from lenetkit.diagnosis.skill import Skill
 from lenetkit.diagnosis.subject import Subject
-from lenetkit.diagnosis.verdict import STEPS, Diagnosis, as_json, diagnose
+from lenetkit.diagnosis.verdict import STEPS, Diagnosis, Finding, as_json, diagnose
+from lenetkit.diagnosis.words import FIGURES, SENTENCES
 from lenetkit.network.plan import load_plan
 from lenetkit.spec.merge import Override
+from lenetkit.text import NOTHING, number, percent, printable
 from lenetkit.training.data import load_training_data
 
 
@@ -40,6 +45,9 @@ from lenetkit.training.data import load_training_data
     metavar="SECONDS",
     help="Begin no experiment after so long; those left out are named.",
 )
+@click.option(
+    "--out", type=PATH, metavar="FILE", help="A picture by layer and step: .png, .svg or .pdf."
+)
 @json_option
 def command(
     spec: str,
@@ -47,6 +55,7 @@ def command(
     data_dir: Path | None,
     steps: int,
     time_limit: float | None,
+    out: Path | None,
     as_json: bool,
 ) -> None:
     """Say what keeps a network from learning, and the cure.
@@ -56,16 +65,113 @@ def command(
     """
     plan = load_plan(spec, changes)
     subject = Subject(spec, tuple(changes), plan, load_training_data(plan, data_dir, report))
-    diagnosis = diagnose(subject, steps=steps, time_limit=time_limit)
+    diagnosis = diagnose(subject, steps=steps, time_limit=time_limit, tell=_tell)
     if as_json:
-        print_json(_json(diagnosis))
-        return
-    for finding in diagnosis.findings:
-        echo(paragraphs(f"{finding.cause}: {finding.evidence}"))
-        echo(" ".join(f"--set {line}" for line in finding.set))
+        print_json(facts(diagnosis))
+    else:
+        echo("\n\n".join(_paragraphs(diagnosis)))
+    if out is not None:
+        _draw(diagnosis, out)
+
+
+facts = as_json
+
+
+def _tell(line: str) -> None:
+    echo(line, err=True)
+
+
+def _paragraphs(diagnosis: Diagnosis) -> Iterator[str]:
+    case = diagnosis.case
+    subject = f"{case.subject.plan.spec.name} on {case.subject.data.train.called}"
     if diagnosis.healthy:
-        echo("healthy")
+        yield paragraphs(f"{subject}: healthy. {_progress(diagnosis)}")
+    for finding in diagnosis.findings:
+        yield paragraphs(f"{subject}: {_headline(finding)}")
+        yield paragraphs(f"Evidence: {finding.evidence}.")
+        yield _cure(finding)
+    if not diagnosis.healthy:
+        yield _tried(diagnosis)
+    yield from (paragraphs(f"Note: {note}") for note in diagnosis.notes)
+    if diagnosis.left_out:
+        lines = "; ".join(" ".join(lines) for lines in diagnosis.left_out)
+        yield paragraphs(f"Left out for lack of time: {lines}.")
+    yield _layers(diagnosis)
 
 
-def _json(diagnosis: Diagnosis) -> dict[str, object]:
-    return as_json(diagnosis)
+def _headline(finding: Finding) -> str:
+    probably = "" if finding.is_proved else "probably "
+    where = f" in {', '.join(map(printable, finding.layers))}" if finding.layers else ""
+    return f"{probably}{finding.cause}{where}. {SENTENCES[finding.cause]}"
+
+
+def _cure(finding: Finding) -> str:
+    if not finding.set:
+        return paragraphs(f"Cure: {finding.remedy}.")
+    return "Cure: " + " ".join(f"--set '{printable(line)}'" for line in finding.set)
+
+
+def _progress(diagnosis: Diagnosis) -> str:
+    watch = diagnosis.case.watch
+    read = (
+        ""
+        if watch.end.accuracy != watch.end.accuracy
+        else (f", {percent(watch.end.accuracy, 1)} read right")
+    )
+    return (
+        f"After {watch.steps:,} steps the loss is {number(watch.end.loss, '.3g')} "
+        f"(guessing by frequency: {number(watch.end.constant, '.3g')}){read}."
+    )
+
+
+def _tried(diagnosis: Diagnosis) -> str:
+    watch = diagnosis.case.watch
+    rows = [("(as it is)", *_result(watch.steps, watch.end, watch.diverged))]
+    rows += [(" ".join(t.lines), *_result(t.steps, t.end, t.said)) for t in diagnosis.trials]
+    return table(rows, ("tried", "steps", "loss", "accuracy", ""), ("steps", "loss", "accuracy"))
+
+
+def _result(steps: int, end: Skill, said: str) -> tuple[str, str, str, str]:
+    return f"{steps:,}", number(end.loss, ".3g"), percent(end.accuracy, 1), said
+
+
+def _layers(diagnosis: Diagnosis) -> str:
+    look = diagnosis.case.watch.looks[-1]
+    headers = ("layer", *FIGURES.values())
+    rows = [(name, *_figures(layer)) for name, layer in look.layers.items()]
+    heading = f"Each layer after {look.step:,} steps:"
+    return heading + "\n" + table(rows, headers, headers[1:])
+
+
+def _figures(layer: LayerLook) -> Iterator[str]:
+    for name in FIGURES:
+        value = getattr(layer, name)
+        if name in ("dead", "flat"):
+            shown = percent(value, 0)
+        else:
+            shown = number(value, ".2g")
+        yield "" if shown == NOTHING else shown
+
+
+def _draw(diagnosis: Diagnosis, path: Path) -> None:
+    from lenetkit import plots  # Matplotlib takes a while to import
+
+    case, watch = diagnosis.case, diagnosis.case.watch
+    names = list(watch.looks[0].layers)
+    panels = {
+        shown: [[getattr(look.layers[n], key) for look in watch.looks] for n in names]
+        for key, shown in FIGURES.items()
+        if key != "mean"
+    }
+    cause = diagnosis.findings[0].cause if diagnosis.findings else "healthy"
+    figure = plots.layers_figure(
+        [look.step for look in watch.looks],
+        panels,
+        names,
+        watch.losses,
+        constant=watch.end.constant,
+        title=f"{case.subject.plan.spec.name}: {cause}",
+        dataset=case.subject.data.train.dataset,
+    )
+    plots.save_figure(figure, path)
+    echo(printable(path), err=True)

@@ -106,7 +106,9 @@ def no_nonlinearity(case: Case) -> Suspicion | None:
     if not pairs:
         return None
     first = [one.name for one, _ in pairs]
-    lines = tuple(f"layers.{_new(name, plan.layers)}={{type: relu, after: {name}}}" for name in first)
+    lines = tuple(
+        f"layers.{_new(name, plan.layers)}={{type: relu, after: {name}}}" for name in first
+    )
     chains = ", ".join(f"{one.name} and {two.name}" for one, two in pairs)
     evidence = f"nothing nonlinear between {chains}: together they are one linear layer"
     names = tuple(dict.fromkeys(layer.name for pair in pairs for layer in pair))
@@ -196,12 +198,11 @@ def saturated_units(case: Case) -> Suspicion | None:
     if not found:
         return None
     evidence = "before the first step, " + ", ".join(
-        f"{_pc(share)} of the values of {name} are where it is flat" for name, share in found.items()
+        f"{_pc(share)} of the values of {name} are where it is flat"
+        for name, share in found.items()
     )
     weighted = case.plan.weighted
-    cures = tuple(
-        start + case.biases(weighted) for start in _starts(case, weighted) if start
-    )
+    cures = tuple(start + case.biases(weighted) for start in _starts(case, weighted) if start)
     proof = "learns" if case.is_stuck else "better"
     return Suspicion("saturated_units", evidence, cures, tuple(found), 0, proof)
 
@@ -214,7 +215,8 @@ def dead_units(case: Case) -> Suspicion | None:
     if not found:
         return None
     evidence = "before the first step, " + ", ".join(
-        f"{_pc(share)} of the units of {name} give 0 for every image" for name, share in found.items()
+        f"{_pc(share)} of the units of {name} give 0 for every image"
+        for name, share in found.items()
     )
     weighted = case.plan.weighted
     cures = [start for start in (case.biases(weighted),) if start]

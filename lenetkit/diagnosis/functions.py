@@ -81,4 +81,3 @@ def _activation(stage: Stage) -> Activation:
         return Activation(1.0, flat_below=False, flat_above=False)
     level = slopes < 1e-3 * steepest
     return Activation(steepest, bool(level[:4].all()), bool(level[-4:].all()))
-

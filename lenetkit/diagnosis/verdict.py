@@ -176,7 +176,12 @@ class _Experiments:
             f"{watch.end.loss:.3g}"
         )
         return Finding(
-            s.cause, s.layers, s.step, s.evidence + said * watch.learned, s.remedy, (),
+            s.cause,
+            s.layers,
+            s.step,
+            s.evidence + said * watch.learned,
+            s.remedy,
+            (),
             is_proved=watch.learned,
         )
 
@@ -190,9 +195,7 @@ class _Experiments:
 
     def _unproved(self, suspicions: list[Suspicion]) -> None:
         for s in suspicions[:1]:
-            finding = Finding(
-                s.cause, s.layers, s.step, s.evidence, s.remedy, (), is_proved=False
-            )
+            finding = Finding(s.cause, s.layers, s.step, s.evidence, s.remedy, (), is_proved=False)
             self.diagnosis.findings.append(finding)
 
 

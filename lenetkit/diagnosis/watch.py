@@ -10,7 +10,7 @@ import numpy as np
 
 from lenetkit.arrays import Array
 from lenetkit.diagnosis.microscope import LayerLook, Microscope
-from lenetkit.diagnosis.skill import Judge, Skill
+from lenetkit.diagnosis.skill import Judge
 from lenetkit.diagnosis.subject import Subject
 from lenetkit.network.network import Network
 from lenetkit.training import loop

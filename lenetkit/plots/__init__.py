@@ -7,6 +7,7 @@ from lenetkit.plots import backend  # noqa: F401  # before anything imports matp
 from lenetkit.plots.accuracy import accuracy_figure
 from lenetkit.plots.confusion import confusion_figure
 from lenetkit.plots.fonts import font_advice
+from lenetkit.plots.layers import layers_figure
 from lenetkit.plots.loss import loss_figure
 from lenetkit.plots.loss_epochs import loss_epochs_figure
 from lenetkit.plots.page import DPI, FORMATS, Figure, save_figure
@@ -22,6 +23,7 @@ __all__ = [
     "accuracy_figure",
     "confusion_figure",
     "font_advice",
+    "layers_figure",
     "loss_epochs_figure",
     "loss_figure",
     "mistakes_figure",
