@@ -146,10 +146,7 @@ def _layers(diagnosis: Diagnosis) -> str:
 def _figures(layer: LayerLook) -> Iterator[str]:
     for name in FIGURES:
         value = getattr(layer, name)
-        if name in ("dead", "flat"):
-            shown = percent(value, 0)
-        else:
-            shown = number(value, ".2g")
+        shown = percent(value, 0) if name in ("dead", "flat") else number(value, ".2g")
         yield "" if shown == NOTHING else shown
 
 

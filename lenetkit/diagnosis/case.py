@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from lenetkit.diagnosis.microscope import LayerLook
+from lenetkit.diagnosis.microscope import LayerLook, Microscope
 from lenetkit.diagnosis.skill import Skill
 from lenetkit.diagnosis.static import DataLook, PlanLook
 from lenetkit.diagnosis.subject import Subject
@@ -45,6 +45,7 @@ class Case:
     subject: Subject
     data: DataLook
     plan: PlanLook
+    microscope: Microscope
     watch: Watch
     test: Skill
     """On test images, after the training that was watched."""
@@ -53,6 +54,11 @@ class Case:
     def is_stuck(self) -> bool:
         """Whether the network has learned nothing."""
         return not self.watch.learned
+
+    @property
+    def proof(self) -> Proof:
+        """What the cure of a suspicion must show here."""
+        return "learns" if self.is_stuck else "better"
 
     @property
     def first(self) -> dict[str, LayerLook]:

@@ -5,6 +5,7 @@ A cause is a function from a Case to a Suspicion, or None if nothing points to i
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 
@@ -40,8 +41,8 @@ def labels_without_signal(case: Case) -> Suspicion | None:
     if data.agreement > 4 or test.informed > 0.1 or math.isnan(test.accuracy):
         return None
     evidence = (
-        f"neither the nearest class mean nor the nearest image foretells labels: {_pc(data.foretold)}"
-        f" right, and always answering the most frequent label is {_pc(test.frequent)} right"
+        "neither the nearest class mean nor the nearest image foretells labels: "
+        f"{_pc(data.foretold)} right, and the most frequent label alone {_pc(test.frequent)}"
     )
     remedy = "check that images and labels belong together: lenetkit data show"
     return Suspicion("labels_without_signal", evidence, proof="labels", remedy=remedy)
@@ -82,7 +83,7 @@ def activation_before_loss(case: Case) -> Suspicion | None:
     if not found or not loss.takes_logits:
         return None
     rows = np.random.default_rng(0).normal(0, 3, (20, case.subject.plan.classes))
-    stage = next(s for s in case.watch.microscope.stages if s.name == found[-1].name)
+    stage = next(s for s in case.microscope.stages if s.name == found[-1].name)
     after = stage.forward(rows.astype(np.float32))
     if np.allclose(loss.probabilities(after), loss.probabilities(rows), atol=1e-4):
         return None  # a logarithm of softmax changes nothing
@@ -102,7 +103,7 @@ def no_nonlinearity(case: Case) -> Suspicion | None:
     pairs, weighted = case.plan.pointless(), case.plan.weighted
     linear = case.plan.functions.linear
     if len(weighted) > 1 and linear.issuperset(layer.name for layer in plan.layers):
-        pairs = list(zip(weighted, weighted[1:], strict=False))
+        pairs = list(itertools.pairwise(weighted))
     if not pairs:
         return None
     first = [one.name for one, _ in pairs]
@@ -203,8 +204,7 @@ def saturated_units(case: Case) -> Suspicion | None:
     )
     weighted = case.plan.weighted
     cures = tuple(start + case.biases(weighted) for start in _starts(case, weighted) if start)
-    proof = "learns" if case.is_stuck else "better"
-    return Suspicion("saturated_units", evidence, cures, tuple(found), 0, proof)
+    return Suspicion("saturated_units", evidence, cures, tuple(found), 0, case.proof)
 
 
 def dead_units(case: Case) -> Suspicion | None:
@@ -222,8 +222,7 @@ def dead_units(case: Case) -> Suspicion | None:
     cures = [start for start in (case.biases(weighted),) if start]
     cures += [start + case.biases(weighted) for start in _starts(case, weighted)]
     leaky = tuple(f"layers.{name}={{type: leaky_relu, negative_slope: 0.1}}" for name in found)
-    proof = "learns" if case.is_stuck else "better"
-    return Suspicion("dead_units", evidence, (*cures, leaky), tuple(found), 0, proof)
+    return Suspicion("dead_units", evidence, (*cures, leaky), tuple(found), 0, case.proof)
 
 
 def vanishing_gradient(case: Case) -> Suspicion | None:
@@ -262,9 +261,8 @@ def exploding_gradient(case: Case) -> Suspicion | None:
     grads = {n: first[n].weight_gradient for n in sizes}
     figures = ", ".join(f"{n} {sizes[n]:.3g} (gradient {grads[n]:.2g})" for n in sizes)
     evidence = f"before the first step the deviation of the layers' outputs grows: {figures}"
-    proof = "learns" if case.is_stuck else "better"
     starts = tuple(s + case.biases(weighted) for s in _starts(case, weighted))
-    return Suspicion("exploding_gradient", evidence, starts, tuple(sizes), 0, proof)
+    return Suspicion("exploding_gradient", evidence, starts, tuple(sizes), 0, case.proof)
 
 
 def too_much_regularization(case: Case) -> Suspicion | None:
@@ -284,8 +282,9 @@ def too_much_regularization(case: Case) -> Suspicion | None:
     if not lines:
         return None
     cures = tuple((line,) for line in lines) + ((tuple(lines),) if len(lines) > 1 else ())
-    proof = "learns" if case.is_stuck else "better"
-    return Suspicion("too_much_regularization", "; ".join(facts), cures, tuple(names), 0, proof)
+    return Suspicion(
+        "too_much_regularization", "; ".join(facts), cures, tuple(names), 0, case.proof
+    )
 
 
 def rate_too_high(case: Case) -> Suspicion | None:
@@ -304,9 +303,8 @@ def rate_too_high(case: Case) -> Suspicion | None:
     elif rose:
         facts.append(f"the loss rose from {watch.start.loss:.3g} to {max(watch.losses):.3g}")
     cures = _rates(case, (0.1, 0.01, 1e-3, 1e-4))
-    proof = "learns" if case.is_stuck else "better"
     step = next((k.step for k, u in zip(watch.looks, updates, strict=True) if u >= 0.02), 1)
-    return Suspicion("rate_too_high", "; ".join(facts), cures, (), step, proof)
+    return Suspicion("rate_too_high", "; ".join(facts), cures, (), step, case.proof)
 
 
 def rate_too_low(case: Case) -> Suspicion | None:
@@ -325,8 +323,7 @@ def rate_too_low(case: Case) -> Suspicion | None:
     cures = _rates(case, (10, 100, 1e3, 1e4, 1e5))
     if clip is not None:
         cures = (("train.clip_norm=null",), *cures)
-    proof = "learns" if case.is_stuck else "better"
-    return Suspicion("rate_too_low", evidence, cures, (), 1, proof)
+    return Suspicion("rate_too_low", evidence, cures, (), 1, case.proof)
 
 
 def _rates(case: Case, factors: tuple[float, ...]) -> tuple[tuple[str, ...], ...]:

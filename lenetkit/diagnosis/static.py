@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -132,7 +133,7 @@ class PlanLook:
         order, linear = [p.name for p in self.plan.layers], self.functions.linear
         weighted = self.weighted
         pairs = []
-        for first, second in zip(weighted, weighted[1:], strict=False):
+        for first, second in itertools.pairwise(weighted):
             run = order[order.index(first.name) : order.index(second.name) + 1]
             if linear.issuperset(run) and first.count() + second.count() >= _as_one(first, second):
                 pairs.append((first, second))
@@ -147,7 +148,8 @@ class PlanLook:
 
     def narrow(self) -> list[tuple[LayerPlan, int]]:
         """Weighted layers after which fewer values are left than the classes need; how many."""
-        needed, found = math.ceil(math.log2(max(self.plan.classes, 2))), []
+        needed = math.ceil(math.log2(max(self.plan.classes, 2)))
+        found: list[tuple[LayerPlan, int]] = []
         governing: LayerPlan | None = None
         for layer in self.plan.layers[: self.plan.layers.index(self.weighted[-1])]:
             governing = layer if _mixes(layer) else governing
@@ -165,7 +167,7 @@ def _as_one(first: LayerPlan, second: LayerPlan) -> float:
     """The weights of the one linear layer that does the work of two."""
     if len(second.out_shape) == 1:
         return math.prod(first.in_shape) * math.prod(second.out_shape)
-    sizes = [getattr(each.layer, "kernel_size", None) for each in (first, second)]
-    if not all(isinstance(size, int) for size in sizes):
+    one, two = (getattr(each.layer, "kernel_size", None) for each in (first, second))
+    if not isinstance(one, int) or not isinstance(two, int):
         return math.inf
-    return first.in_shape[0] * second.out_shape[0] * (sizes[0] + sizes[1] - 1) ** 2
+    return first.in_shape[0] * second.out_shape[0] * (one + two - 1) ** 2

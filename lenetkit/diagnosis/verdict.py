@@ -96,7 +96,7 @@ def _examined(subject: Subject, steps: int, tell: Callable[[str], None]) -> Case
         tell(f"nothing learned yet: training on to {min(further, watch.total):,} steps")
         watch.run(further)
     test = Judge(subject, test=True).judge(watch.network)
-    return Case(subject, look_at_data(subject), plan, watch, test)
+    return Case(subject, look_at_data(subject), plan, microscope, watch, test)
 
 
 @dataclass(eq=False)
