@@ -70,11 +70,11 @@ class Case:
         """The layers at the end, or in the last look in which all was finite."""
         return self.watch.looks[-1].layers
 
-    def flattest(self, *, saturating: bool) -> dict[str, LayerLook]:
-        """The first look at activations of one kind, by name."""
+    def of_kind(self, look: dict[str, LayerLook], *, saturating: bool) -> dict[str, LayerLook]:
+        """The activations in a look that saturate, or those that do not."""
         kinds = self.plan.functions.activations
         wanted = {name for name, kind in kinds.items() if kind.saturates == saturating}
-        return {name: look for name, look in self.first.items() if name in wanted}
+        return {name: layer for name, layer in look.items() if name in wanted}
 
     @functools.cached_property
     def trained(self) -> list[LayerPlan]:

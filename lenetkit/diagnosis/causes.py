@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from lenetkit.diagnosis.case import Case, Suspicion, ratio
+from lenetkit.diagnosis.case import Case, Proof, Suspicion, ratio
 from lenetkit.network.plan import LayerPlan
 from lenetkit.options import options_of
 from lenetkit.registry.catalog import installed
@@ -74,7 +74,9 @@ def unscaled_input(case: Case) -> Suspicion | None:
             cures.append((f"data.transforms=[{last}]",))
         scales = [i for i, n in enumerate(names) if n == last]
         cures += [(f"data.transforms.{i}={last}",) for i in scales[-1:] if kept]
-    return Suspicion("unscaled_input", evidence, tuple(cures), ("input",), proof="better")
+    is_wild = data.rms > 30 and case.watch.start.gain < -2
+    proof: Proof = "no worse" if is_wild else "better"
+    return Suspicion("unscaled_input", evidence, tuple(cures), ("input",), proof=proof)
 
 
 def activation_before_loss(case: Case) -> Suspicion | None:
@@ -179,7 +181,14 @@ def frozen_layer(case: Case) -> Suspicion | None:
     lr = max(case.watch.rates, default=0.0)
     if not lr or not any(moved.values()):
         return None
-    still = [name for name, far in moved.items() if far == 0]
+    looks = [case.first, case.last]
+    if any(x.dead > 0.9 for look in looks for x in case.of_kind(look, saturating=False).values()):
+        return None  # those explain it
+    still = [
+        name
+        for name, far in moved.items()
+        if far == 0 and all(look[name].weight_gradient == 0 for look in looks)
+    ]
     frozen = [name for name in still if case.watch.loss_depends_on(name)]
     if not frozen:
         return None
@@ -193,7 +202,7 @@ def frozen_layer(case: Case) -> Suspicion | None:
 
 def saturated_units(case: Case) -> Suspicion | None:
     """Before the first step, activations are where they are flat."""
-    flat = {n: look.flat for n, look in case.flattest(saturating=True).items()}
+    flat = {n: look.flat for n, look in case.of_kind(case.first, saturating=True).items()}
     least = 0.3 if case.is_stuck else 0.6
     found = {name: share for name, share in flat.items() if share >= least}
     if not found:
@@ -209,7 +218,7 @@ def saturated_units(case: Case) -> Suspicion | None:
 
 def dead_units(case: Case) -> Suspicion | None:
     """Before the first step, units are 0 for every image."""
-    dead = {n: look.dead for n, look in case.flattest(saturating=False).items()}
+    dead = {n: look.dead for n, look in case.of_kind(case.first, saturating=False).items()}
     least = 0.3 if case.is_stuck else 0.5
     found = {name: share for name, share in dead.items() if share >= least}
     if not found:
@@ -270,6 +279,10 @@ def too_much_regularization(case: Case) -> Suspicion | None:
     optimizer = case.subject.plan.spec.train.optimizer
     decay = float(getattr(optimizer, "weight_decay", 0.0) or 0.0)
     lines, facts, names = [], [], []
+    smoothing = float(getattr(case.subject.plan.spec.loss, "label_smoothing", 0.0))
+    if smoothing >= (0.5 if case.is_stuck else 0.8):
+        lines.append("loss.label_smoothing=0")
+        facts.append(f"label_smoothing spreads {_pc(smoothing)} of each label over all classes")
     if decay * max(case.watch.rates, default=0) > 1e-3 or (case.is_stuck and decay > 0):
         lines.append("train.optimizer.weight_decay=0")
         facts.append(f"weight_decay {decay:g} takes {decay * case.lr():.2g} of each weight a step")
@@ -297,7 +310,7 @@ def rate_too_high(case: Case) -> Suspicion | None:
         return None
     if not case.is_stuck and watch.end.gain > 0.6:
         return None
-    facts = [f"a step changes a layer's weights by up to {_pc(largest)}; usual is about 0.1%"]
+    facts = [f"a step changes a layer's weights by {largest:.2g} of their size; usual is 0.001"]
     if watch.diverged:
         facts.append(watch.diverged)
     elif rose:
@@ -348,9 +361,9 @@ CAUSES: tuple[Cause, ...] = (
     no_nonlinearity,
     bottleneck,
     symmetric_start,
-    frozen_layer,
     saturated_units,
     dead_units,
+    frozen_layer,
     vanishing_gradient,
     exploding_gradient,
     too_much_regularization,

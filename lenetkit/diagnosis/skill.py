@@ -46,10 +46,10 @@ class Skill:
         informed = (self.accuracy - self.frequent) / max(1 - self.frequent, 1e-12)
         return float(np.nan_to_num(informed))
 
-    def has_learned(self, start: Skill) -> bool:
-        """Whether it has learned something since `start`."""
-        read = self.informed >= _READ and self.accuracy >= start.accuracy + _READ / 3
-        return bool(np.isfinite(self.loss)) and (self.gain >= _LEARNED or read)
+    def has_learned(self, start: Skill, *, least: float = 1.0) -> bool:
+        """Whether it has learned something since `start`; `least` scales what counts as much."""
+        read = self.informed >= least * _READ and self.accuracy >= start.accuracy + _READ / 3
+        return bool(np.isfinite(self.loss)) and (self.gain >= least * _LEARNED or read)
 
 
 class Judge:

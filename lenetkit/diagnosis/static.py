@@ -15,7 +15,7 @@ from lenetkit.diagnosis.subject import Subject, spread_rows
 from lenetkit.network.plan import LayerPlan, Plan
 
 _SAMPLES = 2000
-"""Training samples that are looked at; half of them predict the other half."""
+"""Training samples that are looked at; half of them foretell the other half."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,12 +43,20 @@ def look_at_data(subject: Subject) -> DataLook:
     """Look at some of the training samples."""
     data, plan = subject.data, subject.plan
     some = spread_rows(data.train, _SAMPLES)
+    some = some.take(np.random.default_rng(1).permutation(len(some)))
     arriving = data.pipeline.images(some.images, np.float32)
     flat = arriving.reshape(len(arriving), -1).astype(np.float64)
     stored = np.asarray(some.images, np.float64).reshape(len(some), -1)
     foretold, agreement = math.nan, math.inf
     if some.labels.ndim == 1:
-        foretold, agreement = _foretold(stored, some.labels)
+        test = spread_rows(data.test, _SAMPLES // 2)
+        asked = np.asarray(test.images, np.float64).reshape(len(test), -1)
+        half = len(some) // 2
+        foretold, agreement = max(
+            _foretold(stored[:half], some.labels[:half], stored[half:], some.labels[half:]),
+            _foretold(stored, some.labels, asked, test.labels),
+            key=lambda found: found[1],
+        )
     return DataLook(
         low=float(flat.min()),
         high=float(flat.max()),
@@ -61,25 +69,23 @@ def look_at_data(subject: Subject) -> DataLook:
     )
 
 
-def _foretold(images: NDArray[np.float64], labels: NDArray[np.int64]) -> tuple[float, float]:
-    """How well some samples foretell the others' labels: the share, and in standard deviations."""
-    order = np.random.default_rng(1).permutation(len(images))
-    images, labels = images[order], labels[order]
-    half = len(images) // 2
-    if half < 2:
+def _foretold(
+    known: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    asked: NDArray[np.float64],
+    truth: NDArray[np.int64],
+) -> tuple[float, float]:
+    """How well known samples foretell others' labels: the share, and in standard deviations."""
+    if not len(known) or not len(asked):
         return math.nan, math.inf
-    scale = images.std(axis=0)
-    images = (images - images.mean(axis=0)) / np.maximum(scale, 1e-3 * (scale.max() or 1))
-    known, asked, truth = images[:half], images[half:], labels[half:]
-    classes = np.unique(labels[:half])
-    means = np.stack([known[labels[:half] == k].mean(axis=0) for k in classes])
-    guesses = (
-        classes[_nearest(asked, means)],
-        labels[:half][_nearest(asked, known)],
-    )
+    scale = known.std(axis=0)
+    scale = np.maximum(scale, 1e-3 * (scale.max() or 1))
+    asked, known = (asked - known.mean(axis=0)) / scale, (known - known.mean(axis=0)) / scale
+    classes = np.unique(labels)
+    means = np.stack([known[labels == k].mean(axis=0) for k in classes])
+    guesses = classes[_nearest(asked, means)], labels[_nearest(asked, known)]
     share = max(float(np.mean(guess == truth)) for guess in guesses)
     chance = float(np.bincount(truth).max() / len(truth))
-    chance = max(chance, float(np.sum((np.bincount(labels) / len(labels)) ** 2)))
     return share, (share - chance) / math.sqrt(max(chance * (1 - chance), 1e-9) / len(truth))
 
 

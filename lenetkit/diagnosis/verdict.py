@@ -13,12 +13,16 @@ from lenetkit.diagnosis.microscope import Microscope
 from lenetkit.diagnosis.skill import Judge, Skill
 from lenetkit.diagnosis.static import PlanLook, look_at_data
 from lenetkit.diagnosis.subject import Subject
-from lenetkit.diagnosis.watch import Watch
+from lenetkit.diagnosis.watch import LONG, Watch
 from lenetkit.errors import LenetkitError
 
 STEPS = 300
 _MOST = 2000
 """Steps up to which a network that has learned nothing is trained on, if a pass is longer."""
+
+
+_ALIKE = 0.1
+"""Cures whose gains differ by no more are as good as each other; the first is the simplest."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,8 @@ class Diagnosis:
 
     @property
     def healthy(self) -> bool:
-        """Whether nothing is ill."""
-        return not self.findings
+        """Whether nothing is ill: it learns, and no cure makes it learn far better."""
+        return not self.findings and not self.case.is_stuck
 
 
 def diagnose(
@@ -81,6 +85,7 @@ def diagnose(
     diagnosis = Diagnosis(case)
     suspicions = [s for cause in CAUSES if (s := cause(case)) is not None]
     _Experiments(diagnosis, steps, ends, tell).decide(suspicions)
+    diagnosis.notes += _notes(diagnosis, steps)
     return diagnosis
 
 
@@ -92,11 +97,22 @@ def _examined(subject: Subject, steps: int, tell: Callable[[str], None]) -> Case
     tell(f"training {min(steps, watch.total):,} steps")
     watch.run(steps)
     if not watch.learned and not watch.diverged and steps < watch.total:
-        further = max(steps, min(watch.steps_per_epoch, _MOST))
+        further = max(steps, min(max(watch.steps_per_epoch, LONG), _MOST))
         tell(f"nothing learned yet: training on to {min(further, watch.total):,} steps")
         watch.run(further)
     test = Judge(subject, test=True).judge(watch.network)
     return Case(subject, look_at_data(subject), plan, microscope, watch, test)
+
+
+def _notes(diagnosis: Diagnosis, steps: int) -> Iterator[str]:
+    watch = diagnosis.case.watch
+    if diagnosis.healthy and watch.steps > steps:
+        yield (
+            f"the start is slow: nothing was learned in the first {steps:,} steps, but after "
+            f"{watch.steps:,} the loss is {watch.end.loss:.3g} and falling"
+        )
+    if not diagnosis.healthy and not any(f.is_proved for f in diagnosis.findings):
+        yield f"none of {len(diagnosis.trials)} experiments made it learn"
 
 
 @dataclass(eq=False)
@@ -118,7 +134,7 @@ class _Experiments:
                 finding = self._tried(suspicion, length)
                 if finding is not None:
                     found.append(finding)
-                    if case.is_stuck:
+                    if case.is_stuck or suspicion.proof == "better":
                         return
             if found:
                 return
@@ -132,17 +148,24 @@ class _Experiments:
             return Finding(s.cause, s.layers, s.step, s.evidence, s.remedy, ())
         if s.proof == "labels":
             return self._on_other_labels(s, length)
-        good = [t for cure in s.cures if (t := self._trial(cure, length)) and self._cures(s, t)]
+        good: list[Trial] = []
+        for cure in s.cures:
+            trial = self._trial(cure, length)
+            if trial and self._cures(s, trial):
+                good.append(trial)
+            if good and trial and trial.end.gain < good[-1].end.gain:
+                break  # a ladder has its best step behind it
         if not good:
             return None
-        return _finding(s, good[0])
+        best = max(trial.end.gain for trial in good)
+        return _finding(s, next(t for t in good if t.end.gain >= best - _ALIKE))
 
     def _cures(self, s: Suspicion, trial: Trial) -> bool:
         watch = self.diagnosis.case.watch
         if self.diagnosis.case.is_stuck:
             return trial.learned
         if s.proof == "no worse":
-            return trial.learned and trial.end.gain >= watch.end.gain - 0.02
+            return trial.learned and trial.end.gain >= watch.end.gain - 0.1
         return trial.learned and trial.end.gain - watch.end.gain >= 0.25
 
     def _trial(self, lines: Cure, length: int) -> Trial | None:
