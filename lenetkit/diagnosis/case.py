@@ -18,7 +18,11 @@ from lenetkit.options import options_of
 
 Cure = tuple[str, ...]
 """Lines as after `--set`."""
-Proof = Literal["learns", "better", "no worse", "labels", "none"]
+Proof = Literal["cure", "labels", "certain"]
+FAR = 0.25
+"""How much more must be gained, of all that can be, to be far better."""
+FAULT = -0.1
+"""A cure of what is wrong in any case may gain a little less at first."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +35,12 @@ class Suspicion:
     layers: tuple[str, ...] = ()
     step: int = 0
     """Where it shows."""
-    proof: Proof = "learns"
-    """What a cure must do: make it learn at all; or better by far; or, of a certain fault, do no
-    harm. `labels`: learn labels that follow from the images. `none`: it is certain already."""
+    margin: float = FAR
+    """How much more a cure must gain, where the network learns as it is; where it does not, a cure
+    must make it learn."""
+    proof: Proof = "cure"
+    """What decides: a cure; whether labels that follow from the images are learned; nothing more.
+    """
     remedy: str = ""
     """In words, where no spec can cure it."""
 
@@ -54,11 +61,6 @@ class Case:
     def is_stuck(self) -> bool:
         """Whether the network has learned nothing."""
         return not self.watch.learned
-
-    @property
-    def proof(self) -> Proof:
-        """What the cure of a suspicion must show here."""
-        return "learns" if self.is_stuck else "better"
 
     @property
     def first(self) -> dict[str, LayerLook]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from lenetkit.diagnosis.case import Case, Proof, Suspicion, ratio
+from lenetkit.diagnosis.case import FAR, FAULT, Case, Suspicion, ratio
 from lenetkit.network.plan import LayerPlan
 from lenetkit.options import options_of
 from lenetkit.registry.catalog import installed
@@ -32,13 +32,13 @@ def constant_input(case: Case) -> Suspicion | None:
         cures = ((("data.transforms=[scale]",)), ("data.transforms=[standardize]",))
         return Suspicion("constant_input", f"{evidence}, but {stored}", cures, ("input",))
     remedy = "look at the images, lenetkit data show: they are all alike"
-    return Suspicion("constant_input", evidence, (), ("input",), proof="none", remedy=remedy)
+    return Suspicion("constant_input", evidence, (), ("input",), proof="certain", remedy=remedy)
 
 
 def labels_without_signal(case: Case) -> Suspicion | None:
     """Nothing foretells the labels of samples that were not learned from."""
     data, test = case.data, case.test
-    if data.agreement > 4 or test.informed > 0.1 or math.isnan(test.accuracy):
+    if data.agreement > 4 or test.gain > 0.03 or test.informed > 0.5 or math.isnan(test.accuracy):
         return None
     evidence = (
         "neither the nearest class mean nor the nearest image foretells labels: "
@@ -56,7 +56,7 @@ def unshuffled_data(case: Case) -> Suspicion | None:
         "train.shuffle is false, and labels come in runs: within a batch they vary "
         f"{_pc(case.data.order)} as much as in the whole set"
     )
-    return Suspicion("unshuffled_data", evidence, (("train.shuffle=true",),), proof="better")
+    return Suspicion("unshuffled_data", evidence, (("train.shuffle=true",),))
 
 
 def unscaled_input(case: Case) -> Suspicion | None:
@@ -74,9 +74,8 @@ def unscaled_input(case: Case) -> Suspicion | None:
             cures.append((f"data.transforms=[{last}]",))
         scales = [i for i, n in enumerate(names) if n == last]
         cures += [(f"data.transforms.{i}={last}",) for i in scales[-1:] if kept]
-    is_wild = data.rms > 30 and case.watch.start.gain < -2
-    proof: Proof = "no worse" if is_wild else "better"
-    return Suspicion("unscaled_input", evidence, tuple(cures), ("input",), proof=proof)
+    margin = FAR if data.rms <= 30 else 0.05 if case.watch.start.gain > -2 else 0.0
+    return Suspicion("unscaled_input", evidence, tuple(cures), ("input",), margin=margin)
 
 
 def activation_before_loss(case: Case) -> Suspicion | None:
@@ -96,7 +95,7 @@ def activation_before_loss(case: Case) -> Suspicion | None:
         "probabilities of them itself"
     )
     cure = tuple(f"layers.{each}=null" for each in names)
-    return Suspicion("activation_before_loss", evidence, (cure,), names, proof="no worse")
+    return Suspicion("activation_before_loss", evidence, (cure,), names, margin=FAULT)
 
 
 def no_nonlinearity(case: Case) -> Suspicion | None:
@@ -115,7 +114,7 @@ def no_nonlinearity(case: Case) -> Suspicion | None:
     chains = ", ".join(f"{one.name} and {two.name}" for one, two in pairs)
     evidence = f"nothing nonlinear between {chains}: together they are one linear layer"
     names = tuple(dict.fromkeys(layer.name for pair in pairs for layer in pair))
-    return Suspicion("no_nonlinearity", evidence, (lines,), names, proof="no worse")
+    return Suspicion("no_nonlinearity", evidence, (lines,), names, margin=FAULT)
 
 
 def _new(after: str, layers: tuple[LayerPlan, ...]) -> str:
@@ -136,9 +135,7 @@ def bottleneck(case: Case) -> Suspicion | None:
     said = " and ".join(f"{layer.name} leaves {width}" for layer, width in found)
     evidence = f"{said} of the values that tell {case.subject.plan.classes} classes apart"
     names = tuple(layer.name for layer, _ in found)
-    return Suspicion(
-        "bottleneck", evidence, (tuple(lines),) if lines else (), names, proof="better"
-    )
+    return Suspicion("bottleneck", evidence, (tuple(lines),) if lines else (), names)
 
 
 def symmetric_start(case: Case) -> Suspicion | None:
@@ -157,7 +154,7 @@ def symmetric_start(case: Case) -> Suspicion | None:
         f"all units of {', '.join(names_)} start with the same weights, get the same gradients and "
         "stay the same: each layer is worth one unit"
     )
-    return Suspicion("symmetric_start", evidence, _starts(case, equal), names_, proof="better")
+    return Suspicion("symmetric_start", evidence, _starts(case, equal), names_)
 
 
 def _alike(weights: np.ndarray, tolerance: float) -> bool:
@@ -197,7 +194,15 @@ def frozen_layer(case: Case) -> Suspicion | None:
         "although changing them changes the loss; backward gives a gradient of 0"
     )
     remedy = "check the backward pass of these layers and of those behind: lenetkit plugins check"
-    return Suspicion("frozen_layer", evidence, (), tuple(frozen), case.watch.steps, "none", remedy)
+    return Suspicion(
+        "frozen_layer",
+        evidence,
+        (),
+        tuple(frozen),
+        case.watch.steps,
+        proof="certain",
+        remedy=remedy,
+    )
 
 
 def saturated_units(case: Case) -> Suspicion | None:
@@ -213,7 +218,7 @@ def saturated_units(case: Case) -> Suspicion | None:
     )
     weighted = case.plan.weighted
     cures = tuple(start + case.biases(weighted) for start in _starts(case, weighted) if start)
-    return Suspicion("saturated_units", evidence, cures, tuple(found), 0, case.proof)
+    return Suspicion("saturated_units", evidence, cures, tuple(found))
 
 
 def dead_units(case: Case) -> Suspicion | None:
@@ -231,7 +236,7 @@ def dead_units(case: Case) -> Suspicion | None:
     cures = [start for start in (case.biases(weighted),) if start]
     cures += [start + case.biases(weighted) for start in _starts(case, weighted)]
     leaky = tuple(f"layers.{name}={{type: leaky_relu, negative_slope: 0.1}}" for name in found)
-    return Suspicion("dead_units", evidence, (*cures, leaky), tuple(found), 0, case.proof)
+    return Suspicion("dead_units", evidence, (*cures, leaky), tuple(found))
 
 
 def vanishing_gradient(case: Case) -> Suspicion | None:
@@ -271,7 +276,7 @@ def exploding_gradient(case: Case) -> Suspicion | None:
     figures = ", ".join(f"{n} {sizes[n]:.3g} (gradient {grads[n]:.2g})" for n in sizes)
     evidence = f"before the first step the deviation of the layers' outputs grows: {figures}"
     starts = tuple(s + case.biases(weighted) for s in _starts(case, weighted))
-    return Suspicion("exploding_gradient", evidence, starts, tuple(sizes), 0, case.proof)
+    return Suspicion("exploding_gradient", evidence, starts, tuple(sizes))
 
 
 def too_much_regularization(case: Case) -> Suspicion | None:
@@ -295,9 +300,7 @@ def too_much_regularization(case: Case) -> Suspicion | None:
     if not lines:
         return None
     cures = tuple((line,) for line in lines) + ((tuple(lines),) if len(lines) > 1 else ())
-    return Suspicion(
-        "too_much_regularization", "; ".join(facts), cures, tuple(names), 0, case.proof
-    )
+    return Suspicion("too_much_regularization", "; ".join(facts), cures, tuple(names))
 
 
 def rate_too_high(case: Case) -> Suspicion | None:
@@ -317,7 +320,7 @@ def rate_too_high(case: Case) -> Suspicion | None:
         facts.append(f"the loss rose from {watch.start.loss:.3g} to {max(watch.losses):.3g}")
     cures = _rates(case, (0.1, 0.01, 1e-3, 1e-4))
     step = next((k.step for k, u in zip(watch.looks, updates, strict=True) if u >= 0.02), 1)
-    return Suspicion("rate_too_high", "; ".join(facts), cures, (), step, case.proof)
+    return Suspicion("rate_too_high", "; ".join(facts), cures, (), step)
 
 
 def rate_too_low(case: Case) -> Suspicion | None:
@@ -336,7 +339,7 @@ def rate_too_low(case: Case) -> Suspicion | None:
     cures = _rates(case, (10, 100, 1e3, 1e4, 1e5))
     if clip is not None:
         cures = (("train.clip_norm=null",), *cures)
-    return Suspicion("rate_too_low", evidence, cures, (), 1, case.proof)
+    return Suspicion("rate_too_low", evidence, cures, (), 1)
 
 
 def _rates(case: Case, factors: tuple[float, ...]) -> tuple[tuple[str, ...], ...]:

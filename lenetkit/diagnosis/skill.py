@@ -90,7 +90,7 @@ def constant_loss(loss: Loss, targets: Targets, outputs: int) -> float:
     1988.
     """
     point, step = np.zeros(outputs), 1.0
-    best, before, slope = np.inf, point, np.zeros(outputs)
+    best, before, slope, settled = np.inf, point, np.zeros(outputs), 0
     for _ in range(60):
         rows = np.repeat(point[None], len(targets), axis=0)
         with np.errstate(all="ignore"):
@@ -99,7 +99,11 @@ def constant_loss(loss: Loss, targets: Targets, outputs: int) -> float:
             gradient: NDArray[np.float64] = loss.backward(saved).sum(axis=0)
         if not np.isfinite(value) or not np.isfinite(gradient).all():
             break
+        if best - value < 1e-9 * abs(value):
+            settled += 1
         best = min(best, value)
+        if settled > 3:
+            break
         moved, turned = point - before, gradient - slope
         if np.any(moved) and moved @ turned > 0:
             step = float(moved @ moved / (moved @ turned))

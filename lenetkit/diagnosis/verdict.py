@@ -134,7 +134,7 @@ class _Experiments:
                 finding = self._tried(suspicion, length)
                 if finding is not None:
                     found.append(finding)
-                    if case.is_stuck or suspicion.proof == "better":
+                    if case.is_stuck or suspicion.margin >= 0:
                         return
             if found:
                 return
@@ -144,7 +144,7 @@ class _Experiments:
             self._unproved(suspicions)
 
     def _tried(self, s: Suspicion, length: int) -> Finding | None:
-        if s.proof == "none":
+        if s.proof == "certain":
             return Finding(s.cause, s.layers, s.step, s.evidence, s.remedy, ())
         if s.proof == "labels":
             return self._on_other_labels(s, length)
@@ -161,12 +161,8 @@ class _Experiments:
         return _finding(s, next(t for t in good if t.end.gain >= best - _ALIKE))
 
     def _cures(self, s: Suspicion, trial: Trial) -> bool:
-        watch = self.diagnosis.case.watch
-        if self.diagnosis.case.is_stuck:
-            return trial.learned
-        if s.proof == "no worse":
-            return trial.learned and trial.end.gain >= watch.end.gain - 0.1
-        return trial.learned and trial.end.gain - watch.end.gain >= 0.25
+        gained = trial.end.gain - self.diagnosis.case.watch.end.gain
+        return trial.learned and (self.diagnosis.case.is_stuck or gained >= s.margin)
 
     def _trial(self, lines: Cure, length: int) -> Trial | None:
         if (lines, length) in self.made:
@@ -185,9 +181,16 @@ class _Experiments:
         try:
             changed = subject.changed(lines)
             watch = Watch(changed, Judge(changed)).run(length)
+            if self._is_promising(watch):
+                watch.run(self.diagnosis.case.watch.steps)
         except LenetkitError as error:
             return Trial(lines, 0, self.diagnosis.case.watch.start, False, str(error))
         return Trial(lines, watch.steps, watch.end, watch.learned, watch.diverged)
+
+    def _is_promising(self, trial: Watch) -> bool:
+        """Whether it is far from where it was without the cure, on a plateau to be left."""
+        gain, before = trial.end.gain, self.diagnosis.case.watch.end.gain
+        return not trial.learned and not trial.diverged and gain > max(before, -0.2) + 0.1
 
     def _on_other_labels(self, s: Suspicion, length: int) -> Finding:
         """Whether the same network learns labels that follow from the images."""

@@ -77,7 +77,8 @@ class Watch:
     def run(self, steps: int) -> Watch:
         """Train up to so many steps in all, or to the end of the training; then judge."""
         try:
-            self._train(self._events, min(steps, self.total))
+            with self.network.limited():
+                self._train(self._events, min(steps, self.total))
         except DivergedError as error:
             self.diverged = str(error).partition("\n")[0]
         self.end = self.judge.judge(self.network, self._workspace)
