@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import shlex
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -19,7 +23,7 @@ from lenetkit.cli.output import echo, paragraphs, print_json, report, table
 from lenetkit.diagnosis.microscope import LayerLook
 from lenetkit.diagnosis.skill import Skill
 from lenetkit.diagnosis.subject import Subject
-from lenetkit.diagnosis.verdict import STEPS, Diagnosis, Finding, as_json, diagnose
+from lenetkit.diagnosis.verdict import STEPS, Diagnosis, Finding, diagnose
 from lenetkit.diagnosis.words import FIGURES, SENTENCES
 from lenetkit.network.plan import load_plan
 from lenetkit.spec.merge import Override
@@ -74,9 +78,6 @@ def command(
         _draw(diagnosis, out)
 
 
-facts = as_json
-
-
 def _tell(line: str) -> None:
     echo(line, err=True)
 
@@ -86,10 +87,12 @@ def _paragraphs(diagnosis: Diagnosis) -> Iterator[str]:
     subject = f"{case.subject.plan.spec.name} on {case.subject.data.train.called}"
     if diagnosis.healthy:
         yield paragraphs(f"{subject}: healthy. {_progress(diagnosis)}")
+    elif not diagnosis.findings:
+        yield paragraphs(f"{subject}: it does not learn, and no cause was found.")
     for finding in diagnosis.findings:
         yield paragraphs(f"{subject}: {_headline(finding)}")
         yield paragraphs(f"Evidence: {finding.evidence}.")
-        yield _cure(finding)
+        yield _cure(diagnosis, finding)
     if not diagnosis.healthy:
         yield _tried(diagnosis)
     yield from (paragraphs(f"Note: {note}") for note in diagnosis.notes)
@@ -105,22 +108,38 @@ def _headline(finding: Finding) -> str:
     return f"{probably}{finding.cause}{where}. {SENTENCES[finding.cause]}"
 
 
-def _cure(finding: Finding) -> str:
+def _cure(diagnosis: Diagnosis, finding: Finding) -> str:
     if not finding.set:
-        return paragraphs(f"Cure: {finding.remedy}.")
-    return "Cure: " + " ".join(f"--set '{printable(line)}'" for line in finding.set)
+        return paragraphs(f"Cure: {finding.remedy}.") if finding.remedy else ""
+    lines = "Cure: " + " ".join(f"--set {_quoted(line)}" for line in finding.set)
+    return lines + "\n" + paragraphs(_compared(diagnosis, finding))
+
+
+def _quoted(line: str) -> str:
+    """The line as a word for this system's shell."""
+    is_windows = sys.platform == "win32"
+    return subprocess.list2cmdline([line]) if is_windows else shlex.quote(line)
+
+
+def _compared(diagnosis: Diagnosis, finding: Finding) -> str:
+    watch, trial = diagnosis.case.watch, finding.trial
+    if trial is None:
+        return ""
+    now, then = _standing(trial.end), _standing(watch.end)
+    less = "" if trial.steps == watch.steps else f" after {watch.steps:,}"
+    return f"With it, {trial.steps:,} steps end at {now}, instead of {then}{less}."
+
+
+def _standing(end: Skill) -> str:
+    loss = f"loss {number(end.loss, '.3g')}"
+    return loss if math.isnan(end.accuracy) else f"{loss}, {percent(end.accuracy, 1)} read right"
 
 
 def _progress(diagnosis: Diagnosis) -> str:
     watch = diagnosis.case.watch
-    read = (
-        ""
-        if watch.end.accuracy != watch.end.accuracy
-        else (f", {percent(watch.end.accuracy, 1)} read right")
-    )
     return (
-        f"After {watch.steps:,} steps the loss is {number(watch.end.loss, '.3g')} "
-        f"(guessing by frequency: {number(watch.end.constant, '.3g')}){read}."
+        f"After {watch.steps:,} steps: {_standing(watch.end)}; outputs that ignore the image have "
+        f"loss {number(watch.end.constant, '.3g')} at best."
     )
 
 

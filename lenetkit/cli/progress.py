@@ -65,12 +65,12 @@ class ProgressBar:
                 )
         elif isinstance(event, EpochBegun):
             told = (f"{printable(name)} {value:.3g}" for name, value in event.notes.items())
-            self._write(f"epoch {event.epoch}: {', '.join(told)}")
+            self.note(f"epoch {event.epoch}: {', '.join(told)}")
         else:
-            self._write(self._table.row(event))
+            self.note(self._table.row(event))
 
-    def _write(self, line: str) -> None:
-        """A line above the bar."""
+    def note(self, line: str) -> None:
+        """Write a line above the bar, unless nothing is shown."""
         if not self._quiet:
             self._bar.write(line, file=self._stream)
 

@@ -237,7 +237,7 @@ def _finding(s: Suspicion, trial: Trial) -> Finding:
     return Finding(s.cause, s.layers, s.step, s.evidence, s.remedy, trial.lines, trial)
 
 
-def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
+def facts(diagnosis: Diagnosis) -> dict[str, Any]:
     """The diagnosis as JSON values."""
     case, watch = diagnosis.case, diagnosis.case.watch
     names = list(watch.looks[0].layers)

@@ -9,14 +9,20 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike
+from matplotlib.ticker import NullLocator
+from numpy.typing import ArrayLike, NDArray
 
-from lenetkit.plots.chart import finite_points
-from lenetkit.plots.page import BLUE, FAINT, GRID, INK, Page, styled
+from lenetkit.plots.chart import Floats, finite_points, set_log_ticks
+from lenetkit.plots.page import BLUE, GRID, INK, Page, styled
 
+_COLUMNS = 2
 _CELL = 0.24  # inches a layer
-_WIDTH, _LABELS, _PANEL_GAP, _LOSS = 10.0, 0.9, 0.62, 1.5
+_WIDTH, _LABELS, _LOSS = 10.0, 1.0, 1.7
+_GAP, _TICKS, _BETWEEN, _BAR = 0.75, 0.3, 1.0, 0.75
 _NONE = "#f4f4f4"
+_SPAN = 1e-8
+"""Values below this share of the largest have the colour of the smallest."""
+_STEPS_SHOWN = 9
 
 
 def layers_figure(
@@ -36,57 +42,62 @@ def layers_figure(
     `losses` are of each step; `constant` is the loss of outputs that ignore the image.
     """
     rows = len(layers) * _CELL
-    columns = 2
-    lines = -(-len(panels) // columns)
-    height = _LOSS + lines * (rows + _PANEL_GAP)
+    lines = -(-len(panels) // _COLUMNS)
+    height = _LOSS + lines * (rows + _GAP)
     with styled(title, dataset, *layers, *panels) as typeface:
-        what = "Loss, and each layer at the steps that were looked at"
+        what = "Loss of each step, and every layer at the steps in which it was looked at"
         page = Page(typeface, _WIDTH, height, title, what, dataset)
-        _loss(page, height, losses, constant)
-        width = (_WIDTH - columns * _LABELS - 0.9) / columns
+        _draw_loss(page, np.asarray(losses, np.float64), constant)
+        width = (_WIDTH - _LABELS - (_COLUMNS - 1) * _BETWEEN - _BAR) / _COLUMNS
         for index, (name, values) in enumerate(panels.items()):
-            left = _LABELS + (index % columns) * (width + _LABELS + 0.7)
-            bottom = height - _LOSS - (index // columns + 1) * (rows + _PANEL_GAP) + 0.3
+            line, column = divmod(index, _COLUMNS)
+            left = _LABELS + column * (width + _BETWEEN)
+            bottom = height - _LOSS - (line + 1) * (rows + _GAP) + _TICKS
             axes = page.axes(left, bottom, width, rows)
-            _panel(page, axes, name, np.asarray(values, np.float64), np.asarray(steps), layers)
+            bar = page.axes(left + width + 0.08, bottom, 0.12, rows)
+            _draw_panel(axes, bar, name, np.asarray(values, np.float64))
+            axes.set_yticks(np.arange(len(layers)) + 0.5, layers if column == 0 else [])
+            _set_steps(axes, np.asarray(steps))
     return page.figure
 
 
-def _loss(page: Page, height: float, losses: ArrayLike, constant: float) -> None:
-    y = np.asarray(losses, np.float64)
-    x, y = finite_points(np.arange(1, len(y) + 1), y, "steps", "losses")
-    axes = page.axes(_LABELS, height - _LOSS + 0.45, _WIDTH - _LABELS, _LOSS - 0.5)
+def _draw_loss(page: Page, losses: Floats, constant: float) -> None:
+    x, y = finite_points(np.arange(1, len(losses) + 1), losses, "steps", "losses")
+    axes = page.axes(_LABELS, page.body_height - _LOSS + 0.5, _WIDTH - _LABELS, _LOSS - 0.5)
     axes.grid(True, color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.plot(x, y, color=BLUE, linewidth=0.9)
-    if np.isfinite(constant):
-        axes.axhline(constant, color=INK, linewidth=0.9, linestyle="--")
     if y.size and y.min() > 0 and y.max() > 20 * y.min():
         axes.set_yscale("log")
-    axes.set(ylabel="loss", xlabel="step; the dashed line is the loss of guessing by frequency")
-    if x.size:
-        axes.set_xlim(0, x.max())
+        set_log_ticks(axes, y.max() / y.min())
+    if np.isfinite(constant):
+        axes.axhline(constant, color=INK, linewidth=0.9, linestyle="--")
+    axes.set(ylabel="loss", xlabel="step (dashed: the best outputs that ignore the image)")
+    axes.set_xlim(0, max(len(losses), 1))
 
 
-def _panel(
-    page: Page, axes: Axes, name: str, values: Any, steps: Any, layers: Sequence[str]
-) -> None:
-    shown = np.where(np.isfinite(values), values, np.nan)
-    known = shown[np.isfinite(shown)]
-    positive = known[known > 0]
+def _draw_panel(axes: Axes, bar: Axes, name: str, values: Floats) -> None:
+    """Colour the values: shares from 0 to 1, everything else on a logarithmic scale."""
+    known = values[np.isfinite(values) & (values > 0)]
+    is_share = name in ("dead", "flat")
     norm: Normalize = Normalize(0, 1)
-    if name not in ("dead", "flat") and positive.size:
-        low, high = max(positive.min(), positive.max() * 1e-8), positive.max()
-        norm = LogNorm(low, high * 1.001)
-        shown = np.where(shown <= low, low, shown)
+    if not is_share:
+        high = float(known.max(initial=1e-30))
+        low = max(float(known.min(initial=high)), high * _SPAN)
+        norm = LogNorm(low, high if high > 1.01 * low else 10 * low)
+        values = np.where(values < low, low, values)
+    shown = np.ma.masked_invalid(values)
+    mesh = axes.pcolormesh(shown, norm=norm, cmap="viridis", linewidth=0, rasterized=True)
     axes.set_facecolor(_NONE)
-    image = axes.pcolormesh(np.ma.masked_invalid(shown), norm=norm, cmap="viridis", linewidth=0)
     axes.invert_yaxis()
-    axes.set_yticks(np.arange(len(layers)) + 0.5, layers, fontsize=7.5)
-    every = max(1, len(steps) // 8)
-    axes.set_xticks(np.arange(len(steps))[::every] + 0.5, [f"{s:,}" for s in steps[::every]])
     axes.tick_params(length=0, labelsize=7.5)
     axes.set_title(name, fontsize=9, loc="left")
-    bar = page.figure.colorbar(image, ax=axes, fraction=0.04, pad=0.02)
-    bar.ax.tick_params(labelsize=7)
-    bar.outline.set_edgecolor(FAINT)
+    axes.figure.colorbar(mesh, cax=bar, format="{x:.1f}" if is_share else "{x:.0e}")
+    bar.tick_params(labelsize=7, length=2)
+    bar.yaxis.set_minor_locator(NullLocator())
+
+
+def _set_steps(axes: Axes, steps: NDArray[Any]) -> None:
+    every = -(-len(steps) // _STEPS_SHOWN)
+    places = np.arange(len(steps))[::every]
+    axes.set_xticks(places + 0.5, [f"{step:,}" for step in steps[::every]])

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lenetkit.diagnosis.verdict import Diagnosis, as_json, diagnose
+from lenetkit.diagnosis.verdict import Diagnosis, diagnose
+from lenetkit.diagnosis.verdict import facts as facts_of
 from lenetkit.layers.base import Elementwise, Layer, ParamSpec
 from tests.support.ill import CLASSES, SGD, SIGMOID, SPEC, TANH, samples, subject
 
@@ -198,7 +199,7 @@ def test_layers_without_a_gradient_are_frozen(
 
 def test_without_time_no_experiment_is_made_and_the_verdict_says_so() -> None:
     found = diagnose(subject("init={type: normal, std: 1e-3}", *SGD), time_limit=0)
-    facts = as_json(found)
+    facts = facts_of(found)
     assert facts["left_out"][0] == ["init=he_normal"]
     assert facts["tried"] == []
     assert facts["findings"][0]["probable_only"]
@@ -206,7 +207,7 @@ def test_without_time_no_experiment_is_made_and_the_verdict_says_so() -> None:
 
 
 def test_the_series_has_every_layer_at_every_look() -> None:
-    series = as_json(diagnose(subject(), steps=40))["series"]
+    series = facts_of(diagnose(subject(), steps=40))["series"]
     assert len(series["loss"]) == 40
     assert (series["looks"][0], series["looks"][-1]) == (0, 40)
     assert list(series["layers"]) == list(SPEC["layers"])
