@@ -23,7 +23,7 @@ from lenetkit.cli.output import echo, paragraphs, print_json, report, table
 from lenetkit.diagnosis.microscope import LayerLook
 from lenetkit.diagnosis.skill import Skill
 from lenetkit.diagnosis.subject import Subject
-from lenetkit.diagnosis.verdict import STEPS, Diagnosis, Finding, diagnose
+from lenetkit.diagnosis.verdict import STEPS, Diagnosis, Finding, diagnose, facts
 from lenetkit.diagnosis.words import FIGURES, SENTENCES
 from lenetkit.network.plan import load_plan
 from lenetkit.spec.merge import Override
