@@ -328,7 +328,7 @@ def rate_too_low(case: Case) -> Suspicion | None:
     watch = case.watch
     updates = [x.update for look in watch.looks[1:] for x in look.layers.values()]
     largest = float(np.nanmax([0.0, *updates]))
-    if largest > 3e-3 or watch.diverged or (not case.is_stuck and watch.end.gain > 0.2):
+    if largest > 3e-3 or watch.diverged or (not case.is_stuck and watch.end.gain > 0.1):
         return None
     clip = case.subject.plan.spec.train.clip_norm
     evidence = (

@@ -13,7 +13,7 @@ from lenetkit.diagnosis.microscope import Microscope
 from lenetkit.diagnosis.skill import Judge, Skill
 from lenetkit.diagnosis.static import PlanLook, look_at_data
 from lenetkit.diagnosis.subject import Subject
-from lenetkit.diagnosis.watch import LONG, Watch
+from lenetkit.diagnosis.watch import HURRY, LONG, Watch
 from lenetkit.errors import LenetkitError
 
 STEPS = 300
@@ -21,6 +21,8 @@ _MOST = 2000
 """Steps up to which a network that has learned nothing is trained on, if a pass is longer."""
 
 
+_LITTLE = 0.2
+"""A gain below which a network is trained on before anything is said."""
 _ALIKE = 0.1
 """Cures whose gains differ by no more are as good as each other; the first is the simplest."""
 
@@ -96,19 +98,24 @@ def _examined(subject: Subject, steps: int, tell: Callable[[str], None]) -> Case
     watch = Watch(subject, Judge(subject), microscope)
     tell(f"training {min(steps, watch.total):,} steps")
     watch.run(steps)
-    if not watch.learned and not watch.diverged and steps < watch.total:
+    little = max(watch.end.gain, watch.end.informed / 2) < _LITTLE
+    if (little or not watch.learned) and not watch.diverged and steps < watch.total:
         further = max(steps, min(max(watch.steps_per_epoch, LONG), _MOST))
-        tell(f"nothing learned yet: training on to {min(further, watch.total):,} steps")
+        tell(f"little learned yet: training on to {min(further, watch.total):,} steps")
         watch.run(further)
+    if watch.is_warming_up:
+        tell(f"training on while the rate rises to the schedule's highest, {watch.peak:.2g}")
+        watch.hurry(HURRY if watch.learned else LONG)
     test = Judge(subject, test=True).judge(watch.network)
     return Case(subject, look_at_data(subject), plan, microscope, watch, test)
 
 
 def _notes(diagnosis: Diagnosis, steps: int) -> Iterator[str]:
     watch = diagnosis.case.watch
-    if diagnosis.healthy and watch.steps > steps:
+    trained = watch.steps - watch.hurried * (HURRY if watch.learned else LONG)
+    if diagnosis.healthy and trained > steps:
         yield (
-            f"the start is slow: nothing was learned in the first {steps:,} steps, but after "
+            f"the start is slow: little was learned in the first {steps:,} steps, but after "
             f"{watch.steps:,} the loss is {watch.end.loss:.3g} and falling"
         )
     if not diagnosis.healthy and not any(f.is_proved for f in diagnosis.findings):
@@ -127,7 +134,7 @@ class _Experiments:
         """Try the cures, nearest the root first, and note what is proved."""
         case, found = self.diagnosis.case, self.diagnosis.findings
         lengths = sorted({min(self.steps, case.watch.steps), case.watch.steps})
-        if case.watch.diverged:
+        if case.watch.diverged or case.watch.hurried:
             lengths = [self.steps]
         for length in lengths:
             for suspicion in suspicions:
@@ -183,6 +190,8 @@ class _Experiments:
             watch = Watch(changed, Judge(changed)).run(length)
             if self._is_promising(watch):
                 watch.run(self.diagnosis.case.watch.steps)
+            if self.diagnosis.case.watch.hurried and watch.learned and watch.is_warming_up:
+                watch.hurry(HURRY)
         except LenetkitError as error:
             return Trial(lines, 0, self.diagnosis.case.watch.start, False, str(error))
         return Trial(lines, watch.steps, watch.end, watch.learned, watch.diverged)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 
@@ -13,11 +14,31 @@ from lenetkit.diagnosis.microscope import LayerLook, Microscope
 from lenetkit.diagnosis.skill import Judge
 from lenetkit.diagnosis.subject import Subject
 from lenetkit.network.network import Network
+from lenetkit.options import option
+from lenetkit.schedules import Moment, Schedule
 from lenetkit.training import loop
 from lenetkit.training.divergence import DivergedError
 
 LONG = 938
 """Steps of a long watch, at least: a pass over MNIST in batches of 64."""
+
+
+HURRY = 150
+"""Steps of a test of the rates to come."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ramp(Schedule):
+    """From `low` to `high`, factor by factor, and on at `high`, whatever the optimizer's lr is."""
+
+    first: int = option(doc="The step at which it begins.")
+    steps: int = option(doc="How many steps it is for; two thirds of them rise.")
+    low: float = option(doc="Rate at the beginning.")
+    high: float = option(doc="Rate at the end.")
+
+    def rate(self, lr: float, at: Moment) -> float:
+        share = min(max((at.step - self.first) / (self.steps * 2 / 3), 0.0), 1.0)
+        return self.high if self.low <= 0 else self.low * (self.high / self.low) ** share
 
 
 @dataclass(frozen=True)
@@ -32,8 +53,8 @@ class Look:
 class Watch:
     """The training of a subject, as its spec says, from the spec's own start.
 
-    `run` takes it on. With a microscope, layers are looked at before the first step and whenever
-    the number of steps has grown by half.
+    `run` takes it on, and `hurry` to the highest rate of its schedule. With a microscope, layers
+    are looked at before the first step and whenever the number of steps has grown by half.
     """
 
     subject: Subject
@@ -42,17 +63,23 @@ class Watch:
     losses: list[float] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
+    hurried: bool = False
+    """Whether it ended with `hurry`."""
     diverged: str = ""
     """Why the training stopped: the loss, or its gradient, was no longer finite."""
 
     def __post_init__(self) -> None:
         plan = self.subject.plan
         settings = replace(plan.spec.train, patience=None, average=None)
+        schedule, lr = settings.schedule, float(getattr(settings.optimizer, "lr", 0.0))
         self.network = Network(plan, seed=settings.seed)
         progress = loop.start(self.network, settings)
-        trainer = loop.Trainer(self.network, self.subject.data, settings, progress)
+        self._trainer = trainer = loop.Trainer(self.network, self.subject.data, settings, progress)
         self.steps_per_epoch = trainer.steps_per_epoch
         self.total = trainer.steps_per_epoch * settings.epochs
+        points = np.linspace(0, self.total - 1, 101).astype(int).tolist()
+        moments = (Moment(t, trainer.steps_per_epoch, settings.epochs) for t in points)
+        self.peak = max(float(schedule.rate(lr, at)) for at in moments)
         self._events = loop.computed(trainer.all_steps(), self.network)
         self._workspace = self.network.workspace(training=False)
         self._look()
@@ -83,6 +110,22 @@ class Watch:
             self.diverged = str(error).partition("\n")[0]
         self.end = self.judge.judge(self.network, self._workspace)
         return self
+
+    @property
+    def is_warming_up(self) -> bool:
+        """Whether the schedule's highest rate is far above those so far."""
+        return not self.diverged and self.peak > 1.5 * max(self.rates, default=math.inf)
+
+    def hurry(self, steps: int) -> Watch:
+        """Train so many steps while the rate rises to the highest that the schedule will have.
+
+        It is a test of the rates to come: two thirds of the steps rise, and the rest stay there.
+        """
+        settings = self._trainer.settings
+        ramp = Ramp(first=self.steps, steps=steps, low=self.rates[-1], high=self.peak)
+        self._trainer.settings = replace(settings, schedule=ramp)
+        self.hurried = True
+        return self.run(self.steps + steps)
 
     def _train(self, events: Generator[loop.StepDone], until: int) -> None:
         while self.steps < until:
