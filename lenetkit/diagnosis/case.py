@@ -15,7 +15,10 @@ from lenetkit.diagnosis.subject import Subject
 from lenetkit.diagnosis.watch import Watch
 from lenetkit.network.plan import LayerPlan
 from lenetkit.options import options_of
+from lenetkit.registry.catalog import installed
+from lenetkit.spec.dump import as_flow, to_plain
 
+_SCALES = ("scale", "standardize", "normalize")
 Cure = tuple[str, ...]
 """Lines as after `--set`."""
 Proof = Literal["cure", "labels", "certain"]
@@ -100,6 +103,22 @@ class Case:
                 elif f"{tensor}_init" in {opt.name for opt in options_of(type(layer.layer))}:
                     own.append(f"layers.{layer.name}.{tensor}_init={name}")
         return ((f"init={name}",) if shared else ()) + tuple(own)
+
+    def rescaled(self) -> tuple[Cure, ...]:
+        """The lines that scale or standardize images in the place of what the spec does for it."""
+        written = to_plain(self.subject.plan.spec, installed(), objects=True)["data"]["transforms"]
+        kinds = [each["type"] if isinstance(each, dict) else each for each in written]
+        place = next((i for i, kind in enumerate(kinds) if kind in _SCALES), len(kinds))
+        before, after = (
+            [each for each, kind in zip(part, names, strict=True) if kind not in _SCALES]
+            for part, names in ((written[:place], kinds[:place]), (written[place:], kinds[place:]))
+        )
+        if not all(isinstance(each, str | dict) for each in written):
+            return ()
+        return tuple(
+            (f"data.transforms={as_flow([*before, name, *after])}",)
+            for name in ("scale", "standardize")
+        )
 
     def biases(self, layers: Sequence[LayerPlan]) -> Cure:
         """The lines that let the biases of these layers start at 0, where they do not."""

@@ -29,8 +29,7 @@ def constant_input(case: Case) -> Suspicion | None:
     evidence = f"every value of the input is the same in all images (rms {data.rms:.3g})"
     stored = f"the stored images differ by {data.stored_variation:.3g}"
     if data.stored_variation > 0:
-        cures = ((("data.transforms=[scale]",)), ("data.transforms=[standardize]",))
-        return Suspicion("constant_input", f"{evidence}, but {stored}", cures, ("input",))
+        return Suspicion("constant_input", f"{evidence}, but {stored}", case.rescaled(), ("input",))
     remedy = "look at the images, lenetkit data show: they are all alike"
     return Suspicion("constant_input", evidence, (), ("input",), proof="certain", remedy=remedy)
 
@@ -65,17 +64,8 @@ def unscaled_input(case: Case) -> Suspicion | None:
     if 0.02 <= data.rms <= 8:
         return None
     evidence = f"inputs go from {data.low:.3g} to {data.high:.3g}, rms {data.rms:.3g}; usual is 1"
-    transforms = case.subject.plan.spec.data.options.transforms
-    names = [installed().identity(each)[0] for each in transforms]
-    kept = [n for n in names if n not in ("scale", "standardize", "normalize")]
-    cures = []
-    for last in ("scale", "standardize"):
-        if not kept:
-            cures.append((f"data.transforms=[{last}]",))
-        scales = [i for i, n in enumerate(names) if n == last]
-        cures += [(f"data.transforms.{i}={last}",) for i in scales[-1:] if kept]
     margin = FAR if data.rms <= 30 else 0.05 if case.watch.start.gain > -2 else 0.0
-    return Suspicion("unscaled_input", evidence, tuple(cures), ("input",), margin=margin)
+    return Suspicion("unscaled_input", evidence, case.rescaled(), ("input",), margin=margin)
 
 
 def activation_before_loss(case: Case) -> Suspicion | None:
@@ -175,8 +165,7 @@ def _starts(case: Case, layers: list[LayerPlan]) -> tuple[tuple[str, ...], ...]:
 def frozen_layer(case: Case) -> Suspicion | None:
     """A layer that should learn does not move, although the loss depends on it."""
     moved = case.watch.moved()
-    lr = max(case.watch.rates, default=0.0)
-    if not lr or not any(moved.values()):
+    if not any(moved.values()):
         return None
     looks = [case.first, case.last]
     if any(x.dead > 0.9 for look in looks for x in case.of_kind(look, saturating=False).values()):
