@@ -272,7 +272,9 @@ def too_much_regularization(case: Case) -> Suspicion | None:
     """Weight decay, or dropout, outweighs the loss."""
     optimizer = case.subject.plan.spec.train.optimizer
     decay = float(getattr(optimizer, "weight_decay", 0.0) or 0.0)
-    lines, facts, names = [], [], []
+    lines: list[str] = []
+    facts: list[str] = []
+    drops: dict[str, str] = {}
     smoothing = float(getattr(case.subject.plan.spec.loss, "label_smoothing", 0.0))
     if smoothing >= (0.5 if case.is_stuck else 0.8):
         lines.append("loss.label_smoothing=0")
@@ -283,13 +285,13 @@ def too_much_regularization(case: Case) -> Suspicion | None:
     for layer in case.subject.plan.layers:
         p = float(getattr(layer.layer, "p", 0.0) or 0.0)
         if p >= (0.8 if case.is_stuck else 0.9):
-            lines.append(f"layers.{layer.name}.p=0.2")
+            drops[layer.name] = f"layers.{layer.name}.p=0.2"
             facts.append(f"{layer.name} drops {_pc(p)} of its input")
-            names.append(layer.name)
-    if not lines:
+    parts = [(line,) for line in lines] + ([tuple(drops.values())] if drops else [])
+    if not parts:
         return None
-    cures = tuple((line,) for line in lines) + ((tuple(lines),) if len(lines) > 1 else ())
-    return Suspicion("too_much_regularization", "; ".join(facts), cures, tuple(names))
+    cures = (*parts, sum(parts, ())) if len(parts) > 1 else tuple(parts)
+    return Suspicion("too_much_regularization", "; ".join(facts), cures, tuple(drops))
 
 
 def rate_too_high(case: Case) -> Suspicion | None:

@@ -16,7 +16,7 @@ from lenetkit.network.observer import Observer
 from lenetkit.network.stage import Stage
 from lenetkit.training.draws import Draws
 
-_IMAGES = 64
+_IMAGES = 32
 _FLAT = 0.05
 """A slope below this share of the activation's steepest is flat."""
 
@@ -57,6 +57,7 @@ class Microscope(Observer):
         self._targets = data.pipeline.labels(some.labels)
         self._activations = activations
         self._workspace = self._copy.workspace(training=True, fused=False, observer=self)
+        self._signs: dict[str, Array] = {}
         self._outputs: list[Array] = []
         self._looks: dict[str, LayerLook] = {}
 
@@ -118,14 +119,16 @@ class Microscope(Observer):
 
     def _slopes(self, stage: Stage) -> None:
         """Measure an activation's slopes by what its backward makes of random signs."""
-        x = self._outputs[stage.first]
-        y = stage.forward(x)
-        signs = np.random.default_rng(0).choice(np.array([-1, 1], y.dtype), y.shape)
-        slopes = np.abs(stage.backward(signs.copy(), stage.grads))
-        by_unit = slopes.reshape(len(slopes), slopes.shape[1], -1)
+        y = stage.forward(self._outputs[stage.first])
+        if stage.name not in self._signs:
+            signs = self._signs[stage.name] = np.empty_like(y)
+            signs[...] = 2 * np.random.default_rng(0).integers(0, 2, y.shape, np.int8) - 1
+        signs = self._signs[stage.name].copy(order="K")
+        slopes = np.abs(stage.backward(signs, stage.grads))
+        within = tuple(axis for axis in range(slopes.ndim) if axis != 1)
         self._looks[stage.name] = replace(
             self._looks[stage.name],
-            dead=float(np.mean(by_unit.max(axis=(0, 2)) == 0)),
+            dead=float(np.mean(slopes.max(axis=within) == 0)),
             flat=float(np.mean(slopes < _FLAT * self._activations[stage.name].steepest)),
         )
 
@@ -142,7 +145,11 @@ class Microscope(Observer):
 
 
 def _norm(values: Array) -> float:
-    return float(np.linalg.norm(np.asarray(values, np.float64).reshape(-1)))
+    flat = values.ravel(order="K")
+    largest = float(np.abs(flat).max(initial=0))
+    if not 1e-15 < largest < 1e15:  # squares would leave float32
+        flat = flat.astype(np.float64)
+    return float(np.sqrt(flat @ flat))
 
 
 def _total(arrays: Mapping[str, Array]) -> float:
