@@ -26,6 +26,7 @@ _COMMANDS = {
     "evaluate": "Measure a trained model on a data set.",
     "predict": "Read the digits in image files.",
     "plot": "Redraw a run's pictures.",
+    "show": "Draw a network: its architecture, weights, feature maps, saliency.",
     "data": "Fetch, show and describe data sets.",
     "plugins": "List every registered layer, optimizer, … and who provides it.",
     "spec": "Print a spec with everything resolved, as YAML.",

@@ -97,7 +97,8 @@ def test_it_is_pytorchs(images: np.ndarray) -> None:
                     twin.add_module("flatten", nn.Flatten())
                 sizes = int(np.prod(layer.in_shape)), layer.out_shape[0]
                 twin.add_module(layer.name, nn.Linear(*sizes))
-    twin.double().load_state_dict({k: torch.from_numpy(v.copy()) for k, v in model.tensors().items()})
+    weights = {name: torch.from_numpy(values.copy()) for name, values in model.tensors().items()}
+    twin.double().load_state_dict(weights)
     given = torch.from_numpy(x[:, None] / 255).requires_grad_()
     twin(given).max(dim=1).values.sum().backward()
     np.testing.assert_allclose(model.saliency(x), given.grad.numpy(), rtol=1e-9, atol=1e-12)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lenetkit
-from lenetkit.authoring import Composite, Layer, Reach, ReLU, option
+from lenetkit.authoring import Array, Composite, Layer, Reach, ReLU, option
 from lenetkit.errors import PluginError
 from lenetkit.network.receptive import reaches, receptive_fields
 
@@ -183,10 +183,10 @@ def test_a_unit_sees_where_the_gradient_of_the_input_is_not_zero(
     assert claimed is not None
     units = rng.permutation(planned.layers[-1].in_shape[0])[:12]
     workspace = model.workspace(training=False, fused=False, input_gradient=True)
-    x = np.tile(rng.normal(size=(1, 2, height, width)), (len(units), 1, 1, 1))
+    x: Array = np.tile(rng.normal(size=(1, 2, height, width)), (len(units), 1, 1, 1))
     for stage in workspace.stages[:-1]:
         x = stage.forward(x)
-    dy = np.zeros_like(x)
+    dy: Array = np.zeros_like(x)
     dy[np.arange(len(units)), units] = 1
     for stage in reversed(workspace.stages[:-1]):
         dy = stage.backward(dy, stage.grads)
@@ -195,4 +195,3 @@ def test_a_unit_sees_where_the_gradient_of_the_input_is_not_zero(
             found = np.flatnonzero(sums)
             start, stop = (int(v[unit]) for v in (claimed[axis].start, claimed[axis].stop))
             assert list(found[[0, -1]]) == [start, stop - 1] if len(found) else start >= stop
-
