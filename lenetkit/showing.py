@@ -134,22 +134,26 @@ def weights_of(network: Network, name: str | None = None) -> tuple[str, NDArray[
     """
     tensors = {key: values for key, values in network.tensors().items() if values.ndim in (2, 4)}
     owners = {key: _owner(network.plan, key) for key in tensors}
-    if name is None and not tensors:
+    if not tensors:
         raise OptionError("what", "the network has no weights to show")
-    matching = [k for k, layer in owners.items() if name in (None, k, layer.name)]
+    matching = [key for key, layer in owners.items() if name in (None, key, layer.name)]
     if not matching:
-        layers = [layer.name for layer in network.plan.layers]
-        if name in layers:
-            having = ", ".join(dict.fromkeys(printable(o.name) for o in owners.values()))
-            raise OptionError(
-                "layer", f"{printable(name)} has no weights to show; those that have: {having}"
-            )
-        raise OptionError("layer", f"no layer '{printable(name)}'{did_you_mean(str(name), layers)}")
+        _expect_layer(network.plan, str(name))
+        having = ", ".join(dict.fromkeys(printable(layer.name) for layer in owners.values()))
+        message = f"{printable(name)} has no weights to show; those that have: {having}"
+        raise OptionError("layer", message)
     key = matching[0]
     values, in_shape = tensors[key], owners[key].in_shape
     if values.ndim == 2 and len(in_shape) == 3 and values.shape[1] == math.prod(in_shape):
         values = values.reshape(len(values), *in_shape)
     return key, values
+
+
+def _expect_layer(plan: Plan, name: str) -> None:
+    names = [layer.name for layer in plan.layers]
+    if name not in names:
+        message = f"the network has no '{printable(name)}'{did_you_mean(name, names)}"
+        raise OptionError("layer", message)
 
 
 def _owner(plan: Plan, tensor: str) -> LayerPlan:
@@ -163,9 +167,9 @@ def features(
     model: Model, shown: Shown, layer: str | None = None, *, words: Words = ENGLISH
 ) -> Figure:
     """What every layer, or one, makes of an image."""
+    if layer is not None:
+        _expect_layer(model.plan, layer)
     made = {name: values[0] for name, values in model.activations(shown.image[None]).items()}
-    if layer is not None and layer not in made:
-        raise OptionError("layer", f"no layer '{printable(layer)}'{did_you_mean(layer, made)}")
     return features_figure(
         _entering(model, shown),
         made if layer is None else {layer: made[layer]},

@@ -176,7 +176,8 @@ class _Block:
         )
         places = np.arange(self.shown) + 0.5
         colours = np.where(values < 0, BLUE, VERMILION)
-        axes.bar(places, values / limit, width=0.6 if few else 0.8, color=colours, linewidth=0)
+        width = (0.6 if few else 0.8) * _ROOM / slots * 72  # points
+        axes.vlines(places, 0, values / limit, colors=colours, linewidth=width, capstyle="butt")
         axes.axhline(0, color=FAINT, linewidth=0.6, zorder=0)
 
 

@@ -47,7 +47,7 @@ def _framed(axes: Axes, pixels: Any, extent: Extent, **colours: Any) -> None:
     left, right, bottom, top = extent
     frame = Rectangle((left, bottom), right - left, top - bottom, edgecolor=FAINT, fill=False)
     frame.set(linewidth=0.5, zorder=3, clip_on=False)
-    axes.add_patch(frame)
+    axes.add_artist(frame)
     axes.imshow(pixels, extent=extent, interpolation="nearest", aspect="auto", zorder=2, **colours)
 
 

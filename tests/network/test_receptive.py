@@ -14,15 +14,14 @@ import lenetkit
 from lenetkit.authoring import Array, Composite, Layer, Reach, ReLU, option
 from lenetkit.errors import PluginError
 from lenetkit.network.receptive import reaches, receptive_fields
+from tests.support.specs import plan_of
 
 LENET5 = [(5, 5), (5, 5), (6, 6), (14, 14), (14, 14), (16, 16), *[(28, 28)] * 5]
 
 
 def plan(layers: dict[str, Any], size: tuple[int, ...] = (1, 12, 12)) -> lenetkit.Plan:
     """The plan of some layers, followed by one that makes them classify."""
-    last = {"last": {"type": "linear", "out_features": 2}}
-    spec = {"lenetkit": 1, "name": "n", "input": list(size), "layers": layers | last}
-    return lenetkit.load_plan(spec)
+    return plan_of(layers | {"last": {"type": "linear", "out_features": 2}}, size)
 
 
 def conv(**options: Any) -> dict[str, Any]:
@@ -120,18 +119,8 @@ def test_a_field_that_does_not_fit_is_the_plugins_fault() -> None:
 
 
 def test_a_block_that_keeps_its_shape_adds_its_input() -> None:
-    inner = lenetkit.build(
-        {
-            "lenetkit": 1,
-            "name": "n",
-            "input": [2, 6, 6],
-            "layers": {
-                "c": conv(kernel_size=2, dilation=3, padding=[[0, 3], [0, 3]]),
-                "l": {"type": "linear", "out_features": 2},
-            },
-        }
-    )
-    shifted = Block(conv=inner.plan.layers[0].layer)
+    inner = plan({"c": conv(kernel_size=2, dilation=3, padding=[[0, 3], [0, 3]])}, (2, 6, 6))
+    shifted = Block(conv=inner.layers[0].layer)
     assert receptive_fields(plan({"b": shifted}, (2, 6, 6)))[0] == (4, 4)
 
 
