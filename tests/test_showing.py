@@ -80,7 +80,7 @@ def test_regression_has_no_answer() -> None:
     spec = {"lenetkit": 1, "name": "n", "input": [1, 8, 8], "layers": LAYERS}
     network = lenetkit.build(spec | {"loss": "mean_squared_error", "task": "regression"})
     for what in ("features", "saliency"):
-        said = words(lenetkit.show(network, what, image=IMAGE))  # type: ignore[arg-type]
+        said = words(lenetkit.show(network, what, image=IMAGE))
         assert not any("answer" in text for text in said)
 
 

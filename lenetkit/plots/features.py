@@ -171,11 +171,10 @@ class _Block:
         limit = magnitude(values)
         low, high = min(float(values.min()) / limit, 0.0), max(float(values.max()) / limit, 0.0)
         few = self.shown <= MAX_CLASSES  # as wide apart as the answer's
-        axes.set(
-            xlim=(0, max(self.shown, 6 if few else 24)), ylim=(low, high if high > low else low + 1)
-        )
+        slots = max(self.shown, 6 if few else 24)
+        axes.set(xlim=(0, slots), ylim=(low, high if high > low else low + 1))
         places = np.arange(self.shown) + 0.5
-        colours = np.where(values < 0, BLUE, VERMILION)
+        colours = [BLUE if value < 0 else VERMILION for value in values]
         width = (0.6 if few else 0.8) * _ROOM / slots * 72  # points
         axes.vlines(places, 0, values / limit, colors=colours, linewidth=width, capstyle="butt")
         axes.axhline(0, color=FAINT, linewidth=0.6, zorder=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ def deep() -> Plan:
 
 
 LONG = "a_name_of_very_great_length_" * 3
-PLANS = {
+PLANS: dict[str, Callable[[], Plan]] = {
     "lenet5": lambda: lenetkit.load_plan("lenet5"),
     "deep": deep,
     "mlp": lambda: plan_of({"a": linear(512), "r": "relu", "b": linear(10)}, (1, 28, 28)),
