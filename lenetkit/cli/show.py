@@ -73,7 +73,7 @@ def command(
     lang: str,
     data_dir: Path | None,
 ) -> None:
-    """Draw a network.
+    """Draw a network: its architecture, weights, feature maps, saliency.
 
     \b
     architecture  maps as stacked planes, as in figure 2 of LeCun et al. (1998)

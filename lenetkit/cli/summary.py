@@ -12,7 +12,7 @@ from lenetkit.cli.output import echo, print_json, table
 from lenetkit.network.plan import LayerPlan, Plan
 from lenetkit.network.receptive import receptive_fields
 
-_RIGHT = ("output", "receptive field", "params", "MACs", "connections")
+_RIGHT = ("output", "rec. field", "params", "MACs", "connections")
 _HEADERS = ("layer", "type", "provider", *_RIGHT)
 
 
@@ -22,10 +22,10 @@ _HEADERS = ("layer", "type", "provider", *_RIGHT)
 def command(plan: Plan, as_json: bool) -> None:
     """Show a network layer by layer: shapes, parameters, cost.
 
-    The receptive field is the height × width of the input, in pixels, that a value depends on;
-    '?' after a layer that does not say what it reads. MACs are multiply-adds per image in the
-    forward pass; connections count each unit's inputs and its bias, as LeCun et al. (1998) do.
-    Needs no data.
+    The receptive field ('rec. field') is the height × width of the input, in pixels, that a value
+    depends on; '?' after a layer that does not say what it reads. MACs are multiply-adds per image
+    in the forward pass; connections count each unit's inputs and its bias, as LeCun et al. (1998)
+    do. Needs no data.
     """
     if as_json:
         print_json(facts(plan))

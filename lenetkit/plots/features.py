@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lenetkit.plots.fonts import Typeface
 from lenetkit.plots.page import BLUE, FAINT, GREEN, INK, MUTED, VERMILION, Page, styled
-from lenetkit.plots.signed import draw_picture, draw_signed, magnitude
+from lenetkit.plots.signed import Tiles, draw_picture, magnitude
 from lenetkit.plots.words import ENGLISH, Words
 from lenetkit.text import percent
 
@@ -101,16 +101,13 @@ class _Block:
         return self.values.ndim == 3 and math.prod(self.values.shape[1:]) > 1
 
     @property
-    def tile(self) -> tuple[float, float]:
-        """Width and height in inches of a map."""
+    def tiles(self) -> Tiles:
+        """How the maps are laid out: as many in a row as there is room for."""
         side = _ALONE_SIDE if self.alone else _SIDE
         height, width = self.values.shape[-2:]
-        scale = min(side / height, _ROOM / width, max(side * 2 / width, side / height))
-        return max(width * scale, 0.06), max(height * scale, 0.06)
-
-    @property
-    def across(self) -> int:
-        return max(1, int((_ROOM + _GAP + 1e-6) // (self.tile[0] + _GAP)))
+        scale = min(side / height, _ROOM / width)
+        width, height = max(width * scale, 0.06), max(height * scale, 0.06)
+        return Tiles(width, height, max(1, int((_ROOM + _GAP + 1e-6) // (width + _GAP))), _GAP)
 
     @property
     def shown(self) -> int:
@@ -120,7 +117,7 @@ class _Block:
         if self.is_picture and len(self.values) == 3:
             return 1
         rows = _ALONE_ROWS if self.alone else _ROWS
-        return min(len(self.values), rows * self.across)
+        return min(len(self.values), rows * self.tiles.across)
 
     @property
     def caption(self) -> list[str]:
@@ -136,8 +133,7 @@ class _Block:
 
     @property
     def height(self) -> float:
-        rows = -(-self.shown // self.across) if self.is_maps else 1
-        drawn = rows * (self.tile[1] + _GAP) - _GAP if self.is_maps else _BARS
+        drawn = self.tiles.size(self.shown)[1] if self.is_maps else _BARS
         return max(drawn, len(self.caption) * _LINE)
 
     def draw(self, page: Page, sheet: Axes, top: float, typeface: Typeface) -> None:
@@ -152,17 +148,17 @@ class _Block:
             self._draw_bars(page, top)
 
     def _draw_maps(self, sheet: Axes, top: float) -> None:
-        (width, height), limit = self.tile, magnitude(self.values)
-        for index in range(self.shown):
-            row, column = divmod(index, self.across)
-            left, upper = _LEFT + column * (width + _GAP), top - row * (height + _GAP)
-            extent = (left, left + width, upper - height, upper)
-            if self.is_picture and len(self.values) == 3:
-                draw_picture(sheet, self.values, extent)
-            elif self.is_picture:
-                draw_picture(sheet, self.values[index : index + 1], extent)
-            else:
-                draw_signed(sheet, self.values[index], limit, extent)
+        tiles = self.tiles
+        if not self.is_picture:
+            maps, limit = self.values[: self.shown], magnitude(self.values)
+            tiles.draw(sheet, maps, limit, _LEFT, top)
+            return
+        pictures = [self.values] if self.shown == 1 else self.values[: self.shown, None]
+        for index, picture in enumerate(pictures):
+            x, y = tiles.corner(index)
+            left, upper = _LEFT + x, top - y
+            extent = (left, left + tiles.width, upper - tiles.height, upper)
+            draw_picture(sheet, picture, extent)
 
     def _draw_bars(self, page: Page, top: float) -> None:
         values = np.nan_to_num(self.values.reshape(-1)[: self.shown], posinf=0.0, neginf=0.0)

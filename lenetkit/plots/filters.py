@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from lenetkit.plots.page import MUTED, Page, styled
-from lenetkit.plots.signed import BAR_ROOM, colour_bar, draw_signed, magnitude
+from lenetkit.plots.signed import BAR_ROOM, Tiles, colour_bar, draw_signed, magnitude
 from lenetkit.plots.words import ENGLISH, Words
 
 MAX_FILTERS = 64
@@ -20,7 +20,6 @@ _ACROSS = 8
 _SMALL, _LARGE = 0.62, 0.95  # inches of a filter, and of one with many weights
 _OF_MANY = 0.42
 _LARGE_FROM = 12  # weights along a side
-_GAP = 0.07
 _MIN_WIDTH, _MIN_HEIGHT = 5.6, 0.9
 _MATRIX = 4.6  # inches of the longer side of a matrix
 _LABEL = 0.35
@@ -43,10 +42,10 @@ def filters_figure(
     filters, maps = given.shape[:2]
     shown = given[:MAX_FILTERS] if maps == 1 else given[:MAX_ROWS, :MAX_COLUMNS]
     across = min(_ACROSS, filters) if maps == 1 else shown.shape[1]
-    tiles = shown.reshape(-1, *given.shape[2:])
-    width, height = _tile(given.shape[2:], several=maps > 1)
-    rows = -(-len(tiles) // across)
-    body = max(rows * (height + _GAP) - _GAP, _MIN_HEIGHT)
+    pictures = shown.reshape(-1, *given.shape[2:])
+    tiles = Tiles(*_tile(given.shape[2:], several=maps > 1), across)
+    width, height = tiles.size(len(pictures))
+    body = max(height, _MIN_HEIGHT)
     some = words.all_filters if len(shown) == filters else words.filters_shown
     notes = [some.format(shown=len(shown), total=filters)]
     if maps > 1:
@@ -55,15 +54,10 @@ def filters_figure(
         notes += [shown_maps] if shown.shape[1] < maps else []
     heading = (words.filters.format(tensor=tensor), "", *notes, words.sign)
     with styled(title, *heading) as typeface:
-        used = across * (width + _GAP) - _GAP
-        page = Page(typeface, max(_MIN_WIDTH, used + BAR_ROOM), body, title, *heading)
-        sheet, limit = page.sheet(), magnitude(given)
-        for index, tile in enumerate(tiles):
-            row, column = divmod(index, across)
-            left, top = column * (width + _GAP), body - row * (height + _GAP)
-            draw_signed(sheet, tile, limit, (left, left + width, top - height, top))
-        bar = min(body, 2.2)
-        colour_bar(page, used + 0.25, body - bar, bar, limit)
+        page = Page(typeface, max(_MIN_WIDTH, width + BAR_ROOM), body, title, *heading)
+        limit, bar = magnitude(given), min(body, 2.2)
+        tiles.draw(page.sheet(), pictures, limit, 0, body)
+        colour_bar(page, width + 0.25, body - bar, bar, limit)
     return page.figure
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import PatchCollection
+from matplotlib.colors import Colormap
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike, NDArray
 
-from lenetkit.plots.page import FAINT, MUTED, Page
+from lenetkit.plots.page import DPI, FAINT, MUTED, Page
 
 _MAP = "RdBu_r"
+_FINE = 2 * DPI  # pixels of tiles an inch
 _BAR = 0.13  # inches
 _TICK_SIZE = 8.0  # points
 BAR_ROOM = 0.85
@@ -27,11 +31,61 @@ def magnitude(values: ArrayLike) -> float:
     return float(np.max(sizes, where=np.isfinite(sizes), initial=0.0)) or 1.0
 
 
+def _colours() -> Colormap:
+    return matplotlib.colormaps[_MAP].with_extremes(bad="#999999")
+
+
 def draw_signed(axes: Axes, values: NDArray[Any], limit: float, extent: Extent) -> None:
     """Values (H, W), white at 0, in full colour at ± `limit`; grey where they are not finite."""
-    colours = matplotlib.colormaps[_MAP].with_extremes(bad="#999999")
     shown = np.ma.masked_invalid(np.asarray(values, np.float64))
-    _framed(axes, shown, extent, cmap=colours, vmin=-limit, vmax=limit)
+    _framed(axes, shown, extent, cmap=_colours(), vmin=-limit, vmax=limit)
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Equally large maps in rows, in inches."""
+
+    width: float
+    height: float
+    across: int
+    gap: float = 0.07
+
+    def size(self, count: int) -> tuple[float, float]:
+        """Width and height of so many of them."""
+        rows = -(-count // self.across)
+        return (
+            min(count, self.across) * (self.width + self.gap) - self.gap,
+            rows * (self.height + self.gap) - self.gap,
+        )
+
+    def corner(self, index: int) -> tuple[float, float]:
+        """How far right and down one of them begins."""
+        row, column = divmod(index, self.across)
+        return column * (self.width + self.gap), row * (self.height + self.gap)
+
+    def draw(self, axes: Axes, maps: NDArray[Any], limit: float, left: float, top: float) -> None:
+        """Maps (n, H, W) from an upper left corner, in colours as of `draw_signed`.
+
+        One picture for all of them: hundreds would take a minute.
+        """
+        width, height = self.size(len(maps))
+        canvas = np.zeros((round(height * _FINE), round(width * _FINE), 4), np.uint8)
+        rows, columns = (max(round(side * _FINE), 1) for side in (self.height, self.width))
+        down = np.arange(rows) * maps.shape[1] // rows
+        across = np.arange(columns) * maps.shape[2] // columns
+        coloured = _colours()((np.ma.masked_invalid(maps) / limit + 1) / 2, bytes=True)
+        frames = []
+        for index, colours in enumerate(coloured):
+            x, y = self.corner(index)
+            place = canvas[round(y * _FINE) :, round(x * _FINE) :][:rows, :columns]
+            enlarged = colours[down[:, None], across]
+            place[...] = enlarged[: place.shape[0], : place.shape[1]]
+            frames.append(Rectangle((left + x, top - y), self.width, -self.height))
+        extent = (left, left + width, top - height, top)
+        axes.imshow(canvas, extent=extent, interpolation="nearest", aspect="auto", zorder=2)
+        edges = PatchCollection(frames, facecolor="none", edgecolor=FAINT, linewidth=0.5)
+        edges.set(zorder=3, clip_on=False)
+        axes.add_collection(edges, autolim=False)
 
 
 def draw_picture(axes: Axes, image: NDArray[Any], extent: Extent) -> None:
