@@ -46,13 +46,14 @@ def saliency_figure(
             typeface.fit(text, _SIZE, room, lines=2)
             for text, room in ((words.seen, width), (below, width + BAR_ROOM))
         ]
-        body = height + 0.1 + max(map(len, labels)) * _LINE
+        body = max(height, 0.9) + 0.1 + max(map(len, labels)) * _LINE
         page = Page(typeface, 2 * width + _GAP + BAR_ROOM, body, title, *heading)
         sheet, limit, top = page.sheet(), magnitude(values), page.body_height
         right = width + _GAP
         draw_picture(sheet, image, (0, width, top - height, top))
         draw_signed(sheet, values, limit, (right, right + width, top - height, top))
-        colour_bar(page, right + width + 0.2, top - height, max(height, 0.9), limit)
+        bar = max(height, 0.9)
+        colour_bar(page, right + width + 0.2, top - bar, bar, limit, signed=channels == 1)
         for x, lines in zip((0.0, right), labels, strict=True):
             page.text(x, top - height - 0.1, "\n".join(lines), size=_SIZE, color=MUTED, va="top")
     return page.figure

@@ -105,14 +105,26 @@ def _framed(axes: Axes, pixels: Any, extent: Extent, **colours: Any) -> None:
     axes.imshow(pixels, extent=extent, interpolation="nearest", aspect="auto", zorder=2, **colours)
 
 
-def colour_bar(page: Page, left: float, bottom: float, height: float, limit: float) -> None:
-    """The scale of `draw_signed`, upright, with its ends and 0."""
+def colour_bar(
+    page: Page, left: float, bottom: float, height: float, limit: float, *, signed: bool = True
+) -> None:
+    """The scale of `draw_signed`, upright, with its ends and 0; unless `signed`, from 0."""
     axes = page.axes(left, bottom, _BAR, height)
-    ramp = np.linspace(-limit, limit, 256)[:, None]
-    axes.imshow(ramp, extent=(0, 1, -limit, limit), origin="lower", aspect="auto", cmap=_MAP)
+    ticks = {-limit: f"−{limit:.2g}", 0.0: "0", limit: f"{limit:.2g}"}
+    ends = {place: text for place, text in ticks.items() if signed or place >= 0}
+    low = min(ends)
+    axes.imshow(
+        np.linspace(low, limit, 256)[:, None],
+        extent=(0, 1, low, limit),
+        origin="lower",
+        aspect="auto",
+        cmap=_MAP,
+        vmin=-limit,
+        vmax=limit,
+    )
     axes.yaxis.tick_right()
-    axes.set(xticks=(), yticks=(-limit, 0, limit))
-    axes.set_yticklabels([f"−{limit:.2g}", "0", f"{limit:.2g}"], size=_TICK_SIZE)
+    axes.set(xticks=(), yticks=list(ends))
+    axes.set_yticklabels(list(ends.values()), size=_TICK_SIZE)
     axes.tick_params(length=2, color=MUTED)
     for spine in axes.spines.values():
         spine.set(visible=True, color=FAINT, linewidth=0.5)
