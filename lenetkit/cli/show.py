@@ -118,7 +118,8 @@ def _network(name: str, what: str) -> Model | Plan:
     from lenetkit.model import model
 
     path = user_path(name)
-    if path.is_dir() or path.suffix.lower() not in ("", ".yaml", ".yml"):
+    kind = path.suffix.lower()
+    if kind not in (".yaml", ".yml") and (kind or path.exists()):
         return model.load(path)
     plan = load_plan(name)
     if what != "architecture":

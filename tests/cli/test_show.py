@@ -47,6 +47,14 @@ def test_an_image_is_prepared_as_predict_does(call: Call, run: Path) -> None:
         assert f"answer: {label[0]['label']} (" in svg
 
 
+def test_a_model_file_needs_no_suffix(call: Call, run: Path) -> None:
+    (run / "model.safetensors").rename("model")
+    assert call("show", "model", "--what", "filters").status == 0
+    said = call("show", run / "model.safetensors")
+    assert said.status == 2
+    assert "model.safetensors" in said.err
+
+
 def test_a_spec_has_an_architecture_only(call: Call, small: Path) -> None:
     assert call("show", small, "--lang", "zh", "--out", "a.pdf").out == "a.pdf\n"
     assert call("show", "lenet5").status == 0
