@@ -8,7 +8,8 @@ from functools import lru_cache
 from typing import Any
 
 from lenetkit.data.transforms import Transform
-from lenetkit.errors import LenetkitError
+from lenetkit.errors import LenetkitError, SpecError
+from lenetkit.layers.base import Layer
 from lenetkit.network.plan import Plan, plan_tree
 from lenetkit.options import Configurable, options_of
 from lenetkit.registry.catalog import installed
@@ -19,6 +20,8 @@ from lenetkit.spec.sections import COMMON_DATA_KEYS, COMMON_LAYER_KEYS
 
 _NOT_SETTINGS = ("lenetkit", "name", "task")
 """Keys that change nothing in a training, or follow from the data."""
+_SIZE = (int | None, None)
+"""Hint and default of an option such as `in_channels`."""
 SEED = "train.seed"
 
 
@@ -64,12 +67,12 @@ def settings(text: str) -> Settings:
     planned, because a plugin is missing, stands as it is. Raises SpecError if it is not YAML.
     """
     tree = parse_text(text, "spec.yaml", quick=True)
+    if tree.problems:
+        raise SpecError(tree.problems)
     try:
         return planned(plan_tree(tree, installed()))
     except LenetkitError:
-        found = plain(tree.root)
-        found["data"] = _without_paths(found.get("data"))
-        return Settings(_settings_only(found))
+        return _as_written(plain(tree.root))
 
 
 def planned(plan: Plan) -> Settings:
@@ -108,8 +111,24 @@ def _settings_only(tree: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in tree.items() if key not in _NOT_SETTINGS}
 
 
-def _without_paths(data: Any) -> Any:
-    return {k: v for k, v in data.items() if k != "dir"} if isinstance(data, dict) else data
+def _as_written(tree: Mapping[str, Any]) -> Settings:
+    """The settings of a spec that cannot be planned."""
+    layers = tree.get("layers")
+    inferred = {
+        f"layers.{name}.{option}"
+        for name, layer in (layers.items() if isinstance(layers, dict) else ())
+        for option in _inferable(_type(layer) or "")
+    }
+    return Settings(_without(_settings_only(tree), inferred | {"data.dir"}))
+
+
+def _inferable(layer: str) -> list[str]:
+    """The options of a layer's type that its input may determine: sizes without a default."""
+    try:
+        options = options_of(installed().registry(Layer).get(layer))
+    except LenetkitError:
+        return []
+    return [option.name for option in options if (option.hint, option.default) == _SIZE]
 
 
 def _without(value: Any, keys: frozenset[str] | set[str], path: str = "") -> Any:
@@ -152,7 +171,8 @@ class _Differ:
 
     def found(self) -> Iterator[Difference]:
         """The differences at and below the path."""
-        if all(value == self.values[0] for value in self.values):
+        ordered = self.path in ("", "layers")  # where equal dicts may differ in order
+        if not ordered and all(value == self.values[0] for value in self.values):
             return
         if self.path == "layers" and all(isinstance(value, dict) for value in self.values):
             yield from self._layers()

@@ -23,7 +23,7 @@ _TEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    '"': r"\char34{}",
     "-": "{-}",  # two would become a dash
     "²": r"\textsuperscript{2}",
     "±": r"\ensuremath{\pm}",
@@ -97,10 +97,12 @@ def csv_text(comparison: Comparison) -> str:
 
 
 def latex_text(comparison: Comparison) -> str:
-    """The tables as LaTeX, with every special character escaped; needs the package booktabs."""
+    """The tables as LaTeX, with every special character escaped; needs the package booktabs, and
+    XeLaTeX or LuaLaTeX where names are in other scripts.
+    """
     made = (run_table, difference_table, group_table)
     tables = [_tabular(*table) for table in (make(comparison) for make in made) if table[0]]
-    return "\n".join(["% \\usepackage{booktabs}", *tables])
+    return "\n\n".join(["% \\usepackage{booktabs}", *tables])
 
 
 def _fits(comparison: Comparison) -> bool:
