@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from lenetkit.cli.arguments import PATH, json_option, plugin_option
-from lenetkit.cli.output import echo, print_json, report, table
+from lenetkit.cli.output import echo, paragraphs, print_json, report, table
 from lenetkit.comparison.record import RunRecord, find_runs
 from lenetkit.comparison.words import FIGURE_NAMES, figure_text, value_text
 from lenetkit.spec.changes import in_words
@@ -41,7 +41,8 @@ def command(folder: Path, as_json: bool) -> None:
     echo(table(rows, [*headers, "seconds", "state"], _NUMBERS))
     for record in found:
         if record.reason:
-            echo(f"{printable(record.path)}: {record.reason}")
+            first, *_ = record.reason.split("\n")
+            echo(paragraphs(f"{printable(record.path)}: {first}"))
 
 
 def _row(record: RunRecord, folder: Path, figures: list[str]) -> list[str]:
