@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -176,22 +177,14 @@ def _progress(files: RunFolder, record: RunRecord) -> RunRecord:
         state="diverged" if is_there(files.diverged) else "interrupted",
         reason=_why_diverged(files),
         dataset=header.get("dataset"),
-        digests=_digests(header),
+        digests=dict(json.loads(header["dataset_digest"])),
         epochs=state.epoch,
         figures=_figures({name: last[name] for name in FIGURES if name in last}),
         seconds=sum(columns.get("seconds", [])[rows]) + state.seconds,
     )
 
 
-def _digests(header: Mapping[str, str]) -> dict[str, str]:
-    import json
-
-    return dict(json.loads(header["dataset_digest"]))
-
-
 def _why_diverged(files: RunFolder) -> str:
-    import json
-
     if not is_there(files.diverged):
         return ""
     with open_regular(files.diverged) as file:
@@ -205,13 +198,12 @@ def _figures(found: Mapping[str, Any]) -> dict[str, float]:
 
 def _spec(files: RunFolder, record: RunRecord) -> RunRecord:
     """The settings, from `spec.yaml` and those of earlier parts."""
-    text = _read(files.spec)
-    name = re.search(r"(?m)^name: (.*)$", text)
+    own = settings(_read(files.spec))
     parts = [(path, _read(path)) for path in files.earlier_specs()]
     return replace(
         record,
-        name=record.name or (name[1].strip("'\"") if name else ""),
-        settings=settings(text),
+        name=record.name or own.name,
+        settings=own,
         parts=tuple((_steps(path, part), settings(part)) for path, part in parts),
     )
 

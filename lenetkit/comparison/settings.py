@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lenetkit.data.transforms import Transform
@@ -34,10 +33,12 @@ class Settings:
     """The dotted keys whose values are their types' defaults."""
     learned: frozenset[str] = frozenset()
     """The dotted keys whose values transforms may have learned from the training images."""
+    name: str = ""
+    """What the spec calls itself, which is not compared."""
 
     def without_learned(self) -> Settings:
         """The same without what may have been learned."""
-        return Settings(_without(self.tree, self.learned), self.defaults)
+        return replace(self, tree=_without(self.tree, self.learned))
 
     def get(self, key: str) -> Any:
         """The value of a dotted key; None if there is none."""
@@ -59,7 +60,6 @@ class Difference:
     values: tuple[Any, ...]
 
 
-@lru_cache(maxsize=1024)
 def settings(text: str) -> Settings:
     """The settings of a resolved spec, as a run folder has it.
 
@@ -92,6 +92,7 @@ def planned(plan: Plan) -> Settings:
         _without(_settings_only(tree), inferred),
         frozenset(key for key, is_default, _ in found if is_default),
         frozenset(key for key, _, is_learned in found if is_learned),
+        spec.name,
     )
 
 
@@ -119,7 +120,8 @@ def _as_written(tree: Mapping[str, Any]) -> Settings:
         for name, layer in (layers.items() if isinstance(layers, dict) else ())
         for option in _inferable(_type(layer) or "")
     }
-    return Settings(_without(_settings_only(tree), inferred | {"data.dir"}))
+    own = _without(_settings_only(tree), inferred | {"data.dir"})
+    return Settings(own, name=str(tree.get("name", "")))
 
 
 def _inferable(layer: str) -> list[str]:

@@ -233,7 +233,8 @@ def test_regressions_have_rmse_and_no_mcnemar(tmp_path: Path) -> None:
     assert group.figure == "test_rmse"
     assert group.sd is not None
     assert math.isfinite(group.mean)
-    assert found.pairs == found.untested == []
+    assert not found.pairs
+    assert not found.untested
     assert {"test RMSE", "test R²"} <= set(run_table(found)[1])
     assert "test %" not in run_table(found)[1]
     figure = found.plot(tmp_path / "curves.png")
