@@ -22,11 +22,11 @@ _NUMBERS = ("epochs", *(FIGURE_NAMES[name] for name in _FIGURES), "seconds")
 @plugin_option
 @json_option
 def command(folder: Path, as_json: bool) -> None:
-    """List the runs in a folder, by default runs, and three folders below it.
+    """List the runs in a folder.
 
-    `changes` is what differs from the shipped spec of the run's name, or else from the first run of
-    that name. A run is running, finished, interrupted, diverged, incomplete (it ended before its
-    first checkpoint) or damaged.
+    DIR is by default runs; it is searched three folders deep. What differs is told of the shipped
+    spec of the run's name, or else of the first run of that name. A run is running, finished,
+    interrupted, diverged, incomplete (it ended before its first checkpoint) or damaged.
     """
     found = find_runs(folder)
     if as_json:
