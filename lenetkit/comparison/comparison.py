@@ -145,6 +145,8 @@ class Comparison:
         a, b, counts = pair.a, pair.b, (pair.test.only_a, pair.test.only_b)
         better, worse = (a, b) if counts[0] > counts[1] else (b, a)
         more, fewer = max(counts), min(counts)
+        if not more:
+            return f"{self.letter(a)} and {self.letter(b)} read the same images right"
         images = "image" if more == 1 else "images"
         return (
             f"{self.letter(better)} reads {more:,} {images} right that {self.letter(worse)} reads "

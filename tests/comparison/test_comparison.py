@@ -88,6 +88,8 @@ def test_a_pair_in_words(four: Comparison) -> None:
     assert four.sentence(swapped) == (
         "B reads 31 images right that A reads wrong, the other way 12: p = 0.005"
     )
+    alike = type(pair)(pair.a, pair.b, McNemar(0, 0))
+    assert four.sentence(alike) == "A and B read the same images right"
 
 
 def test_a_run_without_predictions_has_no_pairs(folders: dict[str, Path], tmp_path: Path) -> None:
