@@ -27,6 +27,8 @@ _COMMANDS = {
     "predict": "Read the digits in image files.",
     "plot": "Redraw a run's pictures.",
     "show": "Draw a network: its architecture, weights, feature maps, saliency.",
+    "runs": "List the runs in a folder.",
+    "compare": "Show what differs between runs, and how good they are.",
     "data": "Fetch, show and describe data sets.",
     "plugins": "List every registered layer, optimizer, … and who provides it.",
     "spec": "Print a spec with everything resolved, as YAML.",
