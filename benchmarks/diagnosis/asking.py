@@ -43,8 +43,8 @@ class Answer:
 
     @property
     def names_cause(self) -> bool:
-        """Whether the first cause is the true one, or a second name of it."""
-        return bool(self.causes) and self.causes[0] in {self.case.cause, *self.case.also}
+        """Whether the first cause is the true one."""
+        return self.causes[:1] == (self.case.cause,)
 
     @property
     def names_layers(self) -> bool:

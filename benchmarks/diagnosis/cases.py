@@ -55,8 +55,6 @@ class Case:
     """The plugin package that it needs, if any."""
     cause: str | None = None
     """None: the spec is healthy."""
-    also: Mapping[str, str] = field(default_factory=dict)
-    """Second names that describe the same fault, each with the reason."""
     layers: tuple[str, ...] = ()
     """Where the fault is: weighted layers and their activations. Empty: nowhere in particular."""
     cure: tuple[str, ...] = ()
@@ -81,7 +79,7 @@ class Case:
 
     @property
     def stratum(self) -> str:
-        """What the halves are balanced by: the cause, or the spec that a healthy one starts from."""
+        """What the halves are balanced by: the cause; of a healthy case, the spec."""
         return self.cause or self.spec
 
 

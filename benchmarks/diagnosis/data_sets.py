@@ -6,8 +6,9 @@ Each is a folder of IDX files, made from MNIST's images or from synthetic digits
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +23,29 @@ TRAIN, TEST = 8_000, 2_000
 VERSION = 1
 """Incremented whenever a folder's contents change."""
 
-Images, Labels = NDArray[np.uint8], NDArray[np.uint8]
-Change = Callable[[Images, Labels, np.random.Generator, bool], tuple[Images, Labels]]
-"""Images (N, 28, 28), labels (N,), a generator, whether they are for training → the changed."""
+Images: TypeAlias = NDArray[np.uint8]
+Labels: TypeAlias = NDArray[np.uint8]
+Made: TypeAlias = tuple[Images, Labels]
+
+
+@dataclass(frozen=True)
+class Digits:
+    """What a data set is made from."""
+
+    images: Images
+    """(N, 28, 28)."""
+    labels: Labels
+    """(N,)."""
+    rng: np.random.Generator
+    training: bool
+    """Whether they are the training samples."""
 
 
 def folder(name: str) -> Path:
-    """The folder of a data set, written where it is missing. `NAME@synthetic` is of synthetic digits.
+    """The folder of a data set, written where it is missing.
 
-    Raises KeyError for an unknown name and DataError if there is no MNIST to make it from.
+    `NAME@synthetic` is made from synthetic digits, any other from MNIST. Raises KeyError for an
+    unknown name, and DataError if there is no MNIST.
     """
     place = cache_folder() / f"diagnosis-v{VERSION}" / name.replace("@", "-")
     if (place / "complete").exists():
@@ -41,7 +56,8 @@ def folder(name: str) -> Path:
     for split, samples in (("train", data.train), ("test", data.test)):
         count, rng = (TRAIN, 0) if split == "train" else (TEST, 1)
         images, labels = samples.images[:count, 0], samples.labels[:count].astype(np.uint8)
-        found = CHANGES[change](images, labels, np.random.default_rng(rng), split == "train")
+        generator = np.random.default_rng(rng)
+        found = CHANGES[change](Digits(images, labels, generator, split == "train"))
         for file, values in zip(file_names(SPLITS[split == "test"]), found, strict=True):
             write_idx(place / file, values)
     (place / "complete").touch()
@@ -54,162 +70,112 @@ def _source(kind: str) -> dict[str, Any]:
     return {"data.fallback": None}
 
 
-def _in_order(images: Images, labels: Labels) -> tuple[Images, Labels]:
+def _in_order(images: Images, labels: Labels) -> Made:
     order = np.argsort(labels, kind="stable")
     return images[order], labels[order]
 
 
-def as_they_are(
-    images: Images, labels: Labels, rng: np.random.Generator, training: bool
-) -> tuple[Images, Labels]:
-    """A smaller MNIST."""
-    return images, labels
-
-
-def ordered(
-    images: Images, labels: Labels, rng: np.random.Generator, training: bool
-) -> tuple[Images, Labels]:
+def ordered(digits: Digits) -> Made:
     """All zeros first, all nines last."""
-    return _in_order(images, labels)
+    return _in_order(digits.images, digits.labels)
 
 
-def blocks(
-    images: Images, labels: Labels, rng: np.random.Generator, training: bool
-) -> tuple[Images, Labels]:
+def blocks(digits: Digits) -> Made:
     """Runs of about 400 images of one class: each class comes twice."""
-    half = len(images) // 2
-    first, last = _in_order(images[:half], labels[:half]), _in_order(images[half:], labels[half:])
+    half = len(digits.images) // 2
+    first, last = (
+        _in_order(digits.images[:half], digits.labels[:half]),
+        _in_order(digits.images[half:], digits.labels[half:]),
+    )
     return np.concatenate([first[0], last[0]]), np.concatenate([first[1], last[1]])
 
 
-def permuted(
-    images: Images, labels: Labels, rng: np.random.Generator, training: bool
-) -> tuple[Images, Labels]:
+def permuted(digits: Digits) -> Made:
     """Each label from another image."""
-    return images, rng.permutation(labels)
+    return digits.images, digits.rng.permutation(digits.labels)
 
 
-def shifted(
-    images: Images, labels: Labels, rng: np.random.Generator, training: bool
-) -> tuple[Images, Labels]:
+def shifted(digits: Digits) -> Made:
     """Each label from the next image, as after a header line that was counted once too often."""
-    return images, np.roll(labels, 1)
+    return digits.images, np.roll(digits.labels, 1)
 
 
-def coin(
-    images: Images, labels: Labels, rng: np.random.Generator, training: bool
-) -> tuple[Images, Labels]:
+def coin(digits: Digits) -> Made:
     """Two classes, tossed."""
-    return images, rng.integers(2, size=len(labels), dtype=np.uint8)
+    return digits.images, digits.rng.integers(2, size=len(digits.labels), dtype=np.uint8)
 
 
-def noise(
-    images: Images, labels: Labels, rng: np.random.Generator, training: bool
-) -> tuple[Images, Labels]:
+def noise(digits: Digits) -> Made:
     """Random pixels instead of the images."""
-    return rng.integers(256, size=images.shape, dtype=np.uint8), labels
+    return digits.rng.integers(256, size=digits.images.shape, dtype=np.uint8), digits.labels
 
 
-def blank(
-    images: Images, labels: Labels, rng: np.random.Generator, training: bool
-) -> tuple[Images, Labels]:
+def blank(digits: Digits) -> Made:
     """Black images, as where a path was wrong and the reader filled in zeros."""
-    return np.zeros_like(images), labels
+    return np.zeros_like(digits.images), digits.labels
 
 
-def same(
-    images: Images, labels: Labels, rng: np.random.Generator, training: bool
-) -> tuple[Images, Labels]:
+def same(digits: Digits) -> Made:
     """One image again and again, as where a loop always reads the first."""
-    return np.broadcast_to(images[:1], images.shape), labels
+    return np.broadcast_to(digits.images[:1], digits.images.shape), digits.labels
 
 
-def corner(
-    images: Images, labels: Labels, rng: np.random.Generator, training: bool
-) -> tuple[Images, Labels]:
+def corner(digits: Digits) -> Made:
     """The upper left 3×3 pixels, where no digit has ink."""
-    return images[:, :3, :3], labels
+    return digits.images[:, :3, :3], digits.labels
 
 
-def polarity(
-    images: Images, labels: Labels, rng: np.random.Generator, training: bool
-) -> tuple[Images, Labels]:
+def polarity(digits: Digits) -> Made:
     """Half of the digits dark on light: too much for a linear classifier."""
-    inverted = rng.random(len(images)) < 0.5
-    return np.where(inverted[:, None, None], 255 - images, images), labels
+    inverted = digits.rng.random(len(digits.images)) < 0.5
+    return np.where(inverted[:, None, None], 255 - digits.images, digits.images), digits.labels
 
 
-def noisy(
-    images: Images, labels: Labels, rng: np.random.Generator, training: bool
-) -> tuple[Images, Labels]:
+def noisy(digits: Digits) -> Made:
     """Of the training labels 40 % are drawn at random; the rest is enough to learn from."""
-    wrong = (rng.random(len(labels)) < 0.4) & training
-    drawn = rng.integers(10, size=len(labels), dtype=np.uint8)
-    return images, np.where(wrong, drawn, labels)
+    wrong = (digits.rng.random(len(digits.labels)) < 0.4) & digits.training
+    drawn = digits.rng.integers(10, size=len(digits.labels), dtype=np.uint8)
+    return digits.images, np.where(wrong, drawn, digits.labels)
 
 
-def rare(
-    images: Images, labels: Labels, rng: np.random.Generator, training: bool
-) -> tuple[Images, Labels]:
+def rare(digits: Digits) -> Made:
     """Unbalanced classes: of the images that are not 0, three in four are left out."""
-    kept = (labels == 0) | (rng.random(len(labels)) < 0.25)
-    return images[kept], labels[kept]
+    kept = (digits.labels == 0) | (digits.rng.random(len(digits.labels)) < 0.25)
+    return digits.images[kept], digits.labels[kept]
 
 
-def parity(
-    images: Images, labels: Labels, rng: np.random.Generator, training: bool
-) -> tuple[Images, Labels]:
+def parity(digits: Digits) -> Made:
     """Two classes: even and odd."""
-    return images, labels % 2
+    return digits.images, digits.labels % 2
 
 
-def few(
-    images: Images, labels: Labels, rng: np.random.Generator, training: bool
-) -> tuple[Images, Labels]:
+def few(digits: Digits) -> Made:
     """1,000 training images."""
-    count = 1_000 if training else len(images)
-    return images[:count], labels[:count]
+    count = 1_000 if digits.training else len(digits.images)
+    return digits.images[:count], digits.labels[:count]
 
 
-def faint(
-    images: Images, labels: Labels, rng: np.random.Generator, training: bool
-) -> tuple[Images, Labels]:
+def faint(digits: Digits) -> Made:
     """Grey on white, as a poor scan: values from 150 to 250."""
-    return (250 - images * np.float32(100 / 255)).astype(np.uint8), labels
+    return (250 - digits.images * np.float32(100 / 255)).astype(np.uint8), digits.labels
 
 
-def half(
-    images: Images, labels: Labels, rng: np.random.Generator, training: bool
-) -> tuple[Images, Labels]:
+def half(digits: Digits) -> Made:
     """14×14: the mean of each 2×2."""
-    return images.reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4)).astype(np.uint8), labels
+    return digits.images.reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4)).astype(np.uint8), digits.labels
 
 
-def colour(
-    images: Images, labels: Labels, rng: np.random.Generator, training: bool
-) -> tuple[Images, Labels]:
+def colour(digits: Digits) -> Made:
     """Three channels: each digit in a colour of its own."""
-    tint = rng.uniform(0.3, 1, (len(images), 3, 1, 1))
-    return (images[:, None] * tint).astype(np.uint8), labels
+    tint = digits.rng.uniform(0.3, 1, (len(digits.images), 3, 1, 1))
+    return (digits.images[:, None] * tint).astype(np.uint8), digits.labels
 
 
-CHANGES: dict[str, Change] = {
-    "mnist": as_they_are,
-    "ordered": ordered,
-    "blocks": blocks,
-    "permuted": permuted,
-    "shifted": shifted,
-    "coin": coin,
-    "noise": noise,
-    "blank": blank,
-    "same": same,
-    "corner": corner,
-    "polarity": polarity,
-    "noisy": noisy,
-    "rare": rare,
-    "parity": parity,
-    "few": few,
-    "faint": faint,
-    "half": half,
-    "colour": colour,
-}
+CHANGES: dict[str, Callable[[Digits], Made]] = {
+    change.__name__: change
+    for change in (
+        ordered, blocks, permuted, shifted, coin, noise, blank, same, corner, polarity,
+        noisy, rare, parity, few, faint, half, colour,
+    )
+}  # fmt: skip
+"""Each data set, by name."""

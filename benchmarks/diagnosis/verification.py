@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,7 +31,6 @@ class Verified:
     majority: float
     holds: bool
     verdict: str
-    seconds: float
 
     def line(self) -> str:
         """In a line."""
@@ -43,7 +41,6 @@ class Verified:
 
 def verify(case: Case) -> Verified:
     """Train a case for one pass, and once more with its cure."""
-    clock = time.perf_counter()
     outcome, cured, holds, verdict = None, None, False, ""
     try:
         outcome = train(case)
@@ -60,7 +57,6 @@ def verify(case: Case) -> Verified:
         outcome.majority if outcome else 0.0,
         holds,
         verdict,
-        round(time.perf_counter() - clock, 1),
     )
 
 
@@ -118,5 +114,4 @@ def _verified(row: dict[str, str]) -> Verified:
         float(row["majority"]),
         row["holds"] == "True",
         row["verdict"],
-        float(row["seconds"]),
     )
