@@ -22,7 +22,7 @@ from lenetkit.training import loop
 from lenetkit.training.data import load_training_data
 from lenetkit.training.divergence import DivergedError
 
-LEARNS = 0.3
+LEARNS = 0.2
 """The least skill of a network that learns."""
 
 
