@@ -87,9 +87,13 @@ def ask(case: Case) -> Answer:
         return Answer(case, LIMIT, failure=f"took more than {LIMIT} s")
     seconds = time.perf_counter() - clock
     if said.returncode:
-        last = (said.stderr.strip().splitlines() or [""])[-1]
-        return Answer(case, seconds, failure=f"exit status {said.returncode}: {last}")
-    return _judged(case, seconds, json.loads(said.stdout))
+        lines = said.stderr.strip().splitlines() or [""]
+        line = next((line for line in lines if line.startswith("error")), lines[-1])
+        return Answer(case, seconds, failure=f"exit status {said.returncode}: {line}")
+    try:
+        return _judged(case, seconds, json.loads(said.stdout))
+    except (ValueError, KeyError) as error:
+        return Answer(case, seconds, failure=f"its JSON is not the documented one: {error!r}")
 
 
 def _judged(case: Case, seconds: float, said: dict[str, Any]) -> Answer:

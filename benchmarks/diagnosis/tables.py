@@ -27,8 +27,8 @@ def verified(found: Sequence[Verified]) -> str:
             halves = [sum(one.half == half for one in own) for half in ("tune", "report")]
             holds = f"{sum(one.holds for one in own)} of {len(own)}"
             errors = _spread([one.errors for one in own])
-            rows.append((cause or "healthy", *halves, holds, errors, _spread(cured)))
-    headers = ("", "tune", "report", "as claimed", "test errors", "cured")
+            rows.append((cause or "(healthy)", *halves, holds, errors, _spread(cured)))
+    headers = ("cause", "tune", "report", "as claimed", "test errors", "with the cure")
     return _table(rows, headers)
 
 
