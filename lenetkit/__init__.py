@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from lenetkit.api import fit as fit
     from lenetkit.api import load_data as load_data
     from lenetkit.api import train as train
+    from lenetkit.comparison.comparison import Comparison as Comparison
+    from lenetkit.comparison.comparison import compare as compare
+    from lenetkit.comparison.record import RunRecord as RunRecord
+    from lenetkit.comparison.record import find_runs as find_runs
     from lenetkit.model.model import Model as Model
     from lenetkit.model.model import load as load
     from lenetkit.network.network import Network as Network
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from lenetkit.network.plan import load_plan as load_plan
     from lenetkit.runs.rates import range_test as range_test
     from lenetkit.runs.run import Run as Run
+    from lenetkit.showing import show as show
     from lenetkit.training.evaluation import evaluate as evaluate
     from lenetkit.training.loop import EpochDone as EpochDone
     from lenetkit.training.loop import StepDone as StepDone
@@ -38,6 +43,11 @@ _HOMES = {
     "train": "lenetkit.api",
     "range_test": "lenetkit.runs.rates",
     "Run": "lenetkit.runs.run",
+    "show": "lenetkit.showing",
+    "find_runs": "lenetkit.comparison.record",
+    "RunRecord": "lenetkit.comparison.record",
+    "compare": "lenetkit.comparison.comparison",
+    "Comparison": "lenetkit.comparison.comparison",
     "Model": "lenetkit.model.model",
     "load": "lenetkit.model.model",
     "Network": "lenetkit.network.network",
