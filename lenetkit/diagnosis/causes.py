@@ -213,7 +213,7 @@ def saturated_units(case: Case) -> Suspicion | None:
 def dead_units(case: Case) -> Suspicion | None:
     """Before the first step, units are 0 for every image."""
     dead = {n: look.dead for n, look in case.of_kind(case.first, saturating=False).items()}
-    least = 0.3 if case.is_stuck else 0.5
+    least = 0.8 if case.is_stuck else 0.5  # half of them dead is bad, and no reason to be stuck
     found = {name: share for name, share in dead.items() if share >= least}
     if not found:
         return None
