@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,10 +14,12 @@ from matplotlib.ticker import NullLocator
 from numpy.typing import ArrayLike, NDArray
 
 from lenetkit.plots.chart import Floats, finite_points, set_log_ticks
+from lenetkit.plots.fonts import Typeface
 from lenetkit.plots.page import BLUE, GRID, INK, Page, styled
 
 _COLUMNS = 2
-_CELL = 0.24  # inches a layer
+_CELL, _MOST = 0.24, 12.0  # inches a layer, and for all of them
+_SIZE = 7.5  # of the names, in points
 _WIDTH, _LABELS, _LOSS = 10.0, 1.0, 1.7
 _GAP, _TICKS, _BETWEEN, _BAR = 0.75, 0.3, 1.0, 0.75
 _NONE = "#f4f4f4"
@@ -41,7 +44,7 @@ def layers_figure(
     has no such figure, and is coloured on a logarithmic scale if all its values are positive.
     `losses` are of each step; `constant` is the loss of outputs that ignore the image.
     """
-    rows = len(layers) * _CELL
+    rows = len(layers) * min(_CELL, _MOST / max(len(layers), 1))
     lines = -(-len(panels) // _COLUMNS)
     height = _LOSS + lines * (rows + _GAP)
     with styled(title, dataset, *layers, *panels) as typeface:
@@ -56,7 +59,10 @@ def layers_figure(
             axes = page.axes(left, bottom, width, rows)
             bar = page.axes(left + width + 0.08, bottom, 0.12, rows)
             _draw_panel(axes, bar, name, np.asarray(values, np.float64))
-            axes.set_yticks(np.arange(len(layers)) + 0.5, layers if column == 0 else [])
+            if column == 0:
+                _set_layers(axes, layers, typeface)
+            else:
+                axes.set_yticks([])
             _set_steps(axes, np.asarray(steps))
     return page.figure
 
@@ -90,11 +96,18 @@ def _draw_panel(axes: Axes, bar: Axes, name: str, values: Floats) -> None:
     mesh = axes.pcolormesh(shown, norm=norm, cmap="viridis", linewidth=0, rasterized=True)
     axes.set_facecolor(_NONE)
     axes.invert_yaxis()
-    axes.tick_params(length=0, labelsize=7.5)
+    axes.tick_params(length=0, labelsize=_SIZE)
     axes.set_title(name, fontsize=9, loc="left")
     axes.figure.colorbar(mesh, cax=bar, format="{x:.1f}" if is_share else "{x:.0e}")
     bar.tick_params(labelsize=7, length=2)
     bar.yaxis.set_minor_locator(NullLocator())
+
+
+def _set_layers(axes: Axes, layers: Sequence[str], typeface: Typeface) -> None:
+    every = max(1, math.ceil(len(layers) * _CELL / _MOST))
+    places = np.arange(len(layers))[::every]
+    names = [typeface.fit(layers[i], _SIZE, _LABELS - 0.15, lines=1)[0] for i in places.tolist()]
+    axes.set_yticks(places + 0.5, names)
 
 
 def _set_steps(axes: Axes, steps: NDArray[Any]) -> None:
