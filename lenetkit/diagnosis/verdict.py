@@ -112,8 +112,7 @@ def _examined(subject: Subject, steps: int, tell: Callable[[str], None]) -> Case
 
 def _notes(diagnosis: Diagnosis, steps: int) -> Iterator[str]:
     watch = diagnosis.case.watch
-    trained = watch.steps - watch.hurried * (HURRY if watch.learned else LONG)
-    if diagnosis.healthy and trained > steps:
+    if diagnosis.healthy and (watch.hurried or watch.steps) > steps:
         yield (
             f"the start is slow: little was learned in the first {steps:,} steps, but after "
             f"{watch.steps:,} the loss is {watch.end.loss:.3g} and falling"
@@ -184,21 +183,22 @@ class _Experiments:
 
     def _run(self, lines: Cure, length: int) -> Trial:
         self.tell(f"trying {', '.join(lines)}")
-        subject = self.diagnosis.case.subject
+        subject, base = self.diagnosis.case.subject, self.diagnosis.case.watch
         try:
             changed = subject.changed(lines)
             watch = Watch(changed, Judge(changed)).run(length)
             if self._is_promising(watch):
-                watch.run(self.diagnosis.case.watch.steps)
-            if self.diagnosis.case.watch.hurried and watch.learned and watch.is_warming_up:
-                watch.hurry(HURRY)
+                watch.run(base.hurried or base.steps)
+            if base.hurried and watch.is_warming_up:
+                watch.hurry(HURRY if watch.learned else LONG)
         except LenetkitError as error:
             return Trial(lines, 0, self.diagnosis.case.watch.start, False, str(error))
         return Trial(lines, watch.steps, watch.end, watch.learned, watch.diverged)
 
     def _is_promising(self, trial: Watch) -> bool:
         """Whether it is far from where it was without the cure, on a plateau to be left."""
-        gain, before = trial.end.gain, self.diagnosis.case.watch.end.gain
+        base = self.diagnosis.case.watch
+        gain, before = trial.end.gain, (base.settled if base.hurried else base.end).gain
         return not trial.learned and not trial.diverged and gain > max(before, -0.2) + 0.1
 
     def _on_other_labels(self, s: Suspicion, length: int) -> Finding:

@@ -54,7 +54,7 @@ class Watch:
     """The training of a subject, as its spec says, from the spec's own start.
 
     `run` takes it on, and `hurry` to the highest rate of its schedule. With a microscope, layers
-    are looked at before the first step and whenever the number of steps has doubled.
+    are looked at before the first step and whenever the number of steps has tripled.
     """
 
     subject: Subject
@@ -63,8 +63,8 @@ class Watch:
     losses: list[float] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
-    hurried: bool = False
-    """Whether it ended with `hurry`."""
+    hurried: int = 0
+    """The steps after which it went on with `hurry`; 0 if it did not."""
     diverged: str = ""
     """Why the training stopped: the loss, or its gradient, was no longer finite."""
 
@@ -83,7 +83,7 @@ class Watch:
         self._events = loop.computed(trainer.all_steps(), self.network)
         self._workspace = self.network.workspace(training=False)
         self._look()
-        self.start = self.end = self.judge.judge(self.network, self._workspace)
+        self.start = self.end = self.settled = self.judge.judge(self.network, self._workspace)
         self.initial = self.network.params.copy()
         self._begun = {name: view.copy() for name, view in self.network.tensors().items()}
 
@@ -124,7 +124,7 @@ class Watch:
         settings = self._trainer.settings
         ramp = Ramp(first=self.steps, steps=steps, low=self.rates[-1], high=self.peak)
         self._trainer.settings = replace(settings, schedule=ramp)
-        self.hurried = True
+        self.hurried, self.settled = self.steps, self.end
         return self.run(self.steps + steps)
 
     def _train(self, events: Generator[loop.StepDone], until: int) -> None:
@@ -142,7 +142,7 @@ class Watch:
     def _is_looked_at(self, step: int, until: int) -> bool:
         if self.microscope is None:
             return False
-        return step == until or step >= 2 * self.looks[-1].step
+        return step == until or step >= 3 * self.looks[-1].step
 
     def _look(self, before: Array | None = None) -> None:
         if self.microscope is not None:
