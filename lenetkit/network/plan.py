@@ -126,7 +126,9 @@ def _unscaled(plan: Plan) -> Iterator[str]:
     for transform in plan.spec.data.options.transforms:
         if isinstance(transform, Scale | Standardize):
             return
-        if isinstance(transform, Normalize) and max(transform.std) <= 1:
+        if len(plan.spec.input) == 1 or not isinstance(transform, Normalize):
+            continue
+        if transform.std and max(transform.std) <= 1:
             yield (
                 "data.transforms: normalize comes before any scale, so that it takes bytes, 0 to "
                 f"255, and makes up to {255 / max(transform.std):.0f} of them\n"
