@@ -100,7 +100,7 @@ ORDER = [
     *("_version", "text", "errors", "arrays", "values", "options", "files", "operations"),
     *("initializers", "losses", "optimizers", "schedules", "layers", "kernels", "data"),
     *("registry", "spec", "network", "training", "model", "plots", "runs", "profiling"),
-    *("api", "authoring", "conformance", "scaffold", "cli", "testing", "__main__"),
+    *("api", "sklearn", "authoring", "conformance", "scaffold", "cli", "testing", "__main__"),
 ]
 """The rooms from the ground up: each imports only from those before it, and from itself."""
 

@@ -26,7 +26,7 @@ from lenetkit.data.synthetic import SyntheticDigits
 from lenetkit.network.plan import load_plan
 
 ROOT = Path(lenetkit.__file__).resolve().parents[1]
-PAGES = ["tutorial.md", "training.md"]
+PAGES = ["tutorial.md", "training.md", "scikit-learn.md"]
 _BLOCK = re.compile(r'^```(\w*)[ ]*(?:title="([^"]+)")?\n(.*?)^```$', re.DOTALL | re.MULTILINE)
 
 
