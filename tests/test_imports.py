@@ -99,8 +99,9 @@ def test_all_kinds_of_imports_are_found() -> None:
 ORDER = [
     *("_version", "text", "errors", "arrays", "values", "options", "files", "operations"),
     *("initializers", "losses", "optimizers", "schedules", "layers", "kernels", "data"),
-    *("registry", "spec", "network", "training", "model", "plots", "runs", "profiling"),
-    *("api", "sklearn", "authoring", "conformance", "scaffold", "cli", "testing", "__main__"),
+    *("registry", "spec", "network", "training", "model", "plots", "runs", "comparison"),
+    *("profiling", "api", "sklearn", "authoring", "conformance", "scaffold", "cli"),
+    *("testing", "__main__"),
 ]
 """The rooms from the ground up: each imports only from those before it, and from itself."""
 
@@ -177,7 +178,8 @@ def test_only_plots_import_matplotlib() -> None:
 
 def test_plots_are_imported_by_what_draws_and_lazily_by_the_command_line() -> None:
     """So that no command loads matplotlib before it draws."""
-    drawing = ("lenetkit.plots", "lenetkit.runs.pictures")
+    drawing = ("lenetkit.plots", "lenetkit.runs.pictures", "lenetkit.comparison.curves")
+    saving = ("lenetkit.runs.rates", "lenetkit.comparison.comparison")
     eager = [
         name
         for name, found in IMPORTS.items()
@@ -189,9 +191,7 @@ def test_plots_are_imported_by_what_draws_and_lazily_by_the_command_line() -> No
         name for name, found in IMPORTS.items() for i in found if within(i.module, "lenetkit.plots")
     }
     assert {
-        n
-        for n in anyhow
-        if not within(n, "lenetkit.plots", "lenetkit.cli", *drawing, "lenetkit.runs.rates")
+        n for n in anyhow if not within(n, "lenetkit.plots", "lenetkit.cli", *drawing, *saving)
     } == set()
 
 

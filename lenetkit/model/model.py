@@ -43,6 +43,9 @@ from lenetkit.training.data import (
 )
 from lenetkit.training.evaluation import BATCH, Evaluation, evaluate, outputs, probabilities
 
+ARRAYS = "arrays"
+"""The data set's name where a network was trained on arrays from Python."""
+
 
 class Model(Network):
     """A network that knows its transforms and the names of its classes."""
@@ -207,7 +210,7 @@ class Model(Network):
 
     def _samples(self, images: Any, labels: Any, called: Labels | Targets) -> Samples:
         images = as_images(images, self.image_shape)
-        return Samples(images, called.read(labels, len(images)), "arrays", called.titles)
+        return Samples(images, called.read(labels, len(images)), ARRAYS, called.titles)
 
     @property
     def labels(self) -> tuple[Label, ...]:
