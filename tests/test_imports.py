@@ -99,7 +99,7 @@ def test_all_kinds_of_imports_are_found() -> None:
 ORDER = [
     *("_version", "text", "errors", "arrays", "values", "options", "files", "operations"),
     *("initializers", "losses", "optimizers", "schedules", "layers", "kernels", "data"),
-    *("registry", "spec", "network", "training", "model", "plots", "runs", "comparison"),
+    *("registry", "spec", "network", "training", "model", "plots", "showing", "runs", "comparison"),
     *("profiling", "api", "sklearn", "authoring", "conformance", "scaffold", "cli"),
     *("testing", "__main__"),
 ]
@@ -178,7 +178,10 @@ def test_only_plots_import_matplotlib() -> None:
 
 def test_plots_are_imported_by_what_draws_and_lazily_by_the_command_line() -> None:
     """So that no command loads matplotlib before it draws."""
-    drawing = ("lenetkit.plots", "lenetkit.runs.pictures", "lenetkit.comparison.curves")
+    drawing = (
+        *("lenetkit.plots", "lenetkit.showing"),
+        *("lenetkit.runs.pictures", "lenetkit.comparison.curves"),
+    )
     saving = ("lenetkit.runs.rates", "lenetkit.comparison.comparison")
     eager = [
         name
