@@ -57,7 +57,14 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     pages |= {f"reference/{name}.md": kind_page(*what) for name, what in KINDS.items()}
     for path, content in pages.items():
         files.append(File.generated(config, path, content=content))
+    for path in sorted((ROOT / "examples").glob("*.ipynb")):
+        files.append(File.generated(config, f"examples/{path.name}", abs_src_path=str(path)))
     return files
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Notebooks are part of the site."""
+    return markdown.replace("](../examples/", "](examples/")
 
 
 def root_page(name: str, up: str = "") -> str:

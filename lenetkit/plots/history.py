@@ -11,7 +11,7 @@ from lenetkit.plots.epochs import draw_lines
 from lenetkit.plots.loss_epochs import losses
 from lenetkit.plots.page import Figure, Page, styled
 
-_WIDTH, _HEIGHT, _GAP = 12.0, 3.4, 0.2
+_WIDTH, _HEIGHT, _GAP = 12.0, 3.8, 0.2
 _SETS = ("train", "validation", "test")
 
 

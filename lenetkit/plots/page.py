@@ -24,7 +24,7 @@ from lenetkit.files.atomic import replacing
 from lenetkit.plots.fonts import Typeface
 
 DPI = 150
-_SCREEN_DPI = 96
+_SCREEN_DPI = 72
 FORMATS = ("png", "pdf", "svg")
 
 INK = "#222222"
@@ -161,7 +161,7 @@ class Page:
         self.text(x, y, message, size=12, color=MUTED, ha="center", va="center")
 
 
-def save_figure(figure: Figure, path: str | os.PathLike[str]) -> Path:
+def save_figure(figure: matplotlib.figure.Figure, path: str | os.PathLike[str]) -> Path:
     """Write `figure` to `path` (.png, .pdf or .svg), creating its folder if it is missing.
 
     The same figure becomes the same bytes. The file is replaced atomically: an existing one

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from lenetkit.errors import RunError, SpecError, warn
 from lenetkit.files import atomic
@@ -34,9 +34,6 @@ from lenetkit.training.data import Report, TrainingData, load_training_data
 from lenetkit.training.evaluation import Pause
 from lenetkit.training.history import Columns
 from lenetkit.training.watching import Watch, watching
-
-if TYPE_CHECKING:
-    from lenetkit.runs.pictures import Pictures
 
 Changes = Mapping[str, Any] | Sequence[Override]
 """Changes to a spec: `{"train.epochs": 3}`."""
@@ -363,7 +360,7 @@ class Run:
     def _moment(self) -> tuple[int, int]:
         return self.progress.step, self.progress.epoch
 
-    def plot(self) -> Pictures:
+    def plot(self) -> list[Path]:
         """Draw the finished run's pictures; returns their paths, which show in a notebook."""
         from lenetkit.runs.pictures import draw  # Matplotlib takes a while to import
 

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from lenetkit.html.rendering import render
 from lenetkit.spec.sections import TrainSpec
+from lenetkit.text import printable
 from lenetkit.training.data import TrainingData
 from lenetkit.training.history import History
 from lenetkit.training.loop import EpochDone, Event, Progress, StepDone
@@ -79,5 +80,7 @@ class NotebookProgress:
     def _bundle(self, state: str, share: float | None) -> dict[str, Any]:
         """The progress as HTML, and as text for front ends without it."""
         page = render("progress.html", name=self._name, state=state, share=share, rows=self._rows)
-        plain = "\n".join([f"{self._name}: {state}", *(self._lines if self._rows else [])])
+        plain = "\n".join(
+            [printable(f"{self._name}: {state}"), *(self._lines if self._rows else [])]
+        )
         return {"text/html": page, "text/plain": plain}

@@ -19,14 +19,10 @@ from pathlib import Path
 import pytest
 
 import lenetkit
-from lenetkit.data.finding import file_names
-from lenetkit.data.idx import write_idx
-from lenetkit.data.source import Place
-from lenetkit.data.synthetic import SyntheticDigits
 from lenetkit.network.plan import load_plan
 
 ROOT = Path(lenetkit.__file__).resolve().parents[1]
-PAGES = ["tutorial.md", "training.md"]
+PAGES = ["tutorial.md", "training.md", "notebooks.md"]
 _BLOCK = re.compile(r'^```(\w*)[ ]*(?:title="([^"]+)")?\n(.*?)^```$', re.DOTALL | re.MULTILINE)
 
 
@@ -43,19 +39,6 @@ def blocks(page: str) -> Iterator[Block]:
     """The blocks of a page, in order."""
     for found in _BLOCK.finditer((ROOT / "docs" / page).read_text("utf-8")):
         yield Block(*(part or "" for part in found.groups()))
-
-
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of 600 training and 200 test images, drawn, in MNIST's format."""
-    folder = tmp_path_factory.mktemp("digits")
-    source = SyntheticDigits(train=600, test=200)
-    for split in ("train", "test"):
-        samples = source.load(split, Place())
-        images, labels = file_names(split)
-        write_idx(folder / images, samples.images[:, 0])
-        write_idx(folder / labels, samples.labels.astype("uint8"))
-    return folder
 
 
 @pytest.mark.parametrize("page", PAGES)
