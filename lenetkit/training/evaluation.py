@@ -67,7 +67,7 @@ class Evaluation:
         """
         from lenetkit import plots  # Matplotlib takes a while to import
 
-        figure = self._figure(title or self.dataset, self.dataset)
+        figure = self._figure(title or "Evaluation", self.dataset)
         if path is not None:
             plots.save_figure(figure, user_path(path))
         return figure
