@@ -15,6 +15,7 @@ from typing import Any
 import click
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 from lenetkit.cli.main import cli
 from lenetkit.data.source import DataSource
@@ -62,8 +63,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Notebooks are part of the site."""
+def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
+    """Links from `docs/` to the notebooks, which the site has beside its pages."""
+    if page.file.src_uri != "notebooks.md":
+        return markdown
     return markdown.replace("](../examples/", "](examples/")
 
 
@@ -71,6 +74,7 @@ def root_page(name: str, up: str = "") -> str:
     """A document of the root as a page, its links as seen from there; `up` leads to docs/."""
     text = (ROOT / name).read_text("utf-8")
     text = re.sub(r"\]\(docs/([^)]+)\)", rf"]({up}\1)", text)
+    text = text.replace("](examples/", f"]({up}examples/")
     return text.replace("](ARCHITECTURE.md)", f"]({up}architecture.md)").replace(
         "](README.md)", f"]({up}index.md)"
     )

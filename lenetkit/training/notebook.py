@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import importlib
 import time
 from typing import Any, Self
 
@@ -37,9 +37,9 @@ class NotebookProgress:
         self._table = EpochTable.of(data, _PLAIN_COLUMNS)
         self._lines = [self._table.heading]
         self._start = self._drawn = time.perf_counter()
-        self._output = sys.modules["IPython"].display.display(
-            self._bundle("preparing", self._share), raw=True, display_id=True
-        )
+        self._is_over = False
+        display = importlib.import_module("IPython.display").display
+        self._output = display(self._bundle("preparing"), raw=True, display_id=True)
 
     def __enter__(self) -> Self:
         return self
@@ -49,7 +49,8 @@ class NotebookProgress:
         state = f"{done} {'epoch' if done == 1 else 'epochs'}, {seconds:.1f} s"
         if kind is not None:
             state += f"; ended by {kind.__name__} after step {self._progress.step:,}"
-        self._draw(state, None)
+        self._is_over = True
+        self._draw(state)
 
     def show(self, event: Event) -> None:
         """Show one event."""
@@ -63,24 +64,19 @@ class NotebookProgress:
             self._draw(f"epoch {event.epoch} of {self._epochs} done")
 
     @property
-    def _share(self) -> float:
-        return self._progress.step / self._steps
-
-    @property
     def _left(self) -> str:
         """The time that is left, at the speed so far."""
         done = self._progress.step - self._begun
         each = (time.perf_counter() - self._start) / done
         return f"{tqdm.format_interval((self._steps - self._progress.step) * each)} left"
 
-    def _draw(self, state: str, share: float | None = -1) -> None:
+    def _draw(self, state: str) -> None:
         self._drawn = time.perf_counter()
-        self._output.update(self._bundle(state, self._share if share == -1 else share), raw=True)
+        self._output.update(self._bundle(state), raw=True)
 
-    def _bundle(self, state: str, share: float | None) -> dict[str, Any]:
+    def _bundle(self, state: str) -> dict[str, Any]:
         """The progress as HTML, and as text for front ends without it."""
+        share = None if self._is_over else self._progress.step / self._steps
         page = render("progress.html", name=self._name, state=state, share=share, rows=self._rows)
-        plain = "\n".join(
-            [printable(f"{self._name}: {state}"), *(self._lines if self._rows else [])]
-        )
-        return {"text/html": page, "text/plain": plain}
+        lines = [printable(f"{self._name}: {state}"), *(self._lines if self._rows else [])]
+        return {"text/html": page, "text/plain": "\n".join(lines)}

@@ -103,7 +103,8 @@ class Means:
         self.accuracy += 0.02 * (event.accuracy - self.accuracy)
 
     def __str__(self) -> str:
-        return f"loss {self.loss:.4f} acc {percent(self.accuracy, 1)}"
+        accuracy = "" if math.isnan(self.accuracy) else f" acc {percent(self.accuracy, 1)}"
+        return f"loss {self.loss:.4f}{accuracy}"
 
 
 @dataclass(frozen=True)
