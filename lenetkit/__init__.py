@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from lenetkit.api import fit as fit
     from lenetkit.api import load_data as load_data
     from lenetkit.api import train as train
+    from lenetkit.comparison.comparison import Comparison as Comparison
+    from lenetkit.comparison.comparison import compare as compare
+    from lenetkit.comparison.record import RunRecord as RunRecord
+    from lenetkit.comparison.record import find_runs as find_runs
     from lenetkit.model.model import Model as Model
     from lenetkit.model.model import load as load
     from lenetkit.network.network import Network as Network
@@ -38,6 +42,10 @@ _HOMES = {
     "train": "lenetkit.api",
     "range_test": "lenetkit.runs.rates",
     "Run": "lenetkit.runs.run",
+    "find_runs": "lenetkit.comparison.record",
+    "RunRecord": "lenetkit.comparison.record",
+    "compare": "lenetkit.comparison.comparison",
+    "Comparison": "lenetkit.comparison.comparison",
     "Model": "lenetkit.model.model",
     "load": "lenetkit.model.model",
     "Network": "lenetkit.network.network",

@@ -15,18 +15,18 @@ import lenetkit
 from lenetkit import authoring
 from lenetkit.registry.api_version import API_GROUP
 from lenetkit.registry.catalog import GROUPS
+from tests.support.documents import blocks_in, prose_in
 
 PACKAGE = Path(lenetkit.__file__).resolve().parent
 PAGES = [PACKAGE.parent / "README.md", *sorted((PACKAGE.parent / "docs").glob("*.md"))]
-FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 IMPORT = re.compile(r"^\s*from (lenetkit[\w.]*) import ([^#\n]+)", re.MULTILINE)
 DOTTED = re.compile(r"(?<![\w./-])lenetkit(?:\.[A-Za-z_]\w*)+")
 
 
 def used_names(text: str) -> set[str]:
     """The dotted lenetkit names in a page's Python code blocks and inline code."""
-    code = "\n".join(body for language, body in FENCED.findall(text) if language == "python")
-    inline = re.findall(r"`([^`\n]+)`", FENCED.sub("", text))
+    code = "\n".join(block.text for block in blocks_in(text) if block.language == "python")
+    inline = re.findall(r"`([^`\n]+)`", prose_in(text))
     names = set(DOTTED.findall("\n".join([code, *(c for c in inline if "import" not in c)])))
     for module, imported in IMPORT.findall(code):
         names |= {f"{module}.{name.strip(' ()')}" for name in imported.split(",")}

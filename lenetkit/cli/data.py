@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import click
 import numpy as np
@@ -15,7 +16,7 @@ from lenetkit.cli.output import echo, print_json, report, table
 from lenetkit.data.source import SPLITS, Samples, Split
 from lenetkit.network.plan import Plan
 from lenetkit.text import MOST_LISTED, printable
-from lenetkit.training.data import load_both, load_samples, place_for
+from lenetkit.training.data import load_both, load_samples, load_training_data, place_for
 
 _FEWEST = 10
 """Classes listed where there are more than `MOST_LISTED`."""
@@ -111,25 +112,41 @@ def info(plan: Plan, data_dir: Path | None, as_json: bool) -> None:
 @click.option("--split", type=click.Choice(SPLITS), default="train", show_default=True)
 @click.option("--seed", default=0, show_default=True, help="Seed for picking the samples.")
 @click.option(
+    "--transformed",
+    is_flag=True,
+    help="As the network gets them: after data.transforms, the random ones in training.",
+)
+@click.option(
     "--out",
     type=UserPath(dir_okay=False),
     default=Path("samples.png"),
     show_default=True,
     help="The picture to write: .png, .pdf or .svg.",
 )
-def show(plan: Plan, data_dir: Path | None, split: str, seed: int, out: Path) -> None:
+def show(
+    plan: Plan, data_dir: Path | None, split: Split, seed: int, transformed: bool, out: Path
+) -> None:
     """Draw samples of the data set of SPEC (by default lenet5)."""
     from lenetkit import plots
 
-    samples, _ = load_samples(plan, cast(Split, split), place_for(plan, data_dir, report))
+    pipeline = None
+    if transformed:
+        data = load_training_data(plan, data_dir, report)
+        samples, pipeline = getattr(data, split), data.pipeline
+    else:
+        samples, _ = load_samples(plan, split, place_for(plan, data_dir, report))
     picked = np.random.default_rng(seed).permutation(len(samples))[: plots.MAX_SAMPLES]
+    images = samples.images[picked]
+    if pipeline:
+        draw = partial(np.random.default_rng, seed) if split == "train" else None
+        images = pipeline.images(images, np.float32, draw)
     if advice := plots.font_advice(samples.dataset, *samples.classes):
         report(advice)
     figure = plots.samples_figure(
-        samples.images[picked],
+        images,
         samples.labels[picked],
         samples.classes,
-        title=f"{samples.dataset}: samples",
+        title=f"{samples.dataset}: {'transformed ' * transformed}samples",
         dataset=f"{samples.dataset}, {split} set",
     )
     echo(printable(plots.save_figure(figure, out)))

@@ -68,6 +68,12 @@ def command(
             f"{model_file}: gives real numbers, not classes; evaluate it from Python: "
             "lenetkit.load(…).evaluate(X, y)"
         )
+    if trained.dataset == model.ARRAYS and not (data_dir or source or changes):
+        raise InputError(
+            f"{model_file}: was trained on arrays from Python, which it does not hold; pass files "
+            "of such data with --data-dir, or evaluate it from Python: "
+            "lenetkit.load(…).evaluate(X, y)"
+        )
     plan = trained.plan
     if source is not None:
         other = installed().registry(DataSource).get(source)()

@@ -26,6 +26,8 @@ _COMMANDS = {
     "evaluate": "Measure a trained model on a data set.",
     "predict": "Read the digits in image files.",
     "plot": "Redraw a run's pictures.",
+    "runs": "List the runs in a folder.",
+    "compare": "Show what differs between runs, and how good they are.",
     "data": "Fetch, show and describe data sets.",
     "plugins": "List every registered layer, optimizer, … and who provides it.",
     "spec": "Print a spec with everything resolved, as YAML.",

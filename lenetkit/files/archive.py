@@ -50,6 +50,8 @@ def open_member(member: Member) -> Iterator[tuple[IO[bytes], int, int]]:
     try:
         with _opened(member.archive) as zipped:
             info = zipped.getinfo(member.name)
+            if info.header_offset < 0:
+                raise BadZipFile("a file in it begins before its own start")
             if info.flag_bits & _ENCRYPTED:
                 raise DataError("is encrypted; unpack the archive first")
             if info.compress_type not in (ZIP_STORED, ZIP_DEFLATED):

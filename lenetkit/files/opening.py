@@ -122,7 +122,7 @@ _STARTS = [
     (rb"%!PS|\xc5\xd0\xd3\xc6", "a PostScript document"),
     (rb"\s*<(!doctype|html|head)", "an HTML page"),
     (rb"\s*<(\?xml|svg)", "an XML document"),
-    (rb"PK\x03\x04", "a ZIP archive"),
+    (rb"PK(\x03\x04|\x05\x06)", "a ZIP archive"),
     (rb"\x1f\x8b", "gzip-packed data"),
     (rb"\x93NUMPY", "a NumPy array"),
     (rb"\x89HDF\r\n", "an HDF5 file"),

@@ -109,6 +109,22 @@ def read_any(path: Path) -> tuple[Tensors, dict[str, str]]:
     return tensors, metadata
 
 
+def read_metadata(path: Path) -> dict[str, str]:
+    """The metadata alone, from the file's first bytes; the tensors are neither read nor checked.
+
+    Raises ModelFileError as `read` does.
+    """
+    with opened(path) as file:
+        metadata = _read_header(file, path).get("__metadata__") or {}
+    if "metadata_digest" not in metadata or metadata["metadata_digest"] != _metadata_digest(
+        metadata
+    ):
+        raise ModelFileError(
+            f"{path}: is damaged: its metadata do not match their digest; use another copy"
+        )
+    return dict(metadata)
+
+
 def is_own(metadata: Mapping[str, str]) -> bool:
     """Whether a file with this metadata was written here."""
     return any(name in metadata for name in ("lenetkit", *_DIGESTS))

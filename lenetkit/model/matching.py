@@ -190,7 +190,8 @@ def _named(tensors: Tensors, layers: set[str], file: Path) -> list[Given]:
     paths = {name: re.sub(r":\d+$", "", name).replace("/", ".").split(".") for name in tensors}
     paths = {name: path for name, path in paths.items() if path[-1] not in _COUNTERS}
     while len(first := {path[0] for path in paths.values()}) == 1 and not first & layers:
-        if max(map(len, paths.values())) < 3:
+        lengths = [len(path) for path in paths.values()]
+        if max(lengths) < 3 or min(lengths) < 2:
             break
         paths = {name: path[1:] for name, path in paths.items()}
     given: dict[str, Given] = {}

@@ -48,6 +48,9 @@ from lenetkit.training.watching import watching
 if TYPE_CHECKING:
     from lenetkit.plots import Figure
 
+ARRAYS = "arrays"
+"""The data set's name where a network was trained on arrays from Python."""
+
 
 class Model(Network):
     """A network that knows its transforms and the names of its classes."""
@@ -231,7 +234,7 @@ class Model(Network):
 
     def _samples(self, images: Any, labels: Any, called: Labels | Targets) -> Samples:
         images = as_images(images, self.image_shape)
-        return Samples(images, called.read(labels, len(images)), "arrays", called.titles)
+        return Samples(images, called.read(labels, len(images)), ARRAYS, called.titles)
 
     @property
     def labels(self) -> tuple[Label, ...]:

@@ -10,6 +10,7 @@ from lenetkit.plots.fonts import font_advice
 from lenetkit.plots.history import history_figure
 from lenetkit.plots.loss import loss_figure
 from lenetkit.plots.loss_epochs import loss_epochs_figure
+from lenetkit.plots.overlay import Curves, overlay_figure
 from lenetkit.plots.page import DPI, FORMATS, Figure, save_figure
 from lenetkit.plots.rates import rates_figure
 from lenetkit.plots.sheets import MAX_MISTAKES, MAX_SAMPLES, mistakes_figure, samples_figure
@@ -20,6 +21,7 @@ __all__ = [
     "FORMATS",
     "MAX_MISTAKES",
     "MAX_SAMPLES",
+    "Curves",
     "Figure",
     "accuracy_figure",
     "confusion_figure",
@@ -28,6 +30,7 @@ __all__ = [
     "loss_epochs_figure",
     "loss_figure",
     "mistakes_figure",
+    "overlay_figure",
     "rates_figure",
     "samples_figure",
     "save_figure",

@@ -20,6 +20,7 @@ REAL_METRICS = (
 )
 """Those of a regression."""
 STEPS = ("step", "loss")
+PREDICTIONS = ("index", "true", "predicted", "probability")
 PICTURES = (
     *("loss", "loss_epochs", "accuracy"),
     *("confusion_test", "confusion_train", "mistakes"),
@@ -43,6 +44,8 @@ class RunFolder:
         self.model = path / "model.safetensors"
         self.checkpoint = path / "checkpoint.safetensors"
         self.result = path / "result.json"
+        self.predictions = path / "predictions.csv"
+        self.diverged = path / "diverged.json"
         self.pictures = self.pictures_as("png")
 
     def pictures_as(self, kind: str) -> dict[str, Path]:
@@ -125,12 +128,13 @@ class RunFolder:
             yield
 
     def discard_result(self) -> None:
-        """Remove the result and its pictures, which become outdated when a run continues.
+        """Remove the result, its predictions and pictures, which become outdated when a run
+        continues, and the note that it diverged.
 
         The result can be recreated from checkpoint and model, the pictures from the result.
         """
         pictures = [path for kind in PICTURE_KINDS for path in self.pictures_as(kind).values()]
-        for path in (self.result, *pictures):
+        for path in (self.result, self.predictions, self.diverged, *pictures):
             atomic.remove(path)
 
     def read_metrics(self) -> dict[str, list[float]]:
@@ -141,6 +145,10 @@ class RunFolder:
     def read_steps(self) -> dict[str, list[float]]:
         """The columns of `steps.csv`."""
         return tables.read_columns(self.steps, STEPS)
+
+    def read_predictions(self) -> dict[str, list[float]]:
+        """The columns of `predictions.csv`."""
+        return tables.read_columns(self.predictions, PREDICTIONS)
 
     def read_result(self) -> dict[str, Any]:
         """What `result.json` holds. Raises RunError if the run is not finished."""

@@ -31,11 +31,16 @@ if sys.platform == "win32":
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         os.lseek(descriptor, 0, os.SEEK_SET)
 
+    _share = _lock
+
 else:
     import fcntl
 
     def _lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _share(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 @contextmanager
@@ -63,6 +68,26 @@ def locked(folder: Path, report: Callable[[str], None]) -> Iterator[None]:
         if sys.platform == "win32":
             with suppress(OSError):
                 path.unlink()
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process holds the folder's lock now. Writes nothing.
+
+    Only a lock file that is there is tried, and only for a moment.
+    """
+    path = folder / NAME
+    try:
+        expect_regular(path, path.lstat().st_mode)
+        descriptor = os.open(path, os.O_RDONLY | _NO_WAIT)
+    except OSError:
+        return False
+    try:
+        _share(descriptor)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _acquire(path: Path) -> int:

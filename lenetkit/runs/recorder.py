@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Self
 
 from lenetkit.errors import MissingFileError, ModelFileError, RunError, UnreadableFileError
@@ -15,7 +16,7 @@ from lenetkit.model import file
 from lenetkit.model.model import Model, load
 from lenetkit.runs import checkpoint, environment
 from lenetkit.runs.checkpoint import Best, Checkpoint, State
-from lenetkit.runs.folder import METRICS, REAL_METRICS, STEPS, RunFolder
+from lenetkit.runs.folder import METRICS, PREDICTIONS, REAL_METRICS, STEPS, RunFolder
 from lenetkit.runs.tables import Table
 from lenetkit.text import json_text
 from lenetkit.training.data import TrainingData
@@ -99,6 +100,8 @@ class Recorder:
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
         if isinstance(error, DivergedError):  # the losses that led up to it
             self._save_tables()
+            note = {"step": self.progress.step, "message": str(error)}
+            atomic.write_text(self.folder.diverged, json_text(note) + "\n")
 
     def resume(self, saved: Checkpoint, differences: list[str]) -> None:
         """Set network and progress to a checkpoint, and adopt its state.
@@ -219,8 +222,11 @@ class Recorder:
             return tensorfile.tensor_digest(self.network.tensors())
 
     def finish(self) -> dict[str, Any]:
-        """Write and return `result.json`."""
-        result = self._result()
+        """Write `predictions.csv`, then `result.json`, which is returned."""
+        kept = self._kept or self._evaluate_kept()
+        result = self._result(kept)
+        if not self.data.target_axes:
+            _predictions(self.folder.predictions, kept["test"]).save()
         atomic.write_text(self.folder.result, json_text(result) + "\n")
         return result
 
@@ -232,7 +238,7 @@ class Recorder:
             sets["validation"] = self.data.validation
         return {name: evaluate(kept, samples, kept.pipeline) for name, samples in sets.items()}
 
-    def _result(self) -> dict[str, Any]:
+    def _result(self, kept: dict[str, Evaluation]) -> dict[str, Any]:
         spec = self.network.plan.spec
         result: dict[str, Any] = {
             "name": spec.name,
@@ -242,7 +248,6 @@ class Recorder:
             "steps": self.progress.step,
             "model_epoch": self.state.best.epoch,
         }
-        kept = self._kept or self._evaluate_kept()
         result |= _figures(kept)
         result["seconds"] = round(sum(self.folder.read_metrics()["seconds"]), 3)
         result["seed"] = spec.train.seed
@@ -278,6 +283,15 @@ def _figures(parts: Mapping[str, Evaluation]) -> dict[str, float]:
 def _cells(part: Evaluation) -> list[str]:
     """The figures of a set, as `metrics.csv` has them."""
     return [f"{v:.6f}" if k == "accuracy" else f"{v:.9g}" for k, v in part.figures().items()]
+
+
+def _predictions(path: Path, part: Evaluation) -> Table:
+    """What the model makes of each sample of a set, in its order."""
+    table = Table(path, PREDICTIONS)
+    columns = (part.labels, part.predicted, part.certainty)
+    for i, (true, predicted, certainty) in enumerate(zip(*columns, strict=True)):
+        table.add(i, true, predicted, f"{certainty:.6f}")
+    return table
 
 
 def _mistakes(part: Evaluation) -> list[dict[str, Any]]:

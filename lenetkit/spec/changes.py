@@ -73,10 +73,21 @@ def _live(thing: object) -> str:
 
 def title(name: str, changed: Differences) -> str:
     """`lenet5: lr 0.01, epochs 3`; the name alone if nothing is changed."""
+    words = in_words(changed)
+    return f"{name}: {words}" if words else name
+
+
+def in_words(changed: Differences, most: int = _SAID) -> str:
+    """`lr 0.01, epochs 3`, and how many there are beyond `most`."""
     said = list(_said(changed))
-    if len(said) > _SAID:
-        said = [*said[:_SAID], f"and {len(said) - _SAID} more"]
-    return f"{name}: {', '.join(said)}" if said else name
+    if len(said) > most:
+        said = [*said[:most], f"and {len(said) - most} more"]
+    return ", ".join(said)
+
+
+def short(key: str) -> str:
+    """A dotted key as a title calls it: `lr`, `pool1 kernel size`."""
+    return " ".join(word for word in _place(key) if word)
 
 
 def _said(changed: Differences) -> Iterator[str]:

@@ -134,17 +134,22 @@ def own_node(source: Spec, problems: Problems) -> Node:
 
 
 def parse_text(
-    text: str, name: str, overrides: Sequence[Override] = (), *, is_local: bool = True
+    text: str,
+    name: str,
+    overrides: Sequence[Override] = (),
+    *,
+    is_local: bool = True,
+    quick: bool = False,
 ) -> Tree:
     """The nodes of a spec that stands alone, with `overrides`; that of a model file is not local.
 
-    Raises SpecError if it is not a YAML mapping, or too large.
+    `quick` is as for `nodes.read`. Raises SpecError if it is not a YAML mapping, or too large.
     """
     problems = Problems()
     mark = Mark(name, is_local=is_local)
     if len(text) > RESOLVED * nodes.MAX_BYTES:
         raise mark.error(f"is larger than {RESOLVED * nodes.MAX_BYTES:,} characters")
-    node = nodes.read(text, mark, problems, max_values=RESOLVED * nodes.MAX_VALUES)
+    node = nodes.read(text, mark, problems, max_values=RESOLVED * nodes.MAX_VALUES, quick=quick)
     return _changed(_expect_map(node, problems), overrides, problems)
 
 

@@ -154,6 +154,7 @@ def test_train_writes_the_run_folder_of_the_contract(call: Call, small: Path) ->
             "model.safetensors",
             "checkpoint.safetensors",
             "result.json",
+            "predictions.csv",
             *PICTURES,
         ]
     )

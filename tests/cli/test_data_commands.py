@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
 
 from lenetkit.data import mnist
 from lenetkit.data.finding import file_names
@@ -67,3 +70,18 @@ def test_offline_the_manual_steps_are_given(
     manual = f"  Manually: put {', '.join(mnist.SHA256)} (plain or .gz) into {folder}, or pass "
     assert manual in said.err
     assert list((tmp_path / folder).iterdir()) == []
+
+
+def test_samples_are_drawn_as_the_network_gets_them(call: Call, small: Path) -> None:
+    """In training through all transforms, in evaluation without the random ones."""
+
+    def sheet(*options: str) -> NDArray[np.int64]:
+        set_ = "data.transforms=[{type: flip, horizontal: 1}, scale]"
+        said = call("data", "show", small, "--set", set_, *options)
+        assert (said.status, said.out) == (0, "samples.png\n"), said.err
+        with Image.open("samples.png") as picture:
+            return np.asarray(picture.convert("L"), np.int64)[200:]  # without the title
+
+    for split, differs in (("train", True), ("test", False)):
+        plain, transformed = sheet("--split", split), sheet("--split", split, "--transformed")
+        assert (np.abs(plain - transformed).max() > 10) == differs

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -71,6 +72,15 @@ CALLS: dict[str, Sequence[tuple[str, ...]]] = {
         ("{lost}", "{pictures}"),
     ],
     "plot": [("{run}",), (f"{{folder}}/{NAME}",)],
+    "runs": [("{folder}",), ("{folder}", "--json"), (f"{{folder}}/{NAME}",)],
+    "compare": [
+        ("{run}", "{run}"),
+        ("{run}", "{other}", "--json"),
+        ("{run}", "{other}", "--format", "csv"),
+        ("{run}", "{other}", "--format", "latex", "--out", f"{{folder}}/{NAME}.svg"),
+        ("{run}", f"{{folder}}/{NAME}"),
+        ("{run}", "{damaged}"),
+    ],
     "data fetch": [("{spec}", "--data-dir", "{idx}"), ("{spec}", "--set", "data=source", *WITH)],
     "data info": [
         ("{spec}", "--data-dir", "{idx}"),
@@ -115,6 +125,15 @@ def files(tmp_path: Path, make_idx: object, monkeypatch: pytest.MonkeyPatch) -> 
     once = {"train.epochs": 1}
     run = Run.create(folder / "spec.yaml", out=folder / "run", data_dir=idx, set=once)
     run.train(pictures=False)
+    shutil.copytree(folder / "run", folder / NAME / "other")
+    spec = (folder / "run" / "spec.yaml").read_text("utf-8")
+    evil = json.dumps(EVIL)
+    other = spec.replace("relu1: relu", f"relu1: {{type: {evil}, {evil}: {evil}}}")
+    assert other != spec
+    (folder / NAME / "other" / "spec.yaml").write_text(other, "utf-8")
+    result = folder / "damaged" / "result.json"
+    result.parent.mkdir()
+    result.write_text(json.dumps({"name": EVIL, EVIL: EVIL, "dataset": EVIL}), "utf-8")
     own = folder / "run" / "model.safetensors"
     hostile = hostile_text.rewritten(own, folder / "m.safetensors", hostile_text.hostile_metadata)
 
@@ -128,6 +147,8 @@ def files(tmp_path: Path, make_idx: object, monkeypatch: pytest.MonkeyPatch) -> 
         "folder": str(folder),
         "idx": str(idx),
         "run": str(folder / "run"),
+        "other": str(folder / NAME / "other"),
+        "damaged": str(folder / "damaged"),
         "model": str(hostile),
         "lost": str(hostile_text.rewritten(own, folder / "lost.safetensors", lost)),
         "pictures": str(hostile_text.pictures(folder / "pictures")),

@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+import lenetkit
 from lenetkit.data.finding import file_names
 from lenetkit.data.idx import read_idx, write_idx
 from lenetkit.data.source import SPLITS
@@ -249,3 +250,18 @@ def test_a_network_is_trained_on_a_folder_of_pictures(
     assert said.json["same_as_training"] is True
     said = call("predict", "run", "shades/light/3.jpg", "--json")
     assert said.json[0]["label"] in ("dark", "grey", "light")
+
+
+def test_a_model_of_arrays_is_evaluated_on_what_is_named(call: Call, digits: Path) -> None:
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (40, 28, 28), np.uint8), np.arange(40) % 10
+    lenetkit.fit("lenet5", images, labels, epochs=1).save("model.safetensors")
+    said = call("evaluate", "model.safetensors")
+    assert (said.status, said.out, said.err) == (
+        2,
+        "",
+        "error: model.safetensors: was trained on arrays from Python, which it does not hold; pass "
+        "files of such data with --data-dir, or evaluate it from Python: "
+        "lenetkit.load(…).evaluate(X, y)\n",
+    )
+    assert call("evaluate", "model.safetensors", "--data-dir", digits).status == 0

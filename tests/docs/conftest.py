@@ -15,7 +15,8 @@ from lenetkit.data.synthetic import SyntheticDigits
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of 600 training and 200 test images, drawn, in MNIST's format."""
-    folder = tmp_path_factory.mktemp("digits")
+    folder = tmp_path_factory.mktemp("data") / "MNIST"
+    folder.mkdir()
     source = SyntheticDigits(train=600, test=200)
     for split in ("train", "test"):
         samples = source.load(split, Place())

@@ -1,77 +1,161 @@
-"""Every code block of the documentation runs, in the order of its page.
+"""Every code block of every document runs, or a comment before it says why not.
 
-A page's commands and programs run in one folder, on a small data set in place of MNIST. Blocks are
-told by their language: `sh` and `python` run, `yaml` with a title is written to that file and read
-as a spec; `text`, `console` and blocks without a language are shown only.
+A document is one session: its blocks run in order, in one folder, on a small data set in place of
+MNIST. What is done with a block depends on its language:
+
+- `sh`: its commands run, and succeed;
+- `console`: its commands run, and print what is shown;
+- `text`: was printed by the command before it;
+- `python`: runs, with the names that earlier blocks of the document define;
+- `yaml`: is read as a spec; `json` and `toml`: are read;
+- with `title="NAME"`: is also written to that file; `python` is then not run by itself.
+
+Blocks in HTML comments are not shown: they prepare what the others need. After
+`<!-- not run: REASON -->` commands are only compared with the commands, options and scripts that
+there are, and other blocks are only written.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
-import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+import tomllib
+import types
+import venv
+from dataclasses import replace
 from pathlib import Path
 
+import click
 import pytest
 
-import lenetkit
 from lenetkit.network.plan import load_plan
+from lenetkit.registry.catalog import installed
+from tests.support.documents import (
+    DOCUMENTS,
+    ROOT,
+    Block,
+    Session,
+    agrees,
+    blocks,
+    check_command,
+    prose,
+)
 
-ROOT = Path(lenetkit.__file__).resolve().parents[1]
-PAGES = ["tutorial.md", "training.md", "notebooks.md"]
-_BLOCK = re.compile(r'^```(\w*)[ ]*(?:title="([^"]+)")?\n(.*?)^```$', re.DOTALL | re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Block:
-    """One block of code of a page."""
-
-    language: str
-    title: str
-    text: str
-
-
-def blocks(page: str) -> Iterator[Block]:
-    """The blocks of a page, in order."""
-    for found in _BLOCK.finditer((ROOT / "docs" / page).read_text("utf-8")):
-        yield Block(*(part or "" for part in found.groups()))
+TRANSLATIONS = {"README.zh-CN.md": "README.md", "docs/zh/tutorial.md": "docs/tutorial.md"}
+WITH_BLOCKS = [name for name in DOCUMENTS if blocks(name) and name not in TRANSLATIONS]
+LANGUAGES = {"sh", "console", "text", "python", "yaml", "json", "toml"}
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_every_block_runs(page: str, digits: Path, tmp_path: Path) -> None:
-    environment = os.environ | {
-        "LENETKIT_DATA": str(digits),
-        "PYTHONPATH": str(ROOT),
-        "PYTHONUTF8": "1",
-    }
-    programs = []
-    for block in blocks(page):
-        commands = []
+@pytest.fixture
+def session(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
+    """A terminal in an empty folder."""
+    (tmp_path / "page").mkdir()
+    monkeypatch.chdir(tmp_path / "page")
+    monkeypatch.setenv("LENETKIT_DATA", str(digits))
+    module = types.ModuleType("page")
+    monkeypatch.setitem(sys.modules, "page", module)
+    environment = {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "PYTEST_ADDOPTS": "-W error"}
+    return Session(module, environment)
+
+
+@pytest.mark.filterwarnings("ignore:note. .*not MNIST's files")
+@pytest.mark.parametrize("document", WITH_BLOCKS)
+def test_every_block_holds(document: str, session: Session, tmp_path: Path) -> None:
+    found = blocks(document)
+    if any("pip" in words for block in found if _runs(block, "sh") for words in block.commands):
+        session.python = new_environment(tmp_path / "venv")
+        session.environment |= {"PYTHONPATH": ""} | OFFLINE
+    for block in found:
+        assert block.language in LANGUAGES, f"a block of an unknown language:\n{block.text}"
         if block.title:
-            (tmp_path / block.title).write_text(block.text, "utf-8")
-            if block.language == "yaml":
-                load_plan(tmp_path / block.title)
-        elif block.language == "python":
-            programs.append(block.text)
-            commands = [[sys.executable, "-c", "\n".join(programs)]]  # a page is one session
-        elif block.language == "sh":
-            lines = block.text.replace("\\\n", " ").splitlines()
-            commands = [[sys.executable, "-m", *shlex.split(line)] for line in lines]
-        for command in commands:
-            done = subprocess.run(
-                command, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8"
-            )
-            assert done.returncode == 0, f"{block.text}\n{done.stdout}\n{done.stderr}"
+            Path(block.title).write_text(block.text, "utf-8")
+        check(block, session)
+    installed.cache_clear()  # what a page registers, no other test knows
 
 
-def test_the_translation_has_the_same_blocks() -> None:
-    assert list(blocks("zh/tutorial.md")) == list(blocks("tutorial.md"))
+def _runs(block: Block, language: str) -> bool:
+    return block.language == language and not block.reason
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_pages_have_blocks_that_run(page: str) -> None:
-    assert {block.language for block in blocks(page)} & {"sh", "python"}
+def check(block: Block, session: Session) -> None:
+    """Run a block, or read it."""
+    match block.language:
+        case "sh" | "console" if block.reason:
+            assert block.commands, block.text
+            for words in block.commands:
+                check_command(words)
+        case _ if block.reason:
+            pass
+        case "sh":
+            for words in block.commands:
+                assert session.run(words) == 0, f"{words}\n{session.printed}"
+        case "console":
+            assert block.commands, block.text
+            for words, shown in block.examples:
+                failed = session.run(words) != 0
+                assert failed == shown.startswith("error:"), f"{words}\n{session.printed}"
+                assert agrees(shown, session.printed), f"{words}\n{session.printed}"
+        case "text":
+            assert agrees(block.text, session.printed), session.printed
+        case "python" if not block.title:
+            session.execute(block.text)
+        case "yaml":
+            path = Path(block.title or "untitled.yaml")
+            path.write_text(block.text, "utf-8")
+            load_plan(path)
+        case "json":
+            json.loads(block.text)
+        case "toml":
+            tomllib.loads(block.text)
+
+
+OFFLINE = {
+    "PIP_NO_BUILD_ISOLATION": "false",  # pip reads it as the value of --build-isolation
+    "PIP_NO_INDEX": "1",
+    "PIP_NO_DEPS": "1",
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+}
+
+
+def new_environment(folder: Path) -> str:
+    """The interpreter of a new virtual environment that sees this one's packages."""
+    venv.create(folder, with_pip=True)
+    python = str(folder / ("Scripts" if os.name == "nt" else "bin") / "python")
+    site = subprocess.run(
+        [python, "-c", "import site; print(site.getsitepackages()[0])"],
+        capture_output=True, text=True, check=True,
+    ).stdout.strip()  # fmt: skip
+    inherited = [path for path in sys.path if path.endswith("site-packages")]
+    lines = [str(ROOT), *inherited]
+    Path(site, "inherited.pth").write_text("\n".join(lines) + "\n", "utf-8")
+    return python
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_no_code_is_outside_the_blocks(document: str) -> None:
+    """Fences that are not closed, and blocks by indentation alone, would not be run."""
+    text = prose(document)
+    assert "```" not in text
+    assert re.findall(r"\n\n    +[^\s-].*", text) == []
+
+
+@pytest.mark.parametrize("document", [name for name in DOCUMENTS if name != "CHANGELOG.md"])
+def test_commands_in_sentences_exist(document: str) -> None:
+    for command in re.findall(r"`lenetkit ([^`…]+)`", prose(document)):
+        with contextlib.suppress(click.BadOptionUsage):  # `lenetkit bench --compare`, as a name
+            check_command(["lenetkit", *command.split()])
+
+
+def without_comments(block: Block) -> Block:
+    """A block without what a translation may say otherwise."""
+    return replace(block, text=re.sub(r" +# .*", "", block.text), reason=bool(block.reason) * "…")
+
+
+@pytest.mark.parametrize(("translation", "original"), TRANSLATIONS.items())
+def test_a_translation_has_the_same_blocks(translation: str, original: str) -> None:
+    expected = [without_comments(block) for block in blocks(original)]
+    assert [without_comments(block) for block in blocks(translation)] == expected

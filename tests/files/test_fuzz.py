@@ -1,4 +1,4 @@
-"""Fifty thousand damaged inputs for each of the four parsers; `scripts/fuzz` gives them more."""
+"""Damaged inputs for each of the five parsers; `scripts/fuzz` gives them more."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lenetkit.errors import DataError
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "fuzz"
-COUNT = 50_000
+COUNTS = {"spec": 50_000, "idx": 50_000, "model": 50_000, "foreign": 20_000, "image": 50_000}
 
 
 def fuzz(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -30,16 +30,16 @@ def fuzz(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("parser", ["spec", "idx", "model", "image"])
-def test_every_damaged_input_is_read_or_refused_with_a_message(parser: str) -> None:
-    done = fuzz("--count", str(COUNT), parser)
+@pytest.mark.parametrize(("parser", "count"), COUNTS.items())
+def test_every_damaged_input_is_read_or_refused_with_a_message(parser: str, count: int) -> None:
+    done = fuzz("--count", str(count), parser)
     assert done.returncode == 0, done.stderr[-5000:]
     found = re.match(rf"{parser}: ([0-9,]+) inputs, ([0-9,]+) read, ([0-9,]+) refused", done.stdout)
     assert found is not None, done.stdout
-    count, read, refused = (int(number.replace(",", "")) for number in found.groups())
-    assert count == read + refused == COUNT
-    assert read > COUNT // 200, "damage that nothing survives tries only the first lines"
-    assert refused > COUNT // 2
+    tried, read, refused = (int(number.replace(",", "")) for number in found.groups())
+    assert tried == read + refused == count
+    assert read > count // 200, "damage that nothing survives tries only the first lines"
+    assert refused > count // 2
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_other_outcomes_are_saved_and_reported(
     assert kept == ["fuzz-idx-0-3", "fuzz-idx-0-4"]
 
 
-@pytest.mark.parametrize("parser", ["spec", "idx", "model", "image"])
+@pytest.mark.parametrize("parser", COUNTS)
 def test_seed_and_number_determine_an_input(script: Any, parser: str) -> None:
     target = script["TARGETS"][parser]
     corpus = target.corpus()
@@ -87,4 +87,4 @@ def test_seed_and_number_determine_an_input(script: Any, parser: str) -> None:
 def test_an_unknown_parser_is_refused() -> None:
     done = fuzz("pictures")
     assert done.returncode == 2
-    assert "no parser is called pictures; there are spec, idx, model, image" in done.stderr
+    assert "no parser is called pictures; there are spec, idx, model, foreign, image" in done.stderr

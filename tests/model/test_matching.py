@@ -226,6 +226,7 @@ def test_weights_alone_need_a_spec_and_model_files_none(path: Path) -> None:
         ({"archive/data.pkl": b""}, "is PyTorch's own format, a pickle, which can run code"),
         ({"model.weights.h5": b""}, "is Keras' own format, HDF5"),
         ({"a.txt": b""}, "is a ZIP archive without arrays"),
+        ({}, "is a ZIP archive without arrays; expected a model file, safetensors or .npz"),
         ({"a.npy": b"\x93NUMPY\x01\x00\x05\x00[[[[["}, "a.npy: "),
         ({f"{i}.npy": b"" for i in range(501)}, "501 arrays; expected at most 500"),
     ],
@@ -249,3 +250,22 @@ def test_python_objects_in_an_archive_are_refused(path: Path) -> None:
         np.savez(stream, np.array([None], object))
     with pytest.raises(ModelFileError, match=r"arr_0\.npy: has Python objects, which can run code"):
         lenetkit.load(path, spec="lenet5")
+
+
+def test_an_array_may_be_called_as_a_prefix(path: Path) -> None:
+    given = {f"module.{name}": values for name, values in own().items()}
+    safetensors.numpy.save_file({"module": np.zeros(1, np.float32), **given}, path)
+    with pytest.warns(LenetkitWarning, match="not used: module"):
+        lenetkit.load(path, spec=SPEC)
+
+
+def test_a_damaged_archive_is_refused(path: Path) -> None:
+    """Its directory says that a file begins before the archive does."""
+    with path.open("wb") as stream:
+        np.savez(stream, *own().values())
+    data = path.read_bytes()
+    at = data.rindex(b"PK\5\6") + 16  # where the directory begins
+    start = int.from_bytes(data[at : at + 4], "little") + 1000
+    path.write_bytes(data[:at] + start.to_bytes(4, "little") + data[at + 4 :])
+    with pytest.raises(ModelFileError, match="damaged ZIP archive"):
+        lenetkit.load(path, spec=SPEC)

@@ -24,6 +24,7 @@ from lenetkit.layers.upsample2d import Upsample2d
 from lenetkit.model import file, model
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is an optional oracle")
+safetensors_torch = pytest.importorskip("safetensors.torch")
 
 DESCRIPTION = {
     "dataset": "none",
@@ -55,6 +56,50 @@ def test_load_state_dict_takes_a_model_file_and_gives_the_same_logits(
         expected = twin(torch.from_numpy(x)).numpy()
     found = network.forward(x, network.workspace(training=False))
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+def numbered_twin() -> Any:
+    """LeNet-5 as PyTorch's users write it, in two parts and with numbered layers."""
+    nn = torch.nn
+    features = (nn.Conv2d(1, 6, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU())
+    hidden = (nn.Flatten(), nn.Linear(256, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU())
+    twin = nn.Sequential()
+    twin.add_module("features", nn.Sequential(*features, nn.MaxPool2d(2)))
+    twin.add_module("classifier", nn.Sequential(*hidden, nn.Linear(84, 10)))
+    return twin
+
+
+@pytest.mark.parametrize(
+    ("suffix", "kind"),
+    [
+        *[("safetensors", kind) for kind in ("float32", "float16", "bfloat16")],
+        *[("npz", kind) for kind in ("float32", "float16")],
+    ],
+)
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "model._orig_mod."])
+@pytest.mark.parametrize("names", ["numbered", "ours"])
+@pytest.mark.filterwarnings("ignore:.*loaded:lenetkit.errors.LenetkitWarning")
+def test_pytorchs_weights_give_its_answers(
+    suffix: str, names: str, prefix: str, kind: str, tmp_path: Path
+) -> None:
+    torch.manual_seed(1)
+    twin = numbered_twin() if names == "numbered" else torch_twin(lenetkit.build("lenet5").plan)
+    twin = twin.to(getattr(torch, kind))
+    state = {f"{prefix}{name}": values for name, values in twin.state_dict().items()}
+    path = tmp_path / f"lenet.{suffix}"
+    if suffix == "npz":
+        np.savez(path, **{name: values.numpy() for name, values in state.items()})
+    else:
+        safetensors_torch.save_file(state, path)
+    images = np.random.default_rng(2).integers(0, 256, (7, 28, 28), np.uint8)
+    with torch.no_grad():
+        outputs = twin.float().eval()(torch.from_numpy(images[:, None] / np.float32(255)))
+    expected = torch.softmax(outputs, dim=1).numpy()
+    model = lenetkit.load(path, spec="lenet5")
+    np.testing.assert_allclose(model.probabilities(images), expected, rtol=0, atol=1e-6)
+    model.save(tmp_path / "model.safetensors")
+    again = lenetkit.load(tmp_path / "model.safetensors").probabilities(images)
+    np.testing.assert_array_equal(again, model.probabilities(images))
 
 
 LAYERS: list[tuple[Layer, tuple[int, ...]]] = [

@@ -68,6 +68,7 @@ def outcome(run: Path) -> dict[str, Any]:
             name: saved.tensors[name].tobytes() for name in sorted(saved.tensors)
         },
         "steps": folder.steps.read_bytes(),
+        "predictions": folder.predictions.read_bytes(),
         "metrics": metrics,
         "result": result,
         "spec": folder.spec.read_bytes(),
@@ -81,6 +82,7 @@ def expect_readable(run: Path) -> None:
         folder.spec: load_plan,
         folder.metrics: lambda path: folder.read_metrics(),
         folder.steps: lambda path: folder.read_steps(),
+        folder.predictions: lambda path: folder.read_predictions(),
         folder.model: model.load,
         folder.checkpoint: tensorfile.read,
         folder.result: lambda path: json.loads(path.read_text("utf-8")),

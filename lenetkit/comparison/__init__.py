@@ -1,0 +1,1 @@
+"""Runs side by side: what differs between their specs, their figures, groups and curves."""
