@@ -1,0 +1,1 @@
+"""Ill and healthy specs with known causes, and what `lenetkit diagnose` says of them."""
