@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from lenetkit.network.plan import load_plan as load_plan
     from lenetkit.runs.rates import range_test as range_test
     from lenetkit.runs.run import Run as Run
+    from lenetkit.showing import show as show
     from lenetkit.training.evaluation import evaluate as evaluate
     from lenetkit.training.loop import EpochDone as EpochDone
     from lenetkit.training.loop import StepDone as StepDone
@@ -42,6 +43,7 @@ _HOMES = {
     "train": "lenetkit.api",
     "range_test": "lenetkit.runs.rates",
     "Run": "lenetkit.runs.run",
+    "show": "lenetkit.showing",
     "find_runs": "lenetkit.comparison.record",
     "RunRecord": "lenetkit.comparison.record",
     "compare": "lenetkit.comparison.comparison",

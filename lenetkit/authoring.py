@@ -72,6 +72,7 @@ from lenetkit.losses import (
     as_rows,
 )
 from lenetkit.operations.base import Operations, Padding, Pair, Scratch, Window, pair, sides
+from lenetkit.operations.reach import Reach, all_places, each_place
 from lenetkit.optimizers import (
     SGD,
     Adagrad,
@@ -105,11 +106,12 @@ __all__ = [
     "Linear", "Lion", "Loss", "MaxPool2d", "MeanSquaredError", "MissingDataError", "Moment",
     "Normal", "Normalize", "NumpyKernels", "OneCycle", "OneHot", "Operations", "Optimizer",
     "OptionError", "Pad", "Padding", "Pair", "ParamSpec", "Params", "Piecewise", "Place",
-    "PluginError", "Preparation", "RMSprop", "ReLU", "ReLUMaxPool2d", "ReduceOnPlateau", "Samples",
-    "Scale", "Schedule", "Scratch", "SecondOrderLayer", "SecondOrderLoss", "SecondOrderOptimizer",
-    "Shape", "ShapeError", "SiLU", "Sigmoid", "Softmax", "SoftmaxCrossEntropy", "Softplus", "Split",
-    "Standardize", "Step", "Tanh", "Targets", "Transform", "Uniform", "Upsample2d", "Warmup",
-    "Window", "XavierNormal", "XavierUniform", "Zeros", "as_rows", "checked_samples",
-    "expect_image", "option", "pair", "shape_text", "show", "sides",
+    "PluginError", "Preparation", "RMSprop", "ReLU", "ReLUMaxPool2d", "Reach", "ReduceOnPlateau",
+    "Samples", "Scale", "Schedule", "Scratch", "SecondOrderLayer", "SecondOrderLoss",
+    "SecondOrderOptimizer", "Shape", "ShapeError", "SiLU", "Sigmoid", "Softmax",
+    "SoftmaxCrossEntropy", "Softplus", "Split", "Standardize", "Step", "Tanh", "Targets",
+    "Transform", "Uniform", "Upsample2d", "Warmup", "Window", "XavierNormal", "XavierUniform",
+    "Zeros", "all_places", "as_rows", "checked_samples", "each_place", "expect_image", "option",
+    "pair", "shape_text", "show", "sides",
 ]
 # fmt: on

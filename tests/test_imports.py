@@ -99,8 +99,9 @@ def test_all_kinds_of_imports_are_found() -> None:
 ORDER = [
     *("_version", "text", "errors", "arrays", "values", "options", "files", "operations"),
     *("initializers", "losses", "optimizers", "schedules", "layers", "kernels", "data"),
-    *("registry", "spec", "html", "network", "plots", "training", "model", "runs", "comparison"),
-    *("profiling", "api", "authoring", "conformance", "scaffold", "cli", "testing", "__main__"),
+    *("registry", "spec", "html", "network", "plots", "training", "model", "showing", "runs"),
+    *("comparison", "profiling", "api", "authoring", "conformance", "scaffold", "cli", "testing"),
+    "__main__",
 ]
 """The rooms from the ground up: each imports only from those before it, and from itself."""
 
@@ -203,7 +204,10 @@ def test_only_plots_import_matplotlib() -> None:
 
 def test_plots_are_imported_by_what_draws_and_lazily_by_the_command_line() -> None:
     """So that no command loads matplotlib before it draws."""
-    drawing = ("lenetkit.plots", "lenetkit.runs.pictures", "lenetkit.comparison.curves")
+    drawing = (
+        *("lenetkit.plots", "lenetkit.showing"),
+        *("lenetkit.runs.pictures", "lenetkit.comparison.curves"),
+    )
     eager = [
         name
         for name, found in IMPORTS.items()

@@ -26,6 +26,7 @@ _COMMANDS = {
     "evaluate": "Measure a trained model on a data set.",
     "predict": "Read the digits in image files.",
     "plot": "Redraw a run's pictures.",
+    "show": "Draw a network: its architecture, weights, feature maps, saliency.",
     "runs": "List the runs in a folder.",
     "compare": "Show what differs between runs, and how good they are.",
     "data": "Fetch, show and describe data sets.",

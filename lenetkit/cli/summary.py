@@ -6,12 +6,13 @@ from typing import Any
 
 import click
 
-from lenetkit.arrays import shape_text
+from lenetkit.arrays import Shape, shape_text
 from lenetkit.cli.arguments import json_option, with_plan
 from lenetkit.cli.output import echo, print_json, table
 from lenetkit.network.plan import LayerPlan, Plan
+from lenetkit.network.receptive import receptive_fields
 
-_RIGHT = ("output", "params", "MACs", "connections")
+_RIGHT = ("output", "rec. field", "params", "MACs", "connections")
 _HEADERS = ("layer", "type", "provider", *_RIGHT)
 
 
@@ -21,16 +22,18 @@ _HEADERS = ("layer", "type", "provider", *_RIGHT)
 def command(plan: Plan, as_json: bool) -> None:
     """Show a network layer by layer: shapes, parameters, cost.
 
-    MACs are multiply-adds per image in the forward pass; connections count each unit's inputs and
-    its bias, as LeCun et al. (1998) do. Needs no data.
+    The receptive field ('rec. field') is the height × width of the input, in pixels, that a value
+    depends on; '?' after a layer that does not say what it reads. MACs are multiply-adds per image
+    in the forward pass; connections count each unit's inputs and its bias, as LeCun et al. (1998)
+    do. Needs no data.
     """
     if as_json:
         print_json(facts(plan))
         return
     echo(f"{plan.spec.name}: input {shape_text(plan.spec.input)}\n")
     numbers = (plan.count(), plan.cost.macs, plan.cost.connections)
-    total = ("total", "", "", "", *(f"{number:,}" for number in numbers))
-    echo(table([*map(_row, plan.layers)], _HEADERS, _RIGHT, total))
+    total = ("total", "", "", "", "", *(f"{number:,}" for number in numbers))
+    echo(table([*map(_row, plan.layers, receptive_fields(plan))], _HEADERS, _RIGHT, total))
     untrained = plan.count() - plan.count(trainable_only=True)
     if untrained:
         echo(f"\n{untrained:,} of the parameters are not trained.")
@@ -47,12 +50,13 @@ def facts(plan: Plan) -> dict[str, Any]:
                 "type": layer.type,
                 "provider": layer.provider.distribution if layer.provider else None,
                 "output_shape": list(layer.out_shape),
+                "receptive_field": list(field) if field else None,
                 "params": layer.count(),
                 "trainable_params": layer.count(trainable_only=True),
                 "macs": layer.cost.macs,
                 "connections": layer.cost.connections,
             }
-            for layer in plan.layers
+            for layer, field in zip(plan.layers, receptive_fields(plan), strict=True)
         ],
         "total_params": plan.count(),
         "trainable_params": plan.count(trainable_only=True),
@@ -61,8 +65,9 @@ def facts(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _row(layer: LayerPlan) -> list[str]:
+def _row(layer: LayerPlan, field: Shape | None) -> list[str]:
     provider = layer.provider.distribution if layer.provider else ""
     numbers = (layer.count(), layer.cost.macs, layer.cost.connections)
+    seen = shape_text(field) if field else "?"
     shown = [f"{number:,}" if number else "" for number in numbers]
-    return [layer.name, layer.type, provider, shape_text(layer.out_shape), *shown]
+    return [layer.name, layer.type, provider, shape_text(layer.out_shape), seen, *shown]

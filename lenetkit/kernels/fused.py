@@ -15,6 +15,7 @@ from lenetkit.layers.pooling import MaxPool2d
 from lenetkit.operations import convolution, memory, pooling
 from lenetkit.operations.base import Scratch
 from lenetkit.operations.products import Products
+from lenetkit.operations.reach import Reach
 from lenetkit.options import option
 
 
@@ -38,6 +39,9 @@ class ReLUMaxPool2d(Layer):
 
     def output_shape(self, in_shape: Shape) -> Shape:
         return self.pool.output_shape(in_shape)
+
+    def receptive_field(self, in_shape: Shape) -> tuple[Reach, ...] | None:
+        return self.pool.receptive_field(in_shape)
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
         largest, saved = self.pool.forward(params, x, call)

@@ -20,6 +20,7 @@ from lenetkit.arrays import Array, Shape, shape_text
 from lenetkit.errors import ShapeError
 from lenetkit.initializers import Initializer
 from lenetkit.layers.call import Call
+from lenetkit.operations.reach import Reach, each_place
 from lenetkit.options import Configurable
 from lenetkit.values import plain
 
@@ -98,6 +99,16 @@ class Layer(Configurable):
         """Multiply-adds and connections for one image."""
         return Cost()
 
+    def receptive_field(self, in_shape: Shape) -> tuple[Reach, ...] | None:
+        """What each row and each column of the output reads of the input's; None if unknown.
+
+        One `Reach` for rows and one for columns, or one for a row of values: `each_place(in_shape)`
+        of a layer that treats every place alone, `all_places(in_shape, out_shape)` of one that
+        reads everything, `window.reach(height, width)` of a sliding window. `lenetkit summary`
+        follows them back to the network's input.
+        """
+        return None
+
     def least_batch(self, in_shape: Shape) -> int:
         """The fewest images of a training batch that the layer learns from.
 
@@ -146,6 +157,9 @@ class Elementwise(SecondOrderLayer):
 
     def output_shape(self, in_shape: Shape) -> Shape:
         return in_shape
+
+    def receptive_field(self, in_shape: Shape) -> tuple[Reach, ...] | None:
+        return each_place(in_shape)
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
         y = self.function(x, call.scratch_like("y", x))

@@ -12,6 +12,7 @@ from lenetkit.arrays import Array, Shape
 from lenetkit.initializers import Constant, Zeros
 from lenetkit.layers.base import Layer, Params, ParamSpec, expect_image
 from lenetkit.layers.call import Call
+from lenetkit.operations.reach import Reach, each_place
 from lenetkit.options import option
 
 
@@ -52,6 +53,9 @@ class BatchNorm2d(Layer):
             "running_mean": ParamSpec(C, Zeros()),
             "running_var": ParamSpec(C, Constant(value=1.0)),
         }
+
+    def receptive_field(self, in_shape: Shape) -> tuple[Reach, ...] | None:
+        return each_place(in_shape)  # in inference; in training, statistics couple all
 
     def least_batch(self, in_shape: Shape) -> int:
         return 2 if math.prod(in_shape[1:]) == 1 else 1

@@ -11,6 +11,7 @@ from lenetkit.arrays import Array, Shape, Views, shape_text
 from lenetkit.errors import ShapeError
 from lenetkit.layers.base import Cost, Layer, Params, ParamSpec, with_inferred
 from lenetkit.layers.call import Call
+from lenetkit.operations.reach import Reach, each_place, through
 from lenetkit.options import options_of
 
 
@@ -55,6 +56,15 @@ class Composite(Layer):
     def cost(self, in_shape: Shape) -> Cost:
         costs = [part.layer.cost(part.in_shape) for part in _parts(self, in_shape)]
         return Cost(sum(c.macs for c in costs), sum(c.connections for c in costs))
+
+    def receptive_field(self, in_shape: Shape) -> tuple[Reach, ...] | None:
+        """That of its layers; where `keeps_shape`, the input is taken to be added to it."""
+        found: tuple[Reach, ...] | None = each_place(in_shape)
+        for part in _parts(self, in_shape):
+            found = through(part.layer.receptive_field(part.in_shape), found)
+        if found is None or not self.keeps_shape:
+            return found
+        return tuple(one.joined(own) for one, own in zip(found, each_place(in_shape), strict=True))
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
         parts, saved = _parts(self, x.shape[1:]), []

@@ -12,6 +12,7 @@ from lenetkit.initializers import Initializer, Zeros
 from lenetkit.layers.base import Cost, Params, ParamSpec, SecondOrderLayer, expect_image
 from lenetkit.layers.call import Call
 from lenetkit.operations.base import Padding, Pair, Window, pair, sides
+from lenetkit.operations.reach import Reach
 from lenetkit.options import option
 from lenetkit.values import show
 
@@ -88,6 +89,9 @@ class Conv2d(SecondOrderLayer):
         units = math.prod(self.output_shape(in_shape))
         fan_in = in_shape[0] // self.groups * math.prod(self.window.kernel)
         return Cost(macs=units * fan_in, connections=units * (fan_in + self.bias))
+
+    def receptive_field(self, in_shape: Shape) -> tuple[Reach, ...] | None:
+        return self.window.reach(*in_shape[1:])
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
         y, inner = call.operations.conv2d(

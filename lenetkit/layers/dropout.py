@@ -10,6 +10,7 @@ import numpy as np
 from lenetkit.arrays import Array, Shape
 from lenetkit.layers.base import Layer, Params
 from lenetkit.layers.call import Call
+from lenetkit.operations.reach import Reach, each_place
 from lenetkit.options import option
 
 
@@ -25,6 +26,9 @@ class Dropout(Layer):
 
     def output_shape(self, in_shape: Shape) -> Shape:
         return in_shape
+
+    def receptive_field(self, in_shape: Shape) -> tuple[Reach, ...] | None:
+        return each_place(in_shape)
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
         if not call.training or self.p == 0:

@@ -12,6 +12,7 @@ from lenetkit.arrays import Array, Shape
 from lenetkit.initializers import Initializer, Zeros
 from lenetkit.layers.base import Cost, Params, ParamSpec, SecondOrderLayer
 from lenetkit.layers.call import Call
+from lenetkit.operations.reach import Reach, all_places
 from lenetkit.options import option
 
 
@@ -47,6 +48,9 @@ class Linear(SecondOrderLayer):
     def cost(self, in_shape: Shape) -> Cost:
         fan_in = math.prod(in_shape)
         return Cost(self.out_features * fan_in, self.out_features * (fan_in + self.bias))
+
+    def receptive_field(self, in_shape: Shape) -> tuple[Reach, ...] | None:
+        return all_places(in_shape, (self.out_features,))
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
         flat = x.reshape(len(x), math.prod(x.shape[1:]))

@@ -14,6 +14,7 @@ from lenetkit.errors import ShapeError
 from lenetkit.initializers import Constant, Zeros
 from lenetkit.layers.base import Layer, Params, ParamSpec
 from lenetkit.layers.call import Call
+from lenetkit.operations.reach import Reach, all_places, each_place
 from lenetkit.options import option
 
 
@@ -113,6 +114,11 @@ class LayerNorm(_Normalization):
             del specs["bias"]
         return specs if self.elementwise_affine else {}
 
+    def receptive_field(self, in_shape: Shape) -> tuple[Reach, ...] | None:
+        own, whole = each_place(in_shape), all_places(in_shape, in_shape)
+        rest = max(len(own) - len(self._shape(in_shape)), 0)
+        return (*own[:rest], *whole[rest:])
+
     def _shape(self, in_shape: Shape) -> Shape:
         own = self.normalized_shape
         return in_shape if own is None else (own,) if isinstance(own, int) else own
@@ -143,6 +149,13 @@ class GroupNorm(_Normalization):
 
     def summed(self, in_shape: Shape) -> tuple[int, ...]:
         return 0, *range(2, 1 + len(in_shape))
+
+    def receptive_field(self, in_shape: Shape) -> tuple[Reach, ...] | None:
+        if len(in_shape) > 1:
+            return all_places(in_shape, in_shape)
+        size = in_shape[0] // self.num_groups
+        start = np.arange(in_shape[0]) // size * size
+        return (Reach(start, start + size),)
 
     def output_shape(self, in_shape: Shape) -> Shape:
         if not in_shape or in_shape[0] % self.num_groups:

@@ -13,6 +13,7 @@ from lenetkit.errors import OptionError
 from lenetkit.layers.base import Cost, Layer, Params, SecondOrderLayer, expect_image
 from lenetkit.layers.call import Call
 from lenetkit.operations.base import Padding, Pair, Window, pair, sides
+from lenetkit.operations.reach import Reach, all_places
 from lenetkit.options import option
 from lenetkit.values import show
 
@@ -52,6 +53,9 @@ class _Pool2d(Layer):
     def cost(self, in_shape: Shape) -> Cost:
         units = math.prod(self.output_shape(in_shape))
         return Cost(connections=units * math.prod(self.window.kernel))
+
+    def receptive_field(self, in_shape: Shape) -> tuple[Reach, ...] | None:
+        return self.window.reach(*in_shape[1:])
 
     @property
     def window(self) -> Window:
@@ -124,6 +128,9 @@ class GlobalAvgPool2d(SecondOrderLayer):
 
     def cost(self, in_shape: Shape) -> Cost:
         return Cost(connections=math.prod(in_shape))
+
+    def receptive_field(self, in_shape: Shape) -> tuple[Reach, ...] | None:
+        return all_places(in_shape, self.output_shape(in_shape))
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
         return x.mean(axis=(2, 3), keepdims=True), x

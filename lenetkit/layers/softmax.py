@@ -11,6 +11,7 @@ from lenetkit.arrays import Array, Shape, shape_text
 from lenetkit.errors import OptionError, ShapeError
 from lenetkit.layers.base import Params, SecondOrderLayer
 from lenetkit.layers.call import Call
+from lenetkit.operations.reach import Reach, all_places, each_place
 from lenetkit.options import option
 
 
@@ -37,6 +38,11 @@ class Softmax(SecondOrderLayer):
                 "as 0 is the batch"
             )
         return in_shape
+
+    def receptive_field(self, in_shape: Shape) -> tuple[Reach, ...] | None:
+        own, whole = each_place(in_shape), all_places(in_shape, in_shape)
+        axis = self.dim % (len(in_shape) + 1) - 1 - (len(in_shape) > 1)  # among the places
+        return tuple(whole[i] if i == axis else own[i] for i in range(len(own)))
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
         y = np.subtract(x, x.max(axis=self.dim, keepdims=True), out=call.scratch_like("y", x))

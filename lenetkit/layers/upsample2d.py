@@ -12,6 +12,7 @@ from lenetkit.arrays import Array, Shape
 from lenetkit.layers.base import Params, SecondOrderLayer, expect_image
 from lenetkit.layers.call import Call
 from lenetkit.operations.base import Pair, pair
+from lenetkit.operations.reach import Reach
 from lenetkit.options import option
 
 
@@ -32,6 +33,10 @@ class Upsample2d(SecondOrderLayer):
         C, H, W = expect_image(in_shape)
         sh, sw = pair(self.scale_factor)
         return C, sh * H, sw * W
+
+    def receptive_field(self, in_shape: Shape) -> tuple[Reach, ...] | None:
+        taps = self._taps(in_shape[1:])
+        return tuple(Reach(t.low, np.where(t.share > 0, t.high, t.low) + 1) for t in taps)
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
         down, across = self._taps(x.shape[2:])

@@ -331,6 +331,31 @@ class Model(Network):
                     made[stage.name][rows] = x
         return made
 
+    def saliency(self, images: Any, output: int | None = None) -> NDArray[Any]:
+        """How much each value that enters the network changes its answer: (N, *input).
+
+        The gradient ∂y_k / ∂x of an output (before any softmax) by the input, after the
+        transforms, in inference mode. k is the class that is answered, or `output`, counted from 0;
+        in regression 0 unless given. Images are as for `probabilities`. Raises ArrayError for an
+        output that does not exist. Simonyan et al. 2013, section 3.
+        """
+        batch, K = self._judged(images), self.plan.classes
+        if output is not None and not 0 <= output < K:
+            raise ArrayError(f"saliency() expected an output from 0 to {K - 1}, found {output}")
+        result = np.empty((len(batch), *self.plan.spec.input), self.dtype)
+        workspace = self.workspace(training=False, fused=False, input_gradient=True)
+        for rows in slices(len(batch), BATCH):
+            with self.limited():
+                y = self.forward(self.pipeline.images(batch[rows], self.dtype), workspace)
+                dy = np.zeros_like(y)
+                dy[np.arange(len(y)), self._answers(y) if output is None else output] = 1
+                result[rows] = self.input_gradient(dy, workspace)
+        return result
+
+    def _answers(self, y: NDArray[Any]) -> Any:
+        """The output that is the answer to each image."""
+        return 0 if self.is_regression else self.plan.spec.loss.probabilities(y).argmax(axis=1)
+
     def read(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Class probabilities (N, K) for prepared picture files (N, C, H, W), from 0 to 255."""
         return probabilities(self, self.pixels.from_bytes(pictures), self.pipeline)

@@ -34,14 +34,17 @@ class Workspace:
     Training and evaluation each have their own, so that neither overwrites the other's.
     """
 
-    def __init__(self, network: Network, training: bool, fused: bool) -> None:
+    def __init__(
+        self, network: Network, training: bool, fused: bool, input_gradient: bool = False
+    ) -> None:
         self.network, self.training, self.fused = network, training, fused
+        self.input_gradient = input_gradient
         _ = self.stages  # an invalid fusion is an error now
 
     @functools.cached_property
     def stages(self) -> list[Stage]:
         """The layers at work, in order."""
-        return list(_stages(self.network, self.training, self.fused))
+        return list(_stages(self))
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the stages: those of a copy work on the copied network."""
@@ -168,12 +171,16 @@ class Network:
         with np.errstate(over="ignore"):  # training says so
             out[...] = init.sample(rng, spec.shape, *spec.fans())
 
-    def workspace(self, *, training: bool, fused: bool = True) -> Workspace:
+    def workspace(
+        self, *, training: bool, fused: bool = True, input_gradient: bool = False
+    ) -> Workspace:
         """Memory for training or inference passes.
 
-        The kernels may fuse neighbouring layers, unless `fused` is False.
+        The kernels may fuse neighbouring layers, unless `fused` is False. With `input_gradient`
+        all layers pass gradients back, as `Network.input_gradient` needs; training does without
+        those below the first layer that is trained.
         """
-        return Workspace(self, training, fused)
+        return Workspace(self, training, fused, input_gradient)
 
     def forward(self, x: Array, workspace: Workspace | None = None) -> Array:
         """The outputs (N, K) for a batch (N, *input) as it enters the first layer.
@@ -196,6 +203,20 @@ class Network:
         """Write dL/dparams to `grads`, for the workspace's last forward."""
         for stage in reversed(workspace.learning):
             dy = stage.backward(dy, stage.grads)
+
+    def input_gradient(self, dy: Array, workspace: Workspace) -> Array:
+        """dL/dx (N, *input) from dL/dy (N, K), for the workspace's last forward.
+
+        `grads` stay as they are; `dy` may be overwritten. Raises ValueError unless the workspace
+        was made with `fused=False, input_gradient=True`.
+        """
+        if workspace.fused or not workspace.input_gradient:
+            expected = "fused=False, input_gradient=True"
+            raise ValueError(f"input_gradient: expected a workspace made with {expected}")
+        views = self._split(np.empty_like(self.params), self._unused)
+        for stage in reversed(workspace.stages):
+            dy = stage.backward(dy, views[stage.first])
+        return dy
 
     def second_backward(self, d2y: Array, workspace: Workspace) -> Array:
         """d²L/dparams², Gauss–Newton diagonal, in the order of `params`; see `Layer`.
@@ -252,8 +273,9 @@ def _zeros(specs: Mapping[str, ParamSpec], dtype: Any) -> Views:
     return Views({name: np.zeros(spec.shape, dtype) for name, spec in specs.items()})
 
 
-def _stages(network: Network, training: bool, fused: bool) -> Iterator[Stage]:
+def _stages(workspace: Workspace) -> Iterator[Stage]:
     """The stages, in order. Raises PluginError for an invalid fusion."""
+    network, fused = workspace.network, workspace.fused
     kernels, planned = network.plan.spec.kernels, network.plan.layers
     learns = [index for index, layer in enumerate(planned) if layer.trained]
     first = 0
@@ -281,8 +303,8 @@ def _stages(network: Network, training: bool, fused: bool) -> Iterator[Stage]:
             grads=network._grad_views[owner],
             call=Call(
                 operations=kernels,
-                training=training and not frozen,
-                needs_input_grad=any(index < first for index in learns),
+                training=workspace.training and not frozen,
+                needs_input_grad=workspace.input_gradient or any(i < first for i in learns),
                 state=network._state[owner],
             ),
             kernels=kernels,

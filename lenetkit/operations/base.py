@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from lenetkit.arrays import Array
 from lenetkit.errors import ShapeError
+from lenetkit.operations.reach import Reach
 
 Pair = tuple[int, int]
 Padding = int | Pair | tuple[Pair, Pair]
@@ -120,6 +121,19 @@ class Window:
             places = starts[:, None] + taps
             counts.append(((first <= places) & (places < last)).sum(axis=1))
         return np.outer(*counts)
+
+    def reach(self, height: int, width: int) -> tuple[Reach, Reach]:
+        """What each row and each column of the output reads; padding is not part of the image."""
+        rows, columns = self.output_size(height, width)
+        return self._reach(0, height, rows), self._reach(1, width, columns)
+
+    def _reach(self, axis: int, size: int, out: int) -> Reach:
+        taps = np.arange(self.kernel[axis]) * self.dilation[axis] - self.padding[axis]
+        places = np.arange(out)[:, None] * self.stride[axis] + taps
+        inside = (places >= 0) & (places < size)
+        start = np.where(inside, places, size).min(axis=1)
+        stop = np.where(inside, places + 1, 0).max(axis=1)
+        return Reach(start, stop)
 
 
 class Operations(ABC):

@@ -69,6 +69,7 @@ _STYLE: dict[Any, Any] = {
     "ytick.labelsize": 9.0,
     "legend.fontsize": 9.0,
     "image.composite_image": False,
+    "svg.fonttype": "none",  # text that can be searched, selected and read aloud
     "svg.hashsalt": "lenetkit",  # otherwise every file has other ids
 }
 
@@ -102,8 +103,8 @@ class Page:
     """A figure with a heading and a body below it, measured in inches.
 
     `width` and `body_height` are the body's, without the margin around it. The heading is the
-    `title` in bold, then a line of facts: `what` is shown, the data set and any `notes`. The figure
-    grows by as many lines as they take.
+    `title` in bold, then a line of facts: `what` is shown, the data set and any `notes`; what is
+    empty is left out. The figure grows by as many lines as they take.
     """
 
     def __init__(
@@ -118,7 +119,8 @@ class Page:
     ) -> None:
         self.width = width
         self.body_height = body_height
-        details = " · ".join([what, f"data set: {dataset}", *notes])
+        facts_given = [what, f"data set: {dataset}" if dataset else "", *notes]
+        details = " · ".join(filter(None, facts_given))
         titles = typeface.fit(title, _TITLE_SIZE, width, lines=_TITLE_LINES, bold=typeface.bold)
         facts = typeface.fit(details, _DETAIL_SIZE, width, lines=_DETAIL_LINES)
         title_height = len(titles) * _TITLE_SIZE * _LINE_HEIGHT / 72

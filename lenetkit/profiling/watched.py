@@ -23,9 +23,12 @@ class WatchedNetwork(Network):
         """Note that a part has ended."""
         self.times.append(time.perf_counter())
 
-    def workspace(self, *, training: bool, fused: bool = True) -> Workspace:
+    def workspace(
+        self, *, training: bool, fused: bool = True, input_gradient: bool = False
+    ) -> Workspace:
         """As in any network; watched if it is for the right kind of pass."""
-        workspace = super().workspace(training=training, fused=fused)
+        how = {"fused": fused, "input_gradient": input_gradient}
+        workspace = super().workspace(training=training, **how)
         if fused and training == self.training:
             self.watched = workspace
         return workspace

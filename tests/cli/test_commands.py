@@ -89,7 +89,8 @@ def test_summary_of_lenet5(call: Call) -> None:
     assert said.status == 0
     assert "lenet5: input 1×28×28" in said.out
     conv1 = next(line for line in said.out.splitlines() if line.startswith("conv1"))
-    assert conv1.split() == ["conv1", "conv2d", "lenetkit", "6×24×24", "156", "86,400", "89,856"]
+    assert conv1.split()[:5] == ["conv1", "conv2d", "lenetkit", "6×24×24", "5×5"]
+    assert conv1.split()[5:] == ["156", "86,400", "89,856"]
     assert said.out.splitlines()[-1].split() == ["total", "44,426", "281,640", "290,814"]
 
 
@@ -110,6 +111,7 @@ def test_summary_as_json_has_the_keys_of_the_contract(call: Call) -> None:
         "type": "conv2d",
         "provider": "lenetkit",
         "output_shape": [6, 24, 24],
+        "receptive_field": [5, 5],
         "params": 156,
         "trainable_params": 156,
         "macs": 86400,

@@ -72,6 +72,15 @@ CALLS: dict[str, Sequence[tuple[str, ...]]] = {
         ("{lost}", "{pictures}"),
     ],
     "plot": [("{run}",), (f"{{folder}}/{NAME}",)],
+    "show": [
+        ("{model}", "--out", f"{{folder}}/{NAME}.svg"),
+        ("{model}", "--what", "filters", "--layer", EVIL),
+        ("{model}", "--what", "features", "--image", "{pictures}/test/" + NAME + f"/0{NAME}.png"),
+        ("{model}", "--what", "saliency", "--data-dir", "{idx}"),
+        ("{model}", "--what", "saliency", "--image", f"{{folder}}/no{NAME}"),
+        ("{broken}",),
+        ("{lost}",),
+    ],
     "runs": [("{folder}",), ("{folder}", "--json"), (f"{{folder}}/{NAME}",)],
     "compare": [
         ("{run}", "{run}"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from lenetkit.network.plan import Plan, plan_text
+from typing import Any
+
+from lenetkit.network.plan import Plan, load_plan, plan_text
 from lenetkit.spec.merge import Override
 
 SMALL = """\
@@ -24,3 +26,8 @@ train: {epochs: 2, batch_size: 5, optimizer: {type: adam, lr: 0.01}, schedule: o
 def small_plan(*changes: str) -> Plan:
     """The plan of `SMALL` with changes written as for `--set`: `small_plan("train.epochs=3")`."""
     return plan_text(SMALL, "small", [Override.from_text(change) for change in changes])
+
+
+def plan_of(layers: dict[str, Any], size: tuple[int, ...]) -> Plan:
+    """The plan of these layers, as in a spec, for inputs of this shape."""
+    return load_plan({"lenetkit": 1, "name": "n", "input": list(size), "layers": layers})

@@ -11,7 +11,9 @@ from lenetkit_convolutions.conv_transpose2d import ConvTranspose2d
 from lenetkit_convolutions.dilated_pyramid2d import DilatedPyramid2d
 from lenetkit_convolutions.separable_conv2d import SeparableConv2d
 
+from lenetkit.arrays import Views
 from lenetkit.authoring import Array, Call, Layer, NumpyKernels, Scratch
+from lenetkit.layers.base import with_inferred
 from lenetkit.network.plan import load_plan
 
 SPEC = Path(__file__).resolve().parents[1] / "separable.yaml"
@@ -106,3 +108,40 @@ def test_the_example_has_the_parameters_it_states() -> None:
     plan = load_plan(SPEC)
     assert f"{plan.count():,} parameters" in SPEC.read_text("utf-8")
     assert [p.name for p in plan.layers if p.type == "separable_conv2d"] == ["conv2", "conv3"]
+
+
+@pytest.mark.parametrize(
+    ("layer", "in_shape"),
+    [
+        (ConvTranspose2d(out_channels=2, kernel_size=(3, 2), stride=2, dilation=(1, 2)), (2, 5, 4)),
+        (ConvTranspose2d(out_channels=2, kernel_size=4, stride=2, padding=1), (1, 4, 5)),
+        (SeparableConv2d(out_channels=2, kernel_size=3, stride=2, padding=1), (2, 7, 6)),
+        (DilatedPyramid2d(out_channels=2, dilations=(1, 2), stride=(2, 1)), (2, 9, 8)),
+    ],
+    ids=str,
+)
+def test_the_receptive_field_is_where_the_gradient_is_not_zero(
+    layer: Layer, in_shape: tuple[int, int, int]
+) -> None:
+    """For every place of the first output map."""
+    layer, _ = with_inferred(layer, in_shape)
+    rng = np.random.default_rng(0)
+    specs = layer.param_specs(in_shape).items()
+    params, grads = (Views({n: rng.normal(size=s.shape) for n, s in specs}) for _ in range(2))
+    rows, columns = layer.output_shape(in_shape)[1:]
+    x = np.tile(rng.normal(size=(1, *in_shape)), (rows * columns, 1, 1, 1))
+    call = Call(operations=NumpyKernels())
+    y, saved = layer.forward(params, x, call)
+    dy = np.zeros_like(y)
+    dy[:, :] = np.eye(rows * columns).reshape(-1, 1, rows, columns)
+    dx = layer.backward(params, saved, dy, grads, call)
+    reach = layer.receptive_field(in_shape)
+    assert dx is not None
+    assert reach is not None
+    seen = np.abs(dx).sum(axis=1).reshape(rows, columns, *in_shape[1:])
+    for axis, claimed in enumerate(reach):
+        sums = seen.sum(axis=(1 - axis, 3 - axis))
+        for place, values in enumerate(sums):
+            found = np.flatnonzero(values)
+            start, stop = int(claimed.start[place]), int(claimed.stop[place])
+            assert list(found[[0, -1]]) == [start, stop - 1] if len(found) else start >= stop

@@ -19,6 +19,7 @@ from lenetkit.authoring import (
     Pair,
     Params,
     ParamSpec,
+    Reach,
     SecondOrderLayer,
     Shape,
     ShapeError,
@@ -74,6 +75,9 @@ class PartialConv2d(SecondOrderLayer):
         if last >= C:
             raise ShapeError(f"the table names input map {last}, but the input has 0 … {C - 1}")
         return len(self.table), *self._window.output_size(H, W)
+
+    def receptive_field(self, in_shape: Shape) -> tuple[Reach, ...] | None:
+        return self._window.reach(*in_shape[1:])
 
     def param_specs(self, in_shape: Shape) -> dict[str, ParamSpec]:
         kernel = self._window.kernel

@@ -13,9 +13,11 @@ from lenetkit.authoring import (
     Cost,
     Params,
     ParamSpec,
+    Reach,
     SecondOrderLayer,
     Shape,
     ShapeError,
+    all_places,
     option,
     shape_text,
 )
@@ -57,6 +59,9 @@ class Rbf(SecondOrderLayer):
 
     def cost(self, in_shape: Shape) -> Cost:
         return Cost(macs=10 * WIDTH * HEIGHT, connections=10 * WIDTH * HEIGHT)
+
+    def receptive_field(self, in_shape: Shape) -> tuple[Reach, ...] | None:
+        return all_places(in_shape, self.output_shape(in_shape))
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
         difference = x[:, None, :] - call.state["weight"]

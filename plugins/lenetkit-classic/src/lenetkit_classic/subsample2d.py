@@ -16,9 +16,11 @@ from lenetkit.authoring import (
     Pair,
     Params,
     ParamSpec,
+    Reach,
     SecondOrderLayer,
     Shape,
     ShapeError,
+    Window,
     Zeros,
     expect_image,
     option,
@@ -57,6 +59,10 @@ class Subsample2d(SecondOrderLayer):
         if H % kh or W % kw:
             raise ShapeError(f"windows of {kh}×{kw} do not divide {shape_text(in_shape)}")
         return C * self.maps, H // kh, W // kw
+
+    def receptive_field(self, in_shape: Shape) -> tuple[Reach, ...] | None:
+        kernel = pair(self.kernel_size)
+        return Window(kernel, stride=kernel).reach(*in_shape[1:])
 
     def param_specs(self, in_shape: Shape) -> dict[str, ParamSpec]:
         shape, fan_in = (in_shape[0] * self.maps,), math.prod(pair(self.kernel_size))

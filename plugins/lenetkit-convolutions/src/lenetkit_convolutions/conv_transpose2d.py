@@ -18,6 +18,7 @@ from lenetkit.authoring import (
     Pair,
     Params,
     ParamSpec,
+    Reach,
     Shape,
     ShapeError,
     Window,
@@ -106,6 +107,22 @@ class ConvTranspose2d(Layer):
         each = self.out_channels // self.groups * math.prod(self._window.kernel)
         macs = math.prod(in_shape) * each  # including those that `padding` drops
         return Cost(macs, macs + self.bias * math.prod(self.output_shape(in_shape)))
+
+    def receptive_field(self, in_shape: Shape) -> tuple[Reach, ...] | None:
+        sizes = zip((0, 1), in_shape[1:], self.output_shape(in_shape)[1:], strict=True)
+        return tuple(self._reach(axis, size, out) for axis, size, out in sizes)
+
+    def _reach(self, axis: int, size: int, out: int) -> Reach:
+        """Output j reads input i where j = i·stride − padding + u·dilation for a tap u."""
+        window = self._window
+        taps = np.arange(window.kernel[axis]) * window.dilation[axis]
+        place, left = np.divmod(
+            np.arange(out)[:, None] + window.padding[axis] - taps, window.stride[axis]
+        )
+        read = (left == 0) & (place >= 0) & (place < size)
+        return Reach(
+            np.where(read, place, size).min(axis=1), np.where(read, place + 1, 0).max(axis=1)
+        )
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
         weight, scratch = params["weight"], part(call, "forward")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from lenetkit.authoring import (
     Pair,
     Params,
     ParamSpec,
+    Reach,
     Scratch,
     Shape,
     Window,
@@ -94,6 +96,10 @@ class DilatedPyramid2d(Layer):
         units = math.prod(self.output_shape(in_shape))
         fan_in = in_shape[0] * math.prod(pair(self.kernel_size))
         return Cost(macs=units * fan_in, connections=units * (fan_in + self.bias))
+
+    def receptive_field(self, in_shape: Shape) -> tuple[Reach, ...] | None:
+        branches = [self._window(dilation).reach(*in_shape[1:]) for dilation in self.dilations]
+        return tuple(functools.reduce(Reach.joined, axis) for axis in zip(*branches, strict=True))
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
         outputs, saved = [], []

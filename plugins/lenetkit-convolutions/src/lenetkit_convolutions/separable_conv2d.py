@@ -15,6 +15,7 @@ from lenetkit.authoring import (
     Pair,
     Params,
     ParamSpec,
+    Reach,
     Shape,
     Window,
     Zeros,
@@ -79,6 +80,9 @@ class SeparableConv2d(Layer):
         between = in_shape[0] * self.depth_multiplier
         macs = OH * OW * between * (math.prod(self._window.kernel) + O)
         return Cost(macs, macs + self.bias * OH * OW * O)
+
+    def receptive_field(self, in_shape: Shape) -> tuple[Reach, ...] | None:
+        return self._window.reach(*in_shape[1:])
 
     def forward(self, params: Params, x: Array, call: Call) -> tuple[Array, Any]:
         conv2d = call.operations.conv2d

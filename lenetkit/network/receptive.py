@@ -1,0 +1,62 @@
+"""Receptive fields: how much of the network's input a unit of each layer sees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lenetkit.arrays import Shape
+from lenetkit.errors import PluginError
+from lenetkit.network.plan import LayerPlan, Plan
+from lenetkit.operations.reach import Reach, each_place, places, through
+from lenetkit.registry.blame import blaming
+
+
+def reaches(plan: Plan) -> list[tuple[Reach, ...] | None]:
+    """For each layer, what its rows and columns read of the input's; None where it is unknown.
+
+    For an input [F] there is one Reach, over its values. Raises PluginError for a layer whose
+    `receptive_field` is not as its shapes are.
+    """
+    found: list[tuple[Reach, ...] | None] = []
+    seen: tuple[Reach, ...] | None = each_place(plan.spec.input)
+    for layer in plan.layers:
+        seen = through(_own(layer), seen)
+        found.append(seen)
+    return found
+
+
+def receptive_fields(plan: Plan) -> list[Shape | None]:
+    """For each layer, the (height, width) in the input's pixels that a unit sees at most.
+
+    From the first to the last pixel that counts; what lies in the padding does not. (values,) for
+    an input [F]; None after a layer that does not say what it reads.
+    """
+    return [
+        None if axes is None else tuple(axis.largest for axis in axes) for axes in reaches(plan)
+    ]
+
+
+def _own(layer: LayerPlan) -> tuple[Reach, ...] | None:
+    culprit = f"layers.{layer.name}: {layer.type} of {layer.provider or 'this process'}"
+    with blaming(culprit):
+        found = layer.layer.receptive_field(layer.in_shape)
+    if found is not None and not _fits(found, layer):
+        raise PluginError(
+            f"{culprit}: receptive_field does not fit its shapes; expected a Reach for each of "
+            f"{len(places(layer.in_shape))} axes, with a place for each of the output's, or None"
+        )
+    return found
+
+
+def _fits(found: Any, layer: LayerPlan) -> bool:
+    """Whether there is a reach for each axis, within the shapes."""
+    sizes, outs = places(layer.in_shape), places(layer.out_shape)
+    if not isinstance(found, tuple) or len(found) != len(sizes):
+        return False
+    outs = outs if len(outs) == len(sizes) else outs[:1] * len(sizes)
+    return all(
+        isinstance(axis, Reach)
+        and axis.start.shape == axis.stop.shape == (out,)
+        and (axis.start.min() >= 0 and axis.stop.max() <= size)
+        for axis, size, out in zip(found, sizes, outs, strict=True)
+    )
