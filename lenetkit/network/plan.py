@@ -14,6 +14,7 @@ from lenetkit.layers.activations import Sigmoid
 from lenetkit.layers.base import Cost, Layer, ParamSpec, SecondOrderLayer, with_inferred
 from lenetkit.layers.softmax import Softmax
 from lenetkit.losses import Loss, SecondOrderLoss
+from lenetkit.network.receptive import reaches
 from lenetkit.optimizers import SecondOrderOptimizer
 from lenetkit.options import Configurable
 from lenetkit.registry.blame import blaming
@@ -96,6 +97,16 @@ class Plan:
     def count(self, *, trainable_only: bool = False) -> int:
         """How many parameters all layers have."""
         return sum(layer.count(trainable_only=trainable_only) for layer in self.layers)
+
+    def receptive_fields(self) -> list[Shape | None]:
+        """For each layer, the (height, width) in the input's pixels that a unit sees at most.
+
+        From the first to the last pixel that counts; what lies in the padding does not. (values,)
+        for an input [F]; None after a layer that does not say what it reads.
+        """
+        return [
+            None if axes is None else tuple(axis.largest for axis in axes) for axes in reaches(self)
+        ]
 
     @property
     def warnings(self) -> list[str]:

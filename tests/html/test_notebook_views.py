@@ -86,8 +86,16 @@ def test_a_plan_has_the_figures_of_summary(run_command: RunCommand) -> None:
     for row, layer in zip(table[1:-1], facts["layers"], strict=True):
         shape = "×".join(map(str, layer["output_shape"]))
         counts = [f"{layer[name]:,}" if layer[name] else "" for name in columns]
-        assert row == [layer["name"], layer["type"], layer["provider"], shape, *counts]
-    assert table[-1] == ["total", "", "", "", *(f"{facts[f'total_{name}']:,}" for name in columns)]
+        field = "×".join(map(str, layer["receptive_field"]))
+        assert row == [layer["name"], layer["type"], layer["provider"], shape, field, *counts]
+    assert table[-1] == [
+        "total",
+        "",
+        "",
+        "",
+        "",
+        *(f"{facts[f'total_{name}']:,}" for name in columns),
+    ]
 
 
 def test_a_network_says_how_far_it_is_trained() -> None:
