@@ -122,6 +122,15 @@ class Network:
             f"{count:,} parameters, {self.dtype}>"
         )
 
+    def _repr_html_(self) -> str:
+        from lenetkit.html.rendering import render  # Jinja2 takes a while to import
+
+        return render("plan.html", plan=self.plan, facts=self._facts())
+
+    def _facts(self) -> list[str]:
+        """What a notebook says below the summary."""
+        return [] if self.dtype == np.float32 else [f"Computes in {self.dtype}."]
+
     @property
     def spec(self) -> dict[str, Any]:
         """The spec as a dict, everything resolved; `build` makes the same network of it.

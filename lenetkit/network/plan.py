@@ -14,6 +14,7 @@ from lenetkit.layers.activations import Sigmoid
 from lenetkit.layers.base import Cost, Layer, ParamSpec, SecondOrderLayer, with_inferred
 from lenetkit.layers.softmax import Softmax
 from lenetkit.losses import Loss, SecondOrderLoss
+from lenetkit.network.receptive import reaches
 from lenetkit.optimizers import SecondOrderOptimizer
 from lenetkit.options import Configurable
 from lenetkit.registry.blame import blaming
@@ -97,10 +98,25 @@ class Plan:
         """How many parameters all layers have."""
         return sum(layer.count(trainable_only=trainable_only) for layer in self.layers)
 
+    def receptive_fields(self) -> list[Shape | None]:
+        """For each layer, the (height, width) in the input's pixels that a unit sees at most.
+
+        From the first to the last pixel that counts; what lies in the padding does not. (values,)
+        for an input [F]; None after a layer that does not say what it reads.
+        """
+        return [
+            None if axes is None else tuple(axis.largest for axis in axes) for axes in reaches(self)
+        ]
+
     @property
     def warnings(self) -> list[str]:
         """What is allowed, but hardly meant."""
         return [*_twice_probabilities(self), *_unscaled(self)]
+
+    def _repr_html_(self) -> str:
+        from lenetkit.html.rendering import render  # Jinja2 takes a while to import
+
+        return render("plan.html", plan=self, facts=())
 
     def to_yaml(self, *, paths: bool = True) -> str:
         """The spec as YAML, defaults and inferred options written out.
@@ -126,7 +142,9 @@ def _unscaled(plan: Plan) -> Iterator[str]:
     for transform in plan.spec.data.options.transforms:
         if isinstance(transform, Scale | Standardize):
             return
-        if isinstance(transform, Normalize) and max(transform.std) <= 1:
+        if len(plan.spec.input) == 1 or not isinstance(transform, Normalize):
+            continue
+        if transform.std and max(transform.std) <= 1:
             yield (
                 "data.transforms: normalize comes before any scale, so that it takes bytes, 0 to "
                 f"255, and makes up to {255 / max(transform.std):.0f} of them\n"

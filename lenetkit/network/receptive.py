@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lenetkit.arrays import Shape
 from lenetkit.errors import PluginError
-from lenetkit.network.plan import LayerPlan, Plan
 from lenetkit.operations.reach import Reach, each_place, places, through
 from lenetkit.registry.blame import blaming
+
+if TYPE_CHECKING:
+    from lenetkit.network.plan import LayerPlan, Plan
 
 
 def reaches(plan: Plan) -> list[tuple[Reach, ...] | None]:
@@ -23,17 +24,6 @@ def reaches(plan: Plan) -> list[tuple[Reach, ...] | None]:
         seen = through(_own(layer), seen)
         found.append(seen)
     return found
-
-
-def receptive_fields(plan: Plan) -> list[Shape | None]:
-    """For each layer, the (height, width) in the input's pixels that a unit sees at most.
-
-    From the first to the last pixel that counts; what lies in the padding does not. (values,) for
-    an input [F]; None after a layer that does not say what it reads.
-    """
-    return [
-        None if axes is None else tuple(axis.largest for axis in axes) for axes in reaches(plan)
-    ]
 
 
 def _own(layer: LayerPlan) -> tuple[Reach, ...] | None:
