@@ -3,7 +3,7 @@
     python benchmarks/observing.py --specs lenet5,lenet5-sgd --rounds 9 --steps 300
 
 Each round trains the same steps plain, with an observer that is told of every stage, and with the
-microscope of `lenetkit diagnose`, which looks at every layer whenever the steps have tripled.
+microscope of `lenetkit diagnose`, which looks at every layer when the steps have grown fourfold.
 Prints the median of the ratios within a round, of CPU time, which other programs disturb less.
 """
 

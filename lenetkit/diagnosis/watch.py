@@ -54,7 +54,7 @@ class Watch:
     """The training of a subject, as its spec says, from the spec's own start.
 
     `run` takes it on, and `hurry` to the highest rate of its schedule. With a microscope, layers
-    are looked at before the first step and whenever the number of steps has tripled.
+    are looked at before the first step and whenever the number of steps has grown fourfold.
     """
 
     subject: Subject
@@ -142,7 +142,7 @@ class Watch:
     def _is_looked_at(self, step: int, until: int) -> bool:
         if self.microscope is None:
             return False
-        return step == until or step >= 3 * self.looks[-1].step
+        return step == until or step >= 4 * self.looks[-1].step
 
     def _look(self, before: Array | None = None) -> None:
         if self.microscope is not None:
