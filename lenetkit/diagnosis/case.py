@@ -13,7 +13,7 @@ from lenetkit.diagnosis.skill import Skill
 from lenetkit.diagnosis.static import DataLook, PlanLook
 from lenetkit.diagnosis.subject import Subject
 from lenetkit.diagnosis.watch import Watch
-from lenetkit.network.plan import LayerPlan
+from lenetkit.network.layer_plan import LayerPlan
 from lenetkit.options import options_of
 from lenetkit.registry.catalog import installed
 from lenetkit.spec.dump import as_flow, to_plain

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from lenetkit.diagnosis.case import FAR, FAULT, Case, Suspicion, ratio
-from lenetkit.network.plan import LayerPlan
+from lenetkit.network.layer_plan import LayerPlan
 from lenetkit.options import options_of
 from lenetkit.registry.catalog import installed
 from lenetkit.schedules import uses_lr

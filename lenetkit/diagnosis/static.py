@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from lenetkit.diagnosis.functions import Functions, functions_of
 from lenetkit.diagnosis.subject import Subject, spread_rows
-from lenetkit.network.plan import LayerPlan, Plan
+from lenetkit.network.layer_plan import LayerPlan
+from lenetkit.network.plan import Plan
 
 _SAMPLES = 2000
 """Training samples that are looked at; half of them foretell the other half."""

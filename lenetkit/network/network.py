@@ -21,8 +21,9 @@ from lenetkit.arrays import Array, Views, shape_text
 from lenetkit.errors import PluginError, ShapeError, memory_for
 from lenetkit.layers.base import ParamSpec
 from lenetkit.layers.call import Call
+from lenetkit.network.layer_plan import LayerPlan
 from lenetkit.network.observer import Observer
-from lenetkit.network.plan import LayerPlan, Plan
+from lenetkit.network.plan import Plan
 from lenetkit.network.stage import Stage
 from lenetkit.registry.catalog import installed
 from lenetkit.registry.given import PluginFiles
