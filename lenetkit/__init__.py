@@ -17,6 +17,7 @@ from lenetkit._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from lenetkit.api import build as build
+    from lenetkit.api import diagnose as diagnose
     from lenetkit.api import fit as fit
     from lenetkit.api import load_data as load_data
     from lenetkit.api import train as train
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "build": "lenetkit.api",
+    "diagnose": "lenetkit.api",
     "fit": "lenetkit.api",
     "load_data": "lenetkit.api",
     "train": "lenetkit.api",

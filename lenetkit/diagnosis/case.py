@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -81,6 +81,14 @@ class Case:
         wanted = {name for name, kind in kinds.items() if kind.saturates == saturating}
         return {name: layer for name, layer in look.items() if name in wanted}
 
+    def where(self, activations: Iterable[str]) -> tuple[str, ...]:
+        """The first of these activations, where the fault begins, after its weighted layer."""
+        order = [layer.name for layer in self.subject.plan.layers]
+        first = min(activations, key=order.index)
+        before = order[: order.index(first)]
+        weighted = [layer.name for layer in self.plan.weighted if layer.name in before]
+        return (*weighted[-1:], first)
+
     @functools.cached_property
     def trained(self) -> list[LayerPlan]:
         """The layers that training changes."""
@@ -90,8 +98,11 @@ class Case:
         """The optimizer's learning rate; 0 if it has none."""
         return float(getattr(self.subject.plan.spec.train.optimizer, "lr", 0.0))
 
-    def start_of(self, layers: Sequence[LayerPlan], name: str) -> Cure:
-        """The lines that give the weights of these layers the initializer `name`."""
+    def starts(self, layers: Sequence[LayerPlan], name: str) -> list[Cure]:
+        """The lines that give the weights of these layers the initializer `name`.
+
+        Where some have their own initializer and others the spec's: first those with their own.
+        """
         own = []
         shared = False
         for layer in layers:
@@ -102,7 +113,19 @@ class Case:
                     shared = True
                 elif f"{tensor}_init" in {opt.name for opt in options_of(type(layer.layer))}:
                     own.append(f"layers.{layer.name}.{tensor}_init={name}")
-        return ((f"init={name}",) if shared else ()) + tuple(own)
+        found = [tuple(own), ((f"init={name}",) if shared else ()) + tuple(own)]
+        return [cure for cure in dict.fromkeys(found) if cure]
+
+    def gains(self) -> dict[str, float]:
+        """How much larger the outputs of each weighted layer are than its inputs, at the start."""
+        gains, before = {}, self.data.rms
+        weighted = {layer.name for layer in self.plan.weighted}
+        for name, look in self.first.items():
+            size = math.hypot(look.mean, look.deviation)
+            if name in weighted:
+                gains[name] = ratio(size, before)
+            before = size
+        return gains
 
     def rescaled(self) -> tuple[Cure, ...]:
         """The lines that scale or standardize images in the place of what the spec does for it."""

@@ -159,36 +159,37 @@ def _starts(case: Case, layers: list[LayerPlan]) -> tuple[tuple[str, ...], ...]:
     """Initializers that suit: He's first, but Glorot's for activations that saturate."""
     saturating = any(a.saturates for a in case.plan.functions.activations.values())
     order = ("xavier_uniform", "he_normal") if saturating else ("he_normal", "xavier_uniform")
-    return tuple(cure for name in order if (cure := case.start_of(layers, name)))
+    return tuple(cure for name in order for cure in case.starts(layers, name))
 
 
 def frozen_layer(case: Case) -> Suspicion | None:
     """A layer that should learn does not move, although the loss depends on it."""
-    moved = case.watch.moved()
-    if not any(moved.values()):
+    watch, looks = case.watch, [case.first, case.last]
+    stayed = watch.stayed()
+    if {layer.name for layer in case.trained}.issubset(stayed):
         return None
-    looks = [case.first, case.last]
     if any(x.dead > 0.9 for look in looks for x in case.of_kind(look, saturating=False).values()):
         return None  # those explain it
-    still = [
-        name
-        for name, far in moved.items()
-        if far == 0 and all(look[name].weight_gradient == 0 for look in looks)
-    ]
-    frozen = [name for name in still if case.watch.loss_depends_on(name)]
-    if not frozen:
+    unmoved = {name: norm for name, norm in stayed.items() if watch.loss_depends_on(name)}
+    lost = [name for name, norm in unmoved.items() if norm == 0]
+    why = "backward gives a gradient of 0"
+    remedy = "check the backward pass of these layers and of those behind: lenetkit plugins check"
+    if not lost and (skipped := unmoved and watch.left_out()):
+        lost = [name for name in unmoved if name in skipped]
+        norms = ", ".join(f"{unmoved[name]:.2g}" for name in lost)
+        why = f"backward gives a gradient of norm {norms}, but the optimizer leaves them out"
+        remedy = "check that the optimizer's step changes all parameters: lenetkit plugins check"
+    if not lost:
         return None
     evidence = (
-        f"{', '.join(frozen)}: after {case.watch.steps} steps the weights are those of the start, "
-        "although changing them changes the loss; backward gives a gradient of 0"
+        f"{', '.join(lost)}: after {watch.steps:,} steps the weights are those of the start, "
+        f"although changing them changes the loss; {why}"
     )
-    remedy = "check the backward pass of these layers and of those behind: lenetkit plugins check"
     return Suspicion(
         "frozen_layer",
         evidence,
-        (),
-        tuple(frozen),
-        case.watch.steps,
+        layers=tuple(lost),
+        step=watch.steps,
         proof="certain",
         remedy=remedy,
     )
@@ -206,8 +207,9 @@ def saturated_units(case: Case) -> Suspicion | None:
         for name, share in found.items()
     )
     weighted = case.plan.weighted
-    cures = tuple(start + case.biases(weighted) for start in _starts(case, weighted) if start)
-    return Suspicion("saturated_units", evidence, cures, tuple(found))
+    cures = [start for start in (case.biases(weighted),) if start]
+    cures += [start + case.biases(weighted) for start in _starts(case, weighted)]
+    return Suspicion("saturated_units", evidence, tuple(cures), case.where(found))
 
 
 def dead_units(case: Case) -> Suspicion | None:
@@ -225,7 +227,7 @@ def dead_units(case: Case) -> Suspicion | None:
     cures = [start for start in (case.biases(weighted),) if start]
     cures += [start + case.biases(weighted) for start in _starts(case, weighted)]
     leaky = tuple(f"layers.{name}={{type: leaky_relu, negative_slope: 0.1}}" for name in found)
-    return Suspicion("dead_units", evidence, (*cures, leaky), tuple(found))
+    return Suspicion("dead_units", evidence, (*cures, leaky), case.where(found))
 
 
 def vanishing_gradient(case: Case) -> Suspicion | None:
@@ -237,8 +239,8 @@ def vanishing_gradient(case: Case) -> Suspicion | None:
     grads = [first[name].weight_gradient for name in names]
     known = [g for g in grads if not math.isnan(g)]
     back = ratio(min(known), max(known)) if known else math.inf
-    if signal > 0.1 and back > 0.05:
-        return None
+    if signal > 0.1 and (back > 0.05 or signal > 5):
+        return None  # of a signal that grows, gradients grow too
     figures = ", ".join(f"{n} {g:.1e}" for n, g in zip(names, grads, strict=True))
     evidence = (
         f"before the first step the outputs differ from image to image by {signal:.1e} of what the "
@@ -247,8 +249,8 @@ def vanishing_gradient(case: Case) -> Suspicion | None:
     starts = _starts(case, case.plan.weighted)
     kinds = case.plan.functions.activations.items()
     relus = tuple(f"layers.{name}=relu" for name, kind in kinds if kind.saturates)
-    he = case.start_of(case.plan.weighted, "he_normal")
-    cures = (*starts, relus, (*he, *relus)) if relus else starts
+    he = case.starts(case.plan.weighted, "he_normal")[-1:]
+    cures = (*starts, relus, sum(he, ()) + relus) if relus else starts
     return Suspicion("vanishing_gradient", evidence, cures, tuple(names[:-1]))
 
 
@@ -265,7 +267,9 @@ def exploding_gradient(case: Case) -> Suspicion | None:
     figures = ", ".join(f"{n} {sizes[n]:.3g} (gradient {grads[n]:.2g})" for n in sizes)
     evidence = f"before the first step the deviation of the layers' outputs grows: {figures}"
     starts = tuple(s + case.biases(weighted) for s in _starts(case, weighted))
-    return Suspicion("exploding_gradient", evidence, starts, tuple(sizes))
+    gains = case.gains()
+    names = tuple(name for name, gain in gains.items() if gain >= max(gains.values()) ** 0.5)
+    return Suspicion("exploding_gradient", evidence, starts, names)
 
 
 def too_much_regularization(case: Case) -> Suspicion | None:
@@ -334,16 +338,20 @@ def rate_too_low(case: Case) -> Suspicion | None:
 
 
 def _rates(case: Case, factors: tuple[float, ...]) -> tuple[tuple[str, ...], ...]:
-    """Lines that multiply the learning rate, and set it where the schedule has its own."""
+    """Lines that multiply the learning rate, and set it where the schedule has its own.
+
+    Where no factor leads as far as the optimizer's own default, that is the last.
+    """
     train = case.subject.plan.spec.train
     own = () if uses_lr(train.schedule) else ("train.schedule=constant",)
-    known = {opt.name: opt.default for opt in options_of(type(train.optimizer))}
-    if "lr" not in known:
+    usual = {opt.name: opt.default for opt in options_of(type(train.optimizer))}.get("lr")
+    if not isinstance(usual, int | float):
         return ()
     lr = case.lr() if not own else max(case.watch.rates, default=case.lr())
-    if not lr:
-        lr, factors = float(known["lr"]), (1.0, 10.0)
-    return tuple((f"train.optimizer.lr={lr * f:.2g}", *own) for f in factors)
+    rates = [lr * f for f in factors] if lr else [usual, 10 * usual]
+    if not min(rates) <= usual <= max(rates) and (usual > lr) == (rates[-1] > lr):
+        rates.append(usual)
+    return tuple((f"train.optimizer.lr={rate:.2g}", *own) for rate in rates)
 
 
 CAUSES: tuple[Cause, ...] = (

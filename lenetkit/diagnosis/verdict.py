@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from lenetkit.diagnosis import telling
 from lenetkit.diagnosis.case import Case, Cure, Suspicion
 from lenetkit.diagnosis.causes import CAUSES
 from lenetkit.diagnosis.microscope import Microscope
@@ -15,6 +17,9 @@ from lenetkit.diagnosis.static import PlanLook, look_at_data
 from lenetkit.diagnosis.subject import Subject
 from lenetkit.diagnosis.watch import HURRY, LONG, Watch
 from lenetkit.errors import LenetkitError
+
+if TYPE_CHECKING:
+    from lenetkit.plots import Figure
 
 STEPS = 300
 _MOST = 2000
@@ -52,8 +57,13 @@ class Finding:
     trial: Trial | None = None
     is_proved: bool = True
 
+    @property
+    def overrides(self) -> dict[str, str]:
+        """`set` as `build` and `fit` take it."""
+        return {key: value for key, _, value in (line.partition("=") for line in self.set)}
 
-@dataclass(eq=False)
+
+@dataclass(eq=False, repr=False)
 class Diagnosis:
     """What was found, and all figures."""
 
@@ -68,6 +78,50 @@ class Diagnosis:
     def healthy(self) -> bool:
         """Whether nothing is ill: it learns, and no cure makes it learn far better."""
         return not self.findings and not self.case.is_stuck
+
+    @property
+    def series(self) -> dict[str, Any]:
+        """`loss` and `rate` of each step; the steps of the `looks`; and `layers`: the figures of
+        each layer at each look.
+        """
+        watch = self.case.watch
+        first = watch.looks[0].layers
+        return {
+            "loss": watch.losses,
+            "rate": watch.rates,
+            "looks": [look.step for look in watch.looks],
+            "layers": {
+                name: {
+                    figure: [getattr(look.layers[name], figure) for look in watch.looks]
+                    for figure in vars(first[name])
+                }
+                for name in first
+            },
+        }
+
+    def figure(self) -> Figure:
+        """The loss by step, and the figures of all layers by layer and step."""
+        return telling.figure(self)
+
+    def __repr__(self) -> str:
+        return f"<Diagnosis of {telling.subject(self)}: {self}>"
+
+    def __str__(self) -> str:
+        cures = [f"{telling.named(f)}; cure: {' '.join(f.set) or f.remedy}" for f in self.findings]
+        return "; ".join(cures) or telling.verdicts(self)[0][0].partition(". ")[0]
+
+    def _repr_html_(self) -> str:
+        from lenetkit.html.rendering import render  # Jinja2 takes a while to import
+
+        return render(
+            "diagnosis.html",
+            subject=telling.subject(self),
+            verdicts=telling.verdicts(self),
+            compared=functools.partial(telling.compared, self),
+            notes=[*self.notes, *(f"left out: {lines}" for lines in telling.left_out(self))],
+            headers=telling.TRIED,
+            tried=[] if self.healthy else telling.tried(self),
+        )
 
 
 def diagnose(
@@ -248,9 +302,7 @@ def _finding(s: Suspicion, trial: Trial) -> Finding:
 
 def facts(diagnosis: Diagnosis) -> dict[str, Any]:
     """The diagnosis as JSON values."""
-    case, watch = diagnosis.case, diagnosis.case.watch
-    names = list(watch.looks[0].layers)
-    figures = list(vars(next(iter(watch.looks[0].layers.values()))))
+    case = diagnosis.case
     return {
         "name": case.subject.plan.spec.name,
         "dataset": case.subject.data.train.dataset,
@@ -280,16 +332,5 @@ def facts(diagnosis: Diagnosis) -> dict[str, Any]:
             for t in diagnosis.trials
         ],
         "left_out": [list(lines) for lines in diagnosis.left_out],
-        "series": {
-            "loss": watch.losses,
-            "rate": watch.rates,
-            "looks": [look.step for look in watch.looks],
-            "layers": {
-                name: {
-                    figure: [getattr(look.layers[name], figure) for look in watch.looks]
-                    for figure in figures
-                }
-                for name in names
-            },
-        },
+        "series": diagnosis.series,
     }

@@ -84,7 +84,6 @@ class Watch:
         self._workspace = self.network.workspace(training=False)
         self._look()
         self.start = self.end = self.settled = self.judge.judge(self.network, self._workspace)
-        self.initial = self.network.params.copy()
         self._begun = {name: view.copy() for name, view in self.network.tensors().items()}
 
     @property
@@ -161,13 +160,35 @@ class Watch:
                 view += rng.normal(0, 0.1 * float(view.std()) + 1e-3, view.shape)
         return self.judge.judge(other).loss != self.end.loss
 
-    def moved(self) -> dict[str, float]:
-        """‖w − w₀‖ of each layer that is trained: how far its weights are from the start."""
-        change = np.abs(self.network.params - self.initial).astype(np.float64)
-        moved, begin = {}, 0
+    def stayed(self) -> dict[str, float]:
+        """The layers whose trained weights are bit for bit those of the start, and the norm of
+        these weights' gradient in the last step.
+
+        Of a layer with matrices, biases and factors do not count.
+        """
+        now, gradients = self.network.tensors(), self.network.gradients()
+        stayed = {}
         for layer in self.subject.plan.layers:
-            size = layer.count(trainable_only=True)
-            if size:
-                moved[layer.name] = float(np.linalg.norm(change[begin : begin + size]))
-                begin += size
-        return moved
+            own = [n for n in layer.params if f"{layer.name}.{n}" in gradients]
+            names = [n for n in own if len(layer.params[n].shape) > 1] or own
+            keys = [f"{layer.name}.{n}" for n in names]
+            if keys and all(np.array_equal(now[key], self._begun[key]) for key in keys):
+                norms = [np.linalg.norm(gradients[key].astype(np.float64)) for key in keys]
+                stayed[layer.name] = math.hypot(*map(float, norms))
+        return stayed
+
+    def left_out(self) -> set[str]:
+        """The layers that the optimizer does not move even from 0, by gradients of 1."""
+        optimizer = self.subject.plan.spec.train.optimizer
+        other = copy.deepcopy(self.network)
+        other.params[...] = 0
+        grads = np.ones_like(other.params)
+        state = {slot: np.zeros_like(grads) for slot in optimizer.active_slots()}
+        with np.errstate(all="ignore"):
+            optimizer.step(other.params, grads, state, self.peak, 1)
+        tensors = other.tensors()
+        layers: dict[str, bool] = {}
+        for name in other.gradients():
+            layer = name.rpartition(".")[0]
+            layers[layer] = layers.get(layer, False) or bool(tensors[name].any())
+        return {layer for layer, moved in layers.items() if not moved and any(layers.values())}

@@ -18,7 +18,8 @@ SENTENCES = {
     "bottleneck": "A layer is so narrow that what tells the classes apart does not fit through it.",
     "symmetric_start": "All units of a layer start with the same weights, so they get the same "
     "gradients and never become different.",
-    "frozen_layer": "A layer never changes, because backward gives it a gradient of exactly 0.",
+    "frozen_layer": "A layer that should learn never changes: its gradient is exactly 0, or the "
+    "optimizer leaves it out.",
     "saturated_units": "The units start where their activation is flat, so hardly any gradient "
     "passes through them.",
     "dead_units": "Units give 0 for every image from the start; with a slope of 0 they get no "

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
-from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 from numpy.typing import ArrayLike, NDArray
 
 from lenetkit.plots.chart import Floats, finite_points, set_log_ticks
 from lenetkit.plots.fonts import Typeface
-from lenetkit.plots.page import BLUE, GRID, INK, Page, styled
+from lenetkit.plots.page import BLUE, GRID, INK, Figure, Page, styled
 
 _COLUMNS = 2
 _CELL, _MOST = 0.24, 12.0  # inches a layer, and for all of them

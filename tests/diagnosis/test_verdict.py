@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lenetkit import optimizers
 from lenetkit.diagnosis.verdict import Diagnosis, diagnose
 from lenetkit.diagnosis.verdict import facts as facts_of
 from lenetkit.layers.base import Elementwise, Layer, ParamSpec
+from lenetkit.layers.linear import Linear
+from lenetkit.options import option
 from tests.support.ill import CLASSES, SGD, SIGMOID, SPEC, TANH, samples, subject
 
 CONV = {
@@ -124,6 +127,15 @@ def test_the_first_cure_of_a_vanishing_gradient_is_he() -> None:
     assert found.findings[0].layers == ("fc1", "fc2")
 
 
+def test_of_one_layer_that_starts_wrong_only_that_one_is_changed() -> None:
+    found = diagnose(subject("layers.fc2.weight_init={type: normal, std: 50}", *SGD))
+    assert cause_of(found) == "exploding_gradient"
+    assert found.findings[0].set == ("layers.fc2.weight_init=he_normal",)
+    bias = "layers.fc1.bias_init={type: constant, value: 30}"
+    saturated = diagnose(subject(*TANH, bias, *SGD))
+    assert saturated.findings[0].set == ("layers.fc1.bias_init=zeros",)
+
+
 def test_layers_with_their_own_initializer_are_named_in_the_cure() -> None:
     small = "{type: normal, std: 1e-4}"
     own = [f"layers.{name}.weight_init={small}" for name in ("fc1", "fc2", "fc3")]
@@ -171,6 +183,16 @@ class Lazy(Layer):
 
 
 @dataclass(frozen=True, kw_only=True)
+class OnlyBias(Linear):
+    """A linear layer whose backward forgets the matrix's gradient, not that of the bias."""
+
+    def backward(self, params: Any, saved: Any, dy: Any, grads: Any, call: Any) -> Any:
+        dx = super().backward(params, saved, dy, grads, call)
+        grads["weight"][...] = 0
+        return dx
+
+
+@dataclass(frozen=True, kw_only=True)
 class Blocked(Elementwise):
     """The identity, through which no gradient passes."""
 
@@ -184,7 +206,11 @@ class Blocked(Elementwise):
 
 @pytest.mark.parametrize(
     ("name", "layer", "frozen"),
-    [("lazy", Lazy(), ("lazy",)), ("blocked", Blocked(), ("fc1",))],
+    [
+        ("lazy", Lazy(), ("lazy",)),
+        ("blocked", Blocked(), ("fc1",)),
+        ("half", OnlyBias(out_features=20), ("half",)),
+    ],
 )
 def test_layers_without_a_gradient_are_frozen(
     name: str, layer: Layer, frozen: tuple[str, ...]
@@ -195,6 +221,42 @@ def test_layers_without_a_gradient_are_frozen(
     found = diagnose(subject(spec={**SPEC, "layers": layers}))
     assert cause_of(found) == "frozen_layer"
     assert (found.findings[0].layers, found.findings[0].set) == (frozen, ())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Partial(optimizers.SGD):
+    """SGD that leaves out the first parameters."""
+
+    skip: int = option(minimum=0, doc="How many.")
+
+    def step(self, params: Any, grads: Any, state: Any, lr: float, t: int) -> None:
+        params[self.skip :] -= lr * grads[self.skip :]
+
+
+def test_a_layer_that_the_optimizer_leaves_out_is_frozen() -> None:
+    train = {**SPEC["train"], "optimizer": Partial(lr=0.1, skip=8 * 8 * 24 + 24)}
+    found = diagnose(subject(spec={**SPEC, "train": train}))
+    assert (cause_of(found), found.findings[0].layers) == ("frozen_layer", ("fc1",))
+    assert "but the optimizer leaves them out" in found.findings[0].evidence
+
+
+def test_weights_that_a_small_rate_does_not_change_by_a_bit_are_not_frozen() -> None:
+    assert cause_of(diagnose(subject("train.optimizer={type: sgd, lr: 1e-9}"))) == "rate_too_low"
+
+
+@pytest.mark.parametrize(
+    ("changes", "layers"),
+    [
+        (("layers.fc1.bias_init={type: constant, value: -50}", *SGD), ("fc1", "act1")),
+        (("layers.fc2.bias_init={type: constant, value: -50}", *SGD), ("fc2", "act2")),
+        ((*TANH, "layers.fc1.bias_init={type: constant, value: 30}", *SGD), ("fc1", "act1")),
+        (("layers.fc2.weight_init={type: normal, std: 50}", *SGD), ("fc2",)),
+    ],
+)
+def test_the_layer_where_it_begins_is_named(
+    changes: tuple[str, ...], layers: tuple[str, ...]
+) -> None:
+    assert diagnose(subject(*changes), time_limit=0).findings[0].layers == layers
 
 
 def test_without_time_no_experiment_is_made_and_the_verdict_says_so() -> None:
