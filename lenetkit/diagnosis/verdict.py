@@ -150,12 +150,12 @@ def _examined(subject: Subject, steps: int, tell: Callable[[str], None]) -> Case
     plan = PlanLook(subject.plan)
     microscope = Microscope(subject, plan.functions.activations)
     watch = Watch(subject, Judge(subject), microscope)
-    tell(f"training {min(steps, watch.total):,} steps")
+    tell(f"training to step {min(steps, watch.total):,}")
     watch.run(steps)
     little = max(watch.end.gain, watch.end.informed / 2) < _LITTLE
     if (little or not watch.learned) and not watch.diverged and steps < watch.total:
         further = max(steps, min(max(watch.steps_per_epoch, LONG), _MOST))
-        tell(f"little learned yet: training on to {min(further, watch.total):,} steps")
+        tell(f"little learned yet: training on to step {min(further, watch.total):,}")
         watch.run(further)
     if watch.is_warming_up:
         tell(f"training on while the rate rises to the schedule's highest, {watch.peak:.2g}")
@@ -168,8 +168,8 @@ def _notes(diagnosis: Diagnosis, steps: int) -> Iterator[str]:
     watch = diagnosis.case.watch
     if diagnosis.healthy and (watch.hurried or watch.steps) > steps:
         yield (
-            f"the start is slow: little was learned in the first {steps:,} steps, but after "
-            f"{watch.steps:,} the loss is {watch.end.loss:.3g} and falling"
+            f"the start is slow: little was learned up to step {steps:,}, but at step {watch.steps:,} "
+            f"the loss is {watch.end.loss:.3g} and falling"
         )
     if not diagnosis.healthy and not any(f.is_proved for f in diagnosis.findings):
         yield f"none of {len(diagnosis.trials)} experiments made it learn"

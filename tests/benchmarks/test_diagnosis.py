@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from diagnosis.asking import Answer, command
+from diagnosis.asking import Answer, ask, command
 from diagnosis.cases import CAUSES, PLUGINS, Case, halves, load
 from diagnosis.data_sets import CHANGES, Digits
 from diagnosis.tables import answered, is_cured
@@ -160,3 +160,24 @@ def test_the_tables_count_by_cause_and_name_the_mistakes() -> None:
     ]
     assert "False alarms: 0 of 1 healthy specs (1.0, at most 1.0 s)." in text
     assert "- WRONG: ill (dead_units): bottleneck\n" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [
+        ("mlp-partial-optimizer", "frozen_layer"),
+        ("mlp-sigmoid-binary", "activation_before_loss"),
+        ("mlp-momentum-hot", "rate_too_high"),
+    ],
+)
+def test_diagnose_is_asked_and_its_cure_is_tried(name: str, cause: str) -> None:
+    case = next(case for case in CASES if case.name == name)
+    said = ask(replace(case, set={**case.set, **SMALL}, data=None))
+    assert (said.failure, said.names_cause, said.causes[:1]) == ("", True, (cause,))
+    assert said.names_layers or not case.layers
+    assert (said.outcome is not None) == bool(said.cure) == bool(case.cure)
+
+
+def test_the_healthy_are_asked_too() -> None:
+    said = ask(Case(name="well", spec="mlp", set=SMALL))
+    assert (said.failure, said.is_false_alarm) == ("", False)
