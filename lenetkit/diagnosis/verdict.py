@@ -168,8 +168,8 @@ def _notes(diagnosis: Diagnosis, steps: int) -> Iterator[str]:
     watch = diagnosis.case.watch
     if diagnosis.healthy and (watch.hurried or watch.steps) > steps:
         yield (
-            f"the start is slow: little was learned up to step {steps:,}, but at step {watch.steps:,} "
-            f"the loss is {watch.end.loss:.3g} and falling"
+            f"the start is slow: little was learned up to step {steps:,}, but at step "
+            f"{watch.steps:,} the loss is {watch.end.loss:.3g}"
         )
     if not diagnosis.healthy and not any(f.is_proved for f in diagnosis.findings):
         yield f"none of {len(diagnosis.trials)} experiments made it learn"
