@@ -64,10 +64,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Links from `docs/` to the notebooks, which the site has beside its pages."""
-    if page.file.src_uri != "notebooks.md":
+    """Links from `docs/` to the notebooks, which the site has beside its pages, and to other files
+    of the repository, which it only names.
+    """
+    if "/" in page.file.src_uri:
         return markdown
-    return markdown.replace("](../examples/", "](examples/")
+    markdown = markdown.replace("](../examples/", "](examples/")
+    return re.sub(r"\[([^\]]+)\]\(\.\./([\w./-]+)\)", r"\1 (`\2`)", markdown)
 
 
 def root_page(name: str, up: str = "") -> str:
