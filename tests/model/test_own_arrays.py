@@ -166,6 +166,12 @@ def test_what_a_mask_hides_is_not_learned() -> None:
     Model(small_plan()).fit(shown, NUMBERS)
 
 
+def test_sparse_arrays_are_refused_with_the_fix() -> None:
+    sparse = pytest.importorskip("scipy.sparse", reason="SciPy is not installed")
+    with pytest.raises(ArrayError, match=r"found csr_array; a sparse array: \.toarray\(\)$"):
+        Model(small_plan()).fit(sparse.csr_array(IMAGES.reshape(12, -1)), NUMBERS)
+
+
 def test_numbers_that_floats_do_not_tell_apart_are_no_labels() -> None:
     labels = np.array([1, 1 << 63, (1 << 63) + 1], np.uint64)
     network = Model(small_plan()).fit(IMAGES, labels[NUMBERS])
