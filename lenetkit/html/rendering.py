@@ -41,6 +41,7 @@ def _environment() -> Environment:
         "figure": figure,
         "number": number,
         "percent": percent,
+        "samples": lambda n: f"{n:,} sample{'s' * (n != 1)}",
         "setting": setting,
         "shape": shape_text,
     }

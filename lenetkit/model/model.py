@@ -72,7 +72,7 @@ class Model(Network):
 
     def _facts(self) -> list[str]:
         if not self._is_trained:
-            return [*super()._facts(), "Not trained yet."]
+            return [*super()._facts(), "No training recorded."]
         done = self.history[-1] if self.history else measured(self.metadata)
         said = [f"after epoch {done['epoch']:.0f}"] if "epoch" in done else []
         for name, value in done.items():

@@ -39,7 +39,7 @@ def history_figure(columns: Mapping[str, ArrayLike], *, title: str, dataset: str
         page = Page(typeface, _WIDTH, _HEIGHT, title, what, dataset, *notes)
         half = (_WIDTH + _GAP) / 2
         if not any(measure.drawn for measure in measures):
-            page.say("No finite figure was recorded.")
+            page.say("Nothing recorded." if not len(epochs) else "No finite values.")
         for measure, place in zip(measures, ({"right": half}, {"left": half}), strict=True):
             if measure.drawn:
                 draw_lines(page, measure, **place)

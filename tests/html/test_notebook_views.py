@@ -100,7 +100,7 @@ def test_a_plan_has_the_figures_of_summary(run_command: RunCommand) -> None:
 
 def test_a_network_says_how_far_it_is_trained() -> None:
     network = Model(small_plan())
-    assert "Not trained yet." in shown(network).text
+    assert "No training recorded." in shown(network).text
     images = np.random.default_rng(0).integers(0, 256, (20, 8, 8))
     network.fit(images, np.arange(20) % 3, epochs=2, test=(images, np.arange(20) % 3))
     page = shown(network)
@@ -172,7 +172,7 @@ def test_a_regression_shows_rmse_and_r2() -> None:
 
 def test_a_history_is_a_table_of_its_rows() -> None:
     rows = History()
-    assert "No epoch is done yet." in shown(rows).text
+    assert "No epochs recorded." in shown(rows).text
     for epoch in range(1, 101):
         rows.append({"epoch": epoch, "lr": 0.01, "test_accuracy": epoch / 200, "seconds": 1.0})
     (table,) = shown(rows).tables
