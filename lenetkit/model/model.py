@@ -91,7 +91,9 @@ class Model(Network):
         from lenetkit import plots  # Matplotlib takes a while to import
 
         figure = plots.history_figure(
-            self.history.columns, title=self.plan.spec.name, dataset=self.dataset
+            self.history.columns,
+            title=self.plan.spec.name,
+            dataset=self.dataset if self.history else "",
         )
         if path is not None:
             plots.save_figure(figure, user_path(path))

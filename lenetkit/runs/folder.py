@@ -150,6 +150,13 @@ class RunFolder:
         """The columns of `predictions.csv`."""
         return tables.read_columns(self.predictions, PREDICTIONS)
 
+    def why_diverged(self) -> str:
+        """Why the run ended with numbers that are not finite; empty if it did not."""
+        if not is_there(self.diverged):
+            return ""
+        with open_regular(self.diverged) as file:
+            return str(json.loads(file.read(1 << 16))["message"])
+
     def read_result(self) -> dict[str, Any]:
         """What `result.json` holds. Raises RunError if the run is not finished."""
         try:

@@ -93,6 +93,8 @@ class Run:
         }
         counts = (f"{len(found):,} {name}" for name, found in samples.items() if found)
         told = {"data set": f"{self.data.train.dataset}: {' + '.join(counts)} samples"}
+        for part in self._recorder.parts()[:-1]:
+            told[part["spec"]] = "trained steps {:,} to {:,}".format(*part["steps"])
         heading = title(spec.name, self._recorder.state.differs)
         curves = ""
         if self.progress.epoch:
@@ -110,6 +112,7 @@ class Run:
             rows=history.rows,
             curves=curves,
             plan=self.network.plan,
+            diverged=" ".join(self.folder.why_diverged().split()),
         )
 
     @classmethod
