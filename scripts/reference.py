@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from lenetkit.optimizers import Optimizer
 from lenetkit.options import Configurable, Option, options_of
 from lenetkit.registry.catalog import BUILTIN, installed
 from lenetkit.schedules import Schedule
-from lenetkit.spec.sections import DataOptions, Head, LayerOptions, TrainSpec
+from lenetkit.spec.sections import DEFAULTS, DataOptions, Head, LayerOptions, TrainSpec
 from lenetkit.values import show
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -96,7 +96,7 @@ def spec_page() -> str:
         "",
     ]
     for title, (cls, text) in sections.items():
-        parts += [f"## {title}", "", text, "", *options_table(options_of(cls)), ""]
+        parts += [f"## {title}", "", text, "", *options_table(options_of(cls), DEFAULTS), ""]
     return "\n".join(parts)
 
 
@@ -105,7 +105,7 @@ def kind_page(title: str, bases: Sequence[type[Configurable]]) -> str:
     parts = [f"# {title}", ""]
     for base in bases:
         if len(bases) > 1:
-            parts += [f"## {base.group.partition('.')[2].capitalize()}", ""]
+            parts += [f"## {base.kind.capitalize()}s", ""]
         registry = installed().registry(base)
         for entry in sorted(registry.entries(), key=lambda entry: entry.name):
             if entry.provider.distribution == BUILTIN:
@@ -125,13 +125,27 @@ def prose(text: str) -> str:
     return re.sub(r"(?<!`)([*<>])(?!`)", r"\\\1", text)
 
 
-def options_table(options: Sequence[Option]) -> list[str]:
-    """The options as rows: name, what is expected, default, what it is for."""
+def options_table(options: Sequence[Option], types: Mapping[str, str] = {}) -> list[str]:
+    """The options as rows: name, what is expected, default, what it is for.
+
+    `types` are the defaults of keys that a spec need not have.
+    """
     rows = [
-        f"| `{opt.name}` | {cell(opt.expected)} | {default(opt)} | {cell(opt.doc)} |"
+        f"| `{opt.name}` | {cell(expected(opt))} | "
+        f"{f'`{types[opt.name]}`' if opt.name in types else default(opt)} | {cell(opt.doc)} |"
         for opt in options
     ]
     return ["| option | expected | default | |", "|---|---|---|---|", *rows]
+
+
+def expected(opt: Option) -> str:
+    """What an option takes; a kind of plugin leads to its page."""
+    text = opt.expected
+    for name, (_, bases) in KINDS.items():
+        for base in bases:
+            link = rf"[{base.kind}\g<s>]({name}.md)"
+            text = re.sub(rf"\b{base.__name__}(?P<s>s?)\b", link, text)
+    return text
 
 
 def default(opt: Option) -> str:
