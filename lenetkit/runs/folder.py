@@ -165,7 +165,7 @@ class RunFolder:
         except FileNotFoundError:
             raise RunError(
                 f"{self.path}: the run has no result.json yet; finish it with "
-                f"`lenetkit train --resume {self.path}`"
+                f'`lenetkit train --resume "{self.path}"`'
             ) from None
         except OSError as error:
             raise RunError(f"{self.result}: {refusal(error, 'the result of a run')}") from None
