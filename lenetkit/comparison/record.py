@@ -175,20 +175,13 @@ def _progress(files: RunFolder, record: RunRecord) -> RunRecord:
     return replace(
         record,
         state="diverged" if is_there(files.diverged) else "interrupted",
-        reason=_why_diverged(files),
+        reason=files.why_diverged(),
         dataset=header.get("dataset"),
         digests=dict(json.loads(header["dataset_digest"])),
         epochs=state.epoch,
         figures=_figures({name: last[name] for name in FIGURES if name in last}),
         seconds=sum(columns.get("seconds", [])[rows]) + state.seconds,
     )
-
-
-def _why_diverged(files: RunFolder) -> str:
-    if not is_there(files.diverged):
-        return ""
-    with open_regular(files.diverged) as file:
-        return str(json.loads(file.read(1 << 16))["message"])
 
 
 def _figures(found: Mapping[str, Any]) -> dict[str, float]:

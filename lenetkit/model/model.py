@@ -72,7 +72,7 @@ class Model(Network):
 
     def _facts(self) -> list[str]:
         if not self._is_trained:
-            return [*super()._facts(), "Not trained yet."]
+            return [*super()._facts(), "No training recorded."]
         done = self.history[-1] if self.history else measured(self.metadata)
         said = [f"after epoch {done['epoch']:.0f}"] if "epoch" in done else []
         for name, value in done.items():
@@ -91,7 +91,9 @@ class Model(Network):
         from lenetkit import plots  # Matplotlib takes a while to import
 
         figure = plots.history_figure(
-            self.history.columns, title=self.plan.spec.name, dataset=self.dataset
+            self.history.columns,
+            title=self.plan.spec.name,
+            dataset=self.dataset if self.history else "",
         )
         if path is not None:
             plots.save_figure(figure, user_path(path))

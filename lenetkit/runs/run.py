@@ -94,6 +94,8 @@ class Run:
         }
         counts = (f"{len(found):,} {name}" for name, found in samples.items() if found)
         told = {"data set": f"{self.data.train.dataset}: {' + '.join(counts)} samples"}
+        for part in self._recorder.parts()[:-1]:
+            told[part["spec"]] = "trained steps {:,} to {:,}".format(*part["steps"])
         heading = title(spec.name, self._recorder.state.differs)
         curves = ""
         if self.progress.epoch:
@@ -111,6 +113,7 @@ class Run:
             rows=history.rows,
             curves=curves,
             plan=self.network.plan,
+            diverged=" ".join(self.folder.why_diverged().split()),
         )
 
     @classmethod

@@ -203,7 +203,7 @@ def _head_mistake(key: str, value: Any) -> str | None:
     return None
 
 
-_DEFAULTS = {
+DEFAULTS = {
     "loss": "softmax_cross_entropy",
     "init": "he_normal",
     "kernels": "numpy",
@@ -364,12 +364,12 @@ def _bind_data(tree: MapNode, binder: Binder) -> DataSpec | None:
     if not isinstance(section, MapNode):
         section = MapNode({"type": Entry(section.mark, section)} if section else {}, tree.mark)
     if section.entries.keys() <= COMMON_DATA_KEYS - {"dir"}:  # whose files need not be known
-        entries = section.entries | {"type": Entry(section.mark, _default(_DEFAULTS["data"]))}
+        entries = section.entries | {"type": Entry(section.mark, _default(DEFAULTS["data"]))}
         section = MapNode(entries, section.mark, section.replaced)
     known = {**section.replaced, **section.entries}  # common ones outlast a change of type
     common = _with_keys(known, COMMON_DATA_KEYS, section.mark)
     source = binder.plugin(DataSource, section, "data", also=COMMON_DATA_KEYS)
-    defaults = _FEATURES if _has_features(tree) else _DEFAULTS
+    defaults = _FEATURES if _has_features(tree) else DEFAULTS
     node = _with_defaults(common, ("transforms",), defaults)
     options = binder.options(DataOptions, node, "data", "data")
     return DataSpec(source, options) if source and options else None
@@ -396,7 +396,7 @@ def _has_features(tree: MapNode) -> bool:
 
 
 def _with_defaults(
-    node: MapNode, keys: tuple[str, ...], defaults: Mapping[str, str] = _DEFAULTS
+    node: MapNode, keys: tuple[str, ...], defaults: Mapping[str, str] = DEFAULTS
 ) -> MapNode:
     """The mapping with default plugins for these keys, where it names none.
 
