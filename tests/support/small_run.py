@@ -68,7 +68,7 @@ def outcome(run: Path) -> dict[str, Any]:
             name: saved.tensors[name].tobytes() for name in sorted(saved.tensors)
         },
         "steps": folder.steps.read_bytes(),
-        "predictions": folder.predictions.read_bytes(),
+        "predictions": folder.predictions.read_bytes() if folder.predictions.exists() else b"",
         "metrics": metrics,
         "result": result,
         "spec": folder.spec.read_bytes(),
