@@ -9,7 +9,8 @@ import click
 from lenetkit.arrays import Shape, shape_text
 from lenetkit.cli.arguments import json_option, with_plan
 from lenetkit.cli.output import echo, print_json, table
-from lenetkit.network.plan import LayerPlan, Plan
+from lenetkit.network.layer_plan import LayerPlan
+from lenetkit.network.plan import Plan
 
 _RIGHT = ("output", "rec. field", "params", "MACs", "connections")
 _HEADERS = ("layer", "type", "provider", *_RIGHT)

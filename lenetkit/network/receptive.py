@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from lenetkit.arrays import Shape
 from lenetkit.errors import PluginError
+from lenetkit.network.layer_plan import LayerPlan
 from lenetkit.operations.reach import Reach, each_place, places, through
 from lenetkit.registry.blame import blaming
 
-if TYPE_CHECKING:
-    from lenetkit.network.plan import LayerPlan, Plan
 
-
-def reaches(plan: Plan) -> list[tuple[Reach, ...] | None]:
+def reaches(entrance: Shape, layers: Sequence[LayerPlan]) -> list[tuple[Reach, ...] | None]:
     """For each layer, what its rows and columns read of the input's; None where it is unknown.
 
-    For an input [F] there is one Reach, over its values. Raises PluginError for a layer whose
-    `receptive_field` is not as its shapes are.
+    `entrance` is the network's input shape; for [F] there is one Reach, over its values. Raises
+    PluginError for a layer whose `receptive_field` is not as its shapes are.
     """
     found: list[tuple[Reach, ...] | None] = []
-    seen: tuple[Reach, ...] | None = each_place(plan.spec.input)
-    for layer in plan.layers:
+    seen: tuple[Reach, ...] | None = each_place(entrance)
+    for layer in layers:
         seen = through(_own(layer), seen)
         found.append(seen)
     return found

@@ -12,7 +12,7 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from lenetkit.data.source import Samples
 from lenetkit.errors import memory_for
 from lenetkit.losses import SecondOrderLoss
 from lenetkit.network.network import Network
+from lenetkit.network.observer import Observer
 from lenetkit.network.plan import (
     expect_batches,
     expect_no_judgement,
@@ -99,6 +100,7 @@ class EpochDone:
 
 
 Event: TypeAlias = EpochBegun | StepDone | EpochDone
+E = TypeVar("E", bound=Event)
 
 
 @dataclass(repr=False)
@@ -210,9 +212,7 @@ def _epochs(
         np.copyto(network.params, progress.average)
 
 
-def computed(
-    events: Generator[Event], network: Network, threads: int | None = None
-) -> Generator[Event]:
+def computed(events: Generator[E], network: Network, threads: int | None = None) -> Generator[E]:
     """The same events, each computed on `threads` threads, or on as many as are fastest.
 
     Overflows do not warn: DivergedError reports them. Neither setting reaches the code that takes
@@ -250,12 +250,17 @@ class Trainer:
     """The two parts of an epoch: its batches, and the evaluation at its end."""
 
     def __init__(
-        self, network: Network, data: TrainingData, settings: TrainSpec, progress: Progress
+        self,
+        network: Network,
+        data: TrainingData,
+        settings: TrainSpec,
+        progress: Progress,
+        observer: Observer | None = None,
     ) -> None:
         self.network, self.data = network, data
         self.settings, self.progress = settings, progress
         self.steps_per_epoch = math.ceil(len(data.train) / settings.batch_size)
-        self._training = network.workspace(training=True)
+        self._training = network.workspace(training=True, observer=observer)
         self._evaluating = network.workspace(training=False)
         with _memory_for_optimizer(network, len(progress.slots) + 1):
             self._scratch = np.empty_like(network.grads)
@@ -283,6 +288,14 @@ class Trainer:
                 notes = {}
             yield event
             clock = time.perf_counter()
+
+    def all_steps(self) -> Generator[StepDone]:
+        """The steps of all remaining epochs, which are not evaluated."""
+        while not self.progress.is_over(self.settings):
+            for event in self.steps():
+                if isinstance(event, StepDone):
+                    yield event
+            self.progress.epoch += 1
 
     def _order(self, epoch: int) -> NDArray[np.intp]:
         """The training samples' indices in this epoch's order."""

@@ -168,7 +168,7 @@ def test_a_unit_sees_where_the_gradient_of_the_input_is_not_zero(
     model = lenetkit.Network(planned, dtype=np.float64)
     rng = np.random.default_rng(0)
     model.params[:] = rng.normal(size=model.params.shape)
-    claimed = reaches(planned)[-2]
+    claimed = reaches(planned.spec.input, planned.layers)[-2]
     assert claimed is not None
     units = rng.permutation(planned.layers[-1].in_shape[0])[:12]
     workspace = model.workspace(training=False, fused=False, input_gradient=True)
