@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import weakref
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
@@ -229,7 +230,8 @@ class Run:
             _expect_recordable(plan)
             _warn(plan, report)
             network = Model(plan)
-            found = _data(network, data, test, data_dir, report, may_create=False)
+            classes = json.loads(saved.metadata.get("labels", "null"))
+            found = _data(network, data, test, data_dir, report, classes, may_create=False)
             recorder = Recorder(folder, network, found, loop.start(network, plan.spec.train))
             threads = threads or (saved.state.threads and min(saved.state.threads, MAX_THREADS))
             with network.limited(threads):
@@ -410,6 +412,7 @@ def _data(
     test: tuple[Any, Any] | None,
     data_dir: str | Path | None,
     report: Report,
+    classes: Any = None,
     *,
     may_create: bool = True,
 ) -> TrainingData:
@@ -423,7 +426,7 @@ def _data(
     if not isinstance(given, tuple | list) or len(given) != 2:
         found = type(given).__name__
         raise TypeError(f"expected data=(images, labels) or TrainingData, found {found}")
-    return network.training_data(*given, test=test)
+    return network.training_data(*given, test=test, classes=classes)
 
 
 def _needs_arrays(folder: RunFolder) -> str:

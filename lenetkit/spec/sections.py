@@ -6,9 +6,9 @@ import functools
 import re
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from lenetkit.data.source import DataSource, Preparation
 from lenetkit.data.transforms import Transform
@@ -28,6 +28,7 @@ from lenetkit.spec.nodes import (
     MapNode,
     Mark,
     Node,
+    ScalarNode,
     is_null,
     parse,
     plain,
@@ -397,13 +398,28 @@ def _has_features(tree: MapNode) -> bool:
 def _with_defaults(
     node: MapNode, keys: tuple[str, ...], defaults: Mapping[str, str] = _DEFAULTS
 ) -> MapNode:
-    """The mapping with default plugins for these keys, where it names none."""
+    """The mapping with default plugins for these keys, where it names none.
+
+    A change of one option, such as `--lr 0.1`, changes that of the default.
+    """
     entries = dict(node.entries)
     for key in keys:
-        old = entries.get(key)
+        old, default = entries.get(key), _default(defaults[key])
         if old is None or is_null(old.node):
-            entries[key] = Entry(node.mark, _default(defaults[key]))
+            entries[key] = Entry(node.mark, default)
+        elif _changes_default(found := old.node, default):
+            typed = {"type": Entry(found.mark, default), **found.entries}
+            entries[key] = Entry(old.mark, replace(found, entries=typed))
     return MapNode(entries, node.mark)
+
+
+def _changes_default(found: Node, default: Node) -> TypeGuard[MapNode]:
+    return (
+        isinstance(found, MapNode)
+        and found.mark.is_change
+        and "type" not in found.entries
+        and isinstance(default, ScalarNode)
+    )
 
 
 @functools.cache
