@@ -55,6 +55,8 @@ class RunRecord:
     the last epoch."""
     seconds: float | None = None
     """Training time, evaluation left out."""
+    init_from: str | None = None
+    """The file of weights that it started from, and the start of its digest."""
     settings: Settings | None = None
     """None if its spec cannot be read."""
     parts: tuple[tuple[str, Settings], ...] = ()
@@ -87,6 +89,7 @@ class RunRecord:
             **{name: self.figures.get(name) for name in FIGURES},
             "seconds": self.seconds,
             "seed": self.seed,
+            "init_from": self.init_from,
             "state": self.state,
             "reason": self.reason,
             "changes": dict(self.changes),
@@ -156,6 +159,7 @@ def _result(files: RunFolder, record: RunRecord) -> RunRecord:
         digests=dict(result["dataset_digest"]),
         epochs=int(result["epochs"]),
         figures=_figures({name: result[name] for name in FIGURES if name in result}),
+        init_from=result.get("init_from"),
         seconds=float(result.get("seconds", math.nan)),
     )
 
@@ -181,6 +185,7 @@ def _progress(files: RunFolder, record: RunRecord) -> RunRecord:
         epochs=state.epoch,
         figures=_figures({name: last[name] for name in FIGURES if name in last}),
         seconds=sum(columns.get("seconds", [])[rows]) + state.seconds,
+        init_from=state.init_from or None,
     )
 
 

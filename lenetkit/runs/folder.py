@@ -93,6 +93,10 @@ class RunFolder:
             there = path.is_dir()
         except OSError as error:
             raise RunError(f"{path}: cannot be a run folder: {error.strerror}") from None
+        if not there and path.is_file():
+            of_run = is_there(cls(path.parent).spec)
+            hint = f", such as {path.parent}" if of_run else ""
+            raise RunError(f"{path}: is a file; expected a run folder{hint}")
         if not there:
             raise RunError(f"{path}: no such run folder")
         if not is_there(folder.spec) and not is_there(folder.checkpoint):

@@ -145,13 +145,20 @@ class Run:
         _warn(plan, report)
         network = Model(plan, seed=plan.spec.train.seed)
         found = _data(network, data, test, data_dir, report)
+        weights = ""
         if init_from is not None:
             said = "\n".join(file.load_matching(network, user_path(init_from)))
             report(f"{printable(init_from)}: {said}")
-        differs = changes(spec, overrides(set))
-        given = data is not None
+            weights = file.label(user_path(init_from))
         return cls.begin(
-            network, found, out=out, differs=differs, given=given, threads=threads, report=report
+            network,
+            found,
+            out=out,
+            differs=changes(spec, overrides(set)),
+            given=data is not None,
+            init_from=weights,
+            threads=threads,
+            report=report,
         )
 
     @classmethod
@@ -163,13 +170,15 @@ class Run:
         out: str | Path | None = None,
         differs: Mapping[str, str | None] = MappingProxyType({}),
         given: bool = True,
+        init_from: str = "",
         threads: int | None = None,
         report: Report = warn,
     ) -> Self:
         """A run that trains a network, from its weights as they are, on data in memory.
 
         `differs` is what the pictures' titles say of the spec, as `changes` finds it; `given` is
-        whether the data are arrays that a resumed run must be given again.
+        whether the data are arrays that a resumed run must be given again; `init_from` is what the
+        result calls the weights' origin.
         """
         _expect_recordable(network.plan)
         name = network.plan.spec.name
@@ -178,7 +187,9 @@ class Run:
             held.enter_context(folder.owned(report))
             folder.expect_unused()
             recorder = Recorder(folder, network, data, loop.start(network, network.plan.spec.train))
-            recorder.state = replace(recorder.state, differs=dict(differs), given=given)
+            recorder.state = replace(
+                recorder.state, differs=dict(differs), given=given, init_from=init_from
+            )
             return cls(recorder, threads, held.pop_all(), report)
 
     @classmethod
