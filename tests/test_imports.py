@@ -226,8 +226,9 @@ def test_plots_are_imported_by_what_draws_and_lazily_by_the_command_line() -> No
 PLOTTING = (
     *("lenetkit.training.evaluation", "lenetkit.model.model"),
     *("lenetkit.runs.rates", "lenetkit.runs.run", "lenetkit.comparison.comparison"),
+    "lenetkit.diagnosis.telling",
 )
-"""Modules with a `plot` method."""
+"""Modules with a `plot` or `figure` method."""
 
 
 def imported_by(program: str) -> set[str]:

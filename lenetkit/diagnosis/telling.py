@@ -1,18 +1,113 @@
-"""A diagnosis in words, for a terminal and for a notebook, and its picture."""
+"""A diagnosis: what was found; in words, for a terminal and a notebook; and its picture."""
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
+from lenetkit.diagnosis.case import Case, Cure
+from lenetkit.diagnosis.skill import Skill
 from lenetkit.diagnosis.words import FIGURES, SENTENCES
 from lenetkit.text import number, percent, printable
 
 if TYPE_CHECKING:
-    from lenetkit.diagnosis.skill import Skill
-    from lenetkit.diagnosis.verdict import Diagnosis, Finding
     from lenetkit.plots import Figure
+
+
+@dataclass(frozen=True)
+class Trial:
+    """An experiment: the same training, from the same start, with these lines."""
+
+    lines: Cure
+    steps: int
+    end: Skill
+    learned: bool
+    said: str = ""
+    """Why it could not be made, or ended early."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A cause, proved by its experiment; one that is not is called probable in `evidence`."""
+
+    cause: str
+    layers: tuple[str, ...]
+    step: int
+    evidence: str
+    remedy: str
+    set: Cure
+    trial: Trial | None = None
+    is_proved: bool = True
+
+    @property
+    def overrides(self) -> dict[str, str]:
+        """`set` as `build` and `fit` take it."""
+        return {key: value for key, _, value in (line.partition("=") for line in self.set)}
+
+
+@dataclass(eq=False, repr=False)
+class Diagnosis:
+    """What was found, and all figures."""
+
+    case: Case
+    findings: list[Finding] = field(default_factory=list)
+    trials: list[Trial] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    left_out: list[Cure] = field(default_factory=list)
+    """Experiments for which there was no time."""
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing is ill: it learns, and no cure makes it learn far better."""
+        return not self.findings and not self.case.is_stuck
+
+    @property
+    def series(self) -> dict[str, Any]:
+        """`loss` and `rate` of each step; the steps of the `looks`; and `layers`: the figures of
+        each layer at each look.
+        """
+        watch = self.case.watch
+        first = watch.looks[0].layers
+        return {
+            "loss": watch.losses,
+            "rate": watch.rates,
+            "looks": [look.step for look in watch.looks],
+            "layers": {
+                name: {
+                    figure: [getattr(look.layers[name], figure) for look in watch.looks]
+                    for figure in vars(first[name])
+                }
+                for name in first
+            },
+        }
+
+    def figure(self) -> Figure:
+        """The loss by step, and the figures of all layers by layer and step."""
+        return figure(self)
+
+    def __repr__(self) -> str:
+        return f"<Diagnosis of {subject(self)}: {self}>"
+
+    def __str__(self) -> str:
+        cures = [f"{named(f)}; cure: {' '.join(f.set) or f.remedy}" for f in self.findings]
+        return "; ".join(cures) or verdicts(self)[0][0].partition(". ")[0]
+
+    def _repr_html_(self) -> str:
+        from lenetkit.html.rendering import render  # Jinja2 takes a while to import
+
+        return render(
+            "diagnosis.html",
+            subject=subject(self),
+            verdicts=verdicts(self),
+            compared=functools.partial(compared, self),
+            notes=[*self.notes, *(f"left out: {lines}" for lines in left_out(self))],
+            headers=TRIED,
+            tried=[] if self.healthy else tried(self),
+        )
+
 
 TRIED = ("tried", "steps", "loss", "accuracy", "")
 """What the columns of `tried` are called."""

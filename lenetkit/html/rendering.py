@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from lenetkit.arrays import shape_text
-from lenetkit.text import number, percent, printable
+from lenetkit.text import counted, number, percent, printable
 
 _FORMATS = {"epoch": ".0f", "lr": ".2e", "seconds": ".2f", "rmse": ".4g"}
 
@@ -38,6 +38,7 @@ def _environment() -> Environment:
     )
     made.filters |= {
         "count": lambda value: f"{value:,}",
+        "counted": counted,
         "figure": figure,
         "number": number,
         "percent": percent,
