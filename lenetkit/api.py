@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from lenetkit.diagnosis.subject import Subject
-from lenetkit.diagnosis.verdict import STEPS, Diagnosis
+from lenetkit.diagnosis.telling import Diagnosis
+from lenetkit.diagnosis.verdict import STEPS
 from lenetkit.diagnosis.verdict import diagnose as find_causes
 from lenetkit.errors import warn
 from lenetkit.model.model import Model, load

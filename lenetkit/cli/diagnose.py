@@ -22,7 +22,8 @@ from lenetkit.cli.output import echo, paragraphs, print_json, report, table
 from lenetkit.diagnosis import telling
 from lenetkit.diagnosis.microscope import LayerLook
 from lenetkit.diagnosis.subject import Subject
-from lenetkit.diagnosis.verdict import STEPS, Diagnosis, Finding, diagnose, facts
+from lenetkit.diagnosis.telling import Diagnosis, Finding
+from lenetkit.diagnosis.verdict import STEPS, diagnose, facts
 from lenetkit.diagnosis.words import FIGURES
 from lenetkit.errors import InputError
 from lenetkit.network.plan import load_plan

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from lenetkit import optimizers
-from lenetkit.diagnosis.verdict import Diagnosis, diagnose
+from lenetkit.diagnosis.telling import Diagnosis
+from lenetkit.diagnosis.verdict import diagnose
 from lenetkit.diagnosis.verdict import facts as facts_of
 from lenetkit.layers.base import Elementwise, Layer, ParamSpec
 from lenetkit.layers.linear import Linear
