@@ -68,13 +68,14 @@ def fit(
     overrides: Mapping[str, Any] | None = None,
     plugins: Plugins = (),
     out: str | Path | None = None,
+    progress: bool | None = None,
     **settings: Any,
 ) -> Model:
     """A new network of a spec, trained on arrays; `Model.fit` says how.
 
     `settings` are options of the spec's `train`: `epochs`, `batch_size`, `seed`, `optimizer`, ….
     `overrides` and `plugins` are as for `build`. `out` is a new or empty folder that becomes a run
-    folder, as `Run` writes it.
+    folder, as `Run` writes it. `progress` shows a bar and the epochs; None, in notebooks only.
     """
     use(plugins)
     changed = dict(overrides or {})
@@ -85,11 +86,11 @@ def fit(
     network = Model(plan, seed=how.seed)
     warn_of_unused_rate(plan, as_overrides(changed), warn)
     if out is None:
-        return network.fit(images, labels, test=test)
+        return network.fit(images, labels, test=test, progress=progress)
     changed |= {f"train.{name}": value for name, value in settings.items()}
     data = network.training_data(images, labels, test=test)
     run = Run.begin(network, data, out=out, differs=changes(spec, as_overrides(changed)))
-    run.train()
+    run.train(progress=progress)
     trained = load(run.folder.path)
     trained.history = network.history
     return trained

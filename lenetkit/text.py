@@ -69,6 +69,8 @@ def _is_emoji(character: str) -> bool:
 
 NOTHING = "–"
 """Stands for a number that does not exist."""
+MOST_LISTED = 64
+"""Classes up to which all are listed for people."""
 _NESTED = (dict, list, tuple)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import click
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 from lenetkit.cli.main import cli
 from lenetkit.data.source import DataSource
@@ -57,13 +58,23 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     pages |= {f"reference/{name}.md": kind_page(*what) for name, what in KINDS.items()}
     for path, content in pages.items():
         files.append(File.generated(config, path, content=content))
+    for path in sorted((ROOT / "examples").glob("*.ipynb")):
+        files.append(File.generated(config, f"examples/{path.name}", abs_src_path=str(path)))
     return files
+
+
+def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
+    """Links from `docs/` to the notebooks, which the site has beside its pages."""
+    if page.file.src_uri != "notebooks.md":
+        return markdown
+    return markdown.replace("](../examples/", "](examples/")
 
 
 def root_page(name: str, up: str = "") -> str:
     """A document of the root as a page, its links as seen from there; `up` leads to docs/."""
     text = (ROOT / name).read_text("utf-8")
     text = re.sub(r"\]\(docs/([^)]+)\)", rf"]({up}\1)", text)
+    text = text.replace("](examples/", f"]({up}examples/")
     return text.replace("](ARCHITECTURE.md)", f"]({up}architecture.md)").replace(
         "](README.md)", f"]({up}index.md)"
     )

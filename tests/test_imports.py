@@ -99,8 +99,9 @@ def test_all_kinds_of_imports_are_found() -> None:
 ORDER = [
     *("_version", "text", "errors", "arrays", "values", "options", "files", "operations"),
     *("initializers", "losses", "optimizers", "schedules", "layers", "kernels", "data"),
-    *("registry", "spec", "network", "training", "model", "plots", "showing", "runs", "comparison"),
-    *("profiling", "api", "authoring", "conformance", "scaffold", "cli", "testing", "__main__"),
+    *("registry", "spec", "html", "network", "plots", "training", "model", "showing", "runs"),
+    *("comparison", "profiling", "api", "authoring", "conformance", "scaffold", "cli", "testing"),
+    "__main__",
 ]
 """The rooms from the ground up: each imports only from those before it, and from itself."""
 
@@ -151,17 +152,43 @@ def test_there_are_no_circular_imports() -> None:
         visit(name, ())
 
 
-@pytest.mark.parametrize("tool", ["click", "tqdm", "tabulate"])
+@pytest.mark.parametrize("tool", ["click", "tabulate"])
 def test_only_the_command_line_imports_its_tools(tool: str) -> None:
     assert [v for v in violations(("lenetkit",), (tool,)) if ".cli" not in v] == []
 
 
+@pytest.mark.parametrize(
+    ("library", "modules"),
+    [
+        ("tqdm", ["lenetkit.training.notebook", "lenetkit.training.progress"]),
+        ("jinja2", ["lenetkit.html.rendering"]),
+        ("IPython", []),
+    ],
+)
+def test_what_shows_progress_or_makes_html_is_imported_only_then(
+    library: str, modules: list[str]
+) -> None:
+    found = violations(("lenetkit",), (library,))
+    assert sorted(set(found)) == [f"{name} imports {library}" for name in modules]
+    showing = {"lenetkit.cli.progress", "lenetkit.training.notebook", *modules}
+    eager = [
+        name
+        for name, all_imports in IMPORTS.items()
+        for i in all_imports
+        if i.module in modules and not i.lazy and name not in showing
+    ]
+    assert eager == []
+
+
 def test_only_the_command_line_prints() -> None:
-    """Nothing else reads from the terminal or ends the program, except `interrupt`."""
+    """Nothing else reads from the terminal or ends the program, except `interrupt`.
+
+    `watching` writes to standard error when it is asked to show progress.
+    """
     forbidden = {"print", "input", "exit", "quit"}
     streams = {"sys.stdout", "sys.stderr", "sys.stdin", "sys.exit"}
     for name, tree in TREES.items():
-        if within(name, "lenetkit.cli") or name == "lenetkit.runs.interrupt":
+        if within(name, "lenetkit.cli", "lenetkit.runs.interrupt", "lenetkit.training.watching"):
             continue
         for node in ast.walk(tree):
             if isinstance(node, ast.Call):
@@ -181,7 +208,6 @@ def test_plots_are_imported_by_what_draws_and_lazily_by_the_command_line() -> No
         *("lenetkit.plots", "lenetkit.showing"),
         *("lenetkit.runs.pictures", "lenetkit.comparison.curves"),
     )
-    saving = ("lenetkit.runs.rates", "lenetkit.comparison.comparison")
     eager = [
         name
         for name, found in IMPORTS.items()
@@ -193,8 +219,15 @@ def test_plots_are_imported_by_what_draws_and_lazily_by_the_command_line() -> No
         name for name, found in IMPORTS.items() for i in found if within(i.module, "lenetkit.plots")
     }
     assert {
-        n for n in anyhow if not within(n, "lenetkit.plots", "lenetkit.cli", *drawing, *saving)
+        n for n in anyhow if not within(n, "lenetkit.plots", "lenetkit.cli", *drawing, *PLOTTING)
     } == set()
+
+
+PLOTTING = (
+    *("lenetkit.training.evaluation", "lenetkit.model.model"),
+    *("lenetkit.runs.rates", "lenetkit.runs.run", "lenetkit.comparison.comparison"),
+)
+"""Modules with a `plot` method."""
 
 
 def imported_by(program: str) -> set[str]:
@@ -204,7 +237,10 @@ def imported_by(program: str) -> set[str]:
     return set(ran.stdout.split())
 
 
-HEAVY = {"numpy", "yaml", "click", "matplotlib", "PIL", "safetensors", "tqdm", "tabulate"}
+HEAVY = {
+    *("numpy", "yaml", "click", "matplotlib", "PIL", "safetensors", "tqdm", "tabulate"),
+    *("jinja2", "IPython"),
+}
 
 
 def test_import_lenetkit_imports_no_library() -> None:

@@ -11,8 +11,8 @@ import pytest
 
 TESTS = Path(__file__).parent
 FILES = sorted([*TESTS.rglob("*.py"), *TESTS.parent.glob("plugins/*/tests/**/*.py")])
-PUBLIC = {"_exit", "_fields", "_replace"}
-"""Public names of Python itself: of `os` and of named tuples."""
+PUBLIC = {"_exit", "_fields", "_replace", "_repr_html_", "_repr_mimebundle_"}
+"""Public names of Python itself, of `os` and of named tuples, and what notebooks call."""
 
 
 def private_uses(tree: ast.AST) -> Iterator[str]:

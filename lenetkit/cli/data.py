@@ -12,10 +12,10 @@ import numpy as np
 from lenetkit.arrays import shape_text
 from lenetkit.cli.arguments import PATH, Command, UserPath, data_dir_option, json_option, with_plan
 from lenetkit.cli.groups import Group
-from lenetkit.cli.output import MOST_LISTED, echo, print_json, report, table
+from lenetkit.cli.output import echo, print_json, report, table
 from lenetkit.data.source import SPLITS, Samples, Split
 from lenetkit.network.plan import Plan
-from lenetkit.text import printable
+from lenetkit.text import MOST_LISTED, printable
 from lenetkit.training.data import load_both, load_samples, load_training_data, place_for
 
 _FEWEST = 10

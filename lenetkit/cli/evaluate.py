@@ -13,7 +13,7 @@ import click
 import numpy as np
 
 from lenetkit.cli import arguments
-from lenetkit.cli.output import MOST_LISTED, echo, paragraphs, print_json, report, table
+from lenetkit.cli.output import echo, paragraphs, print_json, report, table
 from lenetkit.data.source import SPLITS, DataSource, Samples, Split
 from lenetkit.errors import InputError, LenetkitError, MissingDataError, shortened
 from lenetkit.model import model
@@ -21,7 +21,7 @@ from lenetkit.network.plan import Plan, plan_text
 from lenetkit.registry.catalog import installed
 from lenetkit.spec.merge import Override
 from lenetkit.spec.sections import DataSpec
-from lenetkit.text import number, percent, printable
+from lenetkit.text import MOST_LISTED, number, percent, printable
 from lenetkit.training.data import check_fit, load_samples, place_for
 from lenetkit.training.evaluation import Evaluation, evaluate, why_not_finite
 
@@ -184,12 +184,12 @@ def _class_table(names: Sequence[str], result: Evaluation, chosen: Iterable[int]
 
 def _print_worst(names: Sequence[str], result: Evaluation) -> None:
     """The classes with the lowest recall, and the most frequent errors."""
-    recall, errors = result.recall(), result.errors()
-    imperfect = np.flatnonzero(recall < 1)
+    imperfect, errors = result.imperfect(), result.errors()
     if not len(imperfect):
-        echo(f"All samples of all {np.count_nonzero(recall == 1):,} classes are right.")
+        right = np.count_nonzero(result.recall() == 1)
+        echo(f"All samples of all {right:,} classes are right.")
         return
-    worst = imperfect[np.argsort(recall[imperfect], kind="stable")][:_WORST]
+    worst = imperfect[:_WORST]
     echo(f"Lowest recall ({len(worst)} of {len(imperfect):,} classes below 100%):\n")
     echo(_class_table(names, result, worst.tolist()))
     rows = [(names[true], names[told], f"{n:,}") for true, told, n in errors[:_WORST].tolist()]

@@ -16,8 +16,6 @@ import click
 
 from lenetkit.text import json_text, printable, printable_lines
 
-MOST_LISTED = 64
-"""Classes up to which all are listed for people."""
 PLUGIN_FILES = "lenetkit.plugin_files"
 """The key under which click's context keeps the files given by `--plugin`."""
 _NO_TERMINAL = 10_000

@@ -17,7 +17,7 @@ from lenetkit.model import model
 from lenetkit.text import NOTHING, percent, printable
 
 if TYPE_CHECKING:
-    from lenetkit.model.reading import Reading
+    from lenetkit.data.readings import Reading
 
 
 @click.command(

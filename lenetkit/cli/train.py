@@ -19,7 +19,7 @@ from lenetkit.cli.arguments import (
     threads_option,
 )
 from lenetkit.cli.output import command_line, echo, paragraphs, report
-from lenetkit.cli.progress import EpochTable, ProgressBar
+from lenetkit.cli.progress import progress_bar
 from lenetkit.errors import (
     InputError,
     LenetkitError,
@@ -147,17 +147,17 @@ def _train(run: Run, quiet: bool, options: Sequence[str], board: TensorBoard | N
         return _saved(run.folder, [*options, *more], run.saved_step)
 
     finished = run.is_finished
-    if not quiet:
-        echo(_opening(run), err=True)
     try:
-        with ProgressBar(run, quiet) as bar:
+        with progress_bar(run, quiet) as bar:
+            if not quiet:
+                echo(f"{_opening(run)}\n{bar.table.heading}", err=True)
 
             def watch(event: Event) -> None:
                 bar.show(event)
                 if board:
                     board(event)
 
-            result = run.train(watch=watch, pictures=False)
+            result = run.train(watch=watch, pictures=False, progress=False)
         with leaving(saved):
             pictures = run.plot()
             if board:
@@ -227,7 +227,7 @@ def _opening(run: Run) -> str:
     )
     return (
         f"{plan.spec.name}: {plan.count():,} parameters → {printable(run.folder.path)}\n"
-        f"{paragraphs(samples)}\n{EpochTable.of(run).heading}"
+        f"{paragraphs(samples)}"
     )
 
 

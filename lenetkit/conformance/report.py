@@ -112,7 +112,7 @@ class Result:
         return f"{self.outcome.upper()} {self.subject}-{self.name}: {text}".rstrip(": ")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """All results. `str(report)` is a line of counts, then every result other than a pass.
 
@@ -155,16 +155,31 @@ class Report:
         """The results with one outcome, in order."""
         return tuple(result for result in self.results if result.outcome == outcome)
 
+    def __repr__(self) -> str:
+        return f"<Report of {self._counts}>"
+
     def __str__(self) -> str:
-        counts = (
+        return "\n  ".join([self._counts, *self._shown(), *map(str, self.of("skipped"))])
+
+    def _repr_html_(self) -> str:
+        from lenetkit.html.rendering import render  # Jinja2 takes a while to import
+
+        skipped = [str(result) for result in self.of("skipped")]
+        return render("checks.html", heading=self._counts, shown=self._shown(), skipped=skipped)
+
+    @property
+    def _counts(self) -> str:
+        return (
             f"{len(self.results)} checks: {self.passed} passed, {self.failed} failed, "
             f"{self.skipped} skipped, {self.expected_failures} expected to fail, "
             f"{self.unexpected_passes} passed unexpectedly"
         )
+
+    def _shown(self) -> list[str]:
+        """What neither passed nor was skipped."""
         failures = [str(root) + in_addition(len(others)) for root, others in self.failures()]
-        order: tuple[Outcome, ...] = ("unexpected pass", "expected failure", "skipped")
-        shown = [str(result) for outcome in order for result in self.of(outcome)]
-        return "\n  ".join([counts, *failures, *shown])
+        order: tuple[Outcome, ...] = ("unexpected pass", "expected failure")
+        return [*failures, *(str(result) for outcome in order for result in self.of(outcome))]
 
     def failures(self) -> list[tuple[Result, list[Result]]]:
         """Each failure that no other explains, with those that follow from it."""

@@ -83,6 +83,13 @@ def image_problems(metadata: Mapping[str, str], plan: Plan) -> list[str]:
     return wrong
 
 
+def measured(metadata: Mapping[str, str]) -> dict[str, float]:
+    """The figures of the epoch whose weights these are; those that are none are left out."""
+    figures = _json(metadata, "metrics")
+    known = figures.items() if isinstance(figures, dict) else ()
+    return {name: value for name, value in known if type(value) in (int, float)}
+
+
 def missing_providers(metadata: Mapping[str, str]) -> str:
     """What to install or pass so that the types of a model can be found."""
     wanted = _json(metadata, "providers")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +22,13 @@ from lenetkit.files import foreign, tensorfile
 from lenetkit.files.opening import user_path
 from lenetkit.kernels.base import Kernels
 from lenetkit.model import file, matching
-from lenetkit.model.metadata import image_problems, provenance, untrained
+from lenetkit.model.metadata import image_problems, measured, provenance, untrained
 from lenetkit.network.network import Network
 from lenetkit.network.plan import Plan, load_plan
 from lenetkit.registry.catalog import installed
 from lenetkit.registry.given import Plugins, use
 from lenetkit.spec.merge import Override, Spec
+from lenetkit.text import number, percent
 from lenetkit.training import loop
 from lenetkit.training.best import Best
 from lenetkit.training.calls import with_settings, with_validation
@@ -41,6 +42,11 @@ from lenetkit.training.data import (
     with_fitted_transforms,
 )
 from lenetkit.training.evaluation import BATCH, Evaluation, evaluate, outputs, probabilities
+from lenetkit.training.history import History
+from lenetkit.training.watching import watching
+
+if TYPE_CHECKING:
+    from lenetkit.plots import Figure
 
 ARRAYS = "arrays"
 """The data set's name where a network was trained on arrays from Python."""
@@ -60,8 +66,35 @@ class Model(Network):
         super().__init__(plan, seed=seed, dtype=dtype)
         self.metadata = dict(metadata or untrained(plan))
         """What its file records besides the weights; see `model.metadata`."""
-        self.history: list[dict[str, float]] = []
+        self.history = History()
         """A row for each epoch of `fit`, with the columns of a run's `metrics.csv`."""
+
+    def _facts(self) -> list[str]:
+        if not self._is_trained:
+            return [*super()._facts(), "Not trained yet."]
+        done = self.history[-1] if self.history else measured(self.metadata)
+        said = [f"after epoch {done['epoch']:.0f}"] if "epoch" in done else []
+        for name, value in done.items():
+            if name.endswith("_accuracy"):
+                said.append(f"{name.replace('_', ' ')} {percent(value)}")
+            elif name.endswith("_rmse"):
+                said.append(f"{name.replace('_rmse', ' RMSE')} {number(value, '.4g')}")
+        found = ", ".join(said).replace("validation", "held out")
+        return [*super()._facts(), f"Trained on {self.dataset}{': ' if said else ''}{found}."]
+
+    def plot(self, path: str | Path | None = None) -> Figure:
+        """Draw `history`, loss and accuracy by epoch; saved to `path` (.png, .svg, .pdf) if given.
+
+        In regression, RMSE in the place of accuracy.
+        """
+        from lenetkit import plots  # Matplotlib takes a while to import
+
+        figure = plots.history_figure(
+            self.history.columns, title=self.plan.spec.name, dataset=self.dataset
+        )
+        if path is not None:
+            plots.save_figure(figure, user_path(path))
+        return figure
 
     def learns_from(self, data: TrainingData) -> None:
         """Note the data set, its classes, its images and what the transforms learned of them.
@@ -90,6 +123,7 @@ class Model(Network):
         test: tuple[Any, Any] | None = None,
         validation: float | None = None,
         data_dir: str | Path | None = None,
+        progress: bool | None = None,
         **settings: Any,
     ) -> Self:
         """Train to the end, from the weights as they are; returns the network.
@@ -100,7 +134,9 @@ class Model(Network):
         spec's `limit`, `validation` and `test_share` in `data` say; `validation` is a number of
         samples or a share to hold out instead, and the weights are then those of the epoch that was
         best on them. Each epoch adds a row to `history`. `settings` override the spec's `train`
-        section: `epochs`, `batch_size`, `optimizer`, `patience`, ….
+        section: `epochs`, `batch_size`, `optimizer`, `patience`, …. `progress` shows a bar and the
+        epochs: below the cell of a notebook, on standard error elsewhere; None shows them in
+        notebooks only.
 
         Labels are whole numbers, strings or booleans (N,), or one-hot rows (N, K). Whole numbers
         from 0 to K - 1 are class numbers; of any others, the distinct values in order are the
@@ -119,15 +155,17 @@ class Model(Network):
         else:
             data = load_training_data(plan, data_dir)
         self.learns_from(data)
-        best, progress = Best(self), loop.start(self, how)
-        for event in loop.train(self, data, how, progress):
-            if isinstance(event, loop.EpochDone):
-                self.note(event)
-                with progress.averaged(self):
-                    better = best.see(event)
-                if better:
-                    figures = {"epoch": len(self.history), **event.results()}
-                    self.metadata["metrics"] = json.dumps(figures)
+        best, state = Best(self), loop.start(self, how)
+        with watching(progress, plan.spec.name, data, how, state) as show:
+            for event in loop.train(self, data, how, state):
+                if isinstance(event, loop.EpochDone):
+                    self.note(event)
+                    with state.averaged(self):
+                        better = best.see(event)
+                    if better:
+                        figures = {"epoch": len(self.history), **event.results()}
+                        self.metadata["metrics"] = json.dumps(figures)
+                show(event)
         best.restore()
         return self
 

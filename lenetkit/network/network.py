@@ -115,6 +115,17 @@ class Network:
             f"{count:,} parameters, {self.dtype}>"
         )
 
+    def _repr_html_(self) -> str:
+        from lenetkit.html.rendering import render  # Jinja2 takes a while to import
+        from lenetkit.network.receptive import receptive_fields
+
+        fields = receptive_fields(self.plan)
+        return render("plan.html", plan=self.plan, fields=fields, facts=self._facts())
+
+    def _facts(self) -> list[str]:
+        """What a notebook says below the summary."""
+        return [] if self.dtype == np.float32 else [f"Computes in {self.dtype}."]
+
     @property
     def spec(self) -> dict[str, Any]:
         """The spec as a dict, everything resolved; `build` makes the same network of it.

@@ -102,6 +102,12 @@ class Plan:
         """What is allowed, but hardly meant."""
         return [*_twice_probabilities(self), *_unscaled(self)]
 
+    def _repr_html_(self) -> str:
+        from lenetkit.html.rendering import render  # Jinja2 takes a while to import
+        from lenetkit.network.receptive import receptive_fields  # imports this module
+
+        return render("plan.html", plan=self, fields=receptive_fields(self), facts=())
+
     def to_yaml(self, *, paths: bool = True) -> str:
         """The spec as YAML, defaults and inferred options written out.
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
-from lenetkit.plots.epochs import HEIGHT, draw_lines, lines
-from lenetkit.plots.page import Page, styled
+from lenetkit.plots.epochs import HEIGHT, Measure, draw_lines, lines
+from lenetkit.plots.page import Figure, Page, styled
 from lenetkit.text import percent
 
 TICKS = (0, 10, 20, 30, 40, 50, 60, 70, 80, 85, 90, 95, 98, 99, 99.5, 99.8, 99.9, 100)
@@ -40,6 +41,22 @@ def accuracy_figure(
     `lowest` (0 to 99 percent) to 100, stretched towards 100.
     """
     given = {"train": train, "validation": validation, "test": test}
+    measure = accuracies(epochs, given, lowest)
+    with styled(title, dataset) as typeface:
+        page = Page(
+            typeface, 8.0, HEIGHT, title, "Accuracy after each epoch", dataset, *measure.notes
+        )
+        if measure.drawn:
+            draw_lines(page, measure)
+        else:
+            page.say("No accuracy was recorded.")
+    return page.figure
+
+
+def accuracies(
+    epochs: ArrayLike, given: Mapping[str, ArrayLike | None], lowest: float = 0.0
+) -> Measure:
+    """Accuracies (n,) of each set of samples."""
     drawn = {name: (x, _in_percent(name, y)) for name, (x, y) in lines(epochs, given).items()}
     below = sum(int((y < lowest).sum()) for _, y in drawn.values())
     notes = [f"below the axis: {below:,}"] if below else []
@@ -51,13 +68,7 @@ def accuracy_figure(
         axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter("{x:g}")
 
-    with styled(title, dataset) as typeface:
-        page = Page(typeface, 8.0, HEIGHT, title, "Accuracy after each epoch", dataset, *notes)
-        if drawn:
-            draw_lines(page, drawn, set_axis, lambda value: percent(value / 100, 2, " %"))
-        else:
-            page.say("No accuracy was recorded.")
-    return page.figure
+    return Measure(drawn, set_axis, lambda value: percent(value / 100, 2, " %"), notes)
 
 
 def stretch(percents: ArrayLike) -> NDArray[np.float64]:

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from lenetkit.plots.confusion_colours import confusion_colours
-from lenetkit.plots.page import FAINT, INK, MUTED, Page, styled
+from lenetkit.plots.page import FAINT, INK, MUTED, Figure, Page, styled
 from lenetkit.text import percent
 
 _MAP = 5.2  # inches

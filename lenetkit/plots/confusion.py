@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from lenetkit.plots.confused_pairs import confused_pairs_figure
 from lenetkit.plots.confusion_colours import confusion_colours
 from lenetkit.plots.fonts import Typeface
-from lenetkit.plots.page import FAINT, INK, MUTED, Page, styled
+from lenetkit.plots.page import FAINT, INK, MUTED, Figure, Page, styled
 from lenetkit.text import percent
 
 MAX_TABLE = 64

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -36,25 +37,32 @@ def lines(epochs: ArrayLike, given: Mapping[str, ArrayLike | None]) -> Lines:
     return {name: line for name, line in found.items() if line[0].size}
 
 
-def draw_lines(
-    page: Page, drawn: Lines, prepare: Callable[[Axes], None], write: Callable[[float], str]
-) -> None:
-    """The lines, on axes that `prepare` gives their vertical scale and label.
+@dataclass(frozen=True)
+class Measure:
+    """What lines are of: the scale and label of their axis, and how a value is written."""
 
-    `write` writes the last value of each.
-    """
-    axes = chart(page, left=0.75, bottom=0.5, right=1.65, top=0.1, max_ticks=16)
+    drawn: Lines
+    prepare: Callable[[Axes], None]
+    write: Callable[[float], str]
+    notes: Sequence[str] = ()
+    """What of it the axis leaves out."""
+
+
+def draw_lines(page: Page, measure: Measure, *, left: float = 0, right: float = 0) -> None:
+    """The lines, on axes so many inches from the edges of the body."""
+    drawn = measure.drawn
+    axes = chart(page, left + 0.75, bottom=0.5, right=right + 1.65, top=0.1, max_ticks=16)
     epochs = np.concatenate([x for x, _ in drawn.values()])
     pad = float(np.ptp(epochs)) * 0.03 or 0.5
     axes.set(xlabel="epoch", xlim=(epochs.min() - min(pad, 0.5), epochs.max() + pad))
-    prepare(axes)
+    measure.prepare(axes)
     low, high = axes.get_ylim()
     for name, (x, y) in drawn.items():
         colour, marker, look = _LOOKS[name]
         look += marker if x.size <= _MAX_MARKERS else ""
         whole = y.min() >= low and y.max() <= high  # then a marker may overlap the edge
         axes.plot(x, y, look, color=colour, lw=1.7, markersize=5, clip_on=not whole, label=name)
-    _write_finals(page, axes, drawn, write)
+    _write_finals(page, axes, drawn, measure.write)
 
 
 def spread(positions: Sequence[float], gap: float) -> list[float]:

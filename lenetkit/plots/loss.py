@@ -7,12 +7,11 @@ from functools import cached_property
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from lenetkit.plots.chart import Floats, chart, finite_points, set_log_ticks
-from lenetkit.plots.page import BLUE, INK, VERMILION, Page, styled
+from lenetkit.plots.page import BLUE, INK, VERMILION, Figure, Page, styled
 
 _LEFT = 0.65  # inches left of the axes
 _MIN_SMOOTHED = 30  # the eye follows fewer points by itself

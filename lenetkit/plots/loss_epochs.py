@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from lenetkit.plots.chart import Floats, set_log_ticks
-from lenetkit.plots.epochs import HEIGHT, draw_lines, lines
-from lenetkit.plots.page import Page, styled
+from lenetkit.plots.epochs import HEIGHT, Measure, draw_lines, lines
+from lenetkit.plots.page import Figure, Page, styled
 
 _MIN_LOG_RATIO = 15.0  # of the largest to the smallest loss
 _SPIKE = 30.0  # times the largest loss but for a tenth of the epochs
@@ -30,7 +31,20 @@ def loss_epochs_figure(
     far above all others are off the axis: the heading counts both. The axis is logarithmic if it
     has to be. Final values are written beside the lines.
     """
-    given = {"train": train, "validation": validation, "test": test}
+    measure = losses(epochs, {"train": train, "validation": validation, "test": test})
+    with styled(title, dataset) as typeface:
+        page = Page(typeface, 8.0, HEIGHT, title, "Loss after each epoch", dataset, *measure.notes)
+        if measure.drawn:
+            draw_lines(page, measure)
+        else:
+            page.say("No finite loss was recorded.")
+    return page.figure
+
+
+def losses(
+    epochs: ArrayLike, given: Mapping[str, ArrayLike | None], name: str = "mean loss"
+) -> Measure:
+    """Mean losses (n,) of each set of samples, or another error of this name."""
     drawn = lines(epochs, given)
     values = np.concatenate([np.zeros(0), *(y for _, y in drawn.values())])
     measured = [np.asarray(part, np.float64) for part in given.values() if part is not None]
@@ -49,15 +63,9 @@ def loss_epochs_figure(
             set_log_ticks(axes, high / low)
         top = high * (1.3 if log else 1.08)
         axes.set_ylim(low / 1.3 if log else min(0.0, low * 1.08), top or 1.0)
-        axes.set_ylabel("mean loss (log scale)" if log else "mean loss")
+        axes.set_ylabel(f"{name} (log scale)" if log else name)
 
-    with styled(title, dataset) as typeface:
-        page = Page(typeface, 8.0, HEIGHT, title, "Loss after each epoch", dataset, *notes)
-        if drawn:
-            draw_lines(page, drawn, set_axis, lambda value: f"{value:.3g}")
-        else:
-            page.say("No finite loss was recorded.")
-    return page.figure
+    return Measure(drawn, set_axis, lambda value: f"{value:.3g}", notes)
 
 
 def _highest(values: Floats) -> float:

@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike
 
 from lenetkit.plots.accuracy import axis_ticks, stretch, unstretch
 from lenetkit.plots.chart import Floats, finite_points, set_log_ticks
-from lenetkit.plots.page import BLUE, GREEN, GRID, INK, MUTED, VERMILION, Page, styled
+from lenetkit.plots.page import BLUE, GREEN, GRID, INK, MUTED, VERMILION, Figure, Page, styled
 
 _COLOURS = (BLUE, VERMILION, GREEN, "#cc79a7", "#e69f00", "#56b4e9", INK)
 _MARKERS = "osD^vPX*<>p"

@@ -5,23 +5,26 @@ Figures are made without pyplot, which would keep all of them alive and may need
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import io
 import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import matplotlib.figure
 import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure as Figure
 
 from lenetkit.errors import InputError
 from lenetkit.files.atomic import replacing
 from lenetkit.plots.fonts import Typeface
 
 DPI = 150
+_SCREEN_DPI = 72
 FORMATS = ("png", "pdf", "svg")
 
 INK = "#222222"
@@ -78,6 +81,22 @@ def styled(*texts: str) -> Iterator[Typeface]:
     own = {**_STYLE, "font.family": list(typeface.families)}
     with matplotlib.style.context(["default", own]):
         yield typeface
+
+
+class Figure(matplotlib.figure.Figure):
+    """A figure that notebooks show as it is, with or without pyplot."""
+
+    def png(self) -> bytes:
+        """The picture, as `save_figure` writes it."""
+        file = io.BytesIO()
+        with styled():
+            self.savefig(file, format="png", dpi=DPI, facecolor="white")
+        return file.getvalue()
+
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, str], dict[str, Any]]:
+        picture = base64.b64encode(self.png()).decode("ascii")
+        bundle = {"image/png": picture, "text/plain": repr(self)}
+        return bundle, {"image/png": {"width": round(_SCREEN_DPI * self.get_figwidth())}}
 
 
 class Page:
@@ -144,7 +163,7 @@ class Page:
         self.text(x, y, message, size=12, color=MUTED, ha="center", va="center")
 
 
-def save_figure(figure: Figure, path: str | os.PathLike[str]) -> Path:
+def save_figure(figure: matplotlib.figure.Figure, path: str | os.PathLike[str]) -> Path:
     """Write `figure` to `path` (.png, .pdf or .svg), creating its folder if it is missing.
 
     The same figure becomes the same bytes. The file is replaced atomically: an existing one

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from lenetkit.plots.chart import chart, finite_points
-from lenetkit.plots.page import BLUE, INK, VERMILION, Page, styled
+from lenetkit.plots.page import BLUE, INK, VERMILION, Figure, Page, styled
 
 
 def rates_figure(

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from lenetkit.data.images import read_picture
+from lenetkit.data.readings import Digit, Reading
 from lenetkit.errors import ImageError
-from lenetkit.model.reading import Digit, Reading
 from lenetkit.plots.fonts import Typeface
-from lenetkit.plots.page import FAINT, GREEN, INK, MUTED, VERMILION, Page, styled
+from lenetkit.plots.page import FAINT, GREEN, INK, MUTED, VERMILION, Figure, Page, styled
 from lenetkit.text import percent
 
 MAX_PICTURES = 40

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from lenetkit.plots.fonts import Typeface
-from lenetkit.plots.page import DPI, INK, MUTED, styled
+from lenetkit.plots.page import DPI, INK, MUTED, Figure, styled
 from lenetkit.plots.tiles import CAPTION_SIZE, Grid, Line, first_pixels
 from lenetkit.text import percent
 

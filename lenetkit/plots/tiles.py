@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike, NDArray
 
 from lenetkit.plots.fonts import Typeface
-from lenetkit.plots.page import DPI, FAINT, Page
+from lenetkit.plots.page import DPI, FAINT, Figure, Page
 
 CAPTION_SIZE = 8.5  # points
 # Whole pixels: otherwise an image's edge is drawn a pixel too far at its corner.

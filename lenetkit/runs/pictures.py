@@ -21,6 +21,23 @@ _DAMAGES = (AttributeError, LookupError, TypeError, ValueError, ZeroDivisionErro
 """What reading a damaged result raises."""
 
 
+_MIME_TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
+
+
+class Pictures(list[Path]):
+    """The files of a run's pictures; a notebook shows what is in them."""
+
+    def _repr_html_(self) -> str:
+        from lenetkit.html.rendering import data_uri, render  # Jinja2 takes a while to import
+
+        shown = [
+            (path.stem.replace("_", " "), data_uri(path.read_bytes(), _MIME_TYPES[path.suffix]))
+            for path in self
+            if path.suffix in _MIME_TYPES
+        ]
+        return render("pictures.html", pictures=shown)
+
+
 def draw(
     folder: RunFolder,
     load_test: Callable[[], Samples | None],
@@ -28,7 +45,7 @@ def draw(
     *,
     kind: str = "png",
     accuracy_from: float = 0.0,
-) -> list[Path]:
+) -> Pictures:
     """Draw every picture of a finished run, as png, pdf or svg; returns their paths.
 
     `report` is told, once, which characters no installed font has. `accuracy_from` is the lower end
@@ -50,7 +67,7 @@ def draw(
         if test is not None and test.images.shape[1] in _DRAWABLE:
             figures["mistakes"] = _mistakes(result, labels, test)
         paths = folder.pictures_as(kind)
-        return [plots.save_figure(figure, paths[name]) for name, figure in figures.items()]
+        return Pictures(plots.save_figure(figure, paths[name]) for name, figure in figures.items())
     except _DAMAGES as error:
         raise RunError(f"{folder.result}: is damaged: {type(error).__name__}: {error}") from error
 

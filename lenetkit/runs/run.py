@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +17,7 @@ from lenetkit.model import file
 from lenetkit.model.metadata import missing_providers
 from lenetkit.model.model import Model
 from lenetkit.network.plan import Plan, expect_batches, expect_trainable, load_plan
+from lenetkit.network.receptive import receptive_fields
 from lenetkit.operations.blas import MAX_THREADS
 from lenetkit.registry.catalog import naming_plugins
 from lenetkit.registry.given import Plugins, use
@@ -25,13 +26,15 @@ from lenetkit.runs.folder import METRICS, REAL_METRICS, RunFolder
 from lenetkit.runs.interrupt import finishing
 from lenetkit.runs.recorder import Recorder
 from lenetkit.runs.resume import resume, rising_rate
-from lenetkit.spec.changes import changes
+from lenetkit.spec.changes import changes, title
 from lenetkit.spec.merge import Override, Spec, overrides
 from lenetkit.text import printable
 from lenetkit.training import loop
 from lenetkit.training.calls import Events
 from lenetkit.training.data import Report, TrainingData, load_training_data
 from lenetkit.training.evaluation import Pause
+from lenetkit.training.history import Columns
+from lenetkit.training.watching import Watch, watching
 
 Changes = Mapping[str, Any] | Sequence[Override]
 """Changes to a spec: `{"train.epochs": 3}`."""
@@ -79,6 +82,37 @@ class Run:
         spec = self.network.plan.spec
         done = f"{self.progress.epoch} of {spec.train.epochs} epochs"
         return f"<Run {spec.name} in {printable(self.folder.path)}: {done}>"
+
+    def _repr_html_(self) -> str:
+        from lenetkit.html.rendering import data_uri, render  # Jinja2 takes a while to import
+
+        spec, history = self.network.plan.spec, self.history
+        samples = {
+            "training": self.data.train,
+            "held out": self.data.validation,
+            "test": self.data.test,
+        }
+        counts = (f"{len(found):,} {name}" for name, found in samples.items() if found)
+        told = {"data set": f"{self.data.train.dataset}: {' + '.join(counts)} samples"}
+        heading = title(spec.name, self._recorder.state.differs)
+        curves = ""
+        if self.progress.epoch:
+            from lenetkit import plots
+
+            curves = data_uri(
+                plots.history_figure(history, title=heading, dataset=self.data.train.dataset).png()
+            )
+        return render(
+            "run.html",
+            title=heading,
+            folder=self.folder.path,
+            state=f"{self.progress.epoch} of {spec.train.epochs} epochs",
+            settings={**told, **self.network.spec["train"]},
+            rows=history.rows,
+            curves=curves,
+            plan=self.network.plan,
+            fields=receptive_fields(self.network.plan),
+        )
 
     @classmethod
     def create(
@@ -223,10 +257,11 @@ class Run:
         )
 
     @property
-    def history(self) -> dict[str, list[float]]:
+    def history(self) -> Columns:
         """The columns of `metrics.csv`, a row an epoch; pandas.DataFrame takes them."""
         names = REAL_METRICS if self.data.target_axes else METRICS
-        return self.folder.read_metrics() if self.progress.epoch else {name: [] for name in names}
+        done = self.progress.epoch
+        return Columns(self.folder.read_metrics() if done else {name: [] for name in names})
 
     @property
     def parts(self) -> list[dict[str, Any]]:
@@ -286,13 +321,20 @@ class Run:
             self.result = self._recorder.finish()
 
     def train(
-        self, *, watch: Callable[[loop.Event], None] | None = None, pictures: bool = True
+        self,
+        *,
+        watch: Callable[[loop.Event], None] | None = None,
+        pictures: bool = True,
+        progress: bool | None = None,
     ) -> dict[str, Any]:
         """Train to the end, draw the pictures, and return the result.
 
-        `watch` is called with each event. Ctrl-C finishes the step, saves, and then raises
-        KeyboardInterrupt; a second press interrupts immediately. SIGTERM and SIGHUP save in the
-        same way and raise `SystemExit(128 + signal)`, unless they are ignored or have handlers.
+        `watch` is called with each event. `progress` shows a bar and the epochs: below the cell of
+        a notebook, on standard error elsewhere; None shows them in notebooks only.
+
+        Ctrl-C finishes the step, saves, and then raises KeyboardInterrupt; a second press
+        interrupts immediately. SIGTERM and SIGHUP save in the same way and raise `SystemExit(128 +
+        signal)`, unless they are ignored or have handlers.
         """
         told = self._moment()
 
@@ -300,8 +342,9 @@ class Run:
             return self.saved_step == self.progress.step and told == self._moment()
 
         with finishing(is_over, lambda: f"after step {self.progress.step}") as stop:
-            with closing(self._begin(stop.check)) as events:
+            with closing(self._begin(stop.check)) as events, self._shown(progress) as show:
                 for event in events:
+                    show(event)
                     if watch is not None:
                         watch(event)
                     told = self._moment()
@@ -312,11 +355,15 @@ class Run:
             self.plot()
         return self.result
 
+    def _shown(self, wanted: bool | None) -> AbstractContextManager[Watch]:
+        spec = self.network.plan.spec
+        return watching(wanted, spec.name, self.data, spec.train, self.progress)
+
     def _moment(self) -> tuple[int, int]:
         return self.progress.step, self.progress.epoch
 
     def plot(self) -> list[Path]:
-        """Draw the finished run's pictures; returns their paths."""
+        """Draw the finished run's pictures; returns their paths, which show in a notebook."""
         from lenetkit.runs.pictures import draw  # Matplotlib takes a while to import
 
         return draw(self.folder, lambda: self.data.test, self._report)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,13 @@ from lenetkit.arrays import Array, slices
 from lenetkit.data.pipeline import Pipeline
 from lenetkit.data.source import Samples
 from lenetkit.errors import LenetkitError, memory_for, shortened
+from lenetkit.files.opening import user_path
 from lenetkit.losses import Loss
 from lenetkit.network.network import Network, Workspace
-from lenetkit.text import number, percent, printable
+from lenetkit.text import MOST_LISTED, number, percent, printable
+
+if TYPE_CHECKING:
+    from lenetkit.plots import Figure
 
 BATCH = 250
 """Samples per forward pass: large enough for speed, small enough for memory."""
@@ -49,6 +54,35 @@ class Evaluation:
         are_numbers = self.names == tuple(map(str, range(len(self.names))))
         of = "" if are_numbers else f" of {shortened(printable(', '.join(self.names)))}"
         return f"<Evaluation of {self.n:,} samples{of}: {figures}>"
+
+    def _repr_html_(self) -> str:
+        from lenetkit.html.rendering import render  # Jinja2 takes a while to import
+
+        return render("evaluation.html", found=self, most_listed=MOST_LISTED)
+
+    def plot(self, path: str | Path | None = None, *, title: str = "") -> Figure:
+        """Draw the confusion matrix; saved to `path` (.png, .svg or .pdf) if given.
+
+        In regression, the outputs over their targets.
+        """
+        from lenetkit import plots  # Matplotlib takes a while to import
+
+        figure = self._figure(title or "Evaluation", self.dataset)
+        if path is not None:
+            plots.save_figure(figure, user_path(path))
+        return figure
+
+    def _figure(self, title: str, dataset: str) -> Figure:
+        from lenetkit import plots
+
+        names = self.class_names
+        return plots.confusion_figure(self.confusion, names, title=title, dataset=dataset)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """A name for each class, in order; those without one get their number."""
+        named = self.names[: self.classes]
+        return (*named, *map(str, range(len(named), self.classes)))
 
     @property
     def n(self) -> int:
@@ -85,6 +119,12 @@ class Evaluation:
     def recall(self) -> NDArray[np.float64]:
         """For each class: the share of its samples predicted right; NaN if there are none."""
         return _share(self._count(self._right()), self._count(self.labels))
+
+    def imperfect(self) -> NDArray[np.intp]:
+        """The classes whose recall is below 1, the lowest first."""
+        recall = self.recall()
+        found = np.flatnonzero(recall < 1)
+        return found[np.argsort(recall[found], kind="stable")]
 
     def mistakes(self) -> NDArray[np.intp]:
         """The misclassified samples, the most confident first."""
@@ -125,6 +165,16 @@ class RealEvaluation(Evaluation):
     def __repr__(self) -> str:
         figures = f"RMSE {number(self.rmse, '.4g')}, R² {number(self.r2, '.4f')}"
         return f"<Evaluation of {self.n:,} samples: {figures}, loss {number(self.loss, '.4g')}>"
+
+    def _repr_html_(self) -> str:
+        from lenetkit.html.rendering import render
+
+        return render("regression.html", found=self)
+
+    def _figure(self, title: str, dataset: str) -> Figure:
+        from lenetkit import plots
+
+        return plots.targets_figure(self.targets, self.outputs, title=title, dataset=dataset)
 
     @property
     def n(self) -> int:

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from wcwidth import wcswidth
 
 from lenetkit.cli.output import table
-from lenetkit.cli.progress import EpochTable
 from lenetkit.model.model import Model
 from lenetkit.training.evaluation import Evaluation
 from lenetkit.training.loop import EpochDone
+from lenetkit.training.progress import EpochTable
 from tests.support.small_run import write_inputs
 from tests.support.specs import small_plan
 

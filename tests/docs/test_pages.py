@@ -32,10 +32,6 @@ from pathlib import Path
 import click
 import pytest
 
-from lenetkit.data.finding import file_names
-from lenetkit.data.idx import write_idx
-from lenetkit.data.source import Place
-from lenetkit.data.synthetic import SyntheticDigits
 from lenetkit.network.plan import load_plan
 from lenetkit.registry.catalog import installed
 from tests.support.documents import (
@@ -52,20 +48,6 @@ from tests.support.documents import (
 TRANSLATIONS = {"README.zh-CN.md": "README.md", "docs/zh/tutorial.md": "docs/tutorial.md"}
 WITH_BLOCKS = [name for name in DOCUMENTS if blocks(name) and name not in TRANSLATIONS]
 LANGUAGES = {"sh", "console", "text", "python", "yaml", "json", "toml"}
-
-
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of 600 training and 200 test images, drawn, in MNIST's format."""
-    folder = tmp_path_factory.mktemp("data") / "MNIST"
-    folder.mkdir()
-    source = SyntheticDigits(train=600, test=200)
-    for split in ("train", "test"):
-        samples = source.load(split, Place())
-        images, labels = file_names(split)
-        write_idx(folder / images, samples.images[:, 0])
-        write_idx(folder / labels, samples.labels.astype("uint8"))
-    return folder
 
 
 @pytest.fixture

@@ -75,6 +75,32 @@ def stuck(title: str, dataset: str) -> Figure:
     return plots.accuracy_figure(np.arange(20), eleven, eleven, title=title, dataset=dataset)
 
 
+def history(title: str, dataset: str) -> Figure:
+    columns: dict[str, Any] = {"epoch": [1, 2, 3]}
+    columns |= {"train_loss": [0.9, 0.1, 0.003], "test_loss": [0.8, 0.1, 1e9]}
+    columns |= {"train_accuracy": [0.9, 0.98, 1.0], "test_accuracy": [0.93, 0.985, 0.99]}
+    return plots.history_figure(columns, title=title, dataset=dataset)
+
+
+def history_of_a_regression(title: str, dataset: str) -> Figure:
+    columns: dict[str, Any] = {"epoch": [1, 2], "train_loss": [0.9, 0.1]}
+    columns["train_rmse"] = [1.3, 0.4]
+    return plots.history_figure(columns, title=title, dataset=dataset)
+
+
+def no_history(title: str, dataset: str) -> Figure:
+    return plots.history_figure({}, title=title, dataset=dataset)
+
+
+def targets(title: str, dataset: str) -> Figure:
+    values = np.linspace(-1, 3, 5000).reshape(2500, 2)
+    return plots.targets_figure(values, values**2, title=title, dataset=dataset)
+
+
+def no_targets(title: str, dataset: str) -> Figure:
+    return plots.targets_figure([], [], title=title, dataset=dataset)
+
+
 def confusion_2(title: str, dataset: str) -> Figure:
     return plots.confusion_figure(table(2), ["cat", "dog"], title=title, dataset=dataset)
 
@@ -106,6 +132,11 @@ def samples(title: str, dataset: str) -> Figure:
 
 Maker = Callable[[str, str], Figure]
 MAKERS: list[Maker] = [
+    history,
+    history_of_a_regression,
+    no_history,
+    targets,
+    no_targets,
     loss,
     diverged,
     no_loss,
