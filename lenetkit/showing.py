@@ -14,8 +14,9 @@ from lenetkit.errors import ImageError, OptionError, did_you_mean
 from lenetkit.files.opening import user_path
 from lenetkit.model.model import Model
 from lenetkit.model.reading import read_file
+from lenetkit.network.layer_plan import LayerPlan
 from lenetkit.network.network import Network
-from lenetkit.network.plan import LayerPlan, Plan
+from lenetkit.network.plan import Plan
 from lenetkit.plots.architecture import architecture_figure
 from lenetkit.plots.features import Answer, features_figure
 from lenetkit.plots.filters import filters_figure

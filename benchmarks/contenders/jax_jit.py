@@ -14,8 +14,9 @@ from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.flatten import Flatten
 from lenetkit.layers.linear import Linear
 from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
+from lenetkit.network.layer_plan import LayerPlan
 from lenetkit.network.network import Network
-from lenetkit.network.plan import LayerPlan, Plan
+from lenetkit.network.plan import Plan
 
 Function = Callable[[dict[str, Any], Any], Any]
 

@@ -18,8 +18,8 @@ from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.flatten import Flatten
 from lenetkit.layers.linear import Linear
 from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
+from lenetkit.network.layer_plan import LayerPlan
 from lenetkit.network.network import Network
-from lenetkit.network.plan import LayerPlan
 
 Array = NDArray[Any]
 Pair = tuple[int, int]

@@ -9,8 +9,8 @@ import click
 from lenetkit.arrays import Shape, shape_text
 from lenetkit.cli.arguments import json_option, with_plan
 from lenetkit.cli.output import echo, print_json, table
-from lenetkit.network.plan import LayerPlan, Plan
-from lenetkit.network.receptive import receptive_fields
+from lenetkit.network.layer_plan import LayerPlan
+from lenetkit.network.plan import Plan
 
 _RIGHT = ("output", "rec. field", "params", "MACs", "connections")
 _HEADERS = ("layer", "type", "provider", *_RIGHT)
@@ -33,7 +33,7 @@ def command(plan: Plan, as_json: bool) -> None:
     echo(f"{plan.spec.name}: input {shape_text(plan.spec.input)}\n")
     numbers = (plan.count(), plan.cost.macs, plan.cost.connections)
     total = ("total", "", "", "", "", *(f"{number:,}" for number in numbers))
-    echo(table([*map(_row, plan.layers, receptive_fields(plan))], _HEADERS, _RIGHT, total))
+    echo(table([*map(_row, plan.layers, plan.receptive_fields())], _HEADERS, _RIGHT, total))
     untrained = plan.count() - plan.count(trainable_only=True)
     if untrained:
         echo(f"\n{untrained:,} of the parameters are not trained.")
@@ -56,7 +56,7 @@ def facts(plan: Plan) -> dict[str, Any]:
                 "macs": layer.cost.macs,
                 "connections": layer.cost.connections,
             }
-            for layer, field in zip(plan.layers, receptive_fields(plan), strict=True)
+            for layer, field in zip(plan.layers, plan.receptive_fields(), strict=True)
         ],
         "total_params": plan.count(),
         "trainable_params": plan.count(trainable_only=True),

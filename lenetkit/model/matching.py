@@ -24,8 +24,9 @@ from lenetkit.files.tensorfile import Tensors
 from lenetkit.layers.batch_norm2d import BatchNorm2d
 from lenetkit.layers.conv2d import Conv2d
 from lenetkit.layers.linear import Linear
+from lenetkit.network.layer_plan import LayerPlan
 from lenetkit.network.network import Network
-from lenetkit.network.plan import LayerPlan, Plan
+from lenetkit.network.plan import Plan
 from lenetkit.text import printable
 
 _OURS = {

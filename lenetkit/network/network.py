@@ -21,7 +21,8 @@ from lenetkit.arrays import Array, Views, shape_text
 from lenetkit.errors import PluginError, ShapeError, memory_for
 from lenetkit.layers.base import ParamSpec
 from lenetkit.layers.call import Call
-from lenetkit.network.plan import LayerPlan, Plan
+from lenetkit.network.layer_plan import LayerPlan
+from lenetkit.network.plan import Plan
 from lenetkit.network.stage import Stage
 from lenetkit.registry.catalog import installed
 from lenetkit.registry.given import PluginFiles
@@ -117,10 +118,8 @@ class Network:
 
     def _repr_html_(self) -> str:
         from lenetkit.html.rendering import render  # Jinja2 takes a while to import
-        from lenetkit.network.receptive import receptive_fields
 
-        fields = receptive_fields(self.plan)
-        return render("plan.html", plan=self.plan, fields=fields, facts=self._facts())
+        return render("plan.html", plan=self.plan, facts=self._facts())
 
     def _facts(self) -> list[str]:
         """What a notebook says below the summary."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, SupportsIndex
@@ -11,56 +10,21 @@ from lenetkit.arrays import Shape, shape_text
 from lenetkit.data.transforms import Normalize, Scale, Standardize
 from lenetkit.errors import OptionError, PluginError, Problem, ShapeError, SpecError, shortened
 from lenetkit.layers.activations import Sigmoid
-from lenetkit.layers.base import Cost, Layer, ParamSpec, SecondOrderLayer, with_inferred
+from lenetkit.layers.base import Cost, SecondOrderLayer, with_inferred
 from lenetkit.layers.softmax import Softmax
 from lenetkit.losses import Loss, SecondOrderLoss
+from lenetkit.network.layer_plan import LayerPlan
+from lenetkit.network.receptive import receptive_fields
 from lenetkit.optimizers import SecondOrderOptimizer
 from lenetkit.options import Configurable
 from lenetkit.registry.blame import blaming
-from lenetkit.registry.catalog import Catalog, Provider, installed
+from lenetkit.registry.catalog import Catalog, installed
 from lenetkit.registry.synonyms import MAP_SIZE
 from lenetkit.spec.bind import Binder
 from lenetkit.spec.dump import as_yaml, to_plain
 from lenetkit.spec.merge import Override, Spec, Tree, parse_text, read_tree
 from lenetkit.spec.nodes import MapNode, Mark, Node
 from lenetkit.spec.sections import ModelSpec, NamedLayer, TrainSpec, bind_model
-
-
-@dataclass(frozen=True)
-class LayerPlan:
-    """One layer with its shapes (batch excluded), parameters and cost per image."""
-
-    name: str
-    layer: Layer
-    type: str
-    provider: Provider | None
-    in_shape: Shape
-    out_shape: Shape
-    params: dict[str, ParamSpec]
-    state: dict[str, ParamSpec]
-    cost: Cost
-    trainable: bool = True
-    """False if training leaves its parameters as they are."""
-
-    @property
-    def tensors(self) -> dict[str, ParamSpec]:
-        """Parameters, then state."""
-        return {**self.params, **self.state}
-
-    @property
-    def trained(self) -> dict[str, ParamSpec]:
-        """The parameters that training changes."""
-        return self.params if self.trainable else {}
-
-    @property
-    def frozen(self) -> dict[str, ParamSpec]:
-        """The parameters that it does not."""
-        return {} if self.trainable else self.params
-
-    def count(self, *, trainable_only: bool = False) -> int:
-        """The number of parameters; without `trainable_only` also of frozen ones and of state."""
-        specs = self.trained if trainable_only else self.tensors
-        return sum(math.prod(spec.shape) for spec in specs.values())
 
 
 @dataclass(frozen=True)
@@ -97,6 +61,14 @@ class Plan:
         """How many parameters all layers have."""
         return sum(layer.count(trainable_only=trainable_only) for layer in self.layers)
 
+    def receptive_fields(self) -> list[Shape | None]:
+        """For each layer, the (height, width) in the input's pixels that a unit sees at most.
+
+        From the first to the last pixel that counts; what lies in the padding does not. (values,)
+        for an input [F]; None after a layer that does not say what it reads.
+        """
+        return receptive_fields(self.spec.input, self.layers)
+
     @property
     def warnings(self) -> list[str]:
         """What is allowed, but hardly meant."""
@@ -104,9 +76,8 @@ class Plan:
 
     def _repr_html_(self) -> str:
         from lenetkit.html.rendering import render  # Jinja2 takes a while to import
-        from lenetkit.network.receptive import receptive_fields  # imports this module
 
-        return render("plan.html", plan=self, fields=receptive_fields(self), facts=())
+        return render("plan.html", plan=self, facts=())
 
     def to_yaml(self, *, paths: bool = True) -> str:
         """The spec as YAML, defaults and inferred options written out.

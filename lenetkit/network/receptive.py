@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from lenetkit.arrays import Shape
 from lenetkit.errors import PluginError
-from lenetkit.network.plan import LayerPlan, Plan
+from lenetkit.network.layer_plan import LayerPlan
 from lenetkit.operations.reach import Reach, each_place, places, through
 from lenetkit.registry.blame import blaming
 
 
-def reaches(plan: Plan) -> list[tuple[Reach, ...] | None]:
-    """For each layer, what its rows and columns read of the input's; None where it is unknown.
+def reaches(given: Shape, layers: Sequence[LayerPlan]) -> list[tuple[Reach, ...] | None]:
+    """For each layer, what its rows and columns read of the input; None where it is unknown.
 
     For an input [F] there is one Reach, over its values. Raises PluginError for a layer whose
     `receptive_field` is not as its shapes are.
     """
     found: list[tuple[Reach, ...] | None] = []
-    seen: tuple[Reach, ...] | None = each_place(plan.spec.input)
-    for layer in plan.layers:
+    seen: tuple[Reach, ...] | None = each_place(given)
+    for layer in layers:
         seen = through(_own(layer), seen)
         found.append(seen)
     return found
 
 
-def receptive_fields(plan: Plan) -> list[Shape | None]:
-    """For each layer, the (height, width) in the input's pixels that a unit sees at most.
-
-    From the first to the last pixel that counts; what lies in the padding does not. (values,) for
-    an input [F]; None after a layer that does not say what it reads.
-    """
+def receptive_fields(given: Shape, layers: Sequence[LayerPlan]) -> list[Shape | None]:
+    """What `Plan.receptive_fields` says of layers over the input `given`."""
     return [
-        None if axes is None else tuple(axis.largest for axis in axes) for axes in reaches(plan)
+        None if axes is None else tuple(axis.largest for axis in axes)
+        for axes in reaches(given, layers)
     ]
 
 

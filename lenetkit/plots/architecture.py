@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
 
 from lenetkit.network.plan import Plan
 from lenetkit.plots.fonts import Typeface
-from lenetkit.plots.page import INK, MUTED, Page, styled
+from lenetkit.plots.page import INK, MUTED, Figure, Page, styled
 from lenetkit.plots.stacks import Stack, stacks
 from lenetkit.plots.words import ENGLISH, Words
 

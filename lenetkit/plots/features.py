@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from lenetkit.plots.fonts import Typeface
-from lenetkit.plots.page import BLUE, FAINT, GREEN, INK, MUTED, VERMILION, Page, styled
+from lenetkit.plots.page import BLUE, FAINT, GREEN, INK, MUTED, VERMILION, Figure, Page, styled
 from lenetkit.plots.signed import Tiles, draw_picture, magnitude
 from lenetkit.plots.words import ENGLISH, Words
 from lenetkit.text import percent

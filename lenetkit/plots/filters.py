@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from lenetkit.plots.page import MUTED, Page, styled
+from lenetkit.plots.page import MUTED, Figure, Page, styled
 from lenetkit.plots.signed import BAR_ROOM, Tiles, colour_bar, draw_signed, magnitude
 from lenetkit.plots.words import ENGLISH, Words
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from lenetkit.plots.page import MUTED, Page, styled
+from lenetkit.plots.page import MUTED, Figure, Page, styled
 from lenetkit.plots.signed import BAR_ROOM, colour_bar, draw_picture, draw_signed, magnitude
 from lenetkit.plots.words import ENGLISH, Words
 

@@ -11,7 +11,8 @@ from lenetkit.layers.flatten import Flatten
 from lenetkit.layers.linear import Linear
 from lenetkit.layers.pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from lenetkit.layers.upsample2d import Upsample2d
-from lenetkit.network.plan import LayerPlan, Plan
+from lenetkit.network.layer_plan import LayerPlan
+from lenetkit.network.plan import Plan
 from lenetkit.operations.base import Pair, Window, pair
 from lenetkit.plots.words import Words
 

@@ -17,7 +17,6 @@ from lenetkit.model import file
 from lenetkit.model.metadata import missing_providers
 from lenetkit.model.model import Model
 from lenetkit.network.plan import Plan, expect_batches, expect_trainable, load_plan
-from lenetkit.network.receptive import receptive_fields
 from lenetkit.operations.blas import MAX_THREADS
 from lenetkit.registry.catalog import naming_plugins
 from lenetkit.registry.given import Plugins, use
@@ -111,7 +110,6 @@ class Run:
             rows=history.rows,
             curves=curves,
             plan=self.network.plan,
-            fields=receptive_fields(self.network.plan),
         )
 
     @classmethod

@@ -8,8 +8,8 @@ import numpy as np
 
 from lenetkit.arrays import Array
 from lenetkit.errors import LenetkitError
+from lenetkit.network.layer_plan import LayerPlan
 from lenetkit.network.network import Network
-from lenetkit.network.plan import LayerPlan
 from lenetkit.registry.catalog import installed
 from lenetkit.schedules import Schedule, uses_lr
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -82,7 +83,7 @@ def evaluation(classes: int, names: tuple[str, ...] = (), n: int = 500) -> Evalu
 def test_a_plan_is_the_table_that_summary_prints(run_command: RunCommand) -> None:
     (table,) = shown(load_plan("lenet5")).tables
     lines = run_command("summary", "lenet5").out.splitlines()
-    printed = [line.split() for line in lines[2:] if line.strip("- ")]
+    printed = [re.split(r"\s+(?!field)", line.rstrip()) for line in lines[2:] if line.strip("- ")]
     assert [[cell for cell in row if cell] for row in table] == printed
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import lenetkit
 from lenetkit.authoring import Array, Composite, Layer, Reach, ReLU, option
 from lenetkit.errors import PluginError
-from lenetkit.network.receptive import reaches, receptive_fields
+from lenetkit.network.receptive import reaches
 from tests.support.specs import plan_of
 
 LENET5 = [(5, 5), (5, 5), (6, 6), (14, 14), (14, 14), (16, 16), *[(28, 28)] * 5]
@@ -29,7 +29,7 @@ def conv(**options: Any) -> dict[str, Any]:
 
 
 def test_lenet5() -> None:
-    assert receptive_fields(lenetkit.load_plan("lenet5")) == LENET5
+    assert lenetkit.load_plan("lenet5").receptive_fields() == LENET5
 
 
 def test_strides_multiply_and_dilation_spreads() -> None:
@@ -39,17 +39,17 @@ def test_strides_multiply_and_dilation_spreads() -> None:
         "c": {"type": "upsample2d", "scale_factor": 3},
         "d": conv(kernel_size=2),
     }
-    assert receptive_fields(plan(layers)) == [(3, 3), (7, 3), (7, 3), (9, 5), (11, 11)]
+    assert plan(layers).receptive_fields() == [(3, 3), (7, 3), (7, 3), (9, 5), (11, 11)]
 
 
 def test_a_field_ends_at_the_image() -> None:
     layers = {f"c{i}": conv(kernel_size=5, padding="same") for i in range(4)}
-    assert receptive_fields(plan(layers, (1, 9, 7))) == [(5, 5), (9, 7), (9, 7), (9, 7), (9, 7)]
+    assert plan(layers, (1, 9, 7)).receptive_fields() == [(5, 5), (9, 7), (9, 7), (9, 7), (9, 7)]
 
 
 def test_rows_of_values() -> None:
     layers = {"r": "relu", "n": {"type": "group_norm", "num_groups": 2}, "s": "softmax"}
-    assert receptive_fields(plan(layers, (6,))) == [(1,), (3,), (6,), (6,)]
+    assert plan(layers, (6,)).receptive_fields() == [(1,), (3,), (6,), (6,)]
 
 
 @pytest.mark.parametrize(
@@ -68,12 +68,12 @@ def test_rows_of_values() -> None:
     ],
 )
 def test_layers_without_a_window(layer: Any, expected: tuple[int, int]) -> None:
-    assert receptive_fields(plan({"x": layer}, (3, 6, 5)))[0] == expected
+    assert plan({"x": layer}, (3, 6, 5)).receptive_fields()[0] == expected
 
 
 def test_flattening_keeps_the_fields() -> None:
     layers = {"c": conv(kernel_size=3), "f": "flatten", "r": "relu"}
-    assert receptive_fields(plan(layers)) == [(3, 3), (3, 3), (3, 3), (12, 12)]
+    assert plan(layers).receptive_fields() == [(3, 3), (3, 3), (3, 3), (12, 12)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,19 +109,19 @@ class Block(Composite):
 
 def test_after_a_layer_that_does_not_say_what_it_reads_fields_are_unknown() -> None:
     layers = {"c": conv(kernel_size=3), "u": Untold(), "r": "relu"}
-    assert receptive_fields(plan(layers)) == [(3, 3), None, None, None]
+    assert plan(layers).receptive_fields() == [(3, 3), None, None, None]
 
 
 def test_a_field_that_does_not_fit_is_the_plugins_fault() -> None:
     expected = "layers.m: Mistaken .*receptive_field does not fit its shapes; expected a Reach for"
     with pytest.raises(PluginError, match=expected):
-        receptive_fields(plan({"m": Mistaken()}))
+        plan({"m": Mistaken()}).receptive_fields()
 
 
 def test_a_block_that_keeps_its_shape_adds_its_input() -> None:
     inner = plan({"c": conv(kernel_size=2, dilation=3, padding=[[0, 3], [0, 3]])}, (2, 6, 6))
     shifted = Block(conv=inner.layers[0].layer)
-    assert receptive_fields(plan({"b": shifted}, (2, 6, 6)))[0] == (4, 4)
+    assert plan({"b": shifted}, (2, 6, 6)).receptive_fields()[0] == (4, 4)
 
 
 sizes = st.integers(1, 3)
@@ -168,7 +168,7 @@ def test_a_unit_sees_where_the_gradient_of_the_input_is_not_zero(
     model = lenetkit.Network(planned, dtype=np.float64)
     rng = np.random.default_rng(0)
     model.params[:] = rng.normal(size=model.params.shape)
-    claimed = reaches(planned)[-2]
+    claimed = reaches(planned.spec.input, planned.layers)[-2]
     assert claimed is not None
     units = rng.permutation(planned.layers[-1].in_shape[0])[:12]
     workspace = model.workspace(training=False, fused=False, input_gradient=True)

@@ -10,7 +10,6 @@ from lenetkit_classic.subsample2d import Subsample2d
 
 from lenetkit.authoring import Call, NumpyKernels, OptionError, ShapeError
 from lenetkit.network.plan import load_plan
-from lenetkit.network.receptive import receptive_fields
 
 
 def call() -> Call:
@@ -82,6 +81,6 @@ def test_a_table_may_not_name_maps_that_do_not_come_in() -> None:
 def test_receptive_fields_are_those_of_the_paper() -> None:
     """A unit of C3 sees 14×14 pixels, one of S4 16×16, and all after that the whole image."""
     plan = load_plan("lenet5-1998")
-    fields = {p.name: f for p, f in zip(plan.layers, receptive_fields(plan), strict=True)}
+    fields = {p.name: f for p, f in zip(plan.layers, plan.receptive_fields(), strict=True)}
     assert [fields[name] for name in ("C1", "S2", "C3", "S4")] == [(n, n) for n in (5, 6, 14, 16)]
     assert {fields[name] for name in ("C5", "F6", "output")} == {(32, 32)}
