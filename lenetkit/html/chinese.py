@@ -4,8 +4,13 @@ from __future__ import annotations
 
 _SETS = {"train": "训练", "test": "测试", "held out": "留出"}
 _FIGURES = {
-    "loss": "损失", "accuracy": "准确率", "RMSE": "均方根误差", "R²": " R²", "%": "准确率（%）",
-    "mean ± sd": "平均值 ± 标准差", "RMSE mean ± sd": "均方根误差：平均值 ± 标准差",
+    "loss": "损失",
+    "accuracy": "准确率",
+    "RMSE": "均方根误差",
+    "R²": " R²",
+    "%": "准确率（%）",
+    "mean ± sd": "平均值 ± 标准差",
+    "RMSE mean ± sd": "均方根误差：平均值 ± 标准差",
 }
 CHINESE = {
     f"{split} {figure}": f"{split_zh}{figure_zh}"
@@ -97,8 +102,8 @@ CHINESE = {
     "the spec below.": "这里无法画出网络：缺少它所需的插件。各层见下文的网络描述。",
     "Settings": "设置",
     "How it was trained, as keys of the spec.": "训练的设置，以网络描述中的键表示。",
-    "What was changed in the spec that it extends, or that was given.": (
-        "相对于所扩展的（或给定的）网络描述所作的改动。"
+    "What differs from the spec that it extends, or else from the one that was given.": (
+        "与所扩展的（否则与所给定的）网络描述的差别。"
     ),
     "removed": "删去",
     "Training": "训练过程",
@@ -107,9 +112,7 @@ CHINESE = {
         "每轮之后的平均损失，按各数据集的全部样本计算。"
     ),
     "Accuracy after each epoch. The axis is stretched towards 100 %, so that 99 % and 99.9 % can "
-    "be told apart.": (
-        "每轮之后的准确率。坐标轴越接近 100% 刻度越宽，以便区分 99% 与 99.9%。"
-    ),
+    "be told apart.": ("每轮之后的准确率。坐标轴越接近 100% 刻度越宽，以便区分 99% 与 99.9%。"),
     "Root mean square error after each epoch.": "每轮之后的均方根误差。",
     "The epochs. Seconds are those of training; evaluation is left out.": (
         "各轮的数据。秒数只计训练，不计评估。"
@@ -136,21 +139,23 @@ CHINESE = {
     ),
     "Mistakes": "识别错误",
     "There are none: all test images are read right.": "没有错误：所有测试图像都识别正确。",
-    "The {shown} of {total:,} wrong answers that the network was surest of, with the probability "
-    "that it gave them.": (
-        "共 {total:,} 个错误，列出网络最有把握的 {shown} 个，并注明网络给出的概率。"
+    "The {shown} of {total:,} wrong answers that the network was surest of: true class → answer, "
+    "its probability, and the number of the test image.": (
+        "共 {total:,} 个错误，列出网络最有把握的 {shown} 个："
+        "真实类别 → 识别结果、其概率，以及测试图像的编号。"
     ),
-    "All wrong answers, the surest first, with the probability that the network gave them.": (
-        "全部错误，网络最有把握的在前，并注明网络给出的概率。"
+    "All wrong answers, the surest first: true class → answer, its probability, and the number of "
+    "the test image.": (
+        "全部错误，网络最有把握的在前：真实类别 → 识别结果、其概率，以及测试图像的编号。"
     ),
     "The images are not shown: the data set is not there any more, or is another.": (
         "图像未显示：数据集已不在原处，或已不是原来的数据集。"
     ),
-    "true {true}, read {predicted}": "真实 {true}，识别为 {predicted}",
-    "test image {index}": "测试图像 {index}",
     "no. {index}": "第 {index} 号",
     "Inside the network": "网络内部",
-    "The weights of the first layer that has any.": "第一个有权重的层的权重。",
+    "The weights {tensor}, those of the first layer that has any.": (
+        "第一个有权重的层的权重 {tensor}。"
+    ),
     "What every layer makes of one image: {image}. Each layer has its own scale, with its largest "
     "magnitude in brackets.": (
         "每一层对一张图像的输出：{image}。各层使用各自的色标，括号内为最大绝对值。"
@@ -207,19 +212,17 @@ CHINESE = {
     "There is no McNemar's test of runs whose folder lacks predictions.csv:": (
         "以下训练的文件夹中没有 predictions.csv，无法作 McNemar 检验："
     ),
-    "The network's layers and the sizes of their outputs: {sizes}": (
-        "网络的各层及其输出的大小：{sizes}"
-    ),
+    "The layers' outputs: {sizes}": "各层的输出：{sizes}",
     "Training loss by step, from {first:.4g} to {last:.4g}": (
         "每一步的训练损失，从 {first:.4g} 到 {last:.4g}"
     ),
-    "Accuracy by epoch; at the end: ": "各轮的准确率，最后为：",
-    "Loss by epoch; at the end: ": "各轮的损失，最后为：",
-    "RMSE by epoch; at the end: ": "各轮的均方根误差，最后为：",
+    "Accuracy by epoch; at the end: {finals}": "各轮的准确率，最后为：{finals}",
+    "Loss by epoch; at the end: {finals}": "各轮的损失，最后为：{finals}",
+    "RMSE by epoch; at the end: {finals}": "各轮的均方根误差，最后为：{finals}",
     "Confusion matrix; accuracy {accuracy}": "混淆矩阵，准确率 {accuracy}",
-    "The {n} weights of {name} as pictures": "{name} 的 {n} 组权重的图像",
+    "The weights {name} as {n} pictures": "权重 {name} 的 {n} 幅图像",
     "test image {index}, true class {name}": "测试图像 {index}，真实类别 {name}",
-    "Feature maps of every layer: ": "各层的特征图：",
+    "Feature maps of every layer: {image}": "各层的特征图：{image}",
     "Curves of all runs by epoch: {runs}": "各次训练随轮次的曲线：{runs}",
     "run": "训练",
     "runs": "训练",

@@ -70,6 +70,7 @@ def _environment(lang: str) -> Environment:
         "t": said,
         "known": lambda text: translated.get(text, text),
         "html_lang": LANGUAGES[lang],
+        "space": "" if lang == "zh" else " ",
     }
     return made
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib.figure
@@ -11,12 +12,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-from lenetkit.plots.page import styled
+from lenetkit.plots.page import DPI, styled
 from lenetkit.plots.tiles import first_pixels
 
 _HREF = "{http://www.w3.org/1999/xlink}href"
 _REFERENCE = re.compile(r"(url\(#|^#)([^)]+)")
 _NOT_DRAWN = ("metadata", "style")
+_CROPPED: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.04}
+"""Without the margin, which a page has anyway."""
 _POINT = 4 / 3  # CSS pixels
 _THUMBNAIL = 112  # pixels of the longer side
 
@@ -29,8 +32,9 @@ def inline_svg(figure: matplotlib.figure.Figure, name: str, alt: str) -> str:
     """
     file = io.BytesIO()
     with styled():
-        figure.savefig(file, format="svg", facecolor="white")
+        figure.savefig(file, format="svg", facecolor="white", **_CROPPED)
     root = ElementTree.fromstring(file.getvalue())
+    box = root.attrib["viewBox"]
     for parent in list(root.iter()):
         for child in list(parent):
             if _local(child.tag) in _NOT_DRAWN:
@@ -39,11 +43,18 @@ def inline_svg(figure: matplotlib.figure.Figure, name: str, alt: str) -> str:
     for element in root.iter():
         element.tag = _local(element.tag)
         element.attrib = dict(_attributes(element, name, used))
-    width, height = figure.get_size_inches() * 72
-    box = f"0 0 {width:.4g} {height:.4g}"
     root.attrib = {"viewBox": box, "role": "img", "aria-label": alt}
-    root.attrib["style"] = f"width: {width * _POINT:.0f}px"
+    root.attrib["style"] = f"width: {float(box.split()[2]) * _POINT:.0f}px"
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def inline_png(figure: matplotlib.figure.Figure) -> tuple[bytes, int]:
+    """The figure as a PNG file, and its width in CSS pixels."""
+    file = io.BytesIO()
+    with styled():
+        figure.savefig(file, format="png", dpi=DPI, facecolor="white", **_CROPPED)
+    with Image.open(file) as picture:
+        return file.getvalue(), round(picture.width * 96 / DPI)
 
 
 def _local(tag: str) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from lenetkit import plots, showing
 from lenetkit.comparison.comparison import Comparison
@@ -15,7 +15,7 @@ from lenetkit.comparison.curves import overlay
 from lenetkit.comparison.words import figure_text
 from lenetkit.errors import OptionError
 from lenetkit.html.rendering import data_uri
-from lenetkit.plots.inline import inline_svg, thumbnails
+from lenetkit.plots.inline import inline_png, inline_svg, thumbnails
 from lenetkit.plots.sheets import MAX_MISTAKES
 from lenetkit.plots.words import LANGUAGES, Words
 from lenetkit.reporting.material import Material
@@ -25,6 +25,11 @@ DIGITS = 3
 """Images whose feature maps are shown, of different classes."""
 TABLE_CLASSES = 12
 """Classes up to which a confusion matrix is a table of the page."""
+_BY_EPOCH = {
+    "accuracy": "Accuracy by epoch; at the end: {finals}",
+    "loss": "Loss by epoch; at the end: {finals}",
+    "rmse": "RMSE by epoch; at the end: {finals}",
+}
 _MAX_SVG = 150_000
 """Characters; above, a picture of many points is smaller as PNG."""
 _DRAWABLE = (1, 3)
@@ -57,7 +62,7 @@ class Pictures:
             return Markup()
         shapes = [plan.spec.input, *(layer.out_shape for layer in plan.layers)]
         sizes = " → ".join(dict.fromkeys("×".join(map(str, shape)) for shape in shapes))
-        alt = self._said("The network's layers and the sizes of their outputs: {sizes}", sizes=sizes)
+        alt = self._said("The layers' outputs: {sizes}", sizes=sizes)
         return self._svg(showing.architecture(plan, words=self._words, title=""), alt)
 
     def loss_steps(self, material: Material) -> Markup:
@@ -65,7 +70,8 @@ class Pictures:
         losses = material.steps.get("loss", [])
         if not losses:
             return Markup()
-        per_epoch = material.result["steps"] / material.result["epochs"] if material.result else None
+        result = material.result
+        per_epoch = result["steps"] / result["epochs"] if result else None
         figure = plots.loss_figure(
             material.steps.get("step", []),
             losses,
@@ -78,7 +84,7 @@ class Pictures:
         alt = self._said(text, first=losses[0], last=losses[-1])
         return self._svg(figure, alt)
 
-    def epochs(self, material: Material, kind: str) -> Markup:
+    def epochs(self, material: Material, kind: Literal["accuracy", "loss", "rmse"]) -> Markup:
         """The loss, accuracy or RMSE by epoch; empty if it was not measured."""
         sets = ("train", "test", "validation")
         columns = {s: material.metrics.get(f"{s}_{kind}") for s in sets}
@@ -95,10 +101,7 @@ class Pictures:
             f"{getattr(self._words, name)} {figure_text(kind, values[-1])}"
             for name, values in measured.items()
         )
-        what = self._said(
-            {"accuracy": "Accuracy", "loss": "Loss", "rmse": "RMSE"}[kind] + " by epoch; at the end: "
-        )
-        return self._svg(figure, what + ", ".join(finals))
+        return self._svg(figure, self._said(_BY_EPOCH[kind], finals=", ".join(finals)))
 
     def confusion(self, material: Material, split: str) -> Markup:
         """The matrix as a picture, for more classes than a table of the page has room for."""
@@ -110,17 +113,17 @@ class Pictures:
         alt = self._said("Confusion matrix; accuracy {accuracy}", accuracy=accuracy)
         return self._svg(figure, alt)
 
-    def filters(self, material: Material) -> Markup:
-        """The weights of the first layer that has any; empty if there are none."""
+    def filters(self, material: Material) -> list[tuple[str, Markup]]:
+        """The weights of the first layer that has any, with their name; none if there are none."""
         if material.model is None:
-            return Markup()
+            return []
         try:
             tensor, weights = showing.weights_of(material.model)
         except OptionError:
-            return Markup()
+            return []
         figure = showing.filters(material.model, words=self._words, title="")
-        alt = self._said("The {n} weights of {name} as pictures", n=len(weights), name=tensor)
-        return self._png(figure, alt)
+        alt = self._said("The weights {name} as {n} pictures", n=len(weights), name=tensor)
+        return [(tensor, self._png(figure, alt))]
 
     def digits(self, material: Material, most: int = DIGITS) -> list[tuple[str, Markup]]:
         """What every layer makes of a few test images, and which images these are."""
@@ -135,7 +138,7 @@ class Pictures:
                 model, showing.Shown(test.images[index]), words=self._words, title=""
             )
             said = self._said("test image {index}, true class {name}", index=index, name=name)
-            alt = self._said("Feature maps of every layer: ") + said
+            alt = self._said("Feature maps of every layer: {image}", image=said)
             drawn.append((said, self._png(figure, alt)))
         return drawn
 
@@ -179,8 +182,7 @@ class Pictures:
         return Markup(made) if len(made) <= _MAX_SVG else self._png(figure, alt)
 
     def _png(self, figure: plots.Figure, alt: str) -> Markup:
-        width = round(96 * figure.get_figwidth())
-        address = data_uri(figure.png())
+        content, width = inline_png(figure)
         return Markup('<img alt="{}" style="width: {}px" src="{}">').format(
-            escape(printable(alt)), width, address
+            printable(alt), width, data_uri(content)
         )

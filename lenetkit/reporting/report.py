@@ -25,7 +25,7 @@ from lenetkit.text import printable
 MAX_BYTES = 8_000_000
 _SUFFIXES = (".html", ".htm")
 _DETAILS = (DIGITS, 1, 0)
-"""Feature maps of how many images each run has, until the file is small enough."""
+"""Feature maps of how many images each run has: less of several runs, or for a smaller file."""
 _MOST_PAIRS = 10
 _DAMAGES = (AttributeError, LookupError, TypeError, ValueError, ZeroDivisionError)
 """What reading a damaged result raises."""
@@ -83,7 +83,7 @@ def _advise(materials: list[Material], lang: str, report: Callable[[str], None])
 
 def _page(records: list[RunRecord], materials: list[Material], lang: str) -> str:
     comparison = Comparison(tuple(records)) if len(records) > 1 else None
-    for digits in _DETAILS:
+    for digits in _DETAILS[1:] if comparison else _DETAILS:
         page = _rendered(comparison, materials, lang, digits)
         if len(page.encode()) <= MAX_BYTES:
             return page
@@ -144,7 +144,7 @@ def _environment(versions: Mapping[str, str], said: Said) -> list[tuple[str, str
 def _first_of(
     comparison: Comparison | None, materials: list[Material]
 ) -> dict[RunRecord, RunRecord]:
-    """Run → the first run of its group, whose network and settings are the same but for the seed."""
+    """Run → the first run of its group, whose network and settings are the same."""
     groups = comparison.groups if comparison else []
     found: dict[RunRecord, Any] = {each.record: each.record for each in materials}
     return found | {run: group.runs[0] for group in groups for run in group.runs}
