@@ -177,6 +177,12 @@ CHINESE = {
         "把下面的网络描述存为 spec.yaml，用下面的命令即可重新训练。"
         "版本、处理器和线程数相同时，结果逐位相同。"
     ),
+    "It was trained on arrays from Python, which a run folder does not hold. With this spec saved "
+    "as spec.yaml and the same arrays, it can be trained again:": (
+        "它用 Python 中的数组训练，训练文件夹不保存这些数组。"
+        "把下面的网络描述存为 spec.yaml，用同样的数组即可重新训练："
+    ),
+    "arrays": "Python 数组",
     "Comparison": "比较",
     "The runs and their figures.": "各次训练及其数据。",
     "What differs": "设置的差别",

@@ -44,13 +44,18 @@ def confusion_figure(
 
     The diagonal is coloured by recall, errors on a scale of their own up to the largest. Recall is
     at the right, precision below, overall accuracy in the heading. More than `MAX_TABLE` classes
-    are drawn as a map with lists of the most frequent errors and the classes of lowest recall, in
-    English. Without title and data set the heading is left out but for the accuracy.
+    are drawn as a map with lists of the most frequent errors and the classes of lowest recall.
+    Without title and data set the heading is left out but for the accuracy.
     """
     counts = _checked(confusion, classes)
     if len(counts) > MAX_TABLE:
         return confused_pairs_figure(
-            counts, classes, title=title, dataset=dataset, accuracy=_accuracy(counts, words)
+            counts,
+            classes,
+            title=title,
+            dataset=dataset,
+            accuracy=_accuracy(counts, words),
+            words=words,
         )
     with styled(title, dataset, words.characters, *classes) as typeface:
         table = _Table(counts, classes, typeface)

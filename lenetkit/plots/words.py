@@ -88,6 +88,22 @@ class Words:
     )
     errors_up_to: str = "darker = more, up to {worst:,}"
     no_errors: str = "none were made"
+    confusion_of_many: str = "Confusion of {count:,} classes"
+    one_class: str = "class"
+    block: str = "block of {count} classes"
+    confusion_map: str = (
+        "map: each row and column is a {square} · blue: read correctly, darker = higher recall · "
+        "orange: errors, darker = more · ever predicted: {predicted:,} of {total:,} classes"
+    )
+    errors: str = "Most frequent errors"
+    errors_shown: str = "Most frequent errors: {shown:,} of {total:,} images"
+    poorest: str = "Lowest recall"
+    poorest_shown: str = "Lowest recall: {shown} of {total:,} below 100 %"
+    predicted: str = "predicted"
+    images: str = "images"
+    of_class: str = "% of class"
+    recall_percent: str = "recall in %"
+    none_listed: str = "there are none"
 
     @property
     def characters(self) -> str:
@@ -174,5 +190,21 @@ CHINESE = Words(
     confusion_colours="蓝色：识别正确，越深召回率越高 · 橙色：错误，{errors}",
     errors_up_to="越深越多，最多 {worst:,}",
     no_errors="没有",
+    confusion_of_many="{count:,} 个类别的混淆",
+    one_class="类别",
+    block="{count} 个类别的区块",
+    confusion_map=(
+        "图中每行、每列为一个{square} · 蓝色：识别正确，越深召回率越高 · "
+        "橙色：错误，越深越多 · 曾被预测：{total:,} 类中的 {predicted:,} 类"
+    ),
+    errors="最常见的错误",
+    errors_shown="最常见的错误：{total:,} 张中的 {shown:,} 张",
+    poorest="召回率最低",
+    poorest_shown="召回率最低：低于 100% 的 {total:,} 类中的 {shown} 类",
+    predicted="预测为",
+    images="图像数",
+    of_class="占该类 %",
+    recall_percent="召回率 %",
+    none_listed="没有",
 )
 LANGUAGES = {"en": ENGLISH, "zh": CHINESE}

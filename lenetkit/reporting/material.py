@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 from lenetkit.comparison.record import RunRecord
 from lenetkit.data.source import Samples
-from lenetkit.errors import DataError, LenetkitError, RunError
+from lenetkit.errors import LenetkitError, RunError
 from lenetkit.files import tensorfile
 from lenetkit.files.opening import is_there, open_regular
-from lenetkit.model.model import Model, load
+from lenetkit.model.model import ARRAYS, Model, load
 from lenetkit.network.plan import Plan
 from lenetkit.reporting.counts import Counts
 from lenetkit.runs.checkpoint import State
@@ -97,7 +97,7 @@ class Reader:
             spec=_text(folder.spec),
             plan=plan,
             model=model,
-            test=self._test(folder, model, record.digests.get("test")) if model else None,
+            test=self._test(record, model) if model else None,
             metrics={name: column[: record.epochs or 0] for name, column in tables[0].items()},
             steps=tables[1],
             versions={**versions, **_others(result), **threads},
@@ -116,11 +116,14 @@ class Reader:
             return None
         return self._found(folder.model, "weights", lambda: load(folder.model, kernels=KERNELS))
 
-    def _test(self, folder: RunFolder, model: Model, digest: str | None) -> Samples | None:
+    def _test(self, record: RunRecord, model: Model) -> Samples | None:
+        folder, digest = RunFolder(record.path), record.digests.get("test")
+        if record.dataset == ARRAYS:  # which a run folder does not hold
+            return None
         if digest not in self._images:
             self._images[digest] = self._found(
-                folder.path,
-                "mistakes and feature maps",
+                record.path,
+                "feature maps, and its mistakes have no images",
                 lambda: images_of_test(folder, model.plan, digest, self._data_dir, self._report),
             )
         return self._images[digest]
@@ -129,12 +132,9 @@ class Reader:
         """What `find` returns; None, and a warning, if it raises."""
         try:
             return find()
-        except DataError as error:
-            why = f"the test images are missing: {error}"
         except LenetkitError as error:
-            why = str(error)
-        self._report(f"warning: {printable(path)}: the report lacks its {what}: {why}")
-        return None
+            self._report(f"warning: {printable(path)}: the report lacks its {what}: {error}")
+            return None
 
 
 def _state(folder: RunFolder) -> State:

@@ -17,6 +17,7 @@ from lenetkit.errors import OptionError, RunError, warn
 from lenetkit.files import atomic
 from lenetkit.files.opening import user_path
 from lenetkit.html.rendering import LANGUAGES, Said, render, sayer
+from lenetkit.model.model import ARRAYS
 from lenetkit.plots.words import LANGUAGES as WORDS
 from lenetkit.reporting.material import Material, Reader
 from lenetkit.reporting.pictures import DIGITS, TABLE_CLASSES, Pictures
@@ -119,6 +120,7 @@ def _rendered(
                 (key, said("removed") if value is None else value) for key, value in differs.items()
             ],
             environment_of=lambda versions: _environment(versions, said),
+            arrays=ARRAYS,
             version=__version__,
         )
     except _DAMAGES as error:
