@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from lenetkit.comparison import tables
 from lenetkit.comparison.comparison import Comparison, readable_record
 from lenetkit.comparison.record import RunRecord
 from lenetkit.comparison.words import value_text
-from lenetkit.errors import OptionError, RunError, warn
+from lenetkit.errors import LenetkitError, OptionError, RunError, warn
 from lenetkit.files import atomic
 from lenetkit.files.opening import user_path
 from lenetkit.html.rendering import LANGUAGES, Said, render, sayer
@@ -67,11 +68,25 @@ def report(
         for run in given
     ]
     reader = Reader(None if data_dir is None else user_path(data_dir), report)
-    materials = [reader.read(record) for record in records]
-    _advise(materials, lang, report)
+    with _naming_damage(records):
+        materials = [reader.read(record) for record in records]
+        _advise(materials, lang, report)
+        page = _page(records, materials, lang)
     target.parent.mkdir(parents=True, exist_ok=True)
-    atomic.write_text(target, _page(records, materials, lang))
+    atomic.write_text(target, page)
     return target
+
+
+@contextmanager
+def _naming_damage(records: list[RunRecord]) -> Iterator[None]:
+    try:
+        yield
+    except LenetkitError:
+        raise
+    except _DAMAGES as error:
+        paths = ", ".join(printable(record.path) for record in records)
+        what = f"{type(error).__name__}: {error}"
+        raise RunError(f"{paths}: the result of a run is damaged: {what}") from error
 
 
 def _advise(materials: list[Material], lang: str, report: Callable[[str], None]) -> None:
@@ -102,31 +117,26 @@ def _rendered(
     def numbered(kind: str) -> str:
         return said(f"{kind} {{n}}.", n=next(numbers[kind]))
 
-    try:
-        return render(
-            "report.html",
-            lang,
-            comparison=comparison,
-            tables=tables,
-            materials=materials,
-            draw=Pictures(lang, said),
-            digits=digits,
-            table_classes=TABLE_CLASSES,
-            most_pairs=_MOST_PAIRS,
-            numbered=numbered,
-            first_of=_first_of(comparison, materials),
-            settings_of=_settings,
-            changes_of=lambda differs: [
-                (key, said("removed") if value is None else value) for key, value in differs.items()
-            ],
-            environment_of=lambda versions: _environment(versions, said),
-            arrays=ARRAYS,
-            version=__version__,
-        )
-    except _DAMAGES as error:
-        paths = ", ".join(printable(each.record.path) for each in materials)
-        what = f"{type(error).__name__}: {error}"
-        raise RunError(f"{paths}: the result of a run is damaged: {what}") from error
+    return render(
+        "report.html",
+        lang,
+        comparison=comparison,
+        tables=tables,
+        materials=materials,
+        draw=Pictures(lang, said),
+        digits=digits,
+        table_classes=TABLE_CLASSES,
+        most_pairs=_MOST_PAIRS,
+        numbered=numbered,
+        first_of=_first_of(comparison, materials),
+        settings_of=_settings,
+        changes_of=lambda differs: [
+            (key, said("removed") if value is None else value) for key, value in differs.items()
+        ],
+        environment_of=lambda versions: _environment(versions, said),
+        arrays=ARRAYS,
+        version=__version__,
+    )
 
 
 def _settings(tree: Mapping[str, Any]) -> list[tuple[str, str]]:
