@@ -378,11 +378,11 @@ def test_what_cannot_be_reported(
 
 
 def test_a_damaged_result_is_named(runs: dict[str, Path], tmp_path: Path) -> None:
-    changes: list[dict[str, Any]] = [{"confusion_test": 1}, {"mistakes": [{}]}, {"epochs": 0}, {"versions": 3}]
-    for change in changes:
+    wrong = {"confusion_test": 1, "mistakes": [{}], "epochs": 0, "versions": 3}
+    for key, value in wrong.items():
         folder = tmp_path / "run"
         shutil.copytree(runs["seed0"], folder, dirs_exist_ok=True)
         path = RunFolder(folder).result
-        path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | change), "utf-8")
+        path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {key: value}), "utf-8")
         with pytest.raises(LenetkitError, match="damaged"):
             lenetkit.report(folder, tmp_path / "a.html", report=lambda m: None)
