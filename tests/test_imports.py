@@ -100,8 +100,8 @@ ORDER = [
     *("_version", "text", "errors", "arrays", "values", "options", "files", "operations"),
     *("initializers", "losses", "optimizers", "schedules", "layers", "kernels", "data"),
     *("registry", "spec", "html", "network", "plots", "training", "model", "showing", "runs"),
-    *("comparison", "reporting", "profiling", "api", "authoring", "conformance", "scaffold"),
-    *("cli", "testing", "__main__"),
+    *("comparison", "reporting", "profiling", "diagnosis", "api", "sklearn", "authoring"),
+    *("conformance", "scaffold", "cli", "testing", "__main__"),
 ]
 """The rooms from the ground up: each imports only from those before it, and from itself."""
 

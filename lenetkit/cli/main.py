@@ -25,6 +25,7 @@ _COMMANDS = {
     "bench": "Measure where the time of a step goes, layer by layer.",
     "evaluate": "Measure a trained model on a data set.",
     "predict": "Read the digits in image files.",
+    "diagnose": "Say what keeps a network from learning, and the cure.",
     "plot": "Redraw a run's pictures.",
     "show": "Draw a network: its architecture, weights, feature maps, saliency.",
     "runs": "List the runs in a folder.",

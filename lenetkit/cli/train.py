@@ -20,6 +20,7 @@ from lenetkit.cli.arguments import (
 )
 from lenetkit.cli.output import command_line, echo, paragraphs, report
 from lenetkit.cli.progress import progress_bar
+from lenetkit.diagnosis.chance import at_chance
 from lenetkit.errors import (
     InputError,
     LenetkitError,
@@ -41,7 +42,10 @@ from lenetkit.spec.merge import Override
 from lenetkit.text import percent, printable
 from lenetkit.training.calls import warn_of_unused_rate
 from lenetkit.training.divergence import DivergedError
-from lenetkit.training.loop import Event
+from lenetkit.training.loop import EpochDone, Event
+
+_PLATEAU = 300
+"""Steps that a network may take to leave where it started."""
 
 
 @click.command(name="train", epilog="Example: lenetkit train specs/lenet5.yaml --epochs 3")
@@ -146,7 +150,7 @@ def _train(run: Run, quiet: bool, options: Sequence[str], board: TensorBoard | N
     def saved(*more: str) -> str:
         return _saved(run.folder, [*options, *more], run.saved_step)
 
-    finished = run.is_finished
+    finished, chance = run.is_finished, _Chance(run, options)
     try:
         with progress_bar(run, quiet) as bar:
             if not quiet:
@@ -156,6 +160,8 @@ def _train(run: Run, quiet: bool, options: Sequence[str], board: TensorBoard | N
                 bar.show(event)
                 if board:
                     board(event)
+                if isinstance(event, EpochDone) and (note := chance.note(event)):
+                    bar.note(note)
 
             result = run.train(watch=watch, pictures=False, progress=False)
         with leaving(saved):
@@ -182,6 +188,25 @@ def _train(run: Run, quiet: bool, options: Sequence[str], board: TensorBoard | N
     if run.ended_early and not finished and not quiet:
         report(run.ended_early)
     echo(_closing(result, run.folder))
+
+
+class _Chance:
+    """Says once that a training is at chance: after its first epoch, or at its end."""
+
+    def __init__(self, run: Run, options: Sequence[str]) -> None:
+        self._network = run.network
+        self._last = run.network.plan.spec.train.epochs
+        self._look = command_line("diagnose", str(run.folder.spec), *options)
+        self._is_said = False
+
+    def note(self, event: EpochDone) -> str:
+        """What to say after an epoch; empty if there is nothing, or it was said before."""
+        early = event.epoch == 1 and event.step >= _PLATEAU
+        if self._is_said or not (early or event.epoch == self._last):
+            return ""
+        found = at_chance(event.train, self._network)
+        self._is_said = bool(found)
+        return printable(f"note: {found}: {self._look}") if found else ""
 
 
 def _saved(folder: RunFolder, options: Sequence[str], known: int | None = None) -> str:

@@ -41,11 +41,11 @@ class PixelRange:
 
         Images that are not on 0 … 255 must still reach the network on a scale of about 1, or
         standardized; transforms that expect 0 … 255 would make them nearly constant. Rows of
-        features without transforms may be on any scale. Raises ArrayError, in which the images are
-        called `what`.
+        features may be on any scale, unless a transform takes pixels. Raises ArrayError, in which
+        the images are called `what`.
         """
         full = cls()
-        if images.ndim == 2 and not pipeline.transforms:
+        if images.ndim == 2 and pipeline.takes_any_scale:
             full = cls(-math.inf, math.inf)
         low, high = _extremes(images, what, full)
         if full.is_any:

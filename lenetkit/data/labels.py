@@ -34,13 +34,13 @@ class Labels:
     """The layer whose `out_features` is that number, if there is one; messages name it."""
 
     def decided_by(self, labels: Any, samples: int) -> Labels:
-        """These, or what the labels of a first training set make them.
+        """These, or, if they have no `values`, what the labels of a first training set make them.
 
         Whole numbers from 0 to count - 1 and one-hot rows are class numbers. Of any others, the
         distinct values, sorted, are the classes. Raises ArrayError unless they are `count`.
         """
         found = _read(labels, samples)
-        if found.ndim == 2 or not len(found) or self._are_numbers(found):
+        if self.values or found.ndim == 2 or not len(found) or self._are_numbers(found):
             return self
         values = np.unique(found).tolist()
         if len(values) != self.count:

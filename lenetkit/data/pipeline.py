@@ -22,6 +22,11 @@ class Pipeline:
     transforms: tuple[Transform, ...]
     classes: int
 
+    @property
+    def takes_any_scale(self) -> bool:
+        """Whether rows of features may be on any scale."""
+        return all(transform.any_scale for transform in self.transforms)
+
     def output_shape(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape (C, H, W) that reaches the network. Transforms for training only keep it."""
         for transform in self.transforms:

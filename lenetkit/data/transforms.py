@@ -7,6 +7,7 @@ them, usually uint8, and must leave as float.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
@@ -30,6 +31,8 @@ class Transform(Configurable):
     kind: ClassVar[str] = "transform"
     training_only: ClassVar[bool] = False
     """Whether evaluation leaves it out. It then keeps the images' shape and scale."""
+    any_scale: ClassVar[bool] = False
+    """Whether rows of features may be on any scale before it."""
 
     def output_shape(self, in_shape: Shape) -> Shape:
         """The shape (C, H, W) of the result."""
@@ -103,14 +106,21 @@ class Standardize(Transform):
 
 @dataclass(frozen=True, kw_only=True)
 class Normalize(Transform):
-    """(x − mean) / std, of each channel by itself, as torchvision's Normalize.
+    """(x − mean) / std, of each channel or feature by itself, as torchvision's Normalize.
 
     It takes the values as they come: `[scale, {type: normalize, mean: [0.1307], std: [0.3081]}]`.
-    `standardize` is for bytes, and measures mean and deviation of all pixels itself.
+    What is not given is measured on the training samples and written into the model's spec; the
+    deviation of a constant is 1. `standardize` is for bytes, and has one mean for all pixels.
     """
 
-    mean: tuple[float, ...] = option(doc="Mean of each channel, or one for all.")
-    std: tuple[float, ...] = option(above=0, doc="Deviation of each channel, or one for all.")
+    any_scale: ClassVar[bool] = True
+
+    mean: tuple[float, ...] | None = option(
+        None, doc="Mean of each channel, or one for all; default: measured."
+    )
+    std: tuple[float, ...] | None = option(
+        None, above=0, doc="Deviation of each channel, or one for all; default: measured."
+    )
 
     @classmethod
     def examples(cls) -> Sequence[Self]:
@@ -118,18 +128,35 @@ class Normalize(Transform):
 
     def output_shape(self, in_shape: Shape) -> Shape:
         for name, values in (("mean", self.mean), ("std", self.std)):
-            if len(values) not in (1, in_shape[0]):
+            if values is not None and len(values) not in (1, in_shape[0]):
+                each = "channel" if len(in_shape) == 3 else "feature"
                 raise ShapeError(
-                    f"normalize: expected one {name} per channel of {shape_text(in_shape)}, or one "
+                    f"normalize: expected one {name} per {each} of {shape_text(in_shape)}, or one "
                     f"for all, found {len(values)}"
                 )
         return in_shape
 
+    def fitted(self, images: Images) -> Self:
+        if (self.mean is not None and self.std is not None) or not images.size:
+            return self
+        each = [_moments_of(values) for values in np.moveaxis(images, 1, 0)]
+        mean, std = zip(*each, strict=True)
+        return replace(self, mean=self.mean or mean, std=self.std or std)
+
     def images(self, images: Images, rng: np.random.Generator) -> Images:
-        mean, std = (np.asarray(v, np.float32)[:, None, None] for v in (self.mean, self.std))
-        result: Images = np.subtract(images, mean, dtype=np.float32)
+        if self.mean is None or self.std is None:
+            raise RuntimeError("normalize has no mean and std: set them, or train, to measure")
+        is_exact = images.ndim == 2  # a feature may vary far less than its mean
+        dtype = np.result_type(images, np.float32) if is_exact else np.dtype(np.float32)
+        axes = (-1, *[1] * (images.ndim - 2))
+        mean, std = (values.astype(dtype).reshape(axes) for values in self._arrays)
+        result: Images = np.subtract(images, mean, dtype=dtype)
         result /= std
         return result
+
+    @functools.cached_property
+    def _arrays(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return np.array(self.mean, np.float64), np.array(self.std, np.float64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,3 +225,13 @@ def _moments(images: Images) -> tuple[float, float]:
         mean = float(counts @ values / counts.sum())
         return mean, float(np.sqrt(counts @ (values - mean) ** 2 / counts.sum()))
     return float(images.mean(dtype=np.float64) / 255), float(images.std(dtype=np.float64) / 255)
+
+
+def _moments_of(values: Images) -> tuple[float, float]:
+    """Mean and standard deviation, which is 1 of a constant."""
+    parts = values.astype(np.float64).reshape(-1)
+    size = float(np.abs(parts).max()) or 1.0
+    parts /= size  # so that squares neither overflow nor vanish
+    mean, std = float(parts.mean()), float(parts.std())
+    is_constant = std <= 10 * np.finfo(np.float64).eps * abs(mean)
+    return mean * size, (0.0 if is_constant else std * size) or 1.0

@@ -21,7 +21,7 @@ from lenetkit.network.network import Network
 from lenetkit.network.plan import Plan, plan_text
 from lenetkit.options import base_of
 from lenetkit.registry.catalog import Catalog, installed
-from lenetkit.spec.merge import Override, parse_text
+from lenetkit.spec.merge import MAX_TEXT, Override, parse_text
 from lenetkit.spec.nodes import plain
 from lenetkit.text import printable
 from lenetkit.values import show
@@ -30,8 +30,17 @@ FORMAT = "1"
 
 
 def save(path: Path, network: Network, metadata: Mapping[str, str]) -> None:
-    """Write a model file; `metadata` describes data and training."""
+    """Write a model file; `metadata` describes data and training.
+
+    Raises ModelFileError for a spec that is too large to be read again.
+    """
     texts = {**describe(network.plan), **metadata}
+    if (found := len(texts["spec"])) > MAX_TEXT:
+        raise ModelFileError(
+            f"{path}: the network's spec has {found:,} characters, and a model file takes "
+            f"{MAX_TEXT:,}; pickle the network, or leave normalize out of data.transforms, which "
+            "records a mean and a deviation of each feature"
+        )
     tensorfile.write(path, network.tensors(), texts)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -28,6 +28,7 @@ from lenetkit.network.plan import Plan, load_plan
 from lenetkit.registry.catalog import installed
 from lenetkit.registry.given import Plugins, use
 from lenetkit.spec.merge import Override, Spec
+from lenetkit.spec.sections import TrainSpec
 from lenetkit.text import number, percent
 from lenetkit.training import loop
 from lenetkit.training.best import Best
@@ -154,20 +155,33 @@ class Model(Network):
             raise TypeError("fit() expected images with these labels, found none")
         else:
             data = load_training_data(plan, data_dir)
-        self.learns_from(data)
-        best, state = Best(self), loop.start(self, how)
+        state = loop.start(self, how)
         with watching(progress, plan.spec.name, data, how, state) as show:
-            for event in loop.train(self, data, how, state):
-                if isinstance(event, loop.EpochDone):
-                    self.note(event)
-                    with state.averaged(self):
-                        better = best.see(event)
-                    if better:
-                        figures = {"epoch": len(self.history), **event.results()}
-                        self.metadata["metrics"] = json.dumps(figures)
+            for event in self.learn(data, how, state):
                 show(event)
-        best.restore()
         return self
+
+    def learn(
+        self,
+        data: TrainingData,
+        how: TrainSpec,
+        progress: loop.Progress,
+        *,
+        sparing: bool = False,
+    ) -> Generator[loop.Event]:
+        """The events of `fit`, of `loop.train`, after which the weights are the best epoch's."""
+        self.learns_from(data)
+        best = Best(self)
+        for event in loop.train(self, data, how, progress, sparing=sparing):
+            if isinstance(event, loop.EpochDone):
+                self.note(event)
+                with progress.averaged(self):
+                    better = best.see(event)
+                if better:
+                    figures = {"epoch": len(self.history), **event.results()}
+                    self.metadata["metrics"] = json.dumps(figures)
+            yield event
+        best.restore()
 
     def note(self, event: loop.EpochDone) -> None:
         """Add an epoch to `history`."""
@@ -241,6 +255,11 @@ class Model(Network):
         """What `predict` answers for each class, in order; empty if it answers class numbers."""
         return tuple(json.loads(self.metadata.get("labels", "[]")))
 
+    @labels.setter
+    def labels(self, values: Sequence[Label]) -> None:
+        """Before the first training, where it does not have samples of each class."""
+        self.metadata["labels"] = json.dumps(list(values))
+
     @property
     def _called(self) -> Labels | Targets:
         """How labels are read, and answers given."""
@@ -292,7 +311,7 @@ class Model(Network):
 
     @property
     def _untrained_pixels(self) -> str:
-        features = len(self.plan.spec.input) == 1 and not self.pipeline.transforms
+        features = len(self.plan.spec.input) == 1 and self.pipeline.takes_any_scale
         return "null" if features else "[0, 255]"
 
     def probabilities(self, images: Any) -> NDArray[np.float32]:
@@ -423,8 +442,10 @@ def load(
     if spec is not None:
         raise ModelFileError(f"{path}: is a model file with a spec inside; leave `spec` out")
     plan = file.read_plan(path, metadata, overrides)
-    wrong = file.mismatches(plan, np.dtype(np.float32), tensors) + image_problems(metadata, plan)
+    is_double = {values.dtype for values in tensors.values()} == {np.dtype(np.float64)}
+    dtype = np.dtype(np.float64 if is_double else np.float32)
+    wrong = file.mismatches(plan, dtype, tensors) + image_problems(metadata, plan)
     file.expect_none(wrong, f"{path}: does not fit the spec inside it")
-    model = Model(plan, metadata=metadata)  # only now: specs may claim any size
+    model = Model(plan, dtype=dtype, metadata=metadata)  # only now: specs may claim any size
     file.fill(model, tensors, path)
     return model

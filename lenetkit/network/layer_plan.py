@@ -1,4 +1,4 @@
-"""The plan of one layer."""
+"""One layer of a plan: its shapes, parameters and cost."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ from lenetkit.errors import PluginError, ShapeError, memory_for
 from lenetkit.layers.base import ParamSpec
 from lenetkit.layers.call import Call
 from lenetkit.network.layer_plan import LayerPlan
+from lenetkit.network.observer import Observer
 from lenetkit.network.plan import Plan
 from lenetkit.network.stage import Stage
 from lenetkit.registry.catalog import installed
@@ -36,10 +37,16 @@ class Workspace:
     """
 
     def __init__(
-        self, network: Network, training: bool, fused: bool, input_gradient: bool = False
+        self,
+        network: Network,
+        training: bool,
+        fused: bool,
+        input_gradient: bool = False,
+        observer: Observer | None = None,
     ) -> None:
         self.network, self.training, self.fused = network, training, fused
         self.input_gradient = input_gradient
+        self.observer = observer or Observer()
         _ = self.stages  # an invalid fusion is an error now
 
     @functools.cached_property
@@ -173,15 +180,20 @@ class Network:
             out[...] = init.sample(rng, spec.shape, *spec.fans())
 
     def workspace(
-        self, *, training: bool, fused: bool = True, input_gradient: bool = False
+        self,
+        *,
+        training: bool,
+        fused: bool = True,
+        input_gradient: bool = False,
+        observer: Observer | None = None,
     ) -> Workspace:
-        """Memory for training or inference passes.
+        """Memory for training or inference passes, at which an `observer` may look.
 
         The kernels may fuse neighbouring layers, unless `fused` is False. With `input_gradient`
         all layers pass gradients back, as `Network.input_gradient` needs; training does without
         those below the first layer that is trained.
         """
-        return Workspace(self, training, fused, input_gradient)
+        return Workspace(self, training, fused, input_gradient, observer)
 
     def forward(self, x: Array, workspace: Workspace | None = None) -> Array:
         """The outputs (N, K) for a batch (N, *input) as it enters the first layer.
@@ -196,14 +208,20 @@ class Network:
                 raise ShapeError(f"forward() expected a batch (N, {expected}), found {x.shape}")
             with self.limited():
                 return self.forward(x, self.workspace(training=False))
+        observer = workspace.observer
+        observer.forward_begins(x)
         for stage in workspace.stages:
             x = stage.forward(x)
+            observer.forward_done(stage, x)
         return x
 
     def backward(self, dy: Array, workspace: Workspace) -> None:
         """Write dL/dparams to `grads`, for the workspace's last forward."""
+        observer = workspace.observer
+        observer.backward_begins(dy)
         for stage in reversed(workspace.learning):
             dy = stage.backward(dy, stage.grads)
+            observer.backward_done(stage, dy)
 
     def input_gradient(self, dy: Array, workspace: Workspace) -> Array:
         """dL/dx (N, *input) from dL/dy (N, K), for the workspace's last forward.

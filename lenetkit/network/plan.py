@@ -14,7 +14,7 @@ from lenetkit.layers.base import Cost, SecondOrderLayer, with_inferred
 from lenetkit.layers.softmax import Softmax
 from lenetkit.losses import Loss, SecondOrderLoss
 from lenetkit.network.layer_plan import LayerPlan
-from lenetkit.network.receptive import receptive_fields
+from lenetkit.network.receptive import reaches
 from lenetkit.optimizers import SecondOrderOptimizer
 from lenetkit.options import Configurable
 from lenetkit.registry.blame import blaming
@@ -67,7 +67,10 @@ class Plan:
         From the first to the last pixel that counts; what lies in the padding does not. (values,)
         for an input [F]; None after a layer that does not say what it reads.
         """
-        return receptive_fields(self.spec.input, self.layers)
+        return [
+            None if axes is None else tuple(axis.largest for axis in axes)
+            for axes in reaches(self.spec.input, self.layers)
+        ]
 
     @property
     def warnings(self) -> list[str]:
@@ -103,7 +106,9 @@ def _unscaled(plan: Plan) -> Iterator[str]:
     for transform in plan.spec.data.options.transforms:
         if isinstance(transform, Scale | Standardize):
             return
-        if isinstance(transform, Normalize) and max(transform.std) <= 1:
+        if len(plan.spec.input) == 1 or not isinstance(transform, Normalize):
+            continue
+        if transform.std and max(transform.std) <= 1:
             yield (
                 "data.transforms: normalize comes before any scale, so that it takes bytes, 0 to "
                 f"255, and makes up to {255 / max(transform.std):.0f} of them\n"

@@ -12,26 +12,18 @@ from lenetkit.operations.reach import Reach, each_place, places, through
 from lenetkit.registry.blame import blaming
 
 
-def reaches(given: Shape, layers: Sequence[LayerPlan]) -> list[tuple[Reach, ...] | None]:
-    """For each layer, what its rows and columns read of the input; None where it is unknown.
+def reaches(entrance: Shape, layers: Sequence[LayerPlan]) -> list[tuple[Reach, ...] | None]:
+    """For each layer, what its rows and columns read of the input's; None where it is unknown.
 
-    For an input [F] there is one Reach, over its values. Raises PluginError for a layer whose
-    `receptive_field` is not as its shapes are.
+    `entrance` is the network's input shape; for [F] there is one Reach, over its values. Raises
+    PluginError for a layer whose `receptive_field` is not as its shapes are.
     """
     found: list[tuple[Reach, ...] | None] = []
-    seen: tuple[Reach, ...] | None = each_place(given)
+    seen: tuple[Reach, ...] | None = each_place(entrance)
     for layer in layers:
         seen = through(_own(layer), seen)
         found.append(seen)
     return found
-
-
-def receptive_fields(given: Shape, layers: Sequence[LayerPlan]) -> list[Shape | None]:
-    """What `Plan.receptive_fields` says of layers over the input `given`."""
-    return [
-        None if axes is None else tuple(axis.largest for axis in axes)
-        for axes in reaches(given, layers)
-    ]
 
 
 def _own(layer: LayerPlan) -> tuple[Reach, ...] | None:

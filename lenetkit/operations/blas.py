@@ -22,9 +22,10 @@ _WORTH_SHARING = 5_000_000
 def best_threads(macs: int) -> int:
     """One for small networks such as LeNet-5, whose products are too short to share; else all.
 
-    `macs`: multiply-adds per image.
+    `macs`: multiply-adds per image. All that this process may use: OMP_NUM_THREADS and the like
+    say so, which joblib sets in its workers.
     """
-    return 1 if macs < _WORTH_SHARING else os.cpu_count() or 1
+    return 1 if macs < _WORTH_SHARING else min(os.cpu_count() or 1, threads())
 
 
 def limited(threads: int) -> AbstractContextManager[None]:

@@ -8,6 +8,7 @@ from lenetkit.plots.accuracy import accuracy_figure
 from lenetkit.plots.confusion import confusion_figure
 from lenetkit.plots.fonts import font_advice
 from lenetkit.plots.history import history_figure
+from lenetkit.plots.layers import layers_figure
 from lenetkit.plots.loss import loss_figure
 from lenetkit.plots.loss_epochs import loss_epochs_figure
 from lenetkit.plots.overlay import Curves, overlay_figure
@@ -27,6 +28,7 @@ __all__ = [
     "confusion_figure",
     "font_advice",
     "history_figure",
+    "layers_figure",
     "loss_epochs_figure",
     "loss_figure",
     "mistakes_figure",

@@ -10,10 +10,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from lenetkit.network.network import Network
 from lenetkit.network.plan import Plan
 from lenetkit.network.stage import Stage
+from lenetkit.profiling.clock import Clock
 from lenetkit.profiling.profile import Profile, StageProfile
-from lenetkit.profiling.watched import WatchedNetwork
 from lenetkit.schedules import Constant
 from lenetkit.training import loop
 from lenetkit.training.data import TrainingData
@@ -43,7 +44,8 @@ class Session(ABC):
 
     def __init__(self, work: Workload) -> None:
         self.work = work
-        self.network = WatchedNetwork(work.plan, training=self.trains)
+        self.network = Network(work.plan, seed=work.plan.spec.train.seed)
+        self.clock = Clock()
         self.rows: list[list[float]] = []
 
     @abstractmethod
@@ -52,14 +54,14 @@ class Session(ABC):
 
     def run(self, steps: int) -> None:
         """Run some steps and note the times of each."""
-        network = self.network
+        network, clock = self.network, self.clock
         with network.limited(self.work.threads), np.errstate(over="ignore", invalid="ignore"):
             for _ in range(steps):
-                network.times.clear()
-                network.note()
+                clock.times.clear()
+                clock.note()
                 self.advance()
-                network.note()
-                self.rows.append(np.diff(network.times).tolist())
+                clock.note()
+                self.rows.append(np.diff(clock.times).tolist())
 
     @property
     def seconds(self) -> list[float]:
@@ -68,9 +70,9 @@ class Session(ABC):
 
     def profile(self) -> Profile:
         """A summary of the steps so far. Runs a few more to measure peak memory."""
-        if self.network.watched is None:
+        if not self.rows:
             raise RuntimeError("no step was run")
-        stages = self.network.watched.stages
+        stages = self.clock.stages
         low, middle, high = np.quantile(self.seconds, (0.25, 0.5, 0.75)).tolist()
         batch, *rest = np.median(self.rows, axis=0).tolist()
         loss, update = None, None
@@ -139,7 +141,7 @@ class TrainingSession(Session):
             schedule=Constant(),
         )
         self.trainer = loop.Trainer(
-            self.network, work.data, settings, loop.start(self.network, settings)
+            self.network, work.data, settings, loop.start(self.network, settings), self.clock
         )
         self.events = self.trainer.steps()
 
@@ -160,7 +162,7 @@ class InferenceSession(Session):
 
     def __init__(self, work: Workload) -> None:
         super().__init__(work)
-        self.workspace = self.network.workspace(training=False)
+        self.workspace = self.network.workspace(training=False, observer=self.clock)
         self.first = 0
 
     def advance(self) -> None:

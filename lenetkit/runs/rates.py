@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 from lenetkit.files.opening import user_path
 from lenetkit.model.model import Model
 from lenetkit.schedules import RangeTest
-from lenetkit.spec.sections import TrainSpec
 from lenetkit.text import number
 from lenetkit.training import loop
 from lenetkit.training.calls import with_settings
@@ -100,12 +98,14 @@ def range_test(
     how = replace(how, schedule=RangeTest(low=low, high=high), patience=None, average=None)
     if data is None:
         data = load_training_data(network.plan, data_dir)
+    copied = copy.deepcopy(network)
+    trainer = loop.Trainer(copied, data, how, loop.start(copied, how))
     rates: list[float] = []
     losses: list[float] = []
     total = weight = 0.0
     least = math.inf
     try:
-        for event in _steps(copy.deepcopy(network), data, how):
+        for event in loop.computed(trainer.all_steps(), copied):
             rates.append(event.lr)
             losses.append(event.loss)
             total, weight = _SMOOTHING * total + event.loss, _SMOOTHING * weight + 1
@@ -117,17 +117,3 @@ def range_test(
             raise
     name, dataset = network.plan.spec.name, data.train.dataset
     return RateCurve(name, dataset, np.array(rates), np.array(losses))
-
-
-def _steps(network: Model, data: TrainingData, how: TrainSpec) -> Generator[loop.StepDone]:
-    """All steps of a training, without the evaluations between its epochs."""
-    trainer = loop.Trainer(network, data, how, loop.start(network, how))
-
-    def steps() -> Generator[loop.Event]:
-        while not trainer.progress.is_over(how):
-            yield from trainer.steps()
-            trainer.progress.epoch += 1
-
-    for event in loop.computed(steps(), network):
-        if isinstance(event, loop.StepDone):
-            yield event

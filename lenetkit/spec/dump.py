@@ -89,6 +89,14 @@ def as_yaml(tree: dict[str, Any]) -> str:
     return printable_lines(text)  # Python's escapes are those of YAML's double quotes
 
 
+def as_flow(value: Any) -> str:
+    """Plain values on one line of YAML, as after `--set KEY=`."""
+    text: str = yaml.dump(
+        value, Dumper=_Dumper, sort_keys=False, default_flow_style=True, width=10**9
+    )
+    return printable(text.removesuffix("...\n").strip())
+
+
 class _Dumper(yaml.SafeDumper):
     """Quotes strings by the reader's scalar rules."""
 

@@ -29,6 +29,9 @@ MAX_CHAIN = 30
 RESOLVED = 5
 """How many times as large as a spec file a spec may be that has every default written out."""
 
+MAX_TEXT = RESOLVED * nodes.MAX_BYTES
+"""Characters of such a spec."""
+
 
 @dataclass(frozen=True)
 class Override:
@@ -147,8 +150,8 @@ def parse_text(
     """
     problems = Problems()
     mark = Mark(name, is_local=is_local)
-    if len(text) > RESOLVED * nodes.MAX_BYTES:
-        raise mark.error(f"is larger than {RESOLVED * nodes.MAX_BYTES:,} characters")
+    if len(text) > MAX_TEXT:
+        raise mark.error(f"is larger than {MAX_TEXT:,} characters")
     node = nodes.read(text, mark, problems, max_values=RESOLVED * nodes.MAX_VALUES, quick=quick)
     return _changed(_expect_map(node, problems), overrides, problems)
 

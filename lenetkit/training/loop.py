@@ -12,7 +12,7 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from lenetkit.data.source import Samples
 from lenetkit.errors import memory_for
 from lenetkit.losses import SecondOrderLoss
 from lenetkit.network.network import Network
+from lenetkit.network.observer import Observer
 from lenetkit.network.plan import (
     expect_batches,
     expect_no_judgement,
@@ -99,6 +100,7 @@ class EpochDone:
 
 
 Event: TypeAlias = EpochBegun | StepDone | EpochDone
+E = TypeVar("E", bound=Event)
 
 
 @dataclass(repr=False)
@@ -119,6 +121,17 @@ class Progress:
     """Likewise, the merit: the accuracy, or minus the RMSE."""
     average: Array | None = None
     """The running mean of the weights, in the order of `Network.params`."""
+    ahead: int = 0
+    """By how many the optimizer has done more steps, in trainings before; see `goes_on`."""
+
+    def goes_on(self, samples: int, settings: TrainSpec) -> Progress:
+        """The state before another epoch, on so many samples, with the optimizer as it is now.
+
+        Epochs before may have had another number of steps.
+        """
+        step = self.epoch * math.ceil(samples / settings.batch_size)
+        ahead = self.ahead + self.step - step
+        return Progress(self.slots, step, self.epoch, average=self.average, ahead=ahead)
 
     def is_over(self, settings: TrainSpec) -> bool:
         """Whether all epochs are done, or the last `patience` ones were no better than the best."""
@@ -165,34 +178,41 @@ def train(
     settings: TrainSpec,
     progress: Progress,
     pause: Pause = lambda: None,
+    *,
+    sparing: bool = False,
 ) -> Generator[Event]:
     """Train `network` from where `progress` stands; both are updated in place.
 
     Between events network and progress agree: a checkpoint may be taken, or the loop left; not
     between an EpochBegun and its epoch's first StepDone, which come together. They also agree where
     `pause` has raised, to leave: it is called after each batch of the evaluation. After the last
-    event the network has the averaged weights, if its settings ask for an `average`.
+    event the network has the averaged weights, if its settings ask for an `average`. With `sparing`
+    the training samples are evaluated after the last epoch only.
     Raises DivergedError if the loss or its gradient is not finite, and SpecError for batches that
     are too small for a layer, an optimizer that needs second derivatives which the network does
     not have, or a schedule that judges held-out samples where there are none.
     """
-    return computed(_epochs(network, data, settings, progress, pause), network)
+    return computed(_epochs(network, data, settings, progress, pause, sparing), network)
 
 
 def _epochs(
-    network: Network, data: TrainingData, settings: TrainSpec, progress: Progress, pause: Pause
+    network: Network,
+    data: TrainingData,
+    settings: TrainSpec,
+    progress: Progress,
+    pause: Pause,
+    sparing: bool,
 ) -> Generator[Event]:
     trainer = Trainer(network, data, settings, progress)
     while not progress.is_over(settings):
         yield from trainer.steps()
-        yield trainer.finish_epoch(pause)
+        spared = sparing and progress.epoch + 1 < settings.epochs
+        yield trainer.finish_epoch(pause, data.train.take(slice(0)) if spared else data.train)
     if progress.average is not None:
         np.copyto(network.params, progress.average)
 
 
-def computed(
-    events: Generator[Event], network: Network, threads: int | None = None
-) -> Generator[Event]:
+def computed(events: Generator[E], network: Network, threads: int | None = None) -> Generator[E]:
     """The same events, each computed on `threads` threads, or on as many as are fastest.
 
     Overflows do not warn: DivergedError reports them. Neither setting reaches the code that takes
@@ -230,12 +250,17 @@ class Trainer:
     """The two parts of an epoch: its batches, and the evaluation at its end."""
 
     def __init__(
-        self, network: Network, data: TrainingData, settings: TrainSpec, progress: Progress
+        self,
+        network: Network,
+        data: TrainingData,
+        settings: TrainSpec,
+        progress: Progress,
+        observer: Observer | None = None,
     ) -> None:
         self.network, self.data = network, data
         self.settings, self.progress = settings, progress
         self.steps_per_epoch = math.ceil(len(data.train) / settings.batch_size)
-        self._training = network.workspace(training=True)
+        self._training = network.workspace(training=True, observer=observer)
         self._evaluating = network.workspace(training=False)
         with _memory_for_optimizer(network, len(progress.slots) + 1):
             self._scratch = np.empty_like(network.grads)
@@ -263,6 +288,14 @@ class Trainer:
                 notes = {}
             yield event
             clock = time.perf_counter()
+
+    def all_steps(self) -> Generator[StepDone]:
+        """The steps of all remaining epochs, which are not evaluated."""
+        while not self.progress.is_over(self.settings):
+            for event in self.steps():
+                if isinstance(event, StepDone):
+                    yield event
+            self.progress.epoch += 1
 
     def _order(self, epoch: int) -> NDArray[np.intp]:
         """The training samples' indices in this epoch's order."""
@@ -295,7 +328,8 @@ class Trainer:
         np.copyto(self._scratch, network.grads)  # the optimizer may write to it
         if self.settings.clip_norm is not None:
             clip(self._scratch, self.settings.clip_norm)
-        optimizer.step(network.params, self._scratch, progress.slots, lr, progress.step)
+        steps = progress.ahead + progress.step
+        optimizer.step(network.params, self._scratch, progress.slots, lr, steps)
         self._average()
         return StepDone(
             step=progress.step,
@@ -319,14 +353,17 @@ class Trainer:
             self._scratch *= average.dtype.type(1 - min(decay, (1 + t) / (10 + t)))
             average += self._scratch
 
-    def finish_epoch(self, pause: Pause = lambda: None) -> EpochDone:
-        """Evaluate the network at the end of an epoch."""
+    def finish_epoch(
+        self, pause: Pause = lambda: None, training: Samples | None = None
+    ) -> EpochDone:
+        """Evaluate the network at the end of an epoch; on these training samples, else on all."""
         data, progress = self.data, self.progress
+        seen = data.train if training is None else training
         last = progress.step - 1
         with progress.averaged(self.network):
-            train, test = self._evaluate(data.train, pause), self._evaluate(data.test, pause)
+            train, test = self._evaluate(seen, pause), self._evaluate(data.test, pause)
             validation = self._evaluate(data.validation, pause) if data.validation else None
-            self._expect_finite(train, data.train, "training")
+            self._expect_finite(train, seen, "training")
             self._expect_finite(test, data.test, "test")
             if validation and data.validation:
                 self._expect_finite(validation, data.validation, "held-out")

@@ -67,7 +67,7 @@ class ProgressBar:
 
     def begin(self) -> None:
         """Write the table's heading."""
-        self._write(self.table.heading)
+        self.note(self.table.heading)
 
     def show(self, event: Event) -> None:
         """Show one event."""
@@ -78,12 +78,12 @@ class ProgressBar:
                 self._bar.set_description_str(said, refresh=False)
         elif isinstance(event, EpochBegun):
             told = (f"{printable(name)} {value:.3g}" for name, value in event.notes.items())
-            self._write(f"epoch {event.epoch}: {', '.join(told)}")
+            self.note(f"epoch {event.epoch}: {', '.join(told)}")
         else:
-            self._write(self.table.row(event))
+            self.note(self.table.row(event))
 
-    def _write(self, line: str) -> None:
-        """A line above the bar."""
+    def note(self, line: str) -> None:
+        """Write a line above the bar."""
         if self._stream is not None:
             self._bar.write(line, file=self._stream)
 

@@ -58,6 +58,14 @@ CALLS: dict[str, Sequence[tuple[str, ...]]] = {
         ("{spec}", "--steps", "1", "--set", FORWARD, *WITH),
         ("{spec}", "--steps", "1", "--kernels", EVIL),
     ],
+    "diagnose": [
+        ("{broken}",),
+        ("{spec}", "--data-dir", "{idx}", "--steps", "2", "--set", f"name={EVIL}"),
+        ("{spec}", "--data-dir", "{idx}", "--steps", "2", "--json"),
+        ("{spec}", "--data-dir", "{idx}", "--out", f"{{folder}}/{NAME}.svg"),
+        ("{spec}", "--data-dir", "{idx}", "--set", FORWARD, *WITH),
+        ("{spec}", "--data-dir", "{idx}", *NOTES[:-2], "--steps", "2", *WITH),
+    ],
     "evaluate": [
         ("{model}", "--data-dir", "{idx}"),
         ("{model}", "--data-dir", "{idx}", "--json"),

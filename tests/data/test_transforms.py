@@ -235,6 +235,40 @@ def test_normalize_refuses_another_number_of_channels() -> None:
         Normalize(mean=(0.5,), std=(1.0, 2.0)).output_shape((3, 4, 4))
 
 
+@pytest.mark.parametrize("factor", [1.0, 1e-300, 1e300])
+def test_normalize_measures_each_feature(factor: float) -> None:
+    rows = rng().normal(size=(50, 3)) * [1, 100, 0.01] + [0, 5, 1e6]
+    found = Normalize().fitted(rows * factor)
+    result = found.images(rows * factor, rng())
+    assert result.dtype == np.float64
+    np.testing.assert_allclose(result, (rows - rows.mean(0)) / rows.std(0), atol=1e-5)
+
+
+def test_normalize_measures_each_channel_and_what_is_not_given() -> None:
+    images = random_images((20, 2, 4, 5))
+    found = Normalize(std=(2.0,)).fitted(images)
+    assert found.mean == pytest.approx(images.mean(axis=(0, 2, 3)))
+    assert found.std == (2.0,)
+    result = Normalize().fitted(images).images(images, rng())
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result.std(axis=(0, 2, 3)), [1, 1], rtol=1e-5)
+    with pytest.raises(RuntimeError, match="normalize has no mean and std"):
+        Normalize().images(images, rng())
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, -1e12, 1e300, 255])
+def test_constants_are_normalized_to_zero(value: float) -> None:
+    rows = np.full((30, 1), value)
+    found = Normalize().fitted(rows)
+    assert found.std == (1.0,)
+    assert abs(found.images(rows, rng())).max() <= 1e-15 * abs(value)
+
+
+def test_normalize_refuses_another_number_of_features() -> None:
+    with pytest.raises(ShapeError, match="expected one mean per feature of 4, or one for all"):
+        Normalize(mean=(0.5, 1.0)).output_shape((4,))
+
+
 def test_flips_mirror_whole_images() -> None:
     images = random_images((200, 1, 3, 4))
     both = Flip(horizontal=1, vertical=1).images(images, rng())

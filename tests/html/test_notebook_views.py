@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -80,11 +79,23 @@ def evaluation(classes: int, names: tuple[str, ...] = (), n: int = 500) -> Evalu
     return Evaluation(0.5, labels, predicted, np.ones(n, np.float32), classes, "digits", names)
 
 
-def test_a_plan_is_the_table_that_summary_prints(run_command: RunCommand) -> None:
+def test_a_plan_has_the_figures_of_summary(run_command: RunCommand) -> None:
     (table,) = shown(load_plan("lenet5")).tables
-    lines = run_command("summary", "lenet5").out.splitlines()
-    printed = [re.split(r"\s+(?!field)", line.rstrip()) for line in lines[2:] if line.strip("- ")]
-    assert [[cell for cell in row if cell] for row in table] == printed
+    facts = run_command("summary", "lenet5", "--json").json
+    columns = ("params", "macs", "connections")
+    for row, layer in zip(table[1:-1], facts["layers"], strict=True):
+        shape = "×".join(map(str, layer["output_shape"]))
+        counts = [f"{layer[name]:,}" if layer[name] else "" for name in columns]
+        field = "×".join(map(str, layer["receptive_field"]))
+        assert row == [layer["name"], layer["type"], layer["provider"], shape, field, *counts]
+    assert table[-1] == [
+        "total",
+        "",
+        "",
+        "",
+        "",
+        *(f"{facts[f'total_{name}']:,}" for name in columns),
+    ]
 
 
 def test_a_network_says_how_far_it_is_trained() -> None:

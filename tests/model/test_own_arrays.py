@@ -246,3 +246,47 @@ def test_a_diverging_fit_says_where_as_the_command_does() -> None:
     network.params[:] = 1e38
     with pytest.raises(DivergedError, match=r"training stopped\.\n  It began in layers\."):
         network.fit(IMAGES, NUMBERS)
+
+
+def test_normalized_features_may_be_on_any_scale(tmp_path: Path) -> None:
+    """In training and afterwards; the model records what was measured."""
+    rows = np.random.default_rng(0).normal(size=(200, 3)) * [1e-6, 1.0, 1e6] + [0, 50, -1e7]
+    labels = (rows[:, 0] > 0) * 1
+    spec = {
+        "lenetkit": 1,
+        "name": "features",
+        "input": [3],
+        "layers": {"fc1": {"type": "linear", "out_features": 2}},
+        "data": {"transforms": ["normalize"]},
+    }
+    network = lenetkit.fit(spec, rows, labels, epochs=30, optimizer={"type": "adam", "lr": 0.05})
+    assert network.evaluate(rows, labels).accuracy > 0.95
+    assert network.predict(rows * 1000).shape == (200,)
+    network.save(tmp_path / "features.safetensors")
+    loaded = lenetkit.load(tmp_path / "features.safetensors")
+    np.testing.assert_array_equal(loaded.probabilities(rows), network.probabilities(rows))
+    before = network.spec["data"]["transforms"]
+    network.fit(rows + 5, labels, epochs=1)  # goes on: what was measured first stays
+    assert network.spec["data"]["transforms"] == before
+
+
+def test_a_network_in_float64_is_one_again_when_loaded(tmp_path: Path) -> None:
+    network = lenetkit.build("lenet5", dtype=np.float64)
+    network.save(tmp_path / "double.safetensors")
+    loaded = lenetkit.load(tmp_path / "double.safetensors")
+    assert loaded.dtype == np.float64
+    np.testing.assert_array_equal(loaded.params, network.params)
+
+
+def test_a_spec_that_could_not_be_read_again_is_not_saved(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(4, 14_000))
+    spec = {
+        "lenetkit": 1,
+        "name": "wide",
+        "input": [14_000],
+        "layers": {"fc1": {"type": "linear", "out_features": 2}},
+        "data": {"transforms": ["normalize"]},
+    }
+    network = lenetkit.fit(spec, rows, [0, 1, 0, 1], epochs=1)
+    with pytest.raises(ModelFileError, match="a model file takes 500,000; pickle the network"):
+        network.save(tmp_path / "wide.safetensors")

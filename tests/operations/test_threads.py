@@ -23,7 +23,13 @@ ALL = os.cpu_count() or 1
 
 @pytest.mark.parametrize(("macs", "threads"), [(281_640, 1), (10**9, ALL)])
 def test_small_products_are_not_shared(macs: int, threads: int) -> None:
-    assert NumpyKernels().best_threads(macs) == threads
+    with blas.limited(ALL):
+        assert NumpyKernels().best_threads(macs) == threads
+
+
+def test_large_products_use_no_more_threads_than_the_process_may() -> None:
+    with blas.limited(1):
+        assert NumpyKernels().best_threads(10**9) == 1
 
 
 def test_a_limit_holds_inside_its_block() -> None:

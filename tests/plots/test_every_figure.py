@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import matplotlib
@@ -130,6 +130,25 @@ def samples(title: str, dataset: str) -> Figure:
     return plots.samples_figure(IMAGES, LABELS, LONG, title=title, dataset=dataset)
 
 
+def layers(title: str, dataset: str, names: Sequence[str] = LONG) -> Figure:
+    shares = RNG.random((len(names), 9))
+    norms = np.where(shares < 0.2, np.nan, 10 ** (-12 * shares))
+    norms[3] = 0
+    return plots.layers_figure(
+        2 ** np.arange(9),
+        {"dead": shares, "‖dL/dw‖": norms, "nothing": np.full_like(norms, np.nan)},
+        names,
+        FALLING,
+        constant=2.3,
+        title=title,
+        dataset=dataset,
+    )
+
+
+def many_layers(title: str, dataset: str) -> Figure:
+    return layers(title, dataset, [f"layer{i}" for i in range(700)])
+
+
 Maker = Callable[[str, str], Figure]
 MAKERS: list[Maker] = [
     history,
@@ -150,6 +169,8 @@ MAKERS: list[Maker] = [
     mistakes_of_long_names,
     no_mistakes,
     samples,
+    layers,
+    many_layers,
 ]
 every_figure = pytest.mark.parametrize("make", MAKERS, ids=lambda make: make.__name__)
 

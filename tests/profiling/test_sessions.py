@@ -53,7 +53,7 @@ def test_a_step_is_divided_into_parts_that_leave_nothing_out() -> None:
 def test_each_time_belongs_to_its_own_part(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each pass advances the clock by its own amount, so that medians identify the part."""
     now = [0.0]
-    monkeypatch.setattr("lenetkit.profiling.watched.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("lenetkit.profiling.clock.time.perf_counter", lambda: now[0])
     seconds = {"conv1": 1.0, "relu1": 2.0, "pool1": 4.0, "drop1": 8.0, "fc1": 16.0}
     plan = small_plan()
     slowed = tuple(
@@ -159,15 +159,13 @@ def test_inference_runs_in_inference_mode() -> None:
     assert (profile.loss_seconds, profile.update_seconds) == (None, None)
     assert {stage.backward_seconds for stage in profile.stages} == {None}
     assert {stage.backward_flops for stage in profile.stages} == {0}
-    assert one.network.watched is not None
-    assert not any(stage.call.training for stage in one.network.watched.stages)
+    assert not any(stage.call.training for stage in one.clock.stages)
 
 
 def test_scratch_is_what_the_layer_holds() -> None:
     one = session(TrainingSession, small_plan())
     one.run(2)
-    assert one.network.watched is not None
-    held = [stage.call.scratch_bytes for stage in one.network.watched.stages]
+    held = [stage.call.scratch_bytes for stage in one.clock.stages]
     assert [stage.scratch_bytes for stage in one.profile().stages] == held
     assert held[0] > 4 * 2 * 3 * 3 * 4  # the convolution's pooled output alone
 

@@ -286,3 +286,32 @@ def test_the_optimizer_gets_the_clipped_gradient_and_the_network_keeps_its_own(
     assert np.linalg.norm(network.grads) > 0.1
     expected = network.grads * (0.01 / (np.linalg.norm(network.grads) + 1e-6))
     np.testing.assert_allclose(before - network.params, expected, atol=1e-6)
+
+
+def test_sparing_evaluates_the_training_samples_after_the_last_epoch_only(
+    network: Network, data: TrainingData
+) -> None:
+    how = network.plan.spec.train
+    events = loop.train(network, data, how, loop.start(network, how), sparing=True)
+    first, last = (event for event in events if isinstance(event, EpochDone))
+    assert (first.train.n, last.train.n) == (0, len(data.train))
+    assert "train_loss" not in first.figures()
+    weights = network.params.copy()
+    network.initialize(0)
+    assert list(lenetkit.train(network, data))
+    np.testing.assert_array_equal(weights, network.params)
+
+
+def test_a_training_that_goes_on_on_fewer_samples_keeps_its_optimizer(
+    network: Network, data: TrainingData
+) -> None:
+    how = replace(network.plan.spec.train, optimizer=Adam(lr=0.1), epochs=1)
+    progress = loop.start(network, how)
+    assert list(loop.train(network, data, how, progress))
+    few = replace(data, train=data.train.take(slice(4)))
+    then = progress.goes_on(4, how)
+    assert (then.epoch, then.step, then.step + then.ahead) == (1, 1, 3)
+    assert then.slots is progress.slots
+    assert list(loop.train(network, few, replace(how, epochs=2), then))
+    again = then.goes_on(12, how)
+    assert (again.epoch, again.step, again.step + again.ahead) == (2, 6, 4)
