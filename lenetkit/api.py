@@ -65,6 +65,7 @@ def fit(
     *,
     test: tuple[Any, Any] | None = None,
     validation: float | None = None,
+    classes: Any = None,
     overrides: Mapping[str, Any] | None = None,
     plugins: Plugins = (),
     out: str | Path | None = None,
@@ -86,9 +87,9 @@ def fit(
     network = Model(plan, seed=how.seed)
     warn_of_unused_rate(plan, as_overrides(changed), warn)
     if out is None:
-        return network.fit(images, labels, test=test, progress=progress)
+        return network.fit(images, labels, test=test, classes=classes, progress=progress)
     changed |= {f"train.{name}": value for name, value in settings.items()}
-    data = network.training_data(images, labels, test=test)
+    data = network.training_data(images, labels, test=test, classes=classes)
     run = Run.begin(network, data, out=out, differs=changes(spec, as_overrides(changed)))
     run.train(progress=progress)
     trained = load(run.folder.path)

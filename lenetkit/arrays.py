@@ -8,6 +8,8 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from lenetkit.errors import ArrayError
+
 Array = NDArray[np.floating[Any]]
 Shape = tuple[int, ...]
 """Sizes along each axis; the batch is not part of a shape unless a docstring says so."""
@@ -45,3 +47,12 @@ def slices(count: int, size: int) -> Iterator[slice]:
     """`count` samples in batches of `size`; the last may be smaller."""
     for start in range(0, count, size):
         yield slice(start, min(start + size, count))
+
+
+def expect_unmasked(values: Any, what: str) -> None:
+    """Raise ArrayError for a masked array that hides some: NumPy would hand over what it hides."""
+    if isinstance(values, np.ma.MaskedArray) and (hidden := int(np.sum(values.mask))):
+        raise ArrayError(
+            f"{what}: {hidden:,} of the values are masked; expected an array without a mask: "
+            f"{what}.filled(…)"
+        )

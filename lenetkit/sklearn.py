@@ -172,7 +172,8 @@ class _NetworkEstimator(BaseEstimator):
         """Train on rows: to the end, or for one epoch more."""
         how = network.plan.spec.train
         images = rows.reshape(len(rows), *network.image_shape)
-        data = network.training_data(images, y)
+        classes = getattr(self, "classes_", None)
+        data = network.training_data(images, y, classes=classes)
         progress = self._progress
         if partly:
             progress = progress.goes_on(len(data.train), how)
@@ -286,7 +287,6 @@ class NetworkClassifier(ClassifierMixin, _NetworkEstimator):
                 f"only one class: {classes.tolist()[0]!r}"
             )
         network = self._begin(rows, len(classes))
-        network.labels = classes.tolist()
         self.classes_ = classes
         return network
 

@@ -90,6 +90,11 @@ def percent(fraction: float, decimals: int = 2, unit: str = "%") -> str:
     return f"{min(100 * fraction, almost) if fraction < 1 else 100:.{decimals}f}{unit}"
 
 
+def counted(n: int, what: str) -> str:
+    """How many there are of something: `1 sample`, `2,000 samples`."""
+    return f"{n:,} {what}{'s' * (n != 1)}"
+
+
 def json_text(value: Any) -> str:
     """`value` as JSON, a list of scalars or a row of a table on one line each.
 

@@ -1,14 +1,15 @@
 """Pages of the documentation that are made, not written: a hook of MkDocs.
 
-The reference of the spec comes from the registry, that of the commands from the commands, and
-documents of the root become pages.
+The reference of the spec comes from the registry, that of the commands from the commands; notebooks
+and documents of the root become pages.
 """
 
 from __future__ import annotations
 
 import inspect
+import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from lenetkit.optimizers import Optimizer
 from lenetkit.options import Configurable, Option, options_of
 from lenetkit.registry.catalog import BUILTIN, installed
 from lenetkit.schedules import Schedule
-from lenetkit.spec.sections import DataOptions, Head, LayerOptions, TrainSpec
+from lenetkit.spec.sections import DEFAULTS, DataOptions, Head, LayerOptions, TrainSpec
 from lenetkit.values import show
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,28 +57,56 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "reference/commands.md": commands_page(),
     }
     pages |= {f"reference/{name}.md": kind_page(*what) for name, what in KINDS.items()}
+    notebooks = sorted((ROOT / "examples").glob("*.ipynb"))
+    pages |= {f"examples/{path.stem}.md": notebook_page(path) for path in notebooks}
     for path, content in pages.items():
         files.append(File.generated(config, path, content=content))
-    for path in sorted((ROOT / "examples").glob("*.ipynb")):
+    for path in notebooks:
         files.append(File.generated(config, f"examples/{path.name}", abs_src_path=str(path)))
     return files
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Links from `docs/` to the notebooks, which the site has beside its pages."""
+    """Links from `docs/` to the notebooks, which the site has as pages."""
     if page.file.src_uri != "notebooks.md":
         return markdown
-    return markdown.replace("](../examples/", "](examples/")
+    return re.sub(r"\]\(\.\./examples/([\w-]+)\.ipynb\)", r"](examples/\1.md)", markdown)
 
 
 def root_page(name: str, up: str = "") -> str:
     """A document of the root as a page, its links as seen from there; `up` leads to docs/."""
     text = (ROOT / name).read_text("utf-8")
     text = re.sub(r"\]\(docs/([^)]+)\)", rf"]({up}\1)", text)
-    text = text.replace("](examples/", f"]({up}examples/")
+    text = re.sub(r"\]\(examples/([\w-]+)\.ipynb\)", rf"]({up}examples/\1.md)", text)
     return text.replace("](ARCHITECTURE.md)", f"]({up}architecture.md)").replace(
         "](README.md)", f"]({up}index.md)"
     )
+
+
+def notebook_page(path: Path) -> str:
+    """A notebook with its outputs, and a link to the file itself."""
+    heading, *others = json.loads(path.read_text("utf-8"))["cells"]
+    parts = [*cell_parts(heading), f"[The notebook]({path.name}), to run it yourself."]
+    return "\n\n".join([*parts, *(part for cell in others for part in cell_parts(cell))])
+
+
+def cell_parts(cell: dict[str, Any]) -> Iterator[str]:
+    """A cell's text, or its code and what it gave."""
+    source = "".join(cell["source"])
+    if cell["cell_type"] == "markdown":
+        source = source.replace("](../docs/", "](../")
+        yield re.sub(r"\]\(([\w-]+)\.ipynb\)", r"](\1.md)", source)
+        return
+    yield f"```python\n{source}\n```"
+    for output in cell["outputs"]:
+        found = {kind: "".join(text) for kind, text in output.get("data", {}).items()}
+        if "text/html" in found:
+            yield found["text/html"].strip()
+        elif "image/png" in found:
+            yield f'<img alt="" src="data:image/png;base64,{found["image/png"].strip()}">'
+        else:
+            text = "".join(output.get("text", [])) or found.get("text/plain", "")
+            yield f"```text\n{text.rstrip()}\n```"
 
 
 def spec_page() -> str:
@@ -96,7 +125,7 @@ def spec_page() -> str:
         "",
     ]
     for title, (cls, text) in sections.items():
-        parts += [f"## {title}", "", text, "", *options_table(options_of(cls)), ""]
+        parts += [f"## {title}", "", text, "", *options_table(options_of(cls), DEFAULTS), ""]
     return "\n".join(parts)
 
 
@@ -105,7 +134,7 @@ def kind_page(title: str, bases: Sequence[type[Configurable]]) -> str:
     parts = [f"# {title}", ""]
     for base in bases:
         if len(bases) > 1:
-            parts += [f"## {base.group.partition('.')[2].capitalize()}", ""]
+            parts += [f"## {base.kind.capitalize()}s", ""]
         registry = installed().registry(base)
         for entry in sorted(registry.entries(), key=lambda entry: entry.name):
             if entry.provider.distribution == BUILTIN:
@@ -125,13 +154,27 @@ def prose(text: str) -> str:
     return re.sub(r"(?<!`)([*<>])(?!`)", r"\\\1", text)
 
 
-def options_table(options: Sequence[Option]) -> list[str]:
-    """The options as rows: name, what is expected, default, what it is for."""
+def options_table(options: Sequence[Option], types: Mapping[str, str] = {}) -> list[str]:
+    """The options as rows: name, what is expected, default, what it is for.
+
+    `types` are the defaults of keys that a spec need not have.
+    """
     rows = [
-        f"| `{opt.name}` | {cell(opt.expected)} | {default(opt)} | {cell(opt.doc)} |"
+        f"| `{opt.name}` | {cell(expected(opt))} | "
+        f"{f'`{types[opt.name]}`' if opt.name in types else default(opt)} | {cell(opt.doc)} |"
         for opt in options
     ]
     return ["| option | expected | default | |", "|---|---|---|---|", *rows]
+
+
+def expected(opt: Option) -> str:
+    """What an option takes; a kind of plugin leads to its page."""
+    text = opt.expected
+    for name, (_, bases) in KINDS.items():
+        for base in bases:
+            link = rf"[{base.kind}\g<s>]({name}.md)"
+            text = re.sub(rf"\b{base.__name__}(?P<s>s?)\b", link, text)
+    return text
 
 
 def default(opt: Option) -> str:

@@ -36,6 +36,7 @@ from sklearn.preprocessing import StandardScaler
 
 import lenetkit
 from lenetkit.errors import ArrayError, SpecError
+from lenetkit.layers.activations import Tanh
 from lenetkit.optimizers import SGD
 from lenetkit.sklearn import NetworkClassifier, NetworkRegressor, mlp
 
@@ -281,6 +282,16 @@ def test_pipelines_searches_and_scores() -> None:
     assert search.best_params_["networkclassifier__lr"] == 0.01
     inside = cross_val_score(search.best_estimator_, X, NAMES, cv=3)
     assert inside.shape == (3,)
+
+
+def test_a_search_over_specs_takes_dicts_and_objects() -> None:
+    layers = mlp(4, 3, (8,))["layers"]
+    plain = {"lenetkit": 1, "name": "plain", "input": [4], "layers": layers}
+    live = {**plain, "layers": {**layers, "relu1": Tanh()}}
+    network = NetworkClassifier(epochs=1, lr=0.01, random_state=0)
+    grid = {"spec": [None, plain, live]}
+    search = GridSearchCV(network, grid, cv=2, n_jobs=2, error_score="raise").fit(X, NAMES)
+    assert search.best_score_ > 0.3
 
 
 def test_halving_searches_spend_epochs() -> None:

@@ -67,13 +67,14 @@ def command(runs: tuple[Path, ...], kind: str, out: Path | None, as_json: bool) 
 
 
 def _show(comparison: Comparison) -> None:
+    tests = _tests(comparison)  # before anything is printed, as a file may be damaged
     for make in (tables.run_table, tables.difference_table, tables.group_table):
         rows, headers, right = make(comparison)
         if rows:
             echo(table(rows, headers, right) + "\n")
     if not comparison.differences:
         echo("The specs do not differ.\n")
-    for line in _tests(comparison):
+    for line in tests:
         echo(paragraphs(line))
 
 
@@ -82,9 +83,9 @@ def _tests(comparison: Comparison) -> list[str]:
     pairs = sorted(comparison.pairs, key=lambda pair: pair.test.p)
     lines = [f"{comparison.sentence(pair)}." for pair in pairs[:_MOST_PAIRS]]
     if len(pairs) > _MOST_PAIRS:
-        lines.append(f"… and {len(pairs) - _MOST_PAIRS} more pairs, which --json lists.")
+        lines.append(f"… and {len(pairs) - _MOST_PAIRS:,} more pairs, which --json lists.")
     if pairs:
-        many = f"; not corrected for {len(pairs)} pairs" if len(pairs) > 1 else ""
+        many = f"; not corrected for {len(pairs):,} pairs" if len(pairs) > 1 else ""
         lines.append(f"(McNemar's exact test on the test set{many})")
     if old := comparison.untested:
         letters = ", ".join(comparison.letter(run) for run in old)

@@ -21,7 +21,7 @@ from lenetkit.network.plan import Plan, plan_text
 from lenetkit.registry.catalog import installed
 from lenetkit.spec.merge import Override
 from lenetkit.spec.sections import DataSpec
-from lenetkit.text import MOST_LISTED, number, percent, printable
+from lenetkit.text import MOST_LISTED, counted, number, percent, printable
 from lenetkit.training.data import check_fit, load_samples, place_for
 from lenetkit.training.evaluation import Evaluation, evaluate, why_not_finite
 
@@ -162,7 +162,7 @@ def _print_tables(trained: model.Model, samples: Samples, split: str, result: Ev
     heading = (
         f"{trained.plan.spec.name} on {samples.called}, {split} set: "
         f"accuracy {percent(result.accuracy)}, loss {number(result.loss, '.4f')}, "
-        f"{result.n:,} samples"
+        + counted(result.n, "sample")
     )
     echo(f"{paragraphs(heading)}\n")
     names = trained.classes

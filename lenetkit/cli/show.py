@@ -131,11 +131,17 @@ def _network(name: str, what: str) -> Model | Plan:
 
 def _image(network: Model, path: Path | None, data_dir: Path | None) -> Shown:
     """The picture in a file, or the first test image of the model's data set."""
+    from lenetkit.model.model import ARRAYS
     from lenetkit.showing import Shown
     from lenetkit.training.data import load_samples, place_for
 
     if path is not None:
         return Shown.of_file(network, path)
+    if network.dataset == ARRAYS and data_dir is None:
+        raise ImageError(
+            "no --image FILE is given, and the model was trained on arrays from Python, which it "
+            'does not hold; from Python: lenetkit.show(model, "features", image=X[0])'
+        )
     try:
         place = place_for(network.plan, data_dir, report, may_create=False)
         samples, _ = load_samples(network.plan, "test", place)

@@ -46,6 +46,8 @@ from lenetkit.training.loop import EpochDone, Event
 
 _PLATEAU = 300
 """Steps that a network may take to leave where it started."""
+_FEW = 100
+"""Steps after which nobody expects a network to have learned."""
 
 
 @click.command(name="train", epilog="Example: lenetkit train specs/lenet5.yaml --epochs 3")
@@ -202,7 +204,8 @@ class _Chance:
     def note(self, event: EpochDone) -> str:
         """What to say after an epoch; empty if there is nothing, or it was said before."""
         early = event.epoch == 1 and event.step >= _PLATEAU
-        if self._is_said or not (early or event.epoch == self._last):
+        late = event.epoch == self._last and event.step >= _FEW
+        if self._is_said or not (early or late):
             return ""
         found = at_chance(event.train, self._network)
         self._is_said = bool(found)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,12 +21,17 @@ from lenetkit.comparison.words import figure_text, settings_text
 from lenetkit.errors import RunError, warn
 from lenetkit.files.opening import is_there, user_path
 from lenetkit.runs.folder import RunFolder
+from lenetkit.text import percent
 
 if TYPE_CHECKING:
     from lenetkit.plots import Figure
 
 _DRAWN = ("data.validation", "data.test_share", "data.limit")
 """Keys by which samples are drawn, so that their digests follow from settings and seed."""
+_ROUNDED = 1e-9
+"""Accuracies that differ by more are not the same."""
+_LATER = ("data.transforms", "data.preparation")
+"""Keys of what happens to samples once they are read."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +47,9 @@ class Group:
 
     @property
     def values(self) -> list[float]:
-        """The figure of each run."""
-        return [run.figures.get(self.figure, math.nan) for run in self.runs]
+        """The figure of each run; of a folder that is there twice, once."""
+        once = {run.path.absolute(): run for run in self.runs}
+        return [run.figures.get(self.figure, math.nan) for run in once.values()]
 
     @property
     def mean(self) -> float:
@@ -53,7 +59,7 @@ class Group:
     @property
     def sd(self) -> float | None:
         """The standard deviation over the runs, with n − 1; None of one run."""
-        return statistics.stdev(self.values) if len(self.runs) > 1 else None
+        return statistics.stdev(self.values) if len(self.values) > 1 else None
 
 
 @dataclass(frozen=True)
@@ -79,26 +85,25 @@ class Comparison:
     def differences(self) -> list[Difference]:
         """The keys in which the runs' resolved specs differ, with a value for each run.
 
-        Beside those of specs: `parts`, where a run went on with another spec, and `dataset`, where
-        other data were used although the specs' data are the same.
+        Beside those of specs: `init_from`, where runs started from other weights, `parts`, where a
+        run went on with another spec, and `dataset`, where other data were used although the specs
+        name the same.
         """
         specs = [_settings(run) for run in self.runs]
         if len({run.digests.get("train") for run in self.runs}) > 1:
             specs = [spec.without_learned() for spec in specs]
         found = differences(specs)
-        parts = tuple(_parts(run) for run in self.runs)
-        if any(part != parts[0] for part in parts):
-            found.append(Difference("parts", parts))
-        data = tuple(_data(run) for run in self.runs)
-        told = any(d.key.startswith("data") for d in found)
-        if len({tuple(each) for each in data}) > 1 and not told:
-            names = [str(each[0]) for each in data]
-            alike = len(set(names)) == 1  # then only the content differs
-            values = [
-                f"{n} {each[-1][:8]}" if alike else n for n, each in zip(names, data, strict=True)
-            ]
-            found.append(Difference("dataset", tuple(values)))
-        return found
+        others: dict[str, tuple[Any, ...]] = {
+            "init_from": tuple(run.init_from for run in self.runs),
+            "parts": tuple(_parts(run) for run in self.runs),
+        }
+        if not any(d.key.startswith("data") and d.key not in _LATER for d in found):
+            others["dataset"] = _data_names([_data(run) for run in self.runs])
+        return found + [
+            Difference(key, values)
+            for key, values in others.items()
+            if any(value != values[0] for value in values)
+        ]
 
     @cached_property
     def groups(self) -> list[Group]:
@@ -120,20 +125,21 @@ class Comparison:
     def pairs(self) -> list[Pair]:
         """McNemar's test of each two finished runs on the same test set, by its digest.
 
-        Runs without `predictions.csv` (see `untested`) and regressions have none.
+        Runs without `predictions.csv` (see `untested`) and regressions have none. Raises RunError
+        if that file is damaged.
         """
-        right = {run: _right(run) for run in self.runs if _is_tested(run)}
+        tested = [run for run in self.runs if _was_tested(run) and _has_predictions(run)]
+        right = {run: _right(run) for run in tested}
         return [
-            Pair(a, b, McNemar.of(right[a], right[b]))
+            Pair(a, b, McNemar.of(*_of_one_length(right, a, b)))
             for a, b in itertools.combinations(right, 2)
-            if a.digests.get("test") == b.digests.get("test") and len(right[a]) == len(right[b])
+            if a.digests.get("test") == b.digests.get("test")
         ]
 
     @property
     def untested(self) -> list[RunRecord]:
         """Finished runs of an earlier version, which wrote no predictions."""
-        ours = [run for run in self.runs if run.state == "finished" and not run.is_regression]
-        return [run for run in ours if not _is_tested(run)]
+        return [run for run in self.runs if _was_tested(run) and not _has_predictions(run)]
 
     def letter(self, run: RunRecord) -> str:
         """What tables and sentences call a run: A, B, …, Z, AA, …"""
@@ -193,12 +199,12 @@ class Comparison:
         """What `lenetkit compare --json` prints."""
         return {
             "differences": [{"key": d.key, "values": list(d.values)} for d in self.differences],
-            "runs": [run.row() for run in self.runs],
+            "runs": [_without_changes(run.row()) for run in self.runs],
             "groups": [
                 {
                     "runs": [str(run.path) for run in group.runs],
                     "figure": group.figure,
-                    "n": len(group.runs),
+                    "n": len(group.values),
                     "mean": group.mean,
                     "sd": group.sd,
                 }
@@ -256,7 +262,10 @@ def compare(runs: Iterable[str | Path | RunRecord]) -> Comparison:
     """
     if isinstance(runs, str | Path):
         raise TypeError(f"expected several run folders, found one: {str(runs)!r}")
-    records = [run if isinstance(run, RunRecord) else readable_record(run) for run in runs]
+    records = [
+        replace(_usable(run, "compared")) if isinstance(run, RunRecord) else readable_record(run)
+        for run in runs
+    ]
     if len(records) < 2:
         raise RunError(f"expected at least two runs to compare, found {len(records)}")
     return Comparison(tuple(records))
@@ -266,10 +275,13 @@ def readable_record(folder: str | Path, use: str = "compared") -> RunRecord:
     """The record of a run folder. Raises RunError if it is not one, incomplete or damaged."""
     path = user_path(folder)
     RunFolder.open(path)
-    record = read_record(path)
+    return _usable(read_record(path), use)
+
+
+def _usable(record: RunRecord, use: str) -> RunRecord:
     if record.state in ("damaged", "incomplete") or record.settings is None:
         why = record.reason or "its spec.yaml cannot be read"
-        raise RunError(f"{path}: cannot be {use}: {why}")
+        raise RunError(f"{record.path}: cannot be {use}: {why}")
     return record
 
 
@@ -286,28 +298,60 @@ def _parts(run: RunRecord) -> list[dict[str, Any]] | None:
     return [part for part in found if len(part) > 1] or None
 
 
-def _data(run: RunRecord) -> list[str]:
+def _data(run: RunRecord) -> tuple[str, str, str]:
     """The data set's name, and the digests of what does not follow from settings and seed."""
-    drawn = any(_settings(run).get(key) for key in _DRAWN)
-    digests = [] if drawn else [run.digests.get("train", ""), run.digests.get("test", "")]
-    return [run.dataset or "", *digests]
+    drawn = {key for key in _DRAWN if _settings(run).get(key)}
+    train = "" if drawn else run.digests.get("train", "")
+    test = "" if "data.test_share" in drawn else run.digests.get("test", "")
+    return run.dataset or "", train, test
 
 
-def _data_names(data: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    """The data sets' names; where they are all called the same, with the start of a digest."""
-    names = [each[0] for each in data]
-    if len(set(names)) > 1:
-        return tuple(names)
-    part = next(i for i in (2, 1) if len({each[i] for each in data}) > 1)
-    return tuple(f"{each[0]} {each[part][:8]}" for each in data)
+def _data_names(data: Sequence[tuple[str, str, str]]) -> tuple[str, ...]:
+    """The data sets' names; where they are all called the same, with digests that differ."""
+    told = [i for i in (1, 2) if len({each[i] for each in data}) > 1]
+    if len({name for name, _, _ in data}) > 1 or not told:
+        return tuple(name for name, _, _ in data)
+    parts = {1: "training", 2: "test"}
+    return tuple(
+        f"{each[0]} ({', '.join(f'{parts[i]} {each[i][:8]}' for i in told)})" for each in data
+    )
 
 
-def _is_tested(run: RunRecord) -> bool:
-    there = run.state == "finished" and not run.is_regression
-    return there and is_there(RunFolder(run.path).predictions)
+def _was_tested(run: RunRecord) -> bool:
+    """Whether it has an accuracy on a test set."""
+    return run.state == "finished" and not math.isnan(run.figures.get("test_accuracy", math.nan))
+
+
+def _has_predictions(run: RunRecord) -> bool:
+    return is_there(RunFolder(run.path).predictions)
 
 
 def _right(run: RunRecord) -> NDArray[np.bool_]:
     """Which samples of the test set the run's model reads right (N,)."""
-    columns = RunFolder(run.path).read_predictions()
-    return np.equal(columns["true"], columns["predicted"])
+    file = RunFolder(run.path)
+    columns = file.read_predictions()
+    right = np.equal(columns["true"], columns["predicted"])
+    accuracy = run.figures["test_accuracy"]
+    if not right.size or abs(right.mean() - accuracy) > _ROUNDED:
+        raise RunError(
+            f"{file.predictions}: is damaged: {right.sum():,} of its {right.size:,} rows are "
+            f"right, but result.json says {percent(accuracy, 2)}"
+        )
+    return right
+
+
+def _of_one_length(
+    right: Mapping[RunRecord, NDArray[np.bool_]], a: RunRecord, b: RunRecord
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    if len(right[a]) != len(right[b]):
+        fewer, more = sorted((a, b), key=lambda run: len(right[run]))
+        raise RunError(
+            f"{RunFolder(fewer.path).predictions}: is damaged: it has {len(right[fewer]):,} rows, "
+            f"that of {more.path}, of the same test set, {len(right[more]):,}"
+        )
+    return right[a], right[b]
+
+
+def _without_changes(row: dict[str, Any]) -> dict[str, Any]:
+    """`find_runs` alone knows them."""
+    return {key: value for key, value in row.items() if key != "changes"}

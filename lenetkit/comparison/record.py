@@ -55,6 +55,8 @@ class RunRecord:
     the last epoch."""
     seconds: float | None = None
     """Training time, evaluation left out."""
+    init_from: str | None = None
+    """The file of weights that it started from, and the start of its digest."""
     settings: Settings | None = None
     """None if its spec cannot be read."""
     parts: tuple[tuple[str, Settings], ...] = ()
@@ -87,6 +89,7 @@ class RunRecord:
             **{name: self.figures.get(name) for name in FIGURES},
             "seconds": self.seconds,
             "seed": self.seed,
+            "init_from": self.init_from,
             "state": self.state,
             "reason": self.reason,
             "changes": dict(self.changes),
@@ -156,6 +159,7 @@ def _result(files: RunFolder, record: RunRecord) -> RunRecord:
         digests=dict(result["dataset_digest"]),
         epochs=int(result["epochs"]),
         figures=_figures({name: result[name] for name in FIGURES if name in result}),
+        init_from=result.get("init_from"),
         seconds=float(result.get("seconds", math.nan)),
     )
 
@@ -175,20 +179,14 @@ def _progress(files: RunFolder, record: RunRecord) -> RunRecord:
     return replace(
         record,
         state="diverged" if is_there(files.diverged) else "interrupted",
-        reason=_why_diverged(files),
+        reason=files.why_diverged(),
         dataset=header.get("dataset"),
         digests=dict(json.loads(header["dataset_digest"])),
         epochs=state.epoch,
         figures=_figures({name: last[name] for name in FIGURES if name in last}),
         seconds=sum(columns.get("seconds", [])[rows]) + state.seconds,
+        init_from=state.init_from or None,
     )
-
-
-def _why_diverged(files: RunFolder) -> str:
-    if not is_there(files.diverged):
-        return ""
-    with open_regular(files.diverged) as file:
-        return str(json.loads(file.read(1 << 16))["message"])
 
 
 def _figures(found: Mapping[str, Any]) -> dict[str, float]:

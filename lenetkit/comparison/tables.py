@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from lenetkit.text import NOTHING, number, percent, printable
 
 _MOST_COLUMNS = 4
 """Differences that have a column in the table of runs."""
+_LAYER = re.compile(r"layers\.[^.]+")
 _TEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -36,7 +38,7 @@ Table = tuple[list[list[str]], list[str], list[str]]
 
 def run_table(comparison: Comparison) -> Table:
     """A row for each run: its folder, what differs if that is little, and its figures."""
-    said = comparison.differences if _fits(comparison) else []
+    said = merged(comparison.differences) if _fits(comparison) else []
     keys = _short_keys(said)
     names = {name: FIGURE_NAMES[name] for name in comparison.figure_names}
     states = any(run.state != "finished" for run in comparison.runs)
@@ -60,7 +62,7 @@ def run_table(comparison: Comparison) -> Table:
 def difference_table(comparison: Comparison) -> Table:
     """A row for each key that differs, a column for each run; no rows if `run_table` says it."""
     letters = [comparison.letter(run) for run in comparison.runs]
-    said = [] if _fits(comparison) else comparison.differences
+    said = [] if _fits(comparison) else merged(comparison.differences)
     rows = [[printable(d.key), *map(value_text, d.values)] for d in said]
     return rows, ["key", *letters], []
 
@@ -68,14 +70,14 @@ def difference_table(comparison: Comparison) -> Table:
 def group_table(comparison: Comparison) -> Table:
     """A row for each group of several runs, or none: what sets them apart, mean and deviation."""
     several = [group for group in comparison.groups if len(group.runs) > 1]
-    said = [d for d in comparison.differences if d.key != SEED] if several else []
+    said = [d for d in merged(comparison.differences) if d.key != SEED] if several else []
     said = said if len(said) <= _MOST_COLUMNS else []
     groups = comparison.groups if several else []
     rows = [
         [
             ", ".join(comparison.letter(run) for run in group.runs),
             *(value_text(d.values[comparison.runs.index(group.runs[0])]) for d in said),
-            str(len(group.runs)),
+            str(len(group.values)),
             figure_text(group.figure, group.mean, group.sd),
         ]
         for group in groups
@@ -106,7 +108,21 @@ def latex_text(comparison: Comparison) -> str:
 
 
 def _fits(comparison: Comparison) -> bool:
-    return len(comparison.differences) <= _MOST_COLUMNS
+    return len(merged(comparison.differences)) <= _MOST_COLUMNS
+
+
+def merged(found: Sequence[Difference]) -> list[Difference]:
+    """Neighbouring layers whose values are the same as one: `layers.relu1, relu2`."""
+    merged: list[Difference] = []
+    for difference in found:
+        before = merged[-1] if merged else None
+        layers = _LAYER.fullmatch(difference.key) and before and _LAYER.fullmatch(before.key)
+        if before and layers and before.values == difference.values:
+            name = difference.key.removeprefix("layers.")
+            merged[-1] = Difference(f"{before.key}, {name}", before.values)
+        else:
+            merged.append(difference)
+    return merged
 
 
 def _short_keys(said: Sequence[Difference]) -> list[str]:

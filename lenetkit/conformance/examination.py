@@ -148,7 +148,8 @@ def in_circumstance(circumstance: str) -> Iterator[None]:
     try:
         yield
     except CheckFailed as failure:
-        raise CheckFailed(f"{circumstance}: {failure}") from failure.__cause__
+        told = f"{circumstance}: {failure}" if circumstance else f"{failure}"
+        raise CheckFailed(told) from failure.__cause__
 
 
 def _expect_images(

@@ -87,6 +87,7 @@ _RUNGS = (
             "second_backward_keeps_shape_and_dtype",
             "cost_covers_every_weight",
             "fans_are_not_exchanged",
+            "receptive_field_is_what_is_read",
             "empty_batch",
         ),
     ),
@@ -126,6 +127,7 @@ _ORIGINS = Origins(
             "parameters_start_at_finite_values",
             "fans_are_not_exchanged",
         ),
+        "receptive_field": ("receptive_field_is_what_is_read",),
         "cost": ("cost_is_counted_in_whole_numbers", "cost_covers_every_weight"),
         "backward": (
             "input_gradient_has_the_shape_of_the_input",

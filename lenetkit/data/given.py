@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lenetkit.arrays import Shape, shape_text
+from lenetkit.arrays import Shape, expect_unmasked, shape_text
 from lenetkit.data.pipeline import Pipeline
 from lenetkit.errors import ArrayError
 
@@ -140,6 +140,7 @@ def as_images(images: Any, shape: Shape) -> NDArray[Any]:
     (N, H·W), in rows; for (F,) rows of features (N, F). Raises ArrayError for any other.
     """
     given = images
+    expect_unmasked(given, "images")
     try:
         images = np.asarray(given)
     except ValueError:
@@ -180,7 +181,8 @@ def _wanted(shape: Shape) -> str:
 
 def _found(images: NDArray[Any], given: Any) -> str:
     is_array = images.ndim or images.dtype.kind in "buifc"
-    return f"shape {images.shape}" if is_array else type(given).__name__
+    sparse = "; a sparse array: .toarray()" if hasattr(given, "toarray") else ""  # SciPy's
+    return f"shape {images.shape}" if is_array else f"{type(given).__name__}{sparse}"
 
 
 def _extremes(images: NDArray[Any], what: str, expected: PixelRange) -> tuple[float, float]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lenetkit.arrays import expect_unmasked
 from lenetkit.errors import ArrayError, nearest, shortened
 from lenetkit.values import show
 
@@ -47,8 +48,34 @@ class Labels:
             raise ArrayError(
                 f"found {_classes(values)}, but the network has {self.count:,} outputs"
                 f"{self._fix(len(values))}"
+                + ("; or name those without samples too: classes=[…]" * (len(values) < self.count))
             )
         return Labels(self.count, tuple(values), (), self.last)
+
+    def named(self, classes: Any) -> Labels:
+        """These, of which `classes` says what they are called, in the order of the outputs.
+
+        Raises ArrayError unless they are `count` different labels, and the same as before.
+        """
+        if isinstance(classes, str | Set) or not isinstance(classes, Iterable):
+            raise TypeError(f"expected classes=[…], labels in order, found {classes!r}")
+        listed = classes if isinstance(classes, np.ndarray) else list(classes)
+        found = _read(listed, len(listed))
+        if found.ndim != 1 or len(np.unique(found)) != self.count or len(found) != self.count:
+            what = _listed(found.tolist()) if found.ndim == 1 else f"shape {found.shape}"
+            fix = self._fix(len(found)) if found.ndim == 1 and len(found) != self.count else ""
+            raise ArrayError(
+                f"classes: expected {self.count:,} different labels, one for each output, found "
+                f"{what}{fix}"
+            )
+        values, known = found.tolist(), self._known(found) if self.names else ()
+        if known and (values != list(known) or _family(found) != _family(np.asarray(known))):
+            raise ArrayError(
+                f"classes: expected those of the first training, {_listed(known)}, in this order, "
+                f"found {_classes(values)}"
+            )
+        are_numbers = found.dtype.kind in "iu" and values == [*range(self.count)]
+        return self if known or are_numbers else Labels(self.count, tuple(values), (), self.last)
 
     @property
     def titles(self) -> tuple[str, ...]:
@@ -67,8 +94,7 @@ class Labels:
             return np.zeros(0, np.int64)
         if not self.values and self._are_numbers(found):
             return found.astype(np.int64)
-        names = self.names if found.dtype.kind == "U" else ()
-        known = self.values or names or range(self.count)
+        known = self._known(found)
         values, places = np.unique(found, return_inverse=True)
         if _family(values) != _family(np.asarray(known)):
             raise ArrayError(
@@ -82,7 +108,16 @@ class Labels:
 
     def of(self, numbers: NDArray[np.intp]) -> NDArray[Any]:
         """The labels of class numbers."""
-        return np.array(self.values)[numbers] if self.values else numbers
+        if not self.values:
+            return numbers
+        found = np.array(self.values)
+        if found.dtype.kind == "f" and {type(value) for value in self.values} == {int}:
+            found = np.array(self.values, np.uint64)  # 1 and 2⁶³: NumPy makes them floats
+        return found[numbers]
+
+    def _known(self, found: NDArray[Any]) -> Sequence[Label]:
+        """What labels such as these can be."""
+        return self.values or (found.dtype.kind == "U" and self.names) or range(self.count)
 
     def _are_numbers(self, found: NDArray[Any]) -> bool:
         return found.dtype.kind in "iuf" and found.min() >= 0 and found.max() < self.count
@@ -107,6 +142,7 @@ class Labels:
 
 def _read(labels: Any, samples: int) -> NDArray[Any]:
     """Labels as an array: strings, booleans, whole numbers, or rows (N, K) of numbers."""
+    expect_unmasked(labels, "labels")
     try:
         found = np.asarray(labels)
     except ValueError:
@@ -122,6 +158,8 @@ def _read(labels: Any, samples: int) -> NDArray[Any]:
         raise ArrayError(f"expected {samples:,} labels, one for each image, found {shape}")
     if found.dtype.kind == "U" and isinstance(labels, list | tuple):
         found = np.array(labels, object)  # NumPy writes numbers, and nan, among strings as strings
+    if found.dtype.kind == "T":  # NumPy's strings of any length, which may hold missing ones
+        found = found.astype(object)
     if found.dtype == object:
         found = _typed(found)
     if found.ndim == 1:
@@ -133,17 +171,21 @@ def _read(labels: Any, samples: int) -> NDArray[Any]:
 
 def _expect_classes(found: NDArray[Any]) -> None:
     """Raise ArrayError for values that are no classes: fractions, NaN, other types."""
-    kind, what = found.dtype.kind, str(found.dtype)
+    kind, what, hint = found.dtype.kind, str(found.dtype), ""
     if kind == "f":
         _expect_none_missing(int(np.isnan(found).sum()))
         strange = found[~np.isfinite(found) | (found != np.rint(found))]
         what = f"{strange[0]:g}" if len(strange) else ""
+        largest = np.abs(found).max(initial=0)
+        if not what and largest >= 2 ** (np.finfo(found.dtype).nmant + 1):
+            what = f"{largest:g}, which {found.dtype} does not tell from its neighbours"
+            hint = "; whole numbers: labels.astype('uint64')"
     elif kind == "U":
         lone = [value for value in np.unique(found).tolist() if not _is_unicode(value)]
         what = f"{show(lone[0])}, half of a surrogate pair" if lone else ""
     if what and kind not in "biu":
-        hint = "; for text: labels.astype(str)" if kind == "S" else ""
-        if kind == "f" and np.isfinite(found).all():
+        hint = "; for text: labels.astype(str)" if kind == "S" else hint
+        if kind == "f" and np.isfinite(found).all() and not hint:
             hint = "; networks learn real numbers with loss: mean_squared_error"
         raise ArrayError(
             f"expected labels of whole numbers, strings or booleans, found {what}{hint}"
@@ -153,12 +195,14 @@ def _expect_classes(found: NDArray[Any]) -> None:
 def _expect_none_missing(count: int) -> None:
     if count:
         raise ArrayError(
-            f"expected a label for each image, but {count:,} of them lack one (nan or None)"
+            f"expected a label for each image, but {count:,} of them lack one (nan, NA or None)"
         )
 
 
-def _is_nan(value: Any) -> bool:
-    return isinstance(value, float) and value != value
+def _is_missing(value: Any) -> bool:
+    """Whether it is None, nan, or one of pandas' NA and NaT."""
+    is_nan = isinstance(value, float) and value != value
+    return value is None or is_nan or type(value).__name__ in ("NAType", "NaTType")
 
 
 def _is_unicode(text: str) -> bool:
@@ -171,11 +215,11 @@ def _is_unicode(text: str) -> bool:
 
 def _typed(found: NDArray[Any]) -> NDArray[Any]:
     """An array of objects of one type, such as a column of pandas', with that type."""
-    values = found.reshape(-1).tolist()
-    _expect_none_missing(sum(value is None or _is_nan(value) for value in values))
+    values = [v.item() if isinstance(v, np.generic) else v for v in found.reshape(-1)]
+    _expect_none_missing(sum(map(_is_missing, values)))
     kinds = {type(value) for value in values}
     if kinds == {str} or kinds == {bool} or kinds == {int} or kinds <= {int, float}:
-        return np.array(found.tolist())
+        return np.array(values).reshape(found.shape)
     if kinds and all(issubclass(kind, str) for kind in kinds):
         return found.astype(str)
     names = " and ".join(sorted({kind.__name__.removesuffix("Type") for kind in kinds}))

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from lenetkit.arrays import expect_unmasked
 from lenetkit.errors import ArrayError
 
 
@@ -28,6 +29,7 @@ class Targets:
 
         Raises ArrayError for another number of rows or columns, and for what is not finite.
         """
+        expect_unmasked(targets, "targets")
         found = _numbers(targets)
         if not samples and not found.size:
             return np.zeros((0, self.count))

@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 
 from lenetkit.arrays import shape_text
 from lenetkit.html.chinese import CHINESE
-from lenetkit.text import number, percent, printable
+from lenetkit.text import counted, number, percent, printable
 
 _FORMATS = {"epoch": ".0f", "lr": ".2e", "seconds": ".2f", "rmse": ".4g"}
 
@@ -58,6 +58,7 @@ def _environment(lang: str) -> Environment:
     )
     made.filters |= {
         "count": lambda value: f"{value:,}",
+        "counted": counted,
         "figure": figure,
         "number": number,
         "percent": percent,

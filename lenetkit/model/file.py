@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from lenetkit._version import __version__
 from lenetkit.arrays import shape_text
 from lenetkit.errors import ModelFileError, SpecError, nearest, shortened
 from lenetkit.files import foreign, tensorfile
+from lenetkit.files.opening import open_regular
 from lenetkit.files.tensorfile import Tensors
 from lenetkit.model import matching
 from lenetkit.model.metadata import missing_providers
@@ -58,6 +60,13 @@ def in_run_folder(path: Path) -> Path:
     """The model file of a run folder; any other path as it is."""
     inside = path / "model.safetensors"
     return inside if inside.is_file() else path
+
+
+def label(path: Path) -> str:
+    """What a run calls the file of weights that it started from: name and start of SHA-256."""
+    with open_regular(in_run_folder(path)) as content:
+        digest = hashlib.sha256(content.read()).hexdigest()
+    return f"{in_run_folder(path).name} {digest[:8]}"
 
 
 def read_plan(path: Path, metadata: Mapping[str, str], overrides: Sequence[Override] = ()) -> Plan:

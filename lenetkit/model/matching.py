@@ -213,21 +213,23 @@ def _by_position(tensors: Tensors, slots: Mapping[str, Slot], path: Path) -> dic
             f"{path}: {len(names)} arrays without names, {listing(tensors)}; the network has "
             f"{len(slots)}: {shortened(', '.join(slots))}"
         )
-    readings = []
-    for is_keras in (False, True):
-        pairs = zip(slots, names, strict=True)
-        read = {own: Given(name, *_split(own), tensors[name], is_keras) for own, name in pairs}
-        if all(g.arranged().shape == slots[own].shape for own, g in read.items()) or not is_keras:
-            readings.append(read)
-    as_is, *as_keras = readings
-    fits = all(g.values.shape == slots[own].shape for own, g in as_is.items())
-    if fits and as_keras and any(g.is_transposed for g in as_keras[0].values()):
+    as_is, as_keras = (
+        {own: Given(name, *_split(own), tensors[name], is_keras) for own, name in pairs}
+        for is_keras in (False, True)
+        for pairs in [zip(slots, names, strict=True)]
+    )
+    fit, fit_keras = (
+        sum(g.arranged().shape == slots[own].shape for own, g in reading.items())
+        for reading in (as_is, as_keras)
+    )
+    is_transposed = any(g.is_transposed for g in as_keras.values())
+    if fit == fit_keras == len(slots) and is_transposed:
         raise ModelFileError(
             f"{path}: its arrays have no names, and fit both as PyTorch stores weights and as "
             "Keras does, transposed; expected names as PyTorch's (fc1.weight) or Keras' "
             '(fc1/kernel): numpy.savez(FILE, **{"fc1.weight": …})'
         )
-    return as_is if fits or not as_keras else as_keras[0]
+    return as_keras if fit_keras > fit else as_is
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -324,7 +326,8 @@ def _judged(network: Network, slots: Mapping[str, Slot], pairs: Mapping[str, Giv
         elif values.shape != slot.shape:
             hint = _would_fit(given, slot.shape)
             text = f"expected {shape_text(slot.shape)}, found {shape_text(given.values.shape)}"
-            (found.wrong if hint else found.unfit).append(f"{where}{text}{source}{hint}")
+            other = hint or _with_other_options(slot, values.shape)
+            (found.wrong if hint else found.unfit).append(f"{where}{text}{source}{other}")
         else:
             values, how = _placed(values, given, slot)
             with np.errstate(over="ignore"):
@@ -365,6 +368,26 @@ def _would_fit(given: Given, expected: Shape) -> str:
     if not given.is_transposed and math.prod(shape) == math.prod(expected):
         return f"; reshaped to {shape_text(expected)}, it would fit"
     return ""
+
+
+def _with_other_options(slot: Slot, shape: Shape) -> str:
+    """The options with which a weight (out, in, …) of another shape would fit, and its inputs."""
+    layer, name = slot.layer.layer, slot.layer.name
+    if len(shape) != len(slot.shape) or not isinstance(layer, Linear | Conv2d) or len(shape) < 2:
+        return ""
+    options: dict[str, Any] = {}
+    is_linear = isinstance(layer, Linear)
+    if shape[0] != slot.shape[0]:
+        options["out_features" if is_linear else "out_channels"] = shape[0]
+    if (kernel := shape[2:]) != slot.shape[2:]:
+        options["kernel_size"] = kernel[0] if kernel[0] == kernel[1] else [*kernel]
+    said = [f"layers.{name}.{option}={value}" for option, value in options.items()]
+    hint = f"; it would fit with {' and '.join(said)}" if said else ""
+    if shape[1] == slot.shape[1]:
+        return hint
+    arrives = f"{shape_text(slot.image or slot.layer.in_shape)} reaches {name}"
+    inputs = f"{shape[1]:,} input{'' if is_linear else ' channel'}{'s' * (shape[1] != 1)}"
+    return f"; made for {inputs}, but {arrives}{hint}"
 
 
 def _unused(given: Given, slots: Mapping[str, Slot], missing: Iterable[str]) -> str:

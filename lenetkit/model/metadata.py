@@ -147,7 +147,8 @@ def _are_labels(labels: Any, count: int) -> bool:
     if not any(kinds <= alike for alike in ({str}, {bool}, {int, float})):
         return False
     numbers = [label for label in labels if not isinstance(label, str)]
-    within = all(-(1 << 63) <= label < 1 << 63 for label in numbers)  # not so for NaN
+    top = 1 << (63 if any(label < 0 for label in numbers) else 64)
+    within = all(-(1 << 63) <= label < top for label in numbers)  # not so for NaN
     return within and len(set(labels)) == count
 
 

@@ -72,7 +72,7 @@ class Model(Network):
 
     def _facts(self) -> list[str]:
         if not self._is_trained:
-            return [*super()._facts(), "Not trained yet."]
+            return [*super()._facts(), "No training recorded."]
         done = self.history[-1] if self.history else measured(self.metadata)
         said = [f"after epoch {done['epoch']:.0f}"] if "epoch" in done else []
         for name, value in done.items():
@@ -91,7 +91,9 @@ class Model(Network):
         from lenetkit import plots  # Matplotlib takes a while to import
 
         figure = plots.history_figure(
-            self.history.columns, title=self.plan.spec.name, dataset=self.dataset
+            self.history.columns,
+            title=self.plan.spec.name,
+            dataset=self.dataset if self.history else "",
         )
         if path is not None:
             plots.save_figure(figure, user_path(path))
@@ -123,6 +125,7 @@ class Model(Network):
         *,
         test: tuple[Any, Any] | None = None,
         validation: float | None = None,
+        classes: Any = None,
         data_dir: str | Path | None = None,
         progress: bool | None = None,
         **settings: Any,
@@ -141,7 +144,9 @@ class Model(Network):
 
         Labels are whole numbers, strings or booleans (N,), or one-hot rows (N, K). Whole numbers
         from 0 to K - 1 are class numbers; of any others, the distinct values in order are the
-        classes. What they are in the first training is what they are from then on.
+        classes. `classes` says them instead, in the order of the outputs: all labels that there
+        will be, also those without samples here, or names for the columns of one-hot rows. What
+        they are in the first training is what they are from then on.
 
         Raises ArrayError, a ValueError, for arrays that do not fit the network, and TypeError for
         any other setting.
@@ -150,9 +155,11 @@ class Model(Network):
         plan = with_validation(self.plan, "fit", validation)
         plan = replace(plan, spec=replace(plan.spec, train=how))
         if images is not None:
-            data = self._own_data(plan, images, labels, test)
+            data = self._own_data(plan, images, labels, test, classes)
         elif labels is not None or test is not None:
             raise TypeError("fit() expected images with these labels, found none")
+        elif classes is not None:
+            raise TypeError("fit() expected images with these classes: a data set has its own")
         else:
             data = load_training_data(plan, data_dir)
         state = loop.start(self, how)
@@ -194,16 +201,17 @@ class Model(Network):
         *,
         test: tuple[Any, Any] | None = None,
         validation: float | None = None,
+        classes: Any = None,
     ) -> TrainingData:
         """Arrays as `fit` takes them, as the data of a training.
 
         Without `test` and `data.test_share`, the test set is empty.
         """
         plan = with_validation(self.plan, "training_data", validation)
-        return self._own_data(plan, images, labels, test)
+        return self._own_data(plan, images, labels, test, classes)
 
     def _own_data(
-        self, plan: Plan, images: Any, labels: Any, test: tuple[Any, Any] | None
+        self, plan: Plan, images: Any, labels: Any, test: tuple[Any, Any] | None, classes: Any
     ) -> TrainingData:
         """Arrays, divided as the plan's spec says."""
         if test is not None and not (isinstance(test, tuple | list) and len(test) == 2):
@@ -216,10 +224,9 @@ class Model(Network):
             raise ArrayError("fit() expected at least one image, found none")
         if labels is None:
             raise TypeError("fit() expected labels with these images, found none")
-        called = self._decided(labels, len(batch))
+        called = self._decided(labels, len(batch), classes)
         given = self._samples(batch, labels, called)
-        test_images, test_labels = test or ([], [])
-        tests = None if shared else self._samples(test_images, test_labels, called)
+        tests = None if shared else self._tests(test or ([], []), called)
         train, tested, held_out = divided(plan, given, tests)
         shape = self.image_shape
         for transform in self.pipeline.transforms:  # those for training only may refuse features
@@ -230,15 +237,19 @@ class Model(Network):
         ready = self.preparation if self._is_trained else preparation_for(said, train)
         return TrainingData(train, tested, held_out, pipeline, ready, called.values, called.axes)
 
-    def _decided(self, labels: Any, samples: int) -> Labels | Targets:
-        """What labels are: as the spec or an earlier training says, else as these are."""
+    def _decided(self, labels: Any, samples: int, classes: Any) -> Labels | Targets:
+        """What labels are: as the spec, an earlier training or `classes` say, else as these are."""
         spec, called = self.plan.spec, self._called
         if isinstance(called, Targets):
+            if classes is not None:
+                raise ArrayError("classes: expected none, because the network learns real numbers")
             return replace(called, axes=min(np.ndim(labels), 2))
-        undecided = not spec.task and not self._is_trained
+        undecided = not spec.task and not self._is_trained and classes is None
         if undecided and spec.loss.takes_real_targets and are_real(labels, called.count):
             return Targets(called.count, min(np.ndim(labels), 2), called.last)
         expect_countable(self.plan)
+        if classes is not None:
+            return (called if self._is_trained else replace(called, names=())).named(classes)
         return called if self._is_trained else called.decided_by(labels, samples)
 
     @property
@@ -250,15 +261,17 @@ class Model(Network):
         images = as_images(images, self.image_shape)
         return Samples(images, called.read(labels, len(images)), ARRAYS, called.titles)
 
+    def _tests(self, test: Sequence[Any], called: Labels | Targets) -> Samples:
+        images, labels = test
+        try:
+            return self._samples(images, labels, called)
+        except ArrayError as error:
+            raise ArrayError(f"test: {error}") from None
+
     @property
     def labels(self) -> tuple[Label, ...]:
         """What `predict` answers for each class, in order; empty if it answers class numbers."""
         return tuple(json.loads(self.metadata.get("labels", "[]")))
-
-    @labels.setter
-    def labels(self, values: Sequence[Label]) -> None:
-        """Before the first training, where it does not have samples of each class."""
-        self.metadata["labels"] = json.dumps(list(values))
 
     @property
     def _called(self) -> Labels | Targets:

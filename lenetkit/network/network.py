@@ -26,7 +26,7 @@ from lenetkit.network.observer import Observer
 from lenetkit.network.plan import Plan
 from lenetkit.network.stage import Stage
 from lenetkit.registry.catalog import installed
-from lenetkit.registry.given import PluginFiles
+from lenetkit.registry.given import PluginFiles, know, named_classes
 from lenetkit.spec.dump import to_plain
 
 
@@ -110,10 +110,13 @@ class Network:
         # copied, each of these views would be an array of its own
         views = ("_param_views", "_grad_views", "_unused")
         own = {name: value for name, value in vars(self).items() if name not in views}
-        return {"plugin_files": PluginFiles.of(self.plan.spec.things()), **own}
+        things = [*self.plan.spec.things()]
+        return {"plugins": (PluginFiles.of(things), named_classes(things)), **own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update({k: v for k, v in state.items() if k != "plugin_files"})
+        _, classes = state["plugins"]
+        know(classes)
+        vars(self).update({k: v for k, v in state.items() if k != "plugins"})
         self._view()
 
     def __repr__(self) -> str:

@@ -30,7 +30,7 @@ def _own(layer: LayerPlan) -> tuple[Reach, ...] | None:
     culprit = f"layers.{layer.name}: {layer.type} of {layer.provider or 'this process'}"
     with blaming(culprit):
         found = layer.layer.receptive_field(layer.in_shape)
-    if found is not None and not _fits(found, layer):
+    if found is not None and not fits(found, layer.in_shape, layer.out_shape):
         raise PluginError(
             f"{culprit}: receptive_field does not fit its shapes; expected a Reach for each of "
             f"{len(places(layer.in_shape))} axes, with a place for each of the output's, or None"
@@ -38,9 +38,9 @@ def _own(layer: LayerPlan) -> tuple[Reach, ...] | None:
     return found
 
 
-def _fits(found: Any, layer: LayerPlan) -> bool:
+def fits(found: Any, in_shape: Shape, out_shape: Shape) -> bool:
     """Whether there is a reach for each axis, within the shapes."""
-    sizes, outs = places(layer.in_shape), places(layer.out_shape)
+    sizes, outs = places(in_shape), places(out_shape)
     if not isinstance(found, tuple) or len(found) != len(sizes):
         return False
     outs = outs if len(outs) == len(sizes) else outs[:1] * len(sizes)

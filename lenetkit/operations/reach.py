@@ -26,6 +26,10 @@ class Reach:
     stop: Places
     """(n,)."""
 
+    def __post_init__(self) -> None:
+        for name in ("start", "stop"):  # plugins may give lists
+            object.__setattr__(self, name, np.asarray(getattr(self, name), np.intp))
+
     @classmethod
     def own(cls, size: int) -> Reach:
         """Each place reads the one in its own position."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from lenetkit.plots.accuracy import accuracies
@@ -39,7 +40,7 @@ def history_figure(columns: Mapping[str, ArrayLike], *, title: str, dataset: str
         page = Page(typeface, _WIDTH, _HEIGHT, title, what, dataset, *notes)
         half = (_WIDTH + _GAP) / 2
         if not any(measure.drawn for measure in measures):
-            page.say("No finite figure was recorded.")
+            page.say("No finite values." if np.size(epochs) else "No epochs recorded.")
         for measure, place in zip(measures, ({"right": half}, {"left": half}), strict=True):
             if measure.drawn:
                 draw_lines(page, measure, **place)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -56,6 +56,23 @@ def _add_class(name: str, cls: Any) -> Registration:
     entry = Registration(name, point.value, Provider(cls.__module__, CLASS), point)
     installed().add(cls.group, entry, replace=True)
     return entry
+
+
+def named_classes(things: Iterable[Configurable]) -> dict[str, type[Configurable]]:
+    """Name → class of what `use` was given as a class, of these objects' classes."""
+    return _named({type(thing) for thing in things})
+
+
+def know(classes: Mapping[str, type[Configurable]]) -> None:
+    """Let specs name these classes, where they do not yet; another process sent them."""
+    for name, cls in classes.items():
+        if _named({cls}).get(name) is not cls:
+            _add_class(name, cls)
+
+
+def _named(classes: Collection[type[Configurable]]) -> dict[str, type[Configurable]]:
+    points = [e.point for group in {c.group for c in classes} for e in installed().entries()[group]]
+    return {p.name: p.load() for p in points if isinstance(p, _ClassPoint) and p.load() in classes}
 
 
 class _ClassPoint(EntryPoint):

@@ -81,6 +81,8 @@ class State:
     """The parts before the one whose spec the checkpoint names."""
     differs: dict[str, str | None] = field(default_factory=dict)
     """Dotted key → value: how the spec differs from the one that it extends."""
+    init_from: str = ""
+    """The name of the file of weights that it started from, and the start of its SHA-256."""
     steps_per_epoch: int = 0
     """0 if it is not recorded."""
     given: bool = False
@@ -96,7 +98,12 @@ class State:
         found = json.loads(text)
         if isinstance(found, dict):
             older: dict[str, Any] = {"parts": [], "differs": {}, "steps_per_epoch": 0}  # 0.1.0
-            older |= {"given": False, "validation_losses": [], "validation_merits": []}
+            older |= {
+                "init_from": "",
+                "given": False,
+                "validation_losses": [],
+                "validation_merits": [],
+            }
             found = older | found
         state: Self = convert(found, cls, "progress")
         if not 0 <= state.best.epoch <= state.epoch <= state.step:

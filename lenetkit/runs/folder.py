@@ -93,6 +93,10 @@ class RunFolder:
             there = path.is_dir()
         except OSError as error:
             raise RunError(f"{path}: cannot be a run folder: {error.strerror}") from None
+        if not there and path.is_file():
+            of_run = is_there(cls(path.parent).spec)
+            hint = f", such as {path.parent}" if of_run else ""
+            raise RunError(f"{path}: is a file; expected a run folder{hint}")
         if not there:
             raise RunError(f"{path}: no such run folder")
         if not is_there(folder.spec) and not is_there(folder.checkpoint):
@@ -150,6 +154,13 @@ class RunFolder:
         """The columns of `predictions.csv`."""
         return tables.read_columns(self.predictions, PREDICTIONS)
 
+    def why_diverged(self) -> str:
+        """Why the run ended with numbers that are not finite; empty if it did not."""
+        if not is_there(self.diverged):
+            return ""
+        with open_regular(self.diverged) as file:
+            return str(json.loads(file.read(1 << 16))["message"])
+
     def read_result(self) -> dict[str, Any]:
         """What `result.json` holds. Raises RunError if the run is not finished."""
         try:
@@ -158,7 +169,7 @@ class RunFolder:
         except FileNotFoundError:
             raise RunError(
                 f"{self.path}: the run has no result.json yet; finish it with "
-                f"`lenetkit train --resume {self.path}`"
+                f'`lenetkit train --resume "{self.path}"`'
             ) from None
         except OSError as error:
             raise RunError(f"{self.result}: {refusal(error, 'the result of a run')}") from None

@@ -64,7 +64,7 @@ def draw(
             report(advice)
         figures = _curves(folder, result, labels, accuracy_from)
         figures |= _confusions(result, labels) if counts else {}
-        if test is not None and test.images.shape[1] in _DRAWABLE:
+        if test is not None and test.images.ndim == 4 and test.images.shape[1] in _DRAWABLE:
             figures["mistakes"] = _mistakes(result, labels, test)
         paths = folder.pictures_as(kind)
         return Pictures(plots.save_figure(figure, paths[name]) for name, figure in figures.items())

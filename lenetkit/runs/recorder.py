@@ -251,6 +251,8 @@ class Recorder:
         result |= _figures(kept)
         result["seconds"] = round(sum(self.folder.read_metrics()["seconds"]), 3)
         result["seed"] = spec.train.seed
+        if self.state.init_from:
+            result["init_from"] = self.state.init_from
         result["threads"] = spec.kernels.threads()
         result["versions"] = environment.versions(spec.kernels)
         result["distributions"] = file.distributions(file.describe(self.network.plan))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import weakref
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
@@ -93,6 +94,8 @@ class Run:
         }
         counts = (f"{len(found):,} {name}" for name, found in samples.items() if found)
         told = {"data set": f"{self.data.train.dataset}: {' + '.join(counts)} samples"}
+        for part in self._recorder.parts()[:-1]:
+            told[part["spec"]] = "trained steps {:,} to {:,}".format(*part["steps"])
         heading = title(spec.name, self._recorder.state.differs)
         curves = ""
         if self.progress.epoch:
@@ -110,6 +113,7 @@ class Run:
             rows=history.rows,
             curves=curves,
             plan=self.network.plan,
+            diverged=" ".join(self.folder.why_diverged().split()),
         )
 
     @classmethod
@@ -141,13 +145,20 @@ class Run:
         _warn(plan, report)
         network = Model(plan, seed=plan.spec.train.seed)
         found = _data(network, data, test, data_dir, report)
+        weights = ""
         if init_from is not None:
             said = "\n".join(file.load_matching(network, user_path(init_from)))
             report(f"{printable(init_from)}: {said}")
-        differs = changes(spec, overrides(set))
-        given = data is not None
+            weights = file.label(user_path(init_from))
         return cls.begin(
-            network, found, out=out, differs=differs, given=given, threads=threads, report=report
+            network,
+            found,
+            out=out,
+            differs=changes(spec, overrides(set)),
+            given=data is not None,
+            init_from=weights,
+            threads=threads,
+            report=report,
         )
 
     @classmethod
@@ -159,13 +170,15 @@ class Run:
         out: str | Path | None = None,
         differs: Mapping[str, str | None] = MappingProxyType({}),
         given: bool = True,
+        init_from: str = "",
         threads: int | None = None,
         report: Report = warn,
     ) -> Self:
         """A run that trains a network, from its weights as they are, on data in memory.
 
         `differs` is what the pictures' titles say of the spec, as `changes` finds it; `given` is
-        whether the data are arrays that a resumed run must be given again.
+        whether the data are arrays that a resumed run must be given again; `init_from` is what the
+        result calls the weights' origin.
         """
         _expect_recordable(network.plan)
         name = network.plan.spec.name
@@ -174,7 +187,9 @@ class Run:
             held.enter_context(folder.owned(report))
             folder.expect_unused()
             recorder = Recorder(folder, network, data, loop.start(network, network.plan.spec.train))
-            recorder.state = replace(recorder.state, differs=dict(differs), given=given)
+            recorder.state = replace(
+                recorder.state, differs=dict(differs), given=given, init_from=init_from
+            )
             return cls(recorder, threads, held.pop_all(), report)
 
     @classmethod
@@ -218,7 +233,8 @@ class Run:
             _expect_recordable(plan)
             _warn(plan, report)
             network = Model(plan)
-            found = _data(network, data, test, data_dir, report, may_create=False)
+            classes = json.loads(saved.metadata.get("labels", "null"))
+            found = _data(network, data, test, data_dir, report, classes, may_create=False)
             recorder = Recorder(folder, network, found, loop.start(network, plan.spec.train))
             threads = threads or (saved.state.threads and min(saved.state.threads, MAX_THREADS))
             with network.limited(threads):
@@ -399,6 +415,7 @@ def _data(
     test: tuple[Any, Any] | None,
     data_dir: str | Path | None,
     report: Report,
+    classes: Any = None,
     *,
     may_create: bool = True,
 ) -> TrainingData:
@@ -412,7 +429,7 @@ def _data(
     if not isinstance(given, tuple | list) or len(given) != 2:
         found = type(given).__name__
         raise TypeError(f"expected data=(images, labels) or TrainingData, found {found}")
-    return network.training_data(*given, test=test)
+    return network.training_data(*given, test=test, classes=classes)
 
 
 def _needs_arrays(folder: RunFolder) -> str:

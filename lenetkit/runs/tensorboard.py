@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -37,9 +38,10 @@ class TensorBoard:
                 board(event)
 
     A step gives the scalars `loss/batch`, `accuracy/batch` and `learning_rate`; an epoch
-    `loss/train`, `accuracy/test` and so on, and histograms of every tensor, `conv1/weight`, and of
-    its gradient in the epoch's last step, `conv1/weight/gradient`. All are over steps. A training
-    that goes on from `step` replaces what earlier files have of the steps after it.
+    `loss/train`, `accuracy/test` and so on (in regression `rmse/test` and `r2/test`), and
+    histograms of every tensor, `conv1/weight`, and of its gradient in the epoch's last step,
+    `conv1/weight/gradient`. All are over steps. A training that goes on from `step` replaces what
+    earlier files have of the steps after it.
 
     Raises InputError if TensorBoard is not installed, and RunError if the folder cannot be written.
     """
@@ -71,11 +73,7 @@ class TensorBoard:
             rate = {"learning_rate": event.lr}
             self._scalars({"loss/batch": event.loss, "accuracy/batch": event.accuracy} | rate)
         elif isinstance(event, EpochDone):
-            parts = {"train": event.train, "test": event.test, "held_out": event.validation}
-            measured = {name: part for name, part in parts.items() if part and part.n}
-            losses = {f"loss/{name}": part.loss for name, part in measured.items()}
-            shares = {f"accuracy/{name}": part.accuracy for name, part in measured.items()}
-            self._scalars(losses | shares)
+            self._scalars({_tag(name): value for name, value in event.results().items()})
             self._histograms(self.network.tensors(), "")
             self._histograms(self.network.gradients(), "/gradient")
             self._writer.flush()
@@ -107,7 +105,8 @@ class TensorBoard:
         self.close()
 
     def _scalars(self, values: dict[str, float]) -> None:
-        self._summary(*({"tag": tag, "simple_value": value} for tag, value in values.items()))
+        known = {tag: value for tag, value in values.items() if not math.isnan(value)}
+        self._summary(*({"tag": tag, "simple_value": value} for tag, value in known.items()))
 
     def _histograms(self, tensors: dict[str, Array], suffix: str) -> None:
         from tensorboard.compat.proto.summary_pb2 import HistogramProto
@@ -136,3 +135,9 @@ class TensorBoard:
         from tensorboard.compat.proto.event_pb2 import Event as Record
 
         self._writer.add_event(Record(wall_time=time.time(), step=step, **content))
+
+
+def _tag(name: str) -> str:
+    """The tag of a column of `metrics.csv`: `loss/train` of `train_loss`."""
+    part, _, figure = name.partition("_")
+    return f"{figure}/{'held_out' if part == 'validation' else part}"

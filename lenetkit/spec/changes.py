@@ -92,11 +92,16 @@ def short(key: str) -> str:
 
 def _said(changed: Differences) -> Iterator[str]:
     """The changes in words, neighbouring layers with the same one together."""
-    parts = [(*_place(key), value) for key, value in changed.items()]
-    for (leaf, value), group in groupby(parts, key=lambda part: (part[1], part[2])):
-        names = ", ".join(name for name, _, _ in group)
+    parts = [(_together(key), *_place(key), value) for key, value in changed.items()]
+    for (_, leaf, value), group in groupby(parts, key=lambda part: (part[0], *part[2:])):
+        names = ", ".join(name for _, name, _, _ in group)
         words = ["without", names] if value is None else [names, leaf, value]
         yield " ".join(word for word in words if word)
+
+
+def _together(key: str) -> str:
+    """What keys have in common that may be told together: that they are of layers."""
+    return "layers" if key.startswith("layers.") else key
 
 
 def _place(key: str) -> tuple[str, str]:

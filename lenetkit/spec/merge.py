@@ -45,7 +45,7 @@ class Override:
         """`KEY=VALUE` of `--set`; the value is read by the rules of a spec file."""
         path, equals, value = text.partition("=")
         path = path.strip()
-        mark = Mark(f"--set {text}", folder=Path.cwd(), has_lines=False)
+        mark = _of_change(f"--set {text}")
         if not equals or not _is_path(path):
             raise mark.error("expected KEY=VALUE, such as train.optimizer.lr=0.01")
         if not value.strip():
@@ -57,7 +57,7 @@ class Override:
         """A change that has an option of its own, such as `--epochs 3`."""
         if value == "":
             raise Mark(option).error("expected a value, found an empty one")
-        return cls(path, ScalarNode(value, Mark(f"{option} {value}", folder=Path.cwd())))
+        return cls(path, ScalarNode(value, _of_change(f"{option} {value}")))
 
     def leaves(self) -> Iterator[Override]:
         """`train={epochs: 1}` as `train.epochs=1`; a mapping with a `type` stays whole."""
@@ -69,6 +69,10 @@ class Override:
             yield from Override(f"{self.path}.{key}", entry.node).leaves()
 
 
+def _of_change(source: str) -> Mark:
+    return Mark(source, folder=Path.cwd(), has_lines=False, is_change=True)
+
+
 def overrides(changes: Mapping[str, Any] | Sequence[Override]) -> Sequence[Override]:
     """Changes from Python, `{"train.epochs": 3}`, as overrides; overrides stay as they are.
 
@@ -77,7 +81,7 @@ def overrides(changes: Mapping[str, Any] | Sequence[Override]) -> Sequence[Overr
     anything but a mapping or overrides.
     """
     if isinstance(changes, Mapping) and all(isinstance(key, str) for key in changes):
-        marks = {k: Mark(f"override {k}", folder=Path.cwd(), has_lines=False) for k in changes}
+        marks = {key: _of_change(f"override {key}") for key in changes}
         return [
             Override(k, nodes.parse(v, marks[k]) if isinstance(v, str) else node_of(v, marks[k]))
             for k, v in changes.items()

@@ -71,6 +71,8 @@ class Mark:
     """False for an option: whatever its value holds is at the option."""
     is_local: bool = True
     """False in a model file, whose paths mean nothing on this computer."""
+    is_change: bool = False
+    """Whether it is an option or an override, which changes a spec."""
 
     def at(self, line: int, column: int) -> Mark:
         """A place in the same source."""

@@ -6,9 +6,9 @@ import functools
 import re
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from lenetkit.data.source import DataSource, Preparation
 from lenetkit.data.transforms import Transform
@@ -28,6 +28,7 @@ from lenetkit.spec.nodes import (
     MapNode,
     Mark,
     Node,
+    ScalarNode,
     is_null,
     parse,
     plain,
@@ -202,7 +203,7 @@ def _head_mistake(key: str, value: Any) -> str | None:
     return None
 
 
-_DEFAULTS = {
+DEFAULTS = {
     "loss": "softmax_cross_entropy",
     "init": "he_normal",
     "kernels": "numpy",
@@ -363,12 +364,12 @@ def _bind_data(tree: MapNode, binder: Binder) -> DataSpec | None:
     if not isinstance(section, MapNode):
         section = MapNode({"type": Entry(section.mark, section)} if section else {}, tree.mark)
     if section.entries.keys() <= COMMON_DATA_KEYS - {"dir"}:  # whose files need not be known
-        entries = section.entries | {"type": Entry(section.mark, _default(_DEFAULTS["data"]))}
+        entries = section.entries | {"type": Entry(section.mark, _default(DEFAULTS["data"]))}
         section = MapNode(entries, section.mark, section.replaced)
     known = {**section.replaced, **section.entries}  # common ones outlast a change of type
     common = _with_keys(known, COMMON_DATA_KEYS, section.mark)
     source = binder.plugin(DataSource, section, "data", also=COMMON_DATA_KEYS)
-    defaults = _FEATURES if _has_features(tree) else _DEFAULTS
+    defaults = _FEATURES if _has_features(tree) else DEFAULTS
     node = _with_defaults(common, ("transforms",), defaults)
     options = binder.options(DataOptions, node, "data", "data")
     return DataSpec(source, options) if source and options else None
@@ -395,15 +396,30 @@ def _has_features(tree: MapNode) -> bool:
 
 
 def _with_defaults(
-    node: MapNode, keys: tuple[str, ...], defaults: Mapping[str, str] = _DEFAULTS
+    node: MapNode, keys: tuple[str, ...], defaults: Mapping[str, str] = DEFAULTS
 ) -> MapNode:
-    """The mapping with default plugins for these keys, where it names none."""
+    """The mapping with default plugins for these keys, where it names none.
+
+    A change of one option, such as `--lr 0.1`, changes that of the default.
+    """
     entries = dict(node.entries)
     for key in keys:
-        old = entries.get(key)
+        old, default = entries.get(key), _default(defaults[key])
         if old is None or is_null(old.node):
-            entries[key] = Entry(node.mark, _default(defaults[key]))
+            entries[key] = Entry(node.mark, default)
+        elif _changes_default(found := old.node, default):
+            typed = {"type": Entry(found.mark, default), **found.entries}
+            entries[key] = Entry(old.mark, replace(found, entries=typed))
     return MapNode(entries, node.mark)
+
+
+def _changes_default(found: Node, default: Node) -> TypeGuard[MapNode]:
+    return (
+        isinstance(found, MapNode)
+        and found.mark.is_change
+        and "type" not in found.entries
+        and isinstance(default, ScalarNode)
+    )
 
 
 @functools.cache

@@ -53,7 +53,8 @@ def with_settings(plan: Plan, call: str, settings: Mapping[str, Any]) -> TrainSp
     """
     known = {opt.name: opt for opt in options_of(TrainSpec)}
     if unknown := [name for name in settings if name not in known]:
-        raise TypeError(f"{call}() has no setting '{unknown[0]}'{_meant(unknown[0], known, plan)}")
+        hint = _argument_meant(call, unknown[0]) or _meant(unknown[0], known, plan)
+        raise TypeError(f"{call}() has no setting '{unknown[0]}'{hint}")
     return replace(plan.spec.train, **_values(known, call, settings))
 
 
@@ -92,6 +93,18 @@ def _values(known: Mapping[str, Option], call: str, settings: Mapping[str, Any])
     if binder.problems:
         raise SpecError(replace(p, source=f"{call}()") for p in binder.problems)
     return values
+
+
+def _argument_meant(call: str, name: str) -> str:
+    """Which argument of `fit` has another name elsewhere: Keras' validation_split."""
+    word = name.replace("_", "")
+    if call != "fit":
+        return ""
+    if word in ("validationdata", "evalset"):
+        return "; arrays that are evaluated after each epoch are test=(images, labels)"
+    if word in ("classnames", "labelnames", "targetnames"):
+        return "; did you mean 'classes'?"
+    return "; did you mean 'validation'?" if option_meant(name, ["validation"]) else ""
 
 
 def _meant(name: str, known: Collection[str], plan: Plan) -> str:

@@ -17,7 +17,7 @@ from lenetkit.errors import LenetkitError, memory_for, shortened
 from lenetkit.files.opening import user_path
 from lenetkit.losses import Loss
 from lenetkit.network.network import Network, Workspace
-from lenetkit.text import MOST_LISTED, number, percent, printable
+from lenetkit.text import MOST_LISTED, counted, number, percent, printable
 
 if TYPE_CHECKING:
     from lenetkit.plots import Figure
@@ -53,7 +53,7 @@ class Evaluation:
         figures = f"accuracy {percent(self.accuracy)}, loss {number(self.loss, '.4f')}"
         are_numbers = self.names == tuple(map(str, range(len(self.names))))
         of = "" if are_numbers else f" of {shortened(printable(', '.join(self.names)))}"
-        return f"<Evaluation of {self.n:,} samples{of}: {figures}>"
+        return f"<Evaluation of {counted(self.n, 'sample')}{of}: {figures}>"
 
     def _repr_html_(self) -> str:
         from lenetkit.html.rendering import render  # Jinja2 takes a while to import
@@ -164,7 +164,8 @@ class RealEvaluation(Evaluation):
 
     def __repr__(self) -> str:
         figures = f"RMSE {number(self.rmse, '.4g')}, R² {number(self.r2, '.4f')}"
-        return f"<Evaluation of {self.n:,} samples: {figures}, loss {number(self.loss, '.4g')}>"
+        figures += f", loss {number(self.loss, '.4g')}"
+        return f"<Evaluation of {counted(self.n, 'sample')}: {figures}>"
 
     def _repr_html_(self) -> str:
         from lenetkit.html.rendering import render

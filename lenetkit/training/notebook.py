@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from lenetkit.html.rendering import render
 from lenetkit.spec.sections import TrainSpec
-from lenetkit.text import printable
+from lenetkit.text import counted, printable
 from lenetkit.training.data import TrainingData
 from lenetkit.training.history import History
 from lenetkit.training.loop import EpochDone, Event, Progress, StepDone
@@ -45,8 +45,8 @@ class NotebookProgress:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        done, seconds = len(self._rows), time.perf_counter() - self._start
-        state = f"{done} {'epoch' if done == 1 else 'epochs'}, {seconds:.1f} s"
+        seconds = time.perf_counter() - self._start
+        state = f"{counted(len(self._rows), 'epoch')}, {seconds:.1f} s"
         if kind is not None:
             state += f"; ended by {kind.__name__} after step {self._progress.step:,}"
         self._is_over = True

@@ -50,7 +50,8 @@ def test_a_killed_extension_is_unfinished_and_goes_on(
     said = call("plot", "run")
     assert said.status == 2
     assert said.err == (
-        "error: run: the run has no result.json yet; finish it with `lenetkit train --resume run`\n"
+        "error: run: the run has no result.json yet; finish it with "
+        '`lenetkit train --resume "run"`\n'
     )
     assert call("train", "--resume", "run", "--quiet").status == 0
     assert all(path.is_file() for path in PLOTTED)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import lenetkit
 from lenetkit.runs.run import Run
 from tests.cli.conftest import Call
 
@@ -93,3 +94,13 @@ def test_summary_tells_the_receptive_field(call: Call, small: Path) -> None:
         "drop1": [4, 4],
         "fc1": [8, 8],
     }
+
+
+def test_no_image_is_taken_for_one_of_a_model_of_arrays(call: Call, small: Path) -> None:
+    """The spec's data set, here the default, is not what it was trained on."""
+    images = np.random.default_rng(0).integers(0, 256, (20, 8, 8)).astype(np.uint8)
+    network = lenetkit.fit(small, images, np.arange(20) % 3, epochs=1)
+    network.save("own.safetensors")
+    said = call("show", "own.safetensors", "--what", "saliency")
+    assert said.status == 2
+    assert "was trained on arrays from Python, which it does not hold" in said.err

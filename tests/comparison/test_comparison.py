@@ -20,7 +20,7 @@ import lenetkit
 from lenetkit.comparison.comparison import Comparison
 from lenetkit.comparison.mcnemar import McNemar
 from lenetkit.comparison.settings import Difference
-from lenetkit.comparison.tables import csv_text, group_table, latex_text, run_table, tex
+from lenetkit.comparison.tables import csv_text, group_table, latex_text, merged, run_table, tex
 from lenetkit.comparison.words import value_text
 from lenetkit.errors import RunError
 from lenetkit.runs.run import Run
@@ -241,3 +241,108 @@ def test_regressions_have_rmse_and_no_mcnemar(tmp_path: Path) -> None:
     assert "test %" not in run_table(found)[1]
     figure = found.plot(tmp_path / "curves.png")
     assert [axes.get_ylabel() for axes in figure.axes[:1]] == ["RMSE, test"]
+
+
+def test_other_training_data_alone_is_a_difference(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows, labels = rng.normal(size=(40, 3)).astype(np.float32), np.arange(40) % 2
+    spec = {
+        "lenetkit": 1,
+        "name": "own",
+        "input": [3],
+        "layers": {"fc": {"type": "linear", "out_features": 2}},
+    }
+    for name, given in (("a", rows), ("b", rows + 1)):
+        lenetkit.fit(spec, given, labels, test=(rows, labels), epochs=1, out=tmp_path / name)
+    lenetkit.fit(spec, rows, labels, epochs=1, out=tmp_path / "untested")
+    untested = lenetkit.compare([tmp_path / "a", tmp_path / "untested"])
+    assert (untested.pairs, untested.untested) == ([], [])
+    found = lenetkit.compare([tmp_path / "a", tmp_path / "b"])
+    (difference,) = found.differences
+    assert difference.key == "dataset"
+    assert len(set(difference.values)) == 2
+    assert all(re.fullmatch(r"arrays \(training [0-9a-f]{8}\)", v) for v in difference.values)
+    assert [len(group.runs) for group in found.groups] == [1, 1]
+
+
+def changed(folder: Path, to: Path, **values: Any) -> Path:
+    """A copy of a run with other values in its result."""
+    copy = shutil.copytree(folder, to)
+    result = json.loads((copy / "result.json").read_text("utf-8"))
+    (copy / "result.json").write_text(json.dumps(result | values), "utf-8")
+    return copy
+
+
+def test_other_test_files_are_a_difference_where_transforms_differ_too(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    spec, data = write_inputs(tmp_path)
+    settings = {"train.epochs": 1, "data.transforms": ["scale"]}
+    run = Run.create(spec, out=tmp_path / "scaled", set=settings, data_dir=data, report=print)
+    run.train(pictures=False)
+    for name, keys in (("stripes", []), ("fashion", ["dataset"])):
+        other = changed(tmp_path / "scaled", tmp_path / name, dataset=name)
+        found = lenetkit.compare([folders["seed0"], other])
+        assert [d.key for d in found.differences] == ["data.transforms", "train.epochs", *keys]
+
+
+def test_what_weights_a_run_started_from_is_a_difference(tmp_path: Path) -> None:
+    spec, data = write_inputs(tmp_path)
+    for name, start in (("a", None), ("b", tmp_path / "a"), ("c", tmp_path / "a")):
+        seed = {"train.epochs": 1, "train.seed": int(name == "c")}
+        with Run.create(
+            spec,
+            out=tmp_path / name,
+            set=seed,
+            data_dir=data,
+            init_from=start,
+            report=print,
+        ) as run:
+            run.train(pictures=False)
+    found = lenetkit.compare(tmp_path / name for name in "abc")
+    seeds, weights = found.differences
+    assert (seeds.key, weights.key) == ("train.seed", "init_from")
+    assert weights.values[0] is None
+    assert re.fullmatch(r"model\.safetensors [0-9a-f]{8}", weights.values[1])
+    assert weights.values[1] == weights.values[2]
+    assert [len(group.runs) for group in found.groups] == [1, 2]
+
+
+def test_a_run_given_twice_is_no_second_sample(folders: dict[str, Path]) -> None:
+    found = lenetkit.compare([folders["lr"]] * 2)
+    assert [(group.mean, group.sd) for group in found.groups] == [
+        (found.runs[0].figures["test_accuracy"], None)
+    ]
+    again = lenetkit.compare(found.runs[:1] * 2)
+    assert [row["run"] for row in again.rows()] == ["A", "B"]
+
+
+def test_records_of_damaged_runs_are_refused_too(folders: dict[str, Path], tmp_path: Path) -> None:
+    broken = shutil.copytree(folders["seed0"], tmp_path / "broken")
+    (broken / "spec.yaml").unlink()
+    records = lenetkit.find_runs(tmp_path) * 2
+    with pytest.raises(RunError, match=r"broken: cannot be compared: spec\.yaml: no such file"):
+        lenetkit.compare(records)
+
+
+def test_predictions_that_are_not_the_results_are_refused(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    cut = shutil.copytree(folders["seed0"], tmp_path / "cut")
+    lines = (cut / "predictions.csv").read_text("utf-8").splitlines()
+    (cut / "predictions.csv").write_text("\n".join(lines[:2]), "utf-8")
+    with pytest.raises(RunError, match=r"predictions\.csv: is damaged: \d of its 1 rows are right"):
+        _ = lenetkit.compare([folders["seed0"], cut]).pairs
+    accuracy = float(len({*lines[1].split(",")[1:3]}) == 1)
+    cut = changed(cut, tmp_path / "alike", test_accuracy=accuracy)
+    message = r"predictions\.csv: is damaged: it has 1 rows, that of .*seed0, of the same test set"
+    with pytest.raises(RunError, match=message):
+        _ = lenetkit.compare([folders["seed0"], cut]).pairs
+
+
+def test_neighbouring_layers_with_the_same_values_are_one_row() -> None:
+    values = ("relu", "tanh")
+    keys = ("layers.relu1", "layers.relu2", "layers.conv2.kernel_size", "layers.relu3", "init")
+    found = merged([Difference(key, values) for key in keys])
+    assert [d.key for d in found] == ["layers.relu1, relu2", *keys[2:]]
+    assert merged([Difference("layers.a", (1, 2)), Difference("layers.b", (2, 1))])[1:]

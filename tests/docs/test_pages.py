@@ -32,6 +32,7 @@ from pathlib import Path
 import click
 import pytest
 
+from lenetkit.cli.main import cli
 from lenetkit.network.plan import load_plan
 from lenetkit.registry.catalog import installed
 from tests.support.documents import (
@@ -148,6 +149,13 @@ def test_commands_in_sentences_exist(document: str) -> None:
     for command in re.findall(r"`lenetkit ([^`…]+)`", prose(document)):
         with contextlib.suppress(click.BadOptionUsage):  # `lenetkit bench --compare`, as a name
             check_command(["lenetkit", *command.split()])
+
+
+@pytest.mark.parametrize("document", ["README.md", "README.zh-CN.md"])
+def test_a_readme_lists_every_command(document: str) -> None:
+    text = (ROOT / document).read_text("utf-8")
+    listed = re.findall(r"^\| `lenetkit ([a-z]+)", text, re.MULTILINE)
+    assert sorted(listed) == sorted(cli.list_commands(click.Context(cli)))
 
 
 def without_comments(block: Block) -> Block:

@@ -19,6 +19,7 @@ from lenetkit.model.model import Model
 from lenetkit.network.plan import load_plan
 from lenetkit.testing import layer_checks, run_checks
 from lenetkit.testing.commands import RunCommand, run_command_in_a_folder
+from lenetkit.training.divergence import DivergedError
 from lenetkit.training.evaluation import Evaluation, RealEvaluation
 from lenetkit.training.history import Columns, History
 from tests.support.specs import small_plan
@@ -100,7 +101,7 @@ def test_a_plan_has_the_figures_of_summary(run_command: RunCommand) -> None:
 
 def test_a_network_says_how_far_it_is_trained() -> None:
     network = Model(small_plan())
-    assert "Not trained yet." in shown(network).text
+    assert "No training recorded." in shown(network).text
     images = np.random.default_rng(0).integers(0, 256, (20, 8, 8))
     network.fit(images, np.arange(20) % 3, epochs=2, test=(images, np.arange(20) % 3))
     page = shown(network)
@@ -134,6 +135,12 @@ def test_a_confusion_matrix_is_counted_independently() -> None:
     page = shown(found).text
     assert f"accuracy {100 * right.sum() / 500:.2f}%" in page
     assert "loss 0.5000, 500 samples (digits)" in page
+
+
+def test_one_sample_is_singular() -> None:
+    found = evaluation(3, n=1)
+    assert "1 sample (digits)" in shown(found).text
+    assert "of 1 sample:" in repr(found)
 
 
 def test_of_many_classes_only_the_worst_are_shown() -> None:
@@ -172,7 +179,7 @@ def test_a_regression_shows_rmse_and_r2() -> None:
 
 def test_a_history_is_a_table_of_its_rows() -> None:
     rows = History()
-    assert "No epoch is done yet." in shown(rows).text
+    assert "No epochs recorded." in shown(rows).text
     for epoch in range(1, 101):
         rows.append({"epoch": epoch, "lr": 0.01, "test_accuracy": epoch / 200, "seconds": 1.0})
     (table,) = shown(rows).tables
@@ -204,6 +211,26 @@ def test_a_run_shows_settings_figures_and_curves(small: Path) -> None:
     (address,) = (value for name, value in page.attributes if name == "src")
     assert str(address).startswith("data:image/png;base64,")
     assert "small: lr 0.02" in page.text
+
+
+def test_a_run_says_that_it_diverged_and_why(small: Path) -> None:
+    huge = {"train.optimizer": {"type": "sgd", "lr": 3e38}}
+    run = Run.create(small, out="run", set=huge)
+    with pytest.raises(DivergedError):
+        run.train()
+    text = shown(run).text
+    assert "of 2 epochs; diverged" in text
+    assert "Usually the learning rate is too high" in text
+
+
+def test_a_run_says_which_steps_another_spec_trained(small: Path) -> None:
+    run = Run.create(small, out="run")
+    run.train(pictures=False)
+    steps, changed = run.progress.step, {"train.epochs": 3, "train.optimizer.lr": 0.5}
+    run = Run.resume("run", set=changed, allow_different=True, report=lambda said: None)
+    told = dict(shown(run).tables[0])
+    assert told["spec-001.yaml"] == f"trained steps 1 to {steps}"
+    assert told["optimizer"].startswith("adam (lr 0.5, ")
 
 
 def test_the_pictures_of_a_run_show_themselves(small: Path) -> None:

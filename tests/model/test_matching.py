@@ -156,7 +156,19 @@ def refused(path: Path, given: Arrays, spec: Any = SPEC) -> str:
     [
         ("fc1.weight", np.ones((36, 7)), "expected 7×36, found 36×7; transposed, as Keras stores"),
         ("fc1.weight", np.ones((7, 3, 4, 3)), "found 7×3×4×3; reshaped to 7×36, it would fit"),
-        ("fc1.weight", np.ones((7, 35)), "fc1.weight: expected 7×36, found 7×35"),
+        (
+            "fc1.weight",
+            np.ones((7, 35)),
+            "expected 7×36, found 7×35; made for 35 inputs, but 3×4×3 reaches fc1",
+        ),
+        ("fc2.weight", np.ones((9, 7)), "9×7; it would fit with layers.fc2.out_features=9"),
+        ("conv1.weight", np.ones((3, 2, 5, 5)), "; it would fit with layers.conv1.kernel_size=5"),
+        (
+            "conv1.weight",
+            np.ones((4, 1, 3, 1)),
+            "; made for 1 input channel, but 2×9×8 reaches conv1; it would fit with "
+            "layers.conv1.out_channels=4 and layers.conv1.kernel_size=[3, 1]",
+        ),
         ("fc1.weight", np.ones((7, 36), np.int8), "fc1.weight: expected float32, found int8"),
         ("fc1.weight", np.full((7, 36), np.inf), "fc1.weight: has non-finite values"),
         (
@@ -200,12 +212,24 @@ def test_initial_weights_leave_out_the_head_and_say_so(path: Path) -> None:
     safetensors.numpy.save_file(given, path)
     model = lenetkit.build(SPEC)
     said = file.load_matching(model, path)
-    assert "  fc2.weight: expected 4×7, found 9×7; initialized instead" in said
+    fits = "it would fit with layers.fc2.out_features=9"
+    assert f"  fc2.weight: expected 4×7, found 9×7; {fits}; initialized instead" in said
     assert np.array_equal(model.tensors()["fc1.weight"], own()["fc1.weight"])
     given["fc1.weight"] = given["fc1.weight"].T.copy()
     safetensors.numpy.save_file(given, path)
     with pytest.raises(ModelFileError, match="transposed, as Keras stores it, it would fit"):
         file.load_matching(model, path)
+
+
+def test_unnamed_arrays_of_keras_may_have_another_head(path: Path) -> None:
+    *given, _, _ = keras().values()
+    with path.open("wb") as stream:
+        np.savez(stream, *given, np.ones((7, 9)), np.ones(9))
+    model = lenetkit.build(SPEC)
+    said = "\n".join(file.load_matching(model, path))
+    assert "conv1.weight from arr_0, transposed" in said
+    assert "fc2.weight: expected 4×7, found 7×9 in arr_8; it would fit with layers.fc2" in said
+    assert np.array_equal(model.tensors()["fc1.weight"], own()["fc1.weight"])
 
 
 def test_weights_alone_need_a_spec_and_model_files_none(path: Path) -> None:

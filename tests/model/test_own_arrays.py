@@ -48,6 +48,9 @@ LABELS: dict[str, Any] = {
     "floats": NUMBERS + 1.0,
     "class numbers": NUMBERS,
     "digits as text": np.array(["7", "8", "9"])[NUMBERS],
+    "objects of NumPy's": np.array([*map(np.int16, (3, 4, 6))], object)[NUMBERS],
+    "strings of any length": np.array(["cat", "dog", "emu"], np.dtypes.StringDType())[NUMBERS],
+    "beyond int64": np.uint64(1 << 63) + NUMBERS.astype(np.uint64),
 }
 
 
@@ -97,11 +100,85 @@ def test_labels_stay_what_they_were_at_first() -> None:
         network.evaluate(IMAGES, ["cot"] * 12)
     with pytest.raises(ArrayError, match=r"^expected labels as in training, 'cat', 'dog', 'emu', "):
         network.fit(IMAGES, NUMBERS)
-    with pytest.raises(ArrayError, match=r"^'ewe' is no class of the network; they are 'cat', "):
+    with pytest.raises(ArrayError, match=r"^test: 'ewe' is no class of the network; they are"):
         Model(small_plan()).fit(IMAGES, LABELS["strings"], test=(IMAGES[:1], ["ewe"]))
     network = Model(small_plan()).fit(IMAGES, NUMBERS)
     with pytest.raises(ArrayError, match=r"^3 is no class of the network; the nearest is 2$"):
         network.fit(IMAGES, NUMBERS + 1)
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "names", "answers"),
+    [
+        (np.array(["cat", "emu"])[NUMBERS % 2], ["emu", "dog", "cat"], "emu dog cat", "U"),
+        (NUMBERS % 2 + 1, range(1, 4), "1 2 3", "i"),
+        (NUMBERS % 2, range(3), "0 1 2", "i"),
+        (np.eye(3)[NUMBERS], ("x", "y", "z"), "x y z", "U"),
+    ],
+)
+def test_classes_may_be_named_that_have_no_samples(
+    labels: Any, classes: Any, names: str, answers: str, tmp_path: Path
+) -> None:
+    network = Model(small_plan()).fit(IMAGES, labels, classes=classes)
+    assert network.classes == tuple(names.split())
+    twin = through_a_file(network, tmp_path / "m.safetensors")
+    assert twin.predict(IMAGES).dtype.kind == answers
+    assert set(twin.predict(IMAGES).tolist()) <= set(classes)
+    assert twin.evaluate(IMAGES, [classes[-1]] * 12).labels.tolist() == [2] * 12
+    assert twin.fit(IMAGES, labels, classes=classes).classes == network.classes
+
+
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [
+        (["cat", "dog"], "expected 3 different labels, one for each output, found 'cat', 'dog'; "),
+        (["cat", "dog", "dog"], "expected 3 different labels, .* found 'cat', 'dog', 'dog'$"),
+        (["emu", "dog", "cat"], "expected those of the first training, 'cat', 'dog', 'emu', in"),
+        ({"cat", "dog", "emu"}, r"expected classes=\[…\], labels in order, found {"),
+        ("cat", r"expected classes=\[…\], labels in order, found 'cat'"),
+    ],
+)
+def test_wrong_classes_are_refused(classes: Any, said: str) -> None:
+    network = Model(small_plan()).fit(IMAGES, LABELS["strings"])
+    with pytest.raises((ArrayError, TypeError), match=said):
+        network.fit(IMAGES, LABELS["strings"], classes=classes)
+
+
+def test_too_few_classes_say_how_to_name_the_others() -> None:
+    with pytest.raises(ArrayError, match=r"; or name those without samples too: classes=\[…\]$"):
+        Model(small_plan()).fit(IMAGES, LABELS["strings"].astype("U1")[NUMBERS % 2])
+    with pytest.raises(ArrayError, match=r"^classes: expected none, because the network learns"):
+        lenetkit.fit(
+            {**ROWS, "task": "regression", "loss": "mean_squared_error"},
+            FEATURES,
+            FEATURES[:, :3],
+            classes=[1, 2, 3],
+        )
+
+
+def test_what_a_mask_hides_is_not_learned() -> None:
+    hidden = np.ma.array(IMAGES, mask=IMAGES > 200)
+    with pytest.raises(ArrayError, match=r"^images: [0-9,]+ of the values are masked; expected"):
+        Model(small_plan()).fit(hidden, NUMBERS)
+    with pytest.raises(ArrayError, match=r"^labels: 4 of the values are masked; expected"):
+        Model(small_plan()).fit(IMAGES, np.ma.array(NUMBERS, mask=NUMBERS == 1))
+    shown = np.ma.array(IMAGES, mask=False)
+    Model(small_plan()).fit(shown, NUMBERS)
+
+
+def test_sparse_arrays_are_refused_with_the_fix() -> None:
+    sparse = pytest.importorskip("scipy.sparse", reason="SciPy is not installed")
+    with pytest.raises(ArrayError, match=r"found csr_array; a sparse array: \.toarray\(\)$"):
+        Model(small_plan()).fit(sparse.csr_array(IMAGES.reshape(12, -1)), NUMBERS)
+
+
+def test_numbers_that_floats_do_not_tell_apart_are_no_labels() -> None:
+    labels = np.array([1, 1 << 63, (1 << 63) + 1], np.uint64)
+    network = Model(small_plan()).fit(IMAGES, labels[NUMBERS])
+    assert set(network.predict(IMAGES).tolist()) <= set(labels.tolist())
+    assert network.predict(IMAGES).dtype == np.uint64
+    with pytest.raises(ArrayError, match=r"found 9.2.*, which float64 does not tell from its"):
+        Model(small_plan()).fit(IMAGES, (NUMBERS + 2.0**63).tolist())
 
 
 def test_digits_as_text_are_no_class_numbers() -> None:

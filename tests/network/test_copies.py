@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 import lenetkit
+from lenetkit.layers.activations import Tanh
 from lenetkit.model.model import Model
 from lenetkit.network.network import Network
 from lenetkit.training.data import TrainingData, load_training_data
@@ -137,6 +139,25 @@ def test_a_network_with_a_plugin_file_reaches_another_process(tmp_path: Path) ->
     assert done.stdout == "soft\n"
     (tmp_path / "soft.py").unlink()
     assert copy.deepcopy(network).spec == network.spec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Halved(Tanh):
+    """A layer that programs give by `plugins=`."""
+
+
+def respelt(network: Model, path: Path) -> Any:
+    """What another process makes of a network's spec and file."""
+    network.save(path)
+    return lenetkit.load(path).spec["layers"]["relu1"], lenetkit.build(network.spec).spec
+
+
+def test_a_network_with_a_named_class_reaches_another_process(tmp_path: Path) -> None:
+    spec = {**network_spec(), "layers": {**network_spec()["layers"], "relu1": "halved"}}
+    network = lenetkit.build(spec, plugins={"halved": Halved})
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        answer = pool.apply(respelt, (network, tmp_path / "m.safetensors"))
+    assert answer == ("halved", network.spec)
 
 
 def network_spec() -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 
 from lenetkit.runs.checkpoint import Best, State
 
-UNRECORDED = {"differs", "given", "parts", "steps_per_epoch"}
+UNRECORDED = {"init_from", "differs", "given", "parts", "steps_per_epoch"}
 UNRECORDED |= {"validation_losses", "validation_merits"}
 """What 0.1.0 did not record."""
 STATE = State(

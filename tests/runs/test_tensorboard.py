@@ -132,6 +132,30 @@ def test_the_loop_of_a_user_takes_it_too(tmp_path: Path) -> None:
     assert len(scalars(read(tmp_path / "board"))["loss/batch"]) == 3
 
 
+def test_a_regression_has_its_own_scalars(tmp_path: Path) -> None:
+    network = lenetkit.build(
+        {
+            "lenetkit": 1,
+            "name": "heights",
+            "input": [4],
+            "layers": {"fc1": {"type": "linear", "out_features": 2}},
+            "loss": "mean_squared_error",
+        }
+    )
+    rows = np.random.default_rng(0).normal(size=(50, 4))
+    data = network.training_data(rows, rows[:, :2], validation=0.2)
+    with TensorBoard(tmp_path / "board", network) as board:
+        for event in lenetkit.train(network, data, epochs=1):
+            board(event)
+    found = scalars(read(tmp_path / "board"))
+    assert "accuracy/batch" not in found  # NaN of real targets
+    assert isinstance(event, lenetkit.EpochDone)
+    last = event.figures()
+    for tag, column in {"rmse/train": "train_rmse", "r2/held_out": "validation_r2"}.items():
+        ((_, value),) = found[tag]
+        assert value == pytest.approx(last[column], rel=1e-6)
+
+
 def test_the_command_writes_it_beside_the_run(tmp_path: Path, monkeypatch: Any) -> None:
     from lenetkit.cli.main import cli
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from lenetkit.errors import SpecError
 from lenetkit.initializers import Constant
 from lenetkit.layers.pooling import AvgPool2d, MaxPool2d
+from lenetkit.losses import SoftmaxCrossEntropy
 from lenetkit.network.plan import Plan, load_plan
 from lenetkit.optimizers import SGD, Adam
 from lenetkit.schedules import Cosine, OneCycle, Step
@@ -119,6 +120,25 @@ def test_a_new_optimizer_takes_nothing_over(base: Path) -> None:
     assert load_plan("lenet5", [Override.from_text("train.optimizer.type=sgd")]).spec.train == (
         load_plan("lenet5", overrides({"train.optimizer": "sgd"})).spec.train
     )
+
+
+@pytest.mark.parametrize("lacking", [{}, {"train": {"epochs": 3}}])
+def test_a_spec_without_an_optimizer_has_the_default_one(lacking: dict[str, Any]) -> None:
+    layers = {"fc1": {"type": "linear", "out_features": 2}}
+    spec = {"lenetkit": 1, "name": "a", "input": [4], "layers": layers, **lacking}
+    for change in (
+        Override.from_text("train.optimizer.lr=0.25"),
+        Override.from_text("train={optimizer: {lr: 0.25}}"),
+        Override.from_option("--lr", "train.optimizer.lr", 0.25),
+    ):
+        assert load_plan(spec, [change]).spec.train.optimizer == Adam(lr=0.25)
+    assert load_plan(spec, overrides({"loss.label_smoothing": 0.1})).spec.loss == (
+        SoftmaxCrossEntropy(label_smoothing=0.1)
+    )
+    with pytest.raises(SpecError, match=r"train\.optimizer: adam has no option 'momentum'"):
+        load_plan(spec, overrides({"train.optimizer.momentum": 0.9}))
+    with pytest.raises(SpecError, match=r"train\.optimizer: expected a `type`"):
+        load_plan({**spec, "train": {"optimizer": {"lr": 0.25}}}, overrides({"train.epochs": 1}))
 
 
 def test_options_apply_to_the_new_type_in_any_order(base: Path) -> None:

@@ -62,13 +62,14 @@ def outcome(run: Path) -> dict[str, Any]:
     metrics = list(csv.DictReader(folder.metrics.read_text("utf-8").splitlines()))
     for row in metrics:
         del row["seconds"]
+    is_regression = result.get("task") == "regression"
     return {
         "model": folder.model.read_bytes(),
         "weights and state": {
             name: saved.tensors[name].tobytes() for name in sorted(saved.tensors)
         },
         "steps": folder.steps.read_bytes(),
-        "predictions": folder.predictions.read_bytes(),
+        "predictions": None if is_regression else folder.predictions.read_bytes(),
         "metrics": metrics,
         "result": result,
         "spec": folder.spec.read_bytes(),

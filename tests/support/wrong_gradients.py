@@ -12,6 +12,7 @@ from lenetkit.errors import ShapeError
 from lenetkit.initializers import Initializer
 from lenetkit.layers.base import Cost, Params, ParamSpec
 from lenetkit.layers.call import Call
+from lenetkit.operations.reach import Reach, all_places, each_place
 from tests.support.right_plugins import Affine, Bend
 
 Backward = Array | None
@@ -184,6 +185,21 @@ class Jumpy(Bend):
         return y + np.random.default_rng().normal(size=x.shape).astype(x.dtype), saved
 
 
+class ReadsMoreThanItSays(Affine):
+    def receptive_field(self, in_shape: Shape) -> tuple[Reach, ...] | None:
+        return (Reach.own(self.units),)
+
+
+class ReadsLessThanItSays(Bend):
+    def receptive_field(self, in_shape: Shape) -> tuple[Reach, ...] | None:
+        return all_places(in_shape, in_shape)
+
+
+class SaysTooManyAxes(Bend):
+    def receptive_field(self, in_shape: Shape) -> tuple[Reach, ...] | None:
+        return each_place(in_shape) * 2
+
+
 WRONG_GRADIENTS = {
     NumpySizes(): "declared_shape_is_a_tuple_of_sizes",
     ShapeTooLarge(): "output_has_the_declared_shape",
@@ -207,5 +223,8 @@ WRONG_GRADIENTS = {
     Clipped(): "backward_is_linear",
     Averaged(): "gradients_add_up_over_the_batch",
     NotSquared(): "second_backward_is_right",
+    ReadsMoreThanItSays(): "receptive_field_is_what_is_read",
+    ReadsLessThanItSays(): "receptive_field_is_what_is_read",
+    SaysTooManyAxes(): "receptive_field_is_what_is_read",
     SecondPromoted(): "second_backward_keeps_shape_and_dtype",
 }

@@ -250,6 +250,9 @@ def test_a_run_says_what_it_is(small: Path, tmp_path: Path) -> None:
         ("early_stopping", "; did you mean 'patience'?"),
         ("max_grad_norm", "; did you mean 'clip_norm'?"),
         ("ema_decay", "; did you mean 'average'?"),
+        ("validation_split", "; did you mean 'validation'?"),
+        ("validation_data", "; arrays that are evaluated after each epoch are test=(images, lab"),
+        ("class_names", "; did you mean 'classes'?"),
     ],
 )
 def test_settings_of_other_frameworks_lead_to_ours(name: str, hint: str) -> None:

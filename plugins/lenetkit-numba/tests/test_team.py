@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Any
 
@@ -59,6 +60,20 @@ def test_nobody_waits_for_a_helper_that_does_not_come() -> None:
         finally:
             free.set()
     assert done == [0] * 9
+
+
+@pytest.mark.parametrize(
+    ("numba", "openmp", "allowed"),
+    [("1", "", 1), ("", "1", 1), ("1", "2", 1), ("", "1,2", 1), ("999", "1", None),
+     ("", "", None), ("", "0", None), ("", "all", None)],
+)  # fmt: skip
+def test_variables_of_the_environment_allow_fewer_threads(
+    numba: str, openmp: str, allowed: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMBA_NUM_THREADS", numba)
+    monkeypatch.setenv("OMP_NUM_THREADS", openmp)
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    assert threads.processors.__wrapped__() == (allowed or there)
 
 
 def test_limits_nest_and_end() -> None:

@@ -13,10 +13,17 @@ _limit: ContextVar[int | None] = ContextVar("lenetkit_numba_threads", default=No
 
 @functools.cache
 def processors() -> int:
-    """The number of processors that this process may use."""
+    """The number of processors that this process may use.
+
+    NUMBA_NUM_THREADS, else OMP_NUM_THREADS, allows fewer: joblib sets both in its workers.
+    """
     if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        there = len(os.sched_getaffinity(0))
+    else:
+        there = os.cpu_count() or 1
+    allowed = os.environ.get("NUMBA_NUM_THREADS") or os.environ.get("OMP_NUM_THREADS", "")
+    first = allowed.partition(",")[0].strip()  # OpenMP's may be a list: one for each level
+    return min(there, int(first)) if first.isdecimal() and int(first) else there
 
 
 def threads() -> int:
