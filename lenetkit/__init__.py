@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lenetkit.network.network import Network as Network
     from lenetkit.network.plan import Plan as Plan
     from lenetkit.network.plan import load_plan as load_plan
+    from lenetkit.reporting.report import report as report
     from lenetkit.runs.rates import range_test as range_test
     from lenetkit.runs.run import Run as Run
     from lenetkit.showing import show as show
@@ -50,6 +51,7 @@ _HOMES = {
     "RunRecord": "lenetkit.comparison.record",
     "compare": "lenetkit.comparison.comparison",
     "Comparison": "lenetkit.comparison.comparison",
+    "report": "lenetkit.reporting.report",
     "Model": "lenetkit.model.model",
     "load": "lenetkit.model.model",
     "Network": "lenetkit.network.network",

@@ -121,11 +121,17 @@ def architecture(plan: Plan, *, words: Words = ENGLISH, title: str | None = None
     return architecture_figure(plan, title=plan.spec.name if title is None else title, words=words)
 
 
-def filters(network: Network, name: str | None = None, *, words: Words = ENGLISH) -> Figure:
+def filters(
+    network: Network,
+    name: str | None = None,
+    *,
+    words: Words = ENGLISH,
+    title: str | None = None,
+) -> Figure:
     """The weights of a layer, or of a tensor such as `conv1.weight`; by default the first ones."""
     tensor, weights = weights_of(network, name)
-    title = network.plan.spec.name
-    return filters_figure(weights, tensor=tensor, title=title, words=words)
+    heading = network.plan.spec.name if title is None else title
+    return filters_figure(weights, tensor=tensor, title=heading, words=words)
 
 
 def weights_of(network: Network, name: str | None = None) -> tuple[str, NDArray[Any]]:
@@ -165,7 +171,12 @@ def _owner(plan: Plan, tensor: str) -> LayerPlan:
 
 
 def features(
-    model: Model, shown: Shown, layer: str | None = None, *, words: Words = ENGLISH
+    model: Model,
+    shown: Shown,
+    layer: str | None = None,
+    *,
+    words: Words = ENGLISH,
+    title: str | None = None,
 ) -> Figure:
     """What every layer, or one, makes of an image."""
     if layer is not None:
@@ -174,7 +185,7 @@ def features(
     return features_figure(
         _entering(model, shown),
         made if layer is None else {layer: made[layer]},
-        title=model.plan.spec.name,
+        title=model.plan.spec.name if title is None else title,
         answer=_answer(model, shown),
         note=shown.note(words),
         words=words,

@@ -100,8 +100,8 @@ ORDER = [
     *("_version", "text", "errors", "arrays", "values", "options", "files", "operations"),
     *("initializers", "losses", "optimizers", "schedules", "layers", "kernels", "data"),
     *("registry", "spec", "html", "network", "plots", "training", "model", "showing", "runs"),
-    *("comparison", "profiling", "diagnosis", "api", "sklearn", "authoring", "conformance"),
-    *("scaffold", "cli", "testing", "__main__"),
+    *("comparison", "reporting", "profiling", "diagnosis", "api", "sklearn", "authoring"),
+    *("conformance", "scaffold", "cli", "testing", "__main__"),
 ]
 """The rooms from the ground up: each imports only from those before it, and from itself."""
 
@@ -175,7 +175,10 @@ def test_what_shows_progress_or_makes_html_is_imported_only_then(
         name
         for name, all_imports in IMPORTS.items()
         for i in all_imports
-        if i.module in modules and not i.lazy and name not in showing
+        if i.module in modules
+        and not i.lazy
+        and name not in showing
+        and not within(name, "lenetkit.reporting")  # which is imported only then itself
     ]
     assert eager == []
 
@@ -206,7 +209,7 @@ def test_plots_are_imported_by_what_draws_and_lazily_by_the_command_line() -> No
     """So that no command loads matplotlib before it draws."""
     drawing = (
         *("lenetkit.plots", "lenetkit.showing"),
-        *("lenetkit.runs.pictures", "lenetkit.comparison.curves"),
+        *("lenetkit.runs.pictures", "lenetkit.comparison.curves", "lenetkit.reporting"),
     )
     eager = [
         name

@@ -11,12 +11,11 @@ from lenetkit.cli.output import echo, report
 from lenetkit.data.source import Samples
 from lenetkit.errors import DataError
 from lenetkit.model import model
-from lenetkit.network.plan import load_plan
 from lenetkit.runs.folder import PICTURE_KINDS, RunFolder
+from lenetkit.runs.images import images_of_test
 from lenetkit.runs.interrupt import leaving
 from lenetkit.runs.pictures import draw
 from lenetkit.text import printable
-from lenetkit.training.data import load_samples, place_for
 
 
 def _no_fraction(context: click.Context, option: click.Parameter, value: float) -> float:
@@ -65,14 +64,10 @@ def command(run: Path, kind: str, accuracy_from: float, data_dir: Path | None) -
 def _test_samples(folder: RunFolder, data_dir: Path | None, picture: str) -> Samples | None:
     """The run's test images; None, with a warning, where they cannot be had."""
     plan = model.load(folder.model).plan
-    try:  # the run's spec names their folder; a model file does not
-        place = place_for(load_plan(folder.spec), data_dir, report, may_create=False)
-        test, _ = load_samples(plan, "test", place)
+    digest = folder.read_result()["dataset_digest"].get("test")
+    try:
+        return images_of_test(folder, plan, digest, data_dir, report)
     except DataError as error:
         why = f"it needs the test images: {error}"
-    else:
-        if test.digest == folder.read_result()["dataset_digest"].get("test"):
-            return test
-        why = f"these {test.called} test images are not the ones used in the run"
     report(f"warning: {picture} is left unchanged, because {why}")
     return None

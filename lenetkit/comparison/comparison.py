@@ -115,6 +115,12 @@ class Comparison:
                 found.setdefault(repr(values), []).append(run)
         return [Group(tuple(runs)) for runs in found.values()]
 
+    @property
+    def parts(self) -> list[tuple[RunRecord, ...]]:
+        """All runs: those of a group together, others alone."""
+        grouped = {run: group.runs for group in self.groups for run in group.runs}
+        return list(dict.fromkeys(grouped.get(run, (run,)) for run in self.runs))
+
     @cached_property
     def pairs(self) -> list[Pair]:
         """McNemar's test of each two finished runs on the same test set, by its digest.
@@ -143,20 +149,27 @@ class Comparison:
             name = chr(ord("A") + place) + name
         return name
 
-    def sentence(self, pair: Pair) -> str:
+    def sentence(self, pair: Pair, said: Callable[[str], str] = str) -> str:
         """`B reads 31 images right that A reads wrong, the other way 12: p = 0.005`.
 
-        The run that reads more of them right comes first.
+        The run that reads more of them right comes first. `said` translates.
         """
         a, b, counts = pair.a, pair.b, (pair.test.only_a, pair.test.only_b)
-        better, worse = (a, b) if counts[0] > counts[1] else (b, a)
-        more, fewer = max(counts), min(counts)
-        if not more:
-            return f"{self.letter(a)} and {self.letter(b)} read the same images right"
-        images = "image" if more == 1 else "images"
-        return (
-            f"{self.letter(better)} reads {more:,} {images} right that {self.letter(worse)} reads "
-            f"wrong, the other way {fewer:,}: {p_text(pair.test.p)}"
+        better, worse = (a, b) if counts[0] >= counts[1] else (b, a)
+        if not any(counts):
+            text = "{a} and {b} read the same images right"
+        elif max(counts) == 1:
+            text = "{a} reads 1 image right that {b} reads wrong, the other way {fewer}: {p}"
+        else:
+            text = (
+                "{a} reads {more:,} images right that {b} reads wrong, the other way {fewer:,}: {p}"
+            )
+        return said(text).format(
+            a=self.letter(better),
+            b=self.letter(worse),
+            more=max(counts),
+            fewer=min(counts),
+            p=p_text(pair.test.p),
         )
 
     def rows(self) -> list[dict[str, Any]]:
@@ -218,9 +231,7 @@ class Comparison:
         """
         from lenetkit.comparison.curves import draw  # Matplotlib takes a while to import
 
-        grouped = {run: group.runs for group in self.groups for run in group.runs}
-        parts = dict.fromkeys(grouped.get(run, (run,)) for run in self.runs)
-        labelled = {self._label(runs): runs for runs in parts}
+        labelled = {self._label(runs): runs for runs in self.parts}
         return draw(labelled, None if path is None else user_path(path), report)
 
     def _label(self, runs: Sequence[RunRecord]) -> str:
@@ -252,7 +263,7 @@ def compare(runs: Iterable[str | Path | RunRecord]) -> Comparison:
     if isinstance(runs, str | Path):
         raise TypeError(f"expected several run folders, found one: {str(runs)!r}")
     records = [
-        replace(_comparable(run)) if isinstance(run, RunRecord) else _read(user_path(run))
+        replace(_usable(run, "compared")) if isinstance(run, RunRecord) else readable_record(run)
         for run in runs
     ]
     if len(records) < 2:
@@ -260,15 +271,17 @@ def compare(runs: Iterable[str | Path | RunRecord]) -> Comparison:
     return Comparison(tuple(records))
 
 
-def _read(path: Path) -> RunRecord:
+def readable_record(folder: str | Path, use: str = "compared") -> RunRecord:
+    """The record of a run folder. Raises RunError if it is not one, incomplete or damaged."""
+    path = user_path(folder)
     RunFolder.open(path)
-    return _comparable(read_record(path))
+    return _usable(read_record(path), use)
 
 
-def _comparable(record: RunRecord) -> RunRecord:
+def _usable(record: RunRecord, use: str) -> RunRecord:
     if record.state in ("damaged", "incomplete") or record.settings is None:
         why = record.reason or "its spec.yaml cannot be read"
-        raise RunError(f"{record.path}: cannot be compared: {why}")
+        raise RunError(f"{record.path}: cannot be {use}: {why}")
     return record
 
 

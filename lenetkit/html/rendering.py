@@ -4,21 +4,40 @@ from __future__ import annotations
 
 import base64
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from lenetkit.arrays import shape_text
+from lenetkit.html.chinese import CHINESE
 from lenetkit.text import counted, number, percent, printable
 
 _FORMATS = {"epoch": ".0f", "lr": ".2e", "seconds": ".2f", "rmse": ".4g"}
 
 
-def render(template: str, **values: Any) -> str:
-    """The template of this name in `templates/`, with these values."""
-    return _environment().get_template(template).render(values)
+LANGUAGES = {"en": "en", "zh": "zh-CN"}
+"""The languages, and what HTML calls them."""
+Said = Callable[..., str]
+
+
+def render(template: str, lang: str = "en", /, **values: Any) -> str:
+    """The template of this name in `templates/`, with these values, in one of `LANGUAGES`.
+
+    What templates say is English; `t("… {n} …", n=3)` translates it and fills it in.
+    """
+    return _environment(lang).get_template(template).render(values)
+
+
+def sayer(lang: str) -> Said:
+    """What translates a text and fills in its braces."""
+
+    def said(text: str, **values: Any) -> str:
+        found = CHINESE[text] if lang == "zh" else text
+        return found.format(**values) if values else found
+
+    return said
 
 
 def data_uri(content: bytes, kind: str = "image/png") -> str:
@@ -27,7 +46,8 @@ def data_uri(content: bytes, kind: str = "image/png") -> str:
 
 
 @functools.cache
-def _environment() -> Environment:
+def _environment(lang: str) -> Environment:
+    said = sayer(lang)
     made = Environment(
         loader=PackageLoader("lenetkit.html"),
         autoescape=True,
@@ -43,9 +63,22 @@ def _environment() -> Environment:
         "number": number,
         "percent": percent,
         "setting": setting,
+        "lines": _lines,
         "shape": shape_text,
     }
+    translated = CHINESE if lang == "zh" else {}
+    made.globals |= {
+        "t": said,
+        "known": lambda text: translated.get(text, text),
+        "html_lang": LANGUAGES[lang],
+        "space": "" if lang == "zh" else " ",
+    }
     return made
+
+
+def _lines(text: str) -> Markup:
+    """Text of several lines, for `<pre>`."""
+    return Markup("\n").join(escape(printable(line)) for line in text.splitlines())
 
 
 def figure(value: float, name: str) -> str:

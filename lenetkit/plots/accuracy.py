@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lenetkit.plots.epochs import HEIGHT, Measure, draw_lines, lines
 from lenetkit.plots.page import Figure, Page, styled
+from lenetkit.plots.words import ENGLISH, Words
 from lenetkit.text import percent
 
 TICKS = (0, 10, 20, 30, 40, 50, 60, 70, 80, 85, 90, 95, 98, 99, 99.5, 99.8, 99.9, 100)
@@ -31,6 +32,7 @@ def accuracy_figure(
     dataset: str,
     validation: ArrayLike | None = None,
     lowest: float = 0.0,
+    words: Words = ENGLISH,
 ) -> Figure:
     """Accuracy on the training, test and optionally validation images after each epoch.
 
@@ -38,37 +40,40 @@ def accuracy_figure(
     values are written beside the lines, in percent.
 
     The axis is the same for all runs, so that their pictures can be laid side by side: from
-    `lowest` (0 to 99 percent) to 100, stretched towards 100.
+    `lowest` (0 to 99 percent) to 100, stretched towards 100. Without title and
+    data set the heading is left out but for notes.
     """
     given = {"train": train, "validation": validation, "test": test}
-    measure = accuracies(epochs, given, lowest)
-    with styled(title, dataset) as typeface:
-        page = Page(
-            typeface, 8.0, HEIGHT, title, "Accuracy after each epoch", dataset, *measure.notes
-        )
+    measure = accuracies(epochs, given, lowest, words)
+    what = words.accuracy_epochs if title or dataset else ""
+    with styled(title, dataset, words.characters) as typeface:
+        page = Page(typeface, 8.0, HEIGHT, title, what, dataset, *measure.notes)
         if measure.drawn:
             draw_lines(page, measure)
         else:
-            page.say("No accuracy was recorded.")
+            page.say(words.no_accuracy)
     return page.figure
 
 
 def accuracies(
-    epochs: ArrayLike, given: Mapping[str, ArrayLike | None], lowest: float = 0.0
+    epochs: ArrayLike,
+    given: Mapping[str, ArrayLike | None],
+    lowest: float = 0.0,
+    words: Words = ENGLISH,
 ) -> Measure:
     """Accuracies (n,) of each set of samples."""
     drawn = {name: (x, _in_percent(name, y)) for name, (x, y) in lines(epochs, given).items()}
     below = sum(int((y < lowest).sum()) for _, y in drawn.values())
-    notes = [f"below the axis: {below:,}"] if below else []
+    notes = [words.below.format(count=below)] if below else []
 
     def set_axis(axes: Axes) -> None:
         axes.set_yscale("function", functions=(stretch, unstretch))
-        axes.set(ylabel="accuracy in percent (stretched towards 100)", ylim=(lowest, 100))
+        axes.set(ylabel=words.accuracy, ylim=(lowest, 100))
         axes.yaxis.set_major_locator(FixedLocator(axis_ticks(lowest)))
         axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter("{x:g}")
 
-    return Measure(drawn, set_axis, lambda value: percent(value / 100, 2, " %"), notes)
+    return Measure(drawn, set_axis, lambda value: percent(value / 100, 2, " %"), notes, words)
 
 
 def stretch(percents: ArrayLike) -> NDArray[np.float64]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from lenetkit.plots.confusion_colours import confusion_colours
 from lenetkit.plots.page import FAINT, INK, MUTED, Figure, Page, styled
+from lenetkit.plots.words import Words
 from lenetkit.text import percent
 
 _MAP = 5.2  # inches
@@ -37,7 +38,13 @@ Row = Sequence[str]
 
 
 def confused_pairs_figure(
-    counts: Counts, classes: Sequence[str], *, title: str, dataset: str, accuracy: str
+    counts: Counts,
+    classes: Sequence[str],
+    *,
+    title: str,
+    dataset: str,
+    accuracy: str,
+    words: Words,
 ) -> Figure:
     """A map of `counts` (K, K), the most frequent errors, and the classes with the lowest recall.
 
@@ -46,7 +53,8 @@ def confused_pairs_figure(
     K, found = len(counts), _Found(counts)
     ticks = range(0, K, -(-K // _TICKS))
     listed = {*found.pairs[:, :2].ravel().tolist(), *found.poorest.tolist()}
-    with styled(title, dataset, *(classes[i] for i in {*ticks, *listed})) as typeface:
+    named = (classes[i] for i in {*ticks, *listed})
+    with styled(title, dataset, words.characters, *named) as typeface:
 
         def fitted(places: Iterable[int], room: float) -> tuple[dict[int, str], float]:
             names = {i: " ".join(typeface.fit(classes[i], _SIZE, room)) for i in places}
@@ -58,14 +66,14 @@ def confused_pairs_figure(
         left, top = _AXIS_NAME + longest + _PAD, _LEGEND + _MAP
         pairs = _List(left + _MAP + _GAP, top, name_width, names=2)
         poorest = _List(pairs.right + _GAP, top, name_width, names=1)
-        what = f"Confusion of {K:,} classes"
+        what = words.confusion_of_many.format(count=K) if title or dataset else ""
         page = Page(typeface, poorest.right, top + left, title, what, dataset, accuracy)
         _draw_map(page.axes(left, _LEGEND, _MAP, _MAP), found)
         sheet = page.sheet()
-        _draw_names(sheet, {i / K: name for i, name in beside.items()}, left, top)
-        _draw_pairs(sheet, pairs, found, names)
-        _draw_poorest(sheet, poorest, found, names)
-        legend = "\n".join(typeface.fit(found.legend(), _SIZE, page.width, lines=2))
+        _draw_names(sheet, {i / K: name for i, name in beside.items()}, left, top, words)
+        _draw_pairs(sheet, pairs, found, names, words)
+        _draw_poorest(sheet, poorest, found, names, words)
+        legend = "\n".join(typeface.fit(found.legend(words), _SIZE, page.width, lines=2))
         page.text(0, 0, legend, color=MUTED, size=_SIZE, va="bottom")
     return page.figure
 
@@ -101,14 +109,12 @@ class _Found:
         """Classes in a block of the map."""
         return -(-len(self.images) // _MOST_BLOCKS)
 
-    def legend(self) -> str:
+    def legend(self, words: Words) -> str:
         """What the map's colours mean, and how many classes were ever the answer."""
         step = self.step
-        square = "class" if step == 1 else f"block of {step} classes"
-        return (
-            f"map: each row and column is a {square} · blue: read correctly, darker = higher "
-            "recall · orange: errors, darker = more · ever predicted: "
-            f"{len(self.answers):,} of {len(self.images):,} classes"
+        square = words.one_class if step == 1 else words.block.format(count=step)
+        return words.confusion_map.format(
+            square=square, predicted=len(self.answers), total=len(self.images)
         )
 
 
@@ -136,7 +142,9 @@ def _draw_map(axes: Axes, found: _Found) -> None:
         spine.set(visible=True, color=FAINT)
 
 
-def _draw_names(sheet: Axes, names: Mapping[float, str], left: float, top: float) -> None:
+def _draw_names(
+    sheet: Axes, names: Mapping[float, str], left: float, top: float, words: Words
+) -> None:
     """The names of some classes left of the map and above it, at these fractions of its side."""
     for place, name in names.items():
         x, y = left + place * _MAP, top - place * _MAP
@@ -144,8 +152,8 @@ def _draw_names(sheet: Axes, names: Mapping[float, str], left: float, top: float
         sheet.text(x, top + _PAD, name, size=_SIZE, ha="left", va="bottom", rotation=90)
     end, middle = left - 0.5 * _PAD, 0.5 * _MAP
     title = {"color": MUTED, "size": _SIZE}
-    sheet.text(0, top - middle, "true class", title, rotation=90, ha="left", va="center")
-    sheet.text(left + middle, top + end, "predicted class", title, ha="center", va="top")
+    sheet.text(0, top - middle, words.true_class, title, rotation=90, ha="left", va="center")
+    sheet.text(left + middle, top + end, words.predicted_class, title, ha="center", va="top")
 
 
 @dataclass(frozen=True)
@@ -161,10 +169,10 @@ class _List:
     def right(self) -> float:
         return self.left + self.names * (self.name_width + _PAD) + 2 * _NUMBER + _PAD
 
-    def draw(self, sheet: Axes, title: str, headers: Row, rows: Sequence[Row]) -> None:
-        """A title and headers above the edge, and rows below it."""
+    def draw(self, sheet: Axes, title: str, headers: Row, rows: Sequence[Row], empty: str) -> None:
+        """A title and headers above the edge, and rows below it, or the words `empty`."""
         sheet.text(self.left, self.top + 2.1 * _LINE, title, size=_SIZE, weight="bold")
-        for number, row in enumerate([headers, *(rows or [("there are none",)])]):
+        for number, row in enumerate([headers, *(rows or [(empty,)])]):
             y, colour = self.top + (0.5 - number) * _LINE, INK if number else MUTED
             for column, text in enumerate(row):
                 x, side = self._place(column)
@@ -177,21 +185,27 @@ class _List:
         return self.right - (self.names + 1 - column) * (_NUMBER + _PAD), "right"
 
 
-def _draw_pairs(sheet: Axes, place: _List, found: _Found, names: Mapping[int, str]) -> None:
+def _draw_pairs(
+    sheet: Axes, place: _List, found: _Found, names: Mapping[int, str], words: Words
+) -> None:
     shown, total = int(found.pairs[:, 2].sum()), int(found.errors[:, 2].sum())
     rows = [
         (names[true], names[predicted], f"{n:,}", percent(n / found.images[true], 1, ""))
         for true, predicted, n in found.pairs.tolist()
     ]
-    headers = ("true class", "predicted", "images", "% of class")
-    share = f": {shown:,} of {total:,} images" if rows else ""
-    place.draw(sheet, f"Most frequent errors{share}", headers, rows)
+    headers = (words.true_class, words.predicted, words.images, words.of_class)
+    heading = words.errors_shown.format(shown=shown, total=total) if rows else words.errors
+    place.draw(sheet, heading, headers, rows, words.none_listed)
 
 
-def _draw_poorest(sheet: Axes, place: _List, found: _Found, names: Mapping[int, str]) -> None:
+def _draw_poorest(
+    sheet: Axes, place: _List, found: _Found, names: Mapping[int, str], words: Words
+) -> None:
     rows = [
         (names[i], f"{found.images[i]:,}", percent(float(found.recall[i]), 1, ""))
         for i in found.poorest.tolist()
     ]
-    share = f": {len(rows)} of {len(found.imperfect):,} below 100 %" if rows else ""
-    place.draw(sheet, f"Lowest recall{share}", ("class", "images", "recall in %"), rows)
+    total = len(found.imperfect)
+    heading = words.poorest_shown.format(shown=len(rows), total=total) if rows else words.poorest
+    headers = (words.one_class, words.images, words.recall_percent)
+    place.draw(sheet, heading, headers, rows, words.none_listed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,6 +13,7 @@ from lenetkit.plots.confused_pairs import confused_pairs_figure
 from lenetkit.plots.confusion_colours import confusion_colours
 from lenetkit.plots.fonts import Typeface
 from lenetkit.plots.page import FAINT, INK, MUTED, Figure, Page, styled
+from lenetkit.plots.words import ENGLISH, Words
 from lenetkit.text import percent
 
 MAX_TABLE = 64
@@ -31,32 +33,44 @@ Counts = NDArray[np.int64]
 
 
 def confusion_figure(
-    confusion: ArrayLike, classes: Sequence[str], *, title: str, dataset: str
+    confusion: ArrayLike,
+    classes: Sequence[str],
+    *,
+    title: str,
+    dataset: str,
+    words: Words = ENGLISH,
 ) -> Figure:
     """Table of counts: `confusion` (K, K), true classes in rows, predicted ones in columns.
 
     The diagonal is coloured by recall, errors on a scale of their own up to the largest. Recall is
     at the right, precision below, overall accuracy in the heading. More than `MAX_TABLE` classes
     are drawn as a map with lists of the most frequent errors and the classes of lowest recall.
+    Without title and data set the heading is left out but for the accuracy.
     """
     counts = _checked(confusion, classes)
     if len(counts) > MAX_TABLE:
         return confused_pairs_figure(
-            counts, classes, title=title, dataset=dataset, accuracy=_accuracy(counts)
+            counts,
+            classes,
+            title=title,
+            dataset=dataset,
+            accuracy=_accuracy(counts, words),
+            words=words,
         )
-    with styled(title, dataset, *classes) as typeface:
+    with styled(title, dataset, words.characters, *classes) as typeface:
         table = _Table(counts, classes, typeface)
         left = max(_MIN_LEFT, _AXIS_NAME + table.label_width + _PAD)
         top = _AXIS_NAME + table.label_height + _PAD
         width = max(left + table.side, _MIN_WIDTH)
         left += (width - left - table.side) / 2
         height = top + table.side + _LEGEND
-        page = Page(typeface, width, height, title, "Confusion matrix", dataset, _accuracy(counts))
+        what = words.confusion if title or dataset else ""
+        page = Page(typeface, width, height, title, what, dataset, _accuracy(counts, words))
         axes = page.axes(left, _LEGEND, table.side, table.side)
         table.draw_cells(axes)
-        table.draw_names(axes)
-        table.draw_shares(axes)
-        legend = "\n".join(typeface.fit(_legend(counts), _LEGEND_SIZE, width, lines=2))
+        table.draw_names(axes, words)
+        table.draw_shares(axes, words)
+        legend = "\n".join(typeface.fit(_legend(counts, words), _LEGEND_SIZE, width, lines=2))
         page.text(width / 2, 0, legend, color=MUTED, size=_LEGEND_SIZE, ha="center", va="bottom")
     return page.figure
 
@@ -70,17 +84,18 @@ def _checked(confusion: ArrayLike, classes: Sequence[str]) -> Counts:
     return counts
 
 
-def _accuracy(counts: Counts) -> str:
+def _accuracy(counts: Counts, words: Words) -> str:
     total, correct = int(counts.sum()), int(np.trace(counts))
     if not total:
-        return "no images"
-    return f"accuracy {percent(correct / total, 2, ' %')} ({correct:,} of {total:,} images)"
+        return words.no_images
+    share = percent(correct / total, 2, " %")
+    return words.right.format(share=share, right=correct, total=total)
 
 
-def _legend(counts: Counts) -> str:
+def _legend(counts: Counts, words: Words) -> str:
     worst = int((counts - np.diag(np.diag(counts))).max())
-    errors = f"darker = more, up to {worst:,}" if worst else "none were made"
-    return f"blue: read correctly, darker = higher recall · orange: errors, {errors}"
+    errors = words.errors_up_to.format(worst=worst) if worst else words.no_errors
+    return words.confusion_colours.format(errors=errors)
 
 
 def _shares(counts: Counts, axis: int) -> NDArray[np.float64]:
@@ -125,7 +140,7 @@ class _Table:
             colour = FAINT if faint else "white" if dark else INK
             self._write(axes, column, row, f"{count:,}", colour)
 
-    def draw_names(self, axes: Axes) -> None:
+    def draw_names(self, axes: Axes, words: Words) -> None:
         edge, pad = -0.5 - self.pad, self.pad
         turn = 90 if self.upright else 0
         for i, name in enumerate(self.names):
@@ -134,18 +149,20 @@ class _Table:
         middle = (len(self.counts) - 1) / 2
         beside = edge - self.label_width / self.cell - pad
         above = edge - self.label_height / self.cell - pad
-        axes.text(beside, middle, "true class", color=MUTED, rotation=90, ha="right", va="center")
-        axes.text(middle, above, "predicted class", color=MUTED, ha="center", va="bottom")
+        muted: dict[str, Any] = {"color": MUTED}
+        true, predicted = words.true_class, words.predicted_class
+        axes.text(beside, middle, true, rotation=90, ha="right", va="center", **muted)
+        axes.text(middle, above, predicted, ha="center", va="bottom", **muted)
 
-    def draw_shares(self, axes: Axes) -> None:
+    def draw_shares(self, axes: Axes, words: Words) -> None:
         """Recall right of the cells, precision below them."""
         end, edge = len(self.counts) - 0.5 + _MARGIN_CELLS / 2, -0.5 - self.pad
         recall, precision = _shares(self.counts, axis=1), _shares(self.counts, axis=0)
         for i in range(len(self.counts)):
             self._write(axes, end, i, percent(recall[i], 1, ""), INK)
             self._write(axes, i, end, percent(precision[i], 1, ""), INK)
-        axes.text(end, edge, "recall\nin %", size=8.5, color=MUTED, ha="center", va="bottom")
-        axes.text(edge, end, "precision\nin %", size=8.5, color=MUTED, ha="right", va="center")
+        axes.text(end, edge, words.recall, size=8.5, color=MUTED, ha="center", va="bottom")
+        axes.text(edge, end, words.precision, size=8.5, color=MUTED, ha="right", va="center")
 
     def _write(self, axes: Axes, x: float, y: float, text: str, colour: str) -> None:
         axes.text(x, y, text, size=self.size, color=colour, ha="center", va="center")

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from lenetkit.plots.chart import Floats, chart, finite_points
-from lenetkit.plots.fonts import BASE_FAMILY
 from lenetkit.plots.page import BLUE, GREEN, MUTED, VERMILION, Page
+from lenetkit.plots.words import ENGLISH, Words
 
 _LOOKS = {  # colour, marker and line all differ, so that a grey print is readable too
     "train": (BLUE, "o", "--"),
@@ -46,6 +46,7 @@ class Measure:
     write: Callable[[float], str]
     notes: Sequence[str] = ()
     """What of it the axis leaves out."""
+    words: Words = ENGLISH
 
 
 def draw_lines(page: Page, measure: Measure, *, left: float = 0, right: float = 0) -> None:
@@ -54,7 +55,7 @@ def draw_lines(page: Page, measure: Measure, *, left: float = 0, right: float = 
     axes = chart(page, left + 0.75, bottom=0.5, right=right + 1.65, top=0.1, max_ticks=16)
     epochs = np.concatenate([x for x, _ in drawn.values()])
     pad = float(np.ptp(epochs)) * 0.03 or 0.5
-    axes.set(xlabel="epoch", xlim=(epochs.min() - min(pad, 0.5), epochs.max() + pad))
+    axes.set(xlabel=measure.words.epoch, xlim=(epochs.min() - min(pad, 0.5), epochs.max() + pad))
     measure.prepare(axes)
     low, high = axes.get_ylim()
     for name, (x, y) in drawn.items():
@@ -62,7 +63,7 @@ def draw_lines(page: Page, measure: Measure, *, left: float = 0, right: float = 
         look += marker if x.size <= _MAX_MARKERS else ""
         whole = y.min() >= low and y.max() <= high  # then a marker may overlap the edge
         axes.plot(x, y, look, color=colour, lw=1.7, markersize=5, clip_on=not whole, label=name)
-    _write_finals(page, axes, drawn, measure.write)
+    _write_finals(page, axes, measure)
 
 
 def spread(positions: Sequence[float], gap: float) -> list[float]:
@@ -83,24 +84,23 @@ def spread(positions: Sequence[float], gap: float) -> list[float]:
     return [float(position) for position in result]
 
 
-def _write_finals(page: Page, axes: Axes, drawn: Lines, write: Callable[[float], str]) -> None:
+def _write_finals(page: Page, axes: Axes, measure: Measure) -> None:
     to_axes = axes.transData + axes.transAxes.inverted()
     low, high = axes.get_ylim()
-    last = {name: (float(x[-1]), float(y[-1])) for name, (x, y) in drawn.items()}
+    last = {name: (float(x[-1]), float(y[-1])) for name, (x, y) in measure.drawn.items()}
     ends = [to_axes.transform((x, min(max(y, low), high))) for x, y in last.values()]
     gap = _LABEL_HEIGHT / (axes.get_position().height * page.height)
     heights = spread([float(y) for _, y in ends], gap)
     for (name, (_, y)), end, height in zip(last.items(), ends, heights, strict=True):
         axes.annotate(
-            f"{name} {write(y)}",
+            f"{getattr(measure.words, name)} {measure.write(y)}",
             xy=(float(end[0]), float(end[1])),
             xytext=(1.045, height),
             xycoords="axes fraction",
             textcoords="axes fraction",
             va="center",
             color=_LOOKS[name][0],
-            fontweight="bold",
-            fontfamily=BASE_FAMILY,  # it always has a bold face
+            fontweight="bold" if page.typeface.bold else "normal",
             annotation_clip=False,
             arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.6, "shrinkB": 5},
         )

@@ -63,13 +63,13 @@ def features_figure(
 
     Maps have their layer's colour scale, white at 0; values are bars. Of many maps the first are
     drawn, and the caption says how many there are. One layer alone is drawn larger, with more of
-    its maps. `note` says which image it is.
+    its maps. `note` says which image it is. An empty `title` leaves the heading out but for notes.
     """
     alone = len(layers) == 1
     blocks = [_Block(name, np.asarray(values), alone, words) for name, values in layers.items()]
     first = _Block(words.input, np.asarray(image), alone, words, is_picture=True)
     told = [answer.told(words)] if answer else []
-    heading = (words.features, "", *told, note, words.each_scale)
+    heading = (words.features if title else "", "", *told, note, words.each_scale)
     names = answer.classes if answer else ()
     with styled(title, *heading, *names, *layers) as typeface:
         drawn = [first, *blocks]

@@ -31,7 +31,8 @@ def filters_figure(
 
     All have one colour scale with 0 in its middle. Filters of one input map stand side by side in
     reading order; others have a row each with a column for each input map. How many are left out of
-    more than `MAX_FILTERS`, `MAX_ROWS`, `MAX_COLUMNS` or `MAX_VALUES` is said in the heading.
+    more than `MAX_FILTERS`, `MAX_ROWS`, `MAX_COLUMNS` or `MAX_VALUES` is said in the heading. An
+    empty `title` leaves the heading out but for notes.
     """
     given = np.asarray(weights, np.float64)
     if given.ndim not in (2, 4) or not given.size:
@@ -51,7 +52,7 @@ def filters_figure(
         notes += [words.columns] if shown.shape[1] == maps else []
         shown_maps = words.maps_shown.format(shown=shown.shape[1], total=maps)
         notes += [shown_maps] if shown.shape[1] < maps else []
-    heading = (words.filters.format(tensor=tensor), "", *notes, words.sign)
+    heading = (words.filters.format(tensor=tensor) if title else "", "", *notes, words.sign)
     with styled(title, *heading) as typeface:
         page = Page(typeface, max(_MIN_WIDTH, width + BAR_ROOM), body, title, *heading)
         limit, bar = magnitude(given), min(body, 2.2)
@@ -76,7 +77,7 @@ def _matrix(weights: NDArray[np.float64], tensor: str, title: str, words: Words)
         shown.shape, weights.shape, (words.outputs_shown, words.inputs_shown), strict=True
     ):
         notes += [word.format(shown=size, total=total)] if size < total else []
-    heading = (words.filters.format(tensor=tensor), "", *notes, words.sign)
+    heading = (words.filters.format(tensor=tensor) if title else "", "", *notes, words.sign)
     height, width = (max(_MATRIX * size / max(shown.shape), 0.4) for size in shown.shape)
     with styled(title, words.unit, words.value, *heading) as typeface:
         page_width = max(_MIN_WIDTH, _LABEL + width + BAR_ROOM)

@@ -29,7 +29,7 @@ def history_figure(columns: Mapping[str, ArrayLike], *, title: str, dataset: str
 
     real = "train_rmse" in columns
     second = (
-        losses(epochs, measured("rmse"), "RMSE")
+        losses(epochs, measured("rmse"), "rmse")
         if real
         else accuracies(epochs, measured("accuracy"))
     )

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lenetkit.plots.chart import Floats, chart, finite_points, set_log_ticks
 from lenetkit.plots.page import BLUE, INK, VERMILION, Figure, Page, styled
+from lenetkit.plots.words import ENGLISH, Words
 
 _LEFT = 0.65  # inches left of the axes
 _MIN_SMOOTHED = 30  # the eye follows fewer points by itself
@@ -76,41 +77,43 @@ def loss_figure(
     title: str,
     dataset: str,
     steps_per_epoch: float | None,
+    words: Words = ENGLISH,
 ) -> Figure:
     """Training loss by step: every recorded value, with a running mean if there are many.
 
     `steps` (n,) counts mini-batches from the start of training, `losses` (n,) is the loss of each.
     Values that are not finite and spikes far above all others are left off the axis: triangles mark
-    where, and the heading says how many. `steps_per_epoch` adds an axis of epochs.
+    where, and the heading says how many. `steps_per_epoch` adds an axis of epochs. Without
+    title and data set the heading is left out but for notes.
     """
     series = _Losses(*finite_points(steps, losses, "steps", "losses"))
     off = np.asarray(steps, np.float64)[~np.isfinite(np.asarray(losses, np.float64))]
-    notes = [f"not finite, left out: {off.size:,}"] if off.size else []
+    notes = [words.not_finite.format(count=off.size)] if off.size else []
     if series.values.size:
         low, high = series.limits
         above = series.values > high
         if above.any():
-            top = f"{series.values.max():.3g}"
-            notes.append(f"above the axis: {int(above.sum()):,}, up to {top}")
+            notes.append(words.above.format(count=int(above.sum()), top=series.values.max()))
             off = np.union1d(off, series.steps[above])
         if series.log and (below := int((series.values < low).sum())):
-            notes.append(f"below the axis: {below:,}")
-    with styled(title, dataset) as typeface:
-        page = Page(typeface, 8.0, 4.4, title, "Training loss by step", dataset, *notes)
+            notes.append(words.below.format(count=below))
+    with styled(title, dataset, words.characters) as typeface:
+        what = words.loss_steps if title or dataset else ""
+        page = Page(typeface, 8.0, 4.4, title, what, dataset, *notes)
         if not series.values.size:
-            page.say("No finite loss was recorded.")
+            page.say(words.no_loss)
             return page.figure
         epochs = steps_per_epoch if 0 < (steps_per_epoch or 0) <= np.ptp(series.steps) else None
         smoothed = series.window > 1
         bottom, top_room = 0.85 if smoothed or off.size else 0.5, 0.5 if epochs else 0.1
         axes = chart(page, left=_LEFT, bottom=bottom, right=0, top=top_room, max_ticks=8)
-        _draw_losses(axes, series)
-        _mark(axes, off)
-        _set_axes(axes, series, off)
+        _draw_losses(axes, series, words)
+        _mark(axes, off, words)
+        _set_axes(axes, series, off, words)
         if smoothed or off.size:
             _write_legend(page, axes)
         if epochs:
-            _add_epochs(axes, float(epochs))
+            _add_epochs(axes, float(epochs), words)
     return page.figure
 
 
@@ -132,18 +135,18 @@ def running_mean(values: Floats, window: int) -> Floats:
     return mean
 
 
-def _draw_losses(axes: Axes, series: _Losses) -> None:
+def _draw_losses(axes: Axes, series: _Losses, words: Words) -> None:
     _, high = series.limits
     x, y = series.steps, np.minimum(series.values, 10 * abs(high))  # spikes leave the axis
     if series.window == 1:
         axes.plot(x, y, "o-", color=BLUE, markersize=4, linewidth=1.5)
         return
-    axes.plot(x, y, color=BLUE, alpha=0.28, linewidth=0.6, label="loss of each recorded step")
-    label = f"running mean over {series.window} recorded steps"
+    axes.plot(x, y, color=BLUE, alpha=0.28, linewidth=0.6, label=words.each_step)
+    label = words.running_mean.format(count=series.window)
     axes.plot(x, series.mean, color=VERMILION, linewidth=1.8, label=label)
 
 
-def _mark(axes: Axes, steps: Floats) -> None:
+def _mark(axes: Axes, steps: Floats, words: Words) -> None:
     """A triangle at the upper edge for each loss that is off the axis, or for some of many."""
     if not steps.size:
         return
@@ -155,7 +158,7 @@ def _mark(axes: Axes, steps: Floats) -> None:
         color=INK,
         markersize=5,
         transform=axes.get_xaxis_transform(),
-        label="above the axis, or not finite",
+        label=words.off_axis,
     )
 
 
@@ -174,24 +177,25 @@ def _write_legend(page: Page, axes: Axes) -> None:
         line.set(alpha=max(line.get_alpha() or 1.0, 0.5), linewidth=2.0)  # a hairline is too thin
 
 
-def _set_axes(axes: Axes, series: _Losses, off: Floats) -> None:
+def _set_axes(axes: Axes, series: _Losses, off: Floats, words: Words) -> None:
     low, high = series.limits
     if series.log:
         axes.set_yscale("log", nonpositive="clip")
         set_log_ticks(axes, high / low)
     axes.set_ylim(low, high)
-    axes.set_ylabel("training loss (log scale)" if series.log else "training loss")
-    axes.set_xlabel("training step (mini-batch)")
+    name = words.training_loss
+    axes.set_ylabel(words.log_scale.format(name=name) if series.log else name)
+    axes.set_xlabel(words.step)
     steps = np.concatenate((series.steps, off))
     pad = max(0.5, 0.01 * float(np.ptp(steps)))
     axes.set_xlim(steps.min() - pad, steps.max() + pad)
     axes.xaxis.set_major_formatter("{x:,.0f}")
 
 
-def _add_epochs(axes: Axes, steps_per_epoch: float) -> None:
+def _add_epochs(axes: Axes, steps_per_epoch: float, words: Words) -> None:
     """Whole epochs on the upper edge."""
     conversions = (lambda steps: steps / steps_per_epoch, lambda epochs: epochs * steps_per_epoch)
     epochs = axes.secondary_xaxis("top", functions=conversions)
     epochs.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True))
     epochs.xaxis.set_major_formatter("{x:.0f}")
-    epochs.set_xlabel("epochs completed", color=INK)
+    epochs.set_xlabel(words.epochs_done, color=INK)

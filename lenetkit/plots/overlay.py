@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from lenetkit.plots.accuracy import axis_ticks, stretch, unstretch
 from lenetkit.plots.chart import Floats, finite_points, set_log_ticks
 from lenetkit.plots.page import BLUE, GREEN, GRID, INK, MUTED, VERMILION, Figure, Page, styled
+from lenetkit.plots.words import ENGLISH, Words
 
 _COLOURS = (BLUE, VERMILION, GREEN, "#cc79a7", "#e69f00", "#56b4e9", INK)
 _MARKERS = "osD^vPX*<>p"
@@ -38,43 +39,49 @@ class Curves:
 
 
 def overlay_figure(
-    panels: Mapping[str, Sequence[Curves]], *, title: str, dataset: str, what: str
+    panels: Mapping[str, Sequence[Curves]],
+    *,
+    title: str,
+    dataset: str,
+    what: str,
+    words: Words = ENGLISH,
 ) -> Figure:
-    """Panels of curves by epoch, one below the other, by the name of what they show.
+    """Panels of curves by epoch, one below the other, by the figure that they show.
 
-    Each has the same groups in the same order; a panel whose name begins with `accuracy` takes
-    fractions from 0 to 1. The lines of several runs are thin, and their mean is drawn over them.
+    Each has the same groups in the same order; figures are those of `Words`, and `test_accuracy`
+    takes fractions from 0 to 1. The lines of several runs are thin, and their mean is drawn over
+    them.
     """
     groups = next(iter(panels.values()), [])
     names = [group.name for group in groups]
     listed = names[:_LISTED]
-    with styled(title, dataset, *names) as typeface:
+    with styled(title, dataset, words.characters, *names) as typeface:
         texts = [typeface.fit(name, 9.0, _KEY - 0.65, lines=3) for name in listed]
         if len(names) > _LISTED:
-            texts.append([f"and {len(names) - _LISTED} more"])
+            texts.append([words.more_groups.format(count=len(names) - _LISTED)])
         needed = sum(len(text) * _LINE + 0.06 for text in texts)
         height = max(_HEIGHT * max(len(panels), 1), needed + 0.2)
         page = Page(typeface, _WIDTH, height, title, what, dataset)
         if not any(_points(group) for curves in panels.values() for group in curves):
-            page.say("No epoch was recorded.")
+            page.say(words.no_epoch)
             return page.figure
         each = height / len(panels)
         for i, (name, curves) in enumerate(panels.items()):
             bottom = height - (i + 1) * each + 0.5
             axes = page.axes(0.75, bottom, _WIDTH - _KEY - 0.75, each - 0.7)
-            _draw(axes, name, curves)
+            _draw(axes, name, curves, words)
         _key(page, height, texts, len(listed))
     return page.figure
 
 
-def _draw(axes: Axes, name: str, curves: Sequence[Curves]) -> None:
+def _draw(axes: Axes, name: str, curves: Sequence[Curves], words: Words) -> None:
     drawn = [_points(group) for group in curves]
     axes.grid(True, color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True, min_n_ticks=1))
-    axes.set(xlabel="epoch", ylabel=name)
+    axes.set(xlabel=words.epoch, ylabel=getattr(words, name))
     values = np.concatenate([y for lines in drawn for _, y in lines] or [np.zeros(0)])
-    if name.startswith("accuracy"):
+    if name == "test_accuracy":
         lowest = _lowest(100 * values)
         axes.set_yscale("function", functions=(stretch, unstretch))
         axes.set_ylim(lowest, 100)
@@ -85,7 +92,7 @@ def _draw(axes: Axes, name: str, curves: Sequence[Curves]) -> None:
         axes.set_yscale("log")
         axes.set_ylim(values.min() * 0.9, values.max() * 1.1)
         set_log_ticks(axes, float(values.max() / values.min()))
-    scale = 100 if name.startswith("accuracy") else 1
+    scale = 100 if name == "test_accuracy" else 1
     for i, lines in enumerate(drawn):
         if len(lines) > 1:
             for x, y in lines:

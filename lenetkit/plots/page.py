@@ -117,6 +117,7 @@ class Page:
         dataset: str,
         *notes: str,
     ) -> None:
+        self.typeface = typeface
         self.width = width
         self.body_height = body_height
         facts_given = [what, f"data set: {dataset}" if dataset else "", *notes]

@@ -58,7 +58,7 @@ def draw(
     counts = "confusion_test" in result  # a regression counts no classes
     test = load_test() if counts else None
     try:
-        labels = {"title": title(result["name"], result.get("differs", {}))}
+        labels: dict[str, Any] = {"title": title(result["name"], result.get("differs", {}))}
         labels["dataset"] = result["dataset"]
         if advice := plots.font_advice(*labels.values(), *result["classes"]):
             report(advice)
@@ -73,7 +73,7 @@ def draw(
 
 
 def _curves(
-    folder: RunFolder, result: dict[str, Any], labels: dict[str, str], accuracy_from: float
+    folder: RunFolder, result: dict[str, Any], labels: dict[str, Any], accuracy_from: float
 ) -> dict[str, plots.Figure]:
     steps, metrics = folder.read_steps(), folder.read_metrics()
 
@@ -95,7 +95,7 @@ def _curves(
     return figures
 
 
-def _confusions(result: dict[str, Any], labels: dict[str, str]) -> dict[str, plots.Figure]:
+def _confusions(result: dict[str, Any], labels: dict[str, Any]) -> dict[str, plots.Figure]:
     drawn = {}
     for split, samples in (("test", "test set"), ("train", "training set")):
         counts = np.asarray(result[f"confusion_{split}"])
@@ -105,7 +105,7 @@ def _confusions(result: dict[str, Any], labels: dict[str, str]) -> dict[str, plo
     return drawn
 
 
-def _mistakes(result: dict[str, Any], labels: dict[str, str], test: Samples) -> plots.Figure:
+def _mistakes(result: dict[str, Any], labels: dict[str, Any], test: Samples) -> plots.Figure:
     wrong = result["mistakes"]
     index = [mistake["index"] for mistake in wrong]
     return plots.mistakes_figure(

@@ -98,6 +98,13 @@ CALLS: dict[str, Sequence[tuple[str, ...]]] = {
         ("{run}", f"{{folder}}/{NAME}"),
         ("{run}", "{damaged}"),
     ],
+    "report": [
+        ("{run}", "--data-dir", "{idx}", "--out", f"{{folder}}/{NAME}.html"),
+        ("{run}", "{other}", "--out", f"{{folder}}/{NAME}.html", "--lang", "zh"),
+        ("{run}", "--out", f"{{folder}}/{NAME}.pdf"),
+        (f"{{folder}}/{NAME}",),
+        ("{damaged}",),
+    ],
     "data fetch": [("{spec}", "--data-dir", "{idx}"), ("{spec}", "--set", "data=source", *WITH)],
     "data info": [
         ("{spec}", "--data-dir", "{idx}"),

@@ -9,7 +9,7 @@ import numpy as np
 from lenetkit.plots import Curves, overlay_figure, save_figure
 
 EPOCHS = np.arange(1, 6)
-ACCURACY = "accuracy in percent, test"
+ACCURACY = "test_accuracy"
 
 
 def group(name: str, *finals: float) -> Curves:
@@ -34,6 +34,6 @@ def test_groups_differ_without_colour_and_their_runs_share_it() -> None:
 def test_names_in_chinese_gaps_and_nothing_at_all(tmp_path: Path) -> None:
     nan = Curves("学习率 0.01", [(EPOCHS, np.full(5, np.nan))])
     broken = Curves("50 % $x$", [(EPOCHS, [0.5, np.nan, 0.9, np.inf, 0.95]), ([], [])])
-    for panels in ({ACCURACY: [nan, broken], "loss, test": [broken, nan]}, {ACCURACY: [nan]}, {}):
+    for panels in ({ACCURACY: [nan, broken], "test_loss": [broken, nan]}, {ACCURACY: [nan]}, {}):
         figure = overlay_figure(panels, title="手写数字", dataset="MNIST", what="runs")
         save_figure(figure, tmp_path / "a.png")
