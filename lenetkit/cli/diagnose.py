@@ -109,8 +109,8 @@ def _cure(diagnosis: Diagnosis, finding: Finding) -> Iterator[str]:
     if finding.set:
         lines = "Cure: " + " ".join(f"--set {_quoted(line)}" for line in finding.set)
         yield lines + "\n" + paragraphs(telling.compared(diagnosis, finding))
-    elif finding.remedy:
-        yield paragraphs(f"Cure: {finding.remedy}.")
+    else:
+        yield paragraphs(f"{'Cure' if finding.is_proved else 'May help'}: {finding.remedy}.")
 
 
 def _quoted(line: str) -> str:

@@ -45,7 +45,7 @@ class Suspicion:
     """What decides: a cure; whether labels that follow from the images are learned; nothing more.
     """
     remedy: str = ""
-    """In words, where no spec can cure it."""
+    """What helps, where it can be said more exactly than for the cause in general."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,8 +30,7 @@ def constant_input(case: Case) -> Suspicion | None:
     stored = f"the stored images differ by {data.stored_variation:.3g}"
     if data.stored_variation > 0:
         return Suspicion("constant_input", f"{evidence}, but {stored}", case.rescaled(), ("input",))
-    remedy = "look at the images, lenetkit data show: they are all alike"
-    return Suspicion("constant_input", evidence, (), ("input",), proof="certain", remedy=remedy)
+    return Suspicion("constant_input", evidence, (), ("input",), proof="certain")
 
 
 def labels_without_signal(case: Case) -> Suspicion | None:
@@ -43,8 +42,7 @@ def labels_without_signal(case: Case) -> Suspicion | None:
         "neither the nearest class mean nor the nearest image foretells labels: "
         f"{_pc(data.foretold)} right, and the most frequent label alone {_pc(test.frequent)}"
     )
-    remedy = "check that images and labels belong together: lenetkit data show"
-    return Suspicion("labels_without_signal", evidence, proof="labels", remedy=remedy)
+    return Suspicion("labels_without_signal", evidence, proof="labels")
 
 
 def unshuffled_data(case: Case) -> Suspicion | None:

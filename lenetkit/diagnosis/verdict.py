@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lenetkit.diagnosis.case import Case, Cure, Suspicion
@@ -15,6 +15,7 @@ from lenetkit.diagnosis.static import PlanLook, look_at_data
 from lenetkit.diagnosis.subject import Subject
 from lenetkit.diagnosis.telling import Diagnosis, Finding, Trial
 from lenetkit.diagnosis.watch import HURRY, LONG, Watch
+from lenetkit.diagnosis.words import REMEDIES
 from lenetkit.errors import LenetkitError
 
 STEPS = 300
@@ -109,7 +110,7 @@ class _Experiments:
 
     def _tried(self, s: Suspicion, length: int) -> Finding | None:
         if s.proof == "certain":
-            return Finding(s.cause, s.layers, s.step, s.evidence, s.remedy, ())
+            return _finding(s)
         if s.proof == "labels":
             return self._on_other_labels(s, length)
         good: list[Trial] = []
@@ -168,15 +169,8 @@ class _Experiments:
             f"; with labels that follow from the images, the same {watch.steps} steps end at loss "
             f"{watch.end.loss:.3g}"
         )
-        return Finding(
-            s.cause,
-            s.layers,
-            s.step,
-            s.evidence + said * watch.learned,
-            s.remedy,
-            (),
-            is_proved=watch.learned,
-        )
+        evidence = s.evidence + said * watch.learned
+        return _finding(replace(s, evidence=evidence), is_proved=watch.learned)
 
     def _combined(self, suspicions: list[Suspicion], length: int) -> None:
         """Two illnesses at once: the cures of two suspicions together."""
@@ -188,8 +182,7 @@ class _Experiments:
 
     def _unproved(self, suspicions: list[Suspicion]) -> None:
         for s in suspicions[:1]:
-            finding = Finding(s.cause, s.layers, s.step, s.evidence, s.remedy, (), is_proved=False)
-            self.diagnosis.findings.append(finding)
+            self.diagnosis.findings.append(_finding(s, is_proved=False))
 
 
 def _pairs(suspicions: list[Suspicion]) -> Iterator[tuple[Suspicion, Cure]]:
@@ -200,8 +193,9 @@ def _pairs(suspicions: list[Suspicion]) -> Iterator[tuple[Suspicion, Cure]]:
                     yield one, (*cure, *more)
 
 
-def _finding(s: Suspicion, trial: Trial) -> Finding:
-    return Finding(s.cause, s.layers, s.step, s.evidence, s.remedy, trial.lines, trial)
+def _finding(s: Suspicion, trial: Trial | None = None, *, is_proved: bool = True) -> Finding:
+    remedy, lines = s.remedy or REMEDIES[s.cause], trial.lines if trial else ()
+    return Finding(s.cause, s.layers, s.step, s.evidence, remedy, lines, trial, is_proved)
 
 
 def facts(diagnosis: Diagnosis) -> dict[str, Any]:

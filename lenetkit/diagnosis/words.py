@@ -36,6 +36,27 @@ SENTENCES = {
 }
 """What each cause means."""
 
+REMEDIES = {
+    "constant_input": "find out why all images are alike: lenetkit data show",
+    "labels_without_signal": "check that images and labels belong together: lenetkit data show",
+    "unshuffled_data": "shuffle the samples in every epoch",
+    "unscaled_input": "scale the inputs to a size of about 1",
+    "activation_before_loss": "remove the activation between the last layer and the loss",
+    "no_nonlinearity": "put an activation between the layers",
+    "bottleneck": "make the narrow layer wider",
+    "symmetric_start": "start from random weights",
+    "frozen_layer": "check the layer's backward pass and the optimizer: lenetkit plugins check",
+    "saturated_units": "start from smaller weights or biases, where the activation has a slope",
+    "dead_units": "start from weights and biases with which the units give more than 0",
+    "vanishing_gradient": "start from weights that keep the size of signals from layer to layer, "
+    "or use activations that do",
+    "exploding_gradient": "start from smaller weights, scaled to the inputs of each layer",
+    "too_much_regularization": "regularize less",
+    "rate_too_high": "lower the learning rate",
+    "rate_too_low": "raise the learning rate",
+}
+"""What helps, where a finding has nothing more exact to say."""
+
 FIGURES = {
     "mean": "mean",
     "deviation": "deviation",

@@ -11,7 +11,7 @@ import pytest
 
 from lenetkit.data.finding import file_names
 from lenetkit.data.idx import write_idx
-from lenetkit.diagnosis.words import SENTENCES
+from lenetkit.diagnosis.words import REMEDIES, SENTENCES
 from tests.support.ill import SGD, SPEC, samples
 
 Call = Callable[..., Any]
@@ -60,13 +60,14 @@ def test_json_has_the_contracts_keys(call: Call, spec: Path) -> None:
     first = ill["findings"][0]
     assert {"cause", "layers", "step", "evidence", "remedy", "set"} <= first.keys()
     assert (first["cause"], first["set"]) == ("vanishing_gradient", ["init=he_normal"])
+    assert first["remedy"] == REMEDIES["vanishing_gradient"]
     cured = [word for line in first["set"] for word in ("--set", line)]
     well = call("diagnose", spec, *TINY, *cured, "--json").json
     assert (well["healthy"], well["findings"]) == (True, [])
 
 
 def test_every_cause_of_the_contract_has_its_words() -> None:
-    assert set(SENTENCES) == CAUSES
+    assert set(SENTENCES) == set(REMEDIES) == CAUSES
 
 
 def test_the_healthy_are_told_so(call: Call, spec: Path) -> None:
