@@ -30,7 +30,7 @@ _COMMANDS = {
     "show": "Draw a network: its architecture, weights, feature maps, saliency.",
     "runs": "List the runs in a folder.",
     "compare": "Show what differs between runs, and how good they are.",
-    "report": "Write a report of runs as one HTML file, to hand in.",
+    "report": "Write an HTML report of one or more runs, to hand in.",
     "data": "Fetch, show and describe data sets.",
     "plugins": "List every registered layer, optimizer, … and who provides it.",
     "spec": "Print a spec with everything resolved, as YAML.",

@@ -34,11 +34,11 @@ from lenetkit.text import printable
 @plugin_option
 @data_dir_option
 def command(runs: tuple[Path, ...], out: Path, lang: str, data_dir: Path | None) -> None:
-    """Write a report of a run, or of several side by side, as one HTML file.
+    """Write an HTML report of one or more runs, to hand in.
 
-    It shows the network, the settings, curves, confusion matrices, mistakes, weights and feature
-    maps, and needs no other file and no network connection. Mistakes and feature maps need the
-    run's test images; without them they are left out.
+    One file shows the network, the settings, curves, confusion matrices, mistakes, weights and
+    feature maps, and needs no other file and no network connection. Mistakes and feature maps
+    need the run's test images; without them they are left out.
     """
     from lenetkit.reporting.report import report as write
 

@@ -40,7 +40,7 @@ def save(path: Path, network: Network, metadata: Mapping[str, str]) -> None:
     if (found := len(texts["spec"])) > MAX_TEXT:
         raise ModelFileError(
             f"{path}: the network's spec has {found:,} characters, and a model file takes "
-            f"{MAX_TEXT:,}; pickle the network, or leave normalize out of data.transforms, which "
+            f"{MAX_TEXT:,}; leave normalize out of data.transforms, which "
             "records a mean and a deviation of each feature"
         )
     tensorfile.write(path, network.tensors(), texts)

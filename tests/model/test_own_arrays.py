@@ -365,5 +365,5 @@ def test_a_spec_that_could_not_be_read_again_is_not_saved(tmp_path: Path) -> Non
         "data": {"transforms": ["normalize"]},
     }
     network = lenetkit.fit(spec, rows, [0, 1, 0, 1], epochs=1)
-    with pytest.raises(ModelFileError, match="a model file takes 500,000; pickle the network"):
+    with pytest.raises(ModelFileError, match="a model file takes 500,000; leave normalize"):
         network.save(tmp_path / "wide.safetensors")
