@@ -25,6 +25,8 @@ _MOST = 2000
 
 _LITTLE = 0.2
 """A gain below which a network is trained on before anything is said."""
+_BETTER = 0.8
+"""Share of the loss that a cure may leave of a network that learns, to be called better than it."""
 _ALIKE = 0.1
 """Cures whose gains differ by no more are as good as each other; the first is the simplest."""
 
@@ -126,8 +128,11 @@ class _Experiments:
         return _finding(s, next(t for t in good if t.end.gain >= best - _ALIKE))
 
     def _cures(self, s: Suspicion, trial: Trial) -> bool:
-        gained = trial.end.gain - self.diagnosis.case.watch.end.gain
-        return trial.learned and (self.diagnosis.case.is_stuck or gained >= s.margin)
+        case, now = self.diagnosis.case, self.diagnosis.case.watch.end
+        if not trial.learned or case.is_stuck:
+            return trial.learned
+        better = s.margin < 0 or trial.end.loss <= _BETTER * now.loss
+        return better and trial.end.gain - now.gain >= s.margin
 
     def _trial(self, lines: Cure, length: int) -> Trial | None:
         if (lines, length) in self.made:
