@@ -22,6 +22,16 @@ class Pipeline:
     transforms: tuple[Transform, ...]
     classes: int
 
+    def fitted(self, images: NDArray[Any]) -> Pipeline:
+        """Each transform fitted to training images as those before it leave them."""
+        found: list[Transform] = []
+        for place, transform in enumerate(self.transforms, start=1):
+            found.append(transform.fitted(images))
+            learners = [t for t in self.transforms[place:] if type(t).fitted != Transform.fitted]
+            if learners and not transform.training_only:
+                images = found[-1].images(images, _NO_RANDOMNESS)
+        return Pipeline(tuple(found), self.classes)
+
     @property
     def takes_any_scale(self) -> bool:
         """Whether rows of features may be on any scale."""

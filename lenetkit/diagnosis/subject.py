@@ -32,8 +32,7 @@ class Subject:
         plan = load_plan(self.source, changes)
         data, transforms = self.data, plan.spec.data.options.transforms
         if transforms != self.plan.spec.data.options.transforms:
-            images = data.train.images
-            pipeline = Pipeline(tuple(t.fitted(images) for t in transforms), plan.classes)
+            pipeline = Pipeline(transforms, plan.classes).fitted(data.train.images)
             data = replace(data, pipeline=pipeline)
         return Subject(self.source, changes, plan, data)
 

@@ -231,8 +231,7 @@ class Model(Network):
         shape = self.image_shape
         for transform in self.pipeline.transforms:  # those for training only may refuse features
             shape = transform.output_shape(shape)
-        fitted = tuple(t.fitted(train.images) for t in self.pipeline.transforms)
-        pipeline = Pipeline(fitted, plan.classes)
+        pipeline = Pipeline(self.pipeline.transforms, plan.classes).fitted(train.images)
         said = plan.spec.data.options.preparation
         ready = self.preparation if self._is_trained else preparation_for(said, train)
         return TrainingData(train, tested, held_out, pipeline, ready, called.values, called.axes)

@@ -40,5 +40,5 @@ def random_data(plan: Plan, batch_size: int) -> TrainingData:
     labels = rng.integers(0, plan.classes, count)
     classes = tuple(map(str, range(plan.classes)))
     samples = Samples(images, labels, "random images", classes)
-    pipeline = Pipeline(tuple(t.fitted(images) for t in transforms), plan.classes)
+    pipeline = Pipeline(transforms, plan.classes).fitted(images)
     return TrainingData(samples, samples.take(slice(0, 1)), None, pipeline, "resize")

@@ -157,8 +157,7 @@ def load_training_data(
             f"note: {sets.train.called} has {count:,} classes, and the network's last layer "
             f"{plan.classes:,} outputs{_outputs(plan, count)}"
         )
-    fitted = tuple(t.fitted(sets.train.images) for t in options.transforms)
-    pipeline = Pipeline(fitted, plan.classes)
+    pipeline = unfitted.fitted(sets.train.images)
     preparation = preparation_for(options.preparation or sets.source.preparation, sets.train)
     return TrainingData(sets.train, sets.test, sets.validation, pipeline, preparation)
 

@@ -12,7 +12,7 @@ import pytest
 from lenetkit.arrays import slices
 from lenetkit.data.distortions import Elastic, RandomAffine
 from lenetkit.data.pipeline import Pipeline
-from lenetkit.data.transforms import OneHot, Pad, Scale, Standardize, Transform
+from lenetkit.data.transforms import Normalize, OneHot, Pad, Scale, Standardize, Transform
 from lenetkit.options import option
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 1, 10, 10)).astype(np.uint8)
@@ -115,3 +115,17 @@ def test_slices_cover_everything_once() -> None:
             assert [i for part in parts for i in range(count)[part]] == list(range(count))
             assert all(part.stop - part.start == size for part in parts[:-1])
             assert all(part.start < part.stop <= count for part in parts)
+
+
+@pytest.mark.parametrize("before", [(), (Scale(),), (Pad(padding=1), Scale(low=-1)), (Add(),)])
+def test_what_is_measured_is_what_the_transforms_before_leave(
+    before: tuple[Transform, ...],
+) -> None:
+    fitted = Pipeline((*before, Normalize()), 10).fitted(IMAGES)
+    found = fitted.images(IMAGES, np.float64)
+    np.testing.assert_allclose((found.mean(), found.std()), (0, 1), atol=1e-5)
+
+
+def test_augmentation_is_not_measured() -> None:
+    turned = Pipeline((RandomAffine(degrees=90), Normalize()), 10).fitted(IMAGES)
+    assert turned.transforms[1] == Normalize().fitted(IMAGES)
