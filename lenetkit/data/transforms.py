@@ -39,7 +39,7 @@ class Transform(Configurable):
         return in_shape
 
     def fitted(self, images: Images) -> Self:
-        """This transform fitted to the training images."""
+        """This transform fitted to the training images, as the transforms before it leave them."""
         return self
 
     def images(self, images: Images, rng: np.random.Generator) -> Images:
