@@ -12,7 +12,6 @@ from tqdm import tqdm
 from lenetkit.spec.sections import TrainSpec
 from lenetkit.text import number, percent, printable
 from lenetkit.training.data import TrainingData
-from lenetkit.training.evaluation import Evaluation
 from lenetkit.training.loop import EpochBegun, EpochDone, Event, Progress, StepDone
 
 _REFRESH = 0.1
@@ -22,6 +21,7 @@ _NARROW = "{percentage:3.0f}% {desc}"
 _WIDE_COLUMNS = 58
 _DROPPED = ("last lr", "seconds", "loss")
 """Columns of the table of epochs that a narrow terminal does without, the first one first."""
+_FORMATS = {"epoch": "d", "last lr": ".2e", "loss": ".4f", "rmse": ".4g", "seconds": ".2f"}
 
 
 def steps_in(data: TrainingData, settings: TrainSpec) -> int:
@@ -109,16 +109,18 @@ class Means:
 
 @dataclass(frozen=True)
 class EpochTable:
-    """A line an epoch: the loss and accuracy of each of `sets`, as far as `room` allows."""
+    """A line an epoch: loss and `merit` of each of `sets`, as far as `room` allows."""
 
     sets: tuple[str, ...]
     room: int
+    merit: str = "accuracy"
 
     @classmethod
     def of(cls, data: TrainingData, room: int) -> EpochTable:
         """The table of a training on these data."""
         held_out = ("held out",) if data.validation else ()
-        return cls(("train", *held_out, "test"), room)
+        merit = "rmse" if data.target_axes else "accuracy"
+        return cls(("train", *held_out, "test"), room, merit)
 
     @property
     def heading(self) -> str:
@@ -129,13 +131,13 @@ class EpochTable:
 
     def row(self, event: EpochDone) -> str:
         """One epoch."""
-        sets = {"train": event.train, "held out": event.validation, "test": event.test}
-        shown = self._shown()
-        return _line(shown, [_cell(event, sets.get(column.set), column.name) for column in shown])
+        figures, shown = event.figures(), self._shown()
+        return _line(shown, [column.cell(figures) for column in shown])
 
     def _shown(self) -> list[_Column]:
         """The columns for which there is room."""
-        measured = [_Column(n, w, s) for s in self.sets for n, w in (("loss", 7), ("accuracy", 8))]
+        measures = (("loss", 7), (self.merit, 8))
+        measured = [_Column(n, w, s) for s in self.sets for n, w in measures]
         shown = [_Column("epoch", 5), _Column("last lr", 8), *measured, _Column("seconds", 7)]
         for name in _DROPPED:
             if sum(column.width + 1 for column in shown) - 1 > self.room:
@@ -149,18 +151,15 @@ class _Column:
     width: int
     set: str = ""
 
+    def cell(self, figures: dict[str, float]) -> str:
+        """Its figure of an epoch, as text."""
+        prefix = {"": "", "held out": "validation_"}.get(self.set, f"{self.set}_")
+        value = figures.get(prefix + {"last lr": "lr"}.get(self.name, self.name), math.nan)
+        return percent(value) if self.name == "accuracy" else number(value, _FORMATS[self.name])
+
 
 def _by_set(shown: list[_Column]) -> list[tuple[str, list[_Column]]]:
     return [(name, list(group)) for name, group in groupby(shown, key=lambda column: column.set)]
-
-
-def _cell(event: EpochDone, result: Evaluation | None, name: str) -> str:
-    if name == "accuracy":
-        return percent(result.accuracy if result else math.nan)
-    if name == "loss":
-        return number(result.loss if result else math.nan, ".4f")
-    figures = {"epoch": f"{event.epoch}", "last lr": f"{event.lr:.2e}"}
-    return figures.get(name, f"{event.seconds:.2f}")
 
 
 def _line(shown: list[_Column], cells: list[str]) -> str:

@@ -169,3 +169,23 @@ def test_training_without_a_notebook_imports_no_ipython_and_no_bar() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.stdout, done.returncode) == ("set()\n", 0), done.stderr
+
+
+def regression(**how: Any) -> lenetkit.Model:
+    changes = {"layers.fc1.out_features": 1, "loss": "mean_squared_error", "task": "regression"}
+    real = X.mean(axis=(1, 2))
+    return lenetkit.fit(network().spec, X, real, test=(X, real), overrides=changes, epochs=2, **how)
+
+
+def test_a_regression_shows_its_rmse(
+    notebook: Notebook, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = regression()
+    text = notebook.shown[-1]["text/plain"]
+    monkeypatch.delitem(sys.modules, "IPython")
+    regression(progress=True)
+    for said in (text, capsys.readouterr().err):
+        heading, *rows = said.splitlines()[-3:]
+        assert heading.split() == ["epoch", "last", "lr", *["loss", "rmse"] * 2, "seconds"]
+        for row, epoch in zip(rows, trained.history, strict=True):
+            assert row.split()[3] == row.split()[5] == f"{epoch['train_rmse']:.4g}"
