@@ -17,7 +17,6 @@ from lenetkit._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from lenetkit.api import build as build
-    from lenetkit.api import diagnose as diagnose
     from lenetkit.api import fit as fit
     from lenetkit.api import load_data as load_data
     from lenetkit.api import train as train
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from lenetkit.comparison.comparison import compare as compare
     from lenetkit.comparison.record import RunRecord as RunRecord
     from lenetkit.comparison.record import find_runs as find_runs
+    from lenetkit.diagnosis.asking import diagnose as diagnose
     from lenetkit.model.model import Model as Model
     from lenetkit.model.model import load as load
     from lenetkit.network.network import Network as Network
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "build": "lenetkit.api",
-    "diagnose": "lenetkit.api",
     "fit": "lenetkit.api",
     "load_data": "lenetkit.api",
     "train": "lenetkit.api",
@@ -52,6 +51,7 @@ _HOMES = {
     "compare": "lenetkit.comparison.comparison",
     "Comparison": "lenetkit.comparison.comparison",
     "report": "lenetkit.reporting.report",
+    "diagnose": "lenetkit.diagnosis.asking",
     "Model": "lenetkit.model.model",
     "load": "lenetkit.model.model",
     "Network": "lenetkit.network.network",

@@ -1,4 +1,4 @@
-"""The calls that most Python users need: build a network, train it, ask why it does not learn."""
+"""The calls that most Python users need: build a network, train it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from lenetkit.diagnosis.subject import Subject
-from lenetkit.diagnosis.telling import Diagnosis
-from lenetkit.diagnosis.verdict import STEPS
-from lenetkit.diagnosis.verdict import diagnose as find_causes
 from lenetkit.errors import warn
 from lenetkit.model.model import Model, load
 from lenetkit.network.network import Network
@@ -99,41 +95,6 @@ def fit(
     trained = load(run.folder.path)
     trained.history = network.history
     return trained
-
-
-def diagnose(
-    spec: Spec | Network,
-    images: Any = None,
-    labels: Any = None,
-    *,
-    test: tuple[Any, Any] | None = None,
-    overrides: Mapping[str, Any] | None = None,
-    plugins: Plugins = (),
-    data_dir: str | Path | None = None,
-    steps: int = STEPS,
-    time_limit: float | None = None,
-) -> Diagnosis:
-    """What keeps a network from learning, and the cure, as `lenetkit diagnose` says it.
-
-    Of arrays as `fit` takes them, a fifth is kept from training if there is no `test`; without any,
-    the spec's own data set is loaded. A network is trained anew, from the weights that its spec
-    starts with; it stays as it is. `time_limit` is in seconds: no experiment begins after. The
-    first of `findings` has the `cause`, its `layers`, the `evidence` and the `overrides` that cure
-    it.
-    """
-    use(plugins)
-    source = spec.spec if isinstance(spec, Network) else spec
-    changed = as_overrides(overrides or {})
-    plan = load_plan(source, changed)
-    if images is None:
-        data = load_training_data(plan, data_dir)
-    else:
-        if test is None and not plan.spec.data.options.test_share:
-            changed = [*changed, *as_overrides({"data.test_share": 0.2})]
-            plan = load_plan(source, changed)
-        data = Model(plan, seed=plan.spec.train.seed).training_data(images, labels, test=test)
-    subject = Subject(source, tuple(changed), plan, data)
-    return find_causes(subject, steps=steps, time_limit=time_limit)
 
 
 def train(

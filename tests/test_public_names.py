@@ -97,3 +97,10 @@ def test_the_version_comes_from_a_module_that_imports_nothing() -> None:
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     (version,) = (node.value for node in tree.body if isinstance(node, ast.Assign))
     assert ast.literal_eval(version) == lenetkit.__version__
+
+
+@pytest.mark.parametrize("name", [name for name in lenetkit.__all__ if name != "__version__"])
+def test_every_public_name_is_in_the_reference(name: str) -> None:
+    found = getattr(lenetkit, name)
+    listed = (PACKAGE.parent / "docs" / "python-api.md").read_text("utf-8").splitlines()
+    assert f"::: {found.__module__}.{name}" in listed
