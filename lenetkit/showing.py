@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ from lenetkit.plots.words import ENGLISH, LANGUAGES, Words
 from lenetkit.text import printable
 
 What = Literal["architecture", "filters", "features", "saliency"]
-WHAT: tuple[What, ...] = ("architecture", "filters", "features", "saliency")
+WHAT: tuple[What, ...] = get_args(What)
 
 
 @dataclass(frozen=True, eq=False)

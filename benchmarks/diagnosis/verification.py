@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from diagnosis.cases import HERE, Case, halves, load
 from diagnosis.training import Outcome, train
 from lenetkit.errors import LenetkitError
-from lenetkit.files.atomic import replacing
+from lenetkit.files.atomic import write_text
 
 FILE = HERE / "verification.csv"
 TIMES = 2.0
@@ -87,14 +88,15 @@ def _frozen(case: Case, outcome: Outcome) -> tuple[bool, str]:
 def write(path: Path, found: Iterable[Verified]) -> None:
     """The table as CSV."""
     rows = [asdict(one) for one in found]
-    with replacing(path) as file:
-        lines = [",".join(rows[0]), *(_csv(row.values()) for row in rows)]
-        file.write(("\n".join(lines) + "\n").encode())
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(rows[0])
+    writer.writerows(map(_cell, row.values()) for row in rows)
+    write_text(path, text.getvalue())
 
 
-def _csv(values: Iterable[object]) -> str:
-    cells = [f"{v:.4f}" if isinstance(v, float) else "" if v is None else str(v) for v in values]
-    return ",".join(f'"{cell}"' if "," in cell else cell for cell in cells)
+def _cell(value: object) -> object:
+    return f"{value:.4f}" if isinstance(value, float) else value
 
 
 def read(path: Path = FILE) -> dict[str, Verified]:

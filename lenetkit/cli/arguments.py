@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lenetkit.cli.output import PLUGIN_FILES, report
+from lenetkit.errors import InputError
 from lenetkit.files.opening import user_path
 from lenetkit.operations.blas import MAX_THREADS
 
@@ -88,6 +89,16 @@ def set_options(
         )(changed)
 
     return decorate
+
+
+def picture_path(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
+    """The callback of an option for a picture's file, which refuses other kinds at once."""
+    from lenetkit.runs.folder import PICTURE_KINDS  # the runs take a while to import
+
+    if path is not None and path.suffix.lower().removeprefix(".") not in PICTURE_KINDS:
+        wanted = ", ".join(f".{kind}" for kind in PICTURE_KINDS)
+        raise InputError(f"{path}: cannot save a picture as {path.suffix!r}; use {wanted}")
+    return path
 
 
 def _destination(option: str) -> str:

@@ -6,22 +6,14 @@ from pathlib import Path
 
 import click
 
-from lenetkit.cli.arguments import PATH, json_option, plugin_option
+from lenetkit.cli.arguments import PATH, json_option, picture_path, plugin_option
 from lenetkit.cli.output import echo, paragraphs, print_json, report, table
 from lenetkit.comparison import tables
 from lenetkit.comparison.comparison import Comparison, compare
-from lenetkit.runs.folder import PICTURE_KINDS
 from lenetkit.runs.interrupt import leaving
 from lenetkit.text import printable
 
 _MOST_PAIRS = 10
-
-
-def _picture(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
-    if path is not None and path.suffix.lower().removeprefix(".") not in PICTURE_KINDS:
-        wanted = ", ".join(f".{kind}" for kind in PICTURE_KINDS)
-        raise click.BadParameter(f"cannot save a picture as {path.suffix!r}; use {wanted}")
-    return path
 
 
 @click.command(
@@ -40,7 +32,7 @@ def _picture(context: click.Context, option: click.Parameter, path: Path | None)
     "--out",
     type=PATH,
     metavar="FILE",
-    callback=_picture,
+    callback=picture_path,
     help="Draw the curves to a .png, .svg or .pdf file.",
 )
 @plugin_option

@@ -14,6 +14,7 @@ from lenetkit.cli.arguments import (
     PATH,
     data_dir_option,
     json_option,
+    picture_path,
     plugin_option,
     set_options,
     spec_argument,
@@ -25,9 +26,7 @@ from lenetkit.diagnosis.subject import Subject
 from lenetkit.diagnosis.telling import Diagnosis, Finding
 from lenetkit.diagnosis.verdict import STEPS, diagnose, facts
 from lenetkit.diagnosis.words import FIGURES
-from lenetkit.errors import InputError
 from lenetkit.network.plan import load_plan
-from lenetkit.runs.folder import PICTURE_KINDS
 from lenetkit.spec.merge import Override
 from lenetkit.text import NOTHING, number, percent, printable
 from lenetkit.training.data import load_training_data
@@ -52,7 +51,11 @@ from lenetkit.training.data import load_training_data
     help="Begin no experiment after so long; those left out are named.",
 )
 @click.option(
-    "--out", type=PATH, metavar="FILE", help="A picture by layer and step: .png, .svg or .pdf."
+    "--out",
+    type=PATH,
+    metavar="FILE",
+    callback=picture_path,
+    help="A picture by layer and step: .png, .svg or .pdf.",
 )
 @json_option
 def command(
@@ -69,8 +72,6 @@ def command(
     Watches a short training layer by layer, tries cures from the same start on the same batches,
     and names the cause whose cure makes the network learn.
     """
-    if out is not None:
-        _expect_picture(out)
     plan = load_plan(spec, changes)
     subject = Subject(spec, tuple(changes), plan, load_training_data(plan, data_dir, report))
     diagnosis = diagnose(subject, steps=steps, time_limit=time_limit, tell=_tell)
@@ -132,9 +133,3 @@ def _figures(layer: LayerLook) -> Iterator[str]:
         value = getattr(layer, name)
         shown = percent(value, 0) if name in ("dead", "flat") else number(value, ".2g")
         yield "" if shown == NOTHING else shown
-
-
-def _expect_picture(path: Path) -> None:
-    if path.suffix.lower().removeprefix(".") not in PICTURE_KINDS:
-        wanted = ", ".join(f".{kind}" for kind in sorted(PICTURE_KINDS))
-        raise InputError(f"{path}: cannot save a picture as {path.suffix!r}; use {wanted}")

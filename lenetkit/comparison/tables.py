@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +12,7 @@ from lenetkit.comparison.comparison import Comparison, Group
 from lenetkit.comparison.settings import SEED, Difference
 from lenetkit.comparison.words import FIGURE_NAMES, figure_text, value_text
 from lenetkit.spec.changes import short
-from lenetkit.text import NOTHING, number, percent, printable
+from lenetkit.text import NOTHING, number, printable
 
 _MOST_COLUMNS = 4
 """Differences that have a column in the table of runs."""
@@ -49,7 +48,7 @@ def run_table(comparison: Comparison) -> Table:
             comparison.letter(run),
             printable(run.path),
             *(value_text(difference.values[i]) for difference in said),
-            *(_cell(name, run.figures.get(name)) for name in names),
+            *(figure_text(name, run.figures.get(name)).removesuffix(" %") for name in names),
             NOTHING if run.epochs is None else str(run.epochs),
             NOTHING if run.seconds is None else number(run.seconds, ".1f"),
             *([run.state] if states else []),
@@ -139,12 +138,6 @@ def _group_heading(groups: Sequence[Group]) -> str:
     names = {FIGURE_NAMES[group.figure] for group in groups}
     name = names.pop() if len(names) == 1 else "test"
     return f"{name.removesuffix(' %')} mean ± sd"
-
-
-def _cell(name: str, value: float | None) -> str:
-    if value is None or math.isnan(value):
-        return NOTHING
-    return percent(value, 2, "") if name.endswith("accuracy") else number(value, ".4g")
 
 
 def _csv_cell(value: Any) -> str:

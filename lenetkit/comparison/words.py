@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,7 +44,7 @@ def settings_text(found: Sequence[Difference], index: int) -> str:
 
 def figure_text(name: str, value: float | None, sd: float | None = None) -> str:
     """A figure as people read it: `99.31 %`, `99.31 ± 0.05 %`, `0.0213`."""
-    if value is None:
+    if value is None or math.isnan(value):
         return NOTHING
     if name.endswith("accuracy"):
         mean = percent(value, 2, "")

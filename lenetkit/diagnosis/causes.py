@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from lenetkit.diagnosis.case import FAR, FAULT, Case, Suspicion, ratio
+from lenetkit.diagnosis.case import FAR, FAULT, Case, Cure, Suspicion, ratio
 from lenetkit.network.layer_plan import LayerPlan
 from lenetkit.options import options_of
 from lenetkit.registry.catalog import installed
@@ -153,11 +153,19 @@ def _alike(weights: np.ndarray, tolerance: float) -> bool:
     return bool(apart <= tolerance * np.abs(weights).max())
 
 
-def _starts(case: Case, layers: list[LayerPlan]) -> tuple[tuple[str, ...], ...]:
+def _starts(case: Case, layers: list[LayerPlan]) -> tuple[Cure, ...]:
     """Initializers that suit: He's first, but Glorot's for activations that saturate."""
     saturating = any(a.saturates for a in case.plan.functions.activations.values())
     order = ("xavier_uniform", "he_normal") if saturating else ("he_normal", "xavier_uniform")
     return tuple(cure for name in order for cure in case.starts(layers, name))
+
+
+def _fresh(case: Case) -> tuple[Cure, ...]:
+    """Lines that let biases start at 0, then those that also give other initial weights."""
+    weighted = case.plan.weighted
+    biases = case.biases(weighted)
+    starts = tuple(start + biases for start in _starts(case, weighted))
+    return (biases, *starts) if biases else starts
 
 
 def frozen_layer(case: Case) -> Suspicion | None:
@@ -204,10 +212,7 @@ def saturated_units(case: Case) -> Suspicion | None:
         f"{_pc(share)} of the values of {name} are where it is flat"
         for name, share in found.items()
     )
-    weighted = case.plan.weighted
-    cures = [start for start in (case.biases(weighted),) if start]
-    cures += [start + case.biases(weighted) for start in _starts(case, weighted)]
-    return Suspicion("saturated_units", evidence, tuple(cures), case.where(found))
+    return Suspicion("saturated_units", evidence, _fresh(case), case.where(found))
 
 
 def dead_units(case: Case) -> Suspicion | None:
@@ -221,11 +226,8 @@ def dead_units(case: Case) -> Suspicion | None:
         f"{_pc(share)} of the units of {name} give 0 for every image"
         for name, share in found.items()
     )
-    weighted = case.plan.weighted
-    cures = [start for start in (case.biases(weighted),) if start]
-    cures += [start + case.biases(weighted) for start in _starts(case, weighted)]
     leaky = tuple(f"layers.{name}={{type: leaky_relu, negative_slope: 0.1}}" for name in found)
-    return Suspicion("dead_units", evidence, (*cures, leaky), case.where(found))
+    return Suspicion("dead_units", evidence, (*_fresh(case), leaky), case.where(found))
 
 
 def vanishing_gradient(case: Case) -> Suspicion | None:
@@ -255,6 +257,8 @@ def vanishing_gradient(case: Case) -> Suspicion | None:
 def exploding_gradient(case: Case) -> Suspicion | None:
     """Signals and gradients are huge before the first step."""
     first, weighted = case.first, case.plan.weighted
+    if not weighted:
+        return None
     sizes = {layer.name: first[layer.name].deviation for layer in weighted}
     hidden = max([sizes[layer.name] for layer in case.plan.hidden], default=0.0)
     least = 5.0 if case.is_stuck else 20.0
@@ -299,8 +303,8 @@ def too_much_regularization(case: Case) -> Suspicion | None:
 def rate_too_high(case: Case) -> Suspicion | None:
     """Steps are so large that the loss rises, jumps about or is lost."""
     watch = case.watch
-    updates = [max((x.update for x in look.layers.values()), default=0) for look in watch.looks]
-    largest = float(np.nanmax([0.0, *updates]))
+    updates = [np.nanmax([0.0, *(x.update for x in k.layers.values())]) for k in watch.looks]
+    largest = float(max(updates))
     rose = max(watch.losses, default=0) > 1.5 * max(watch.start.loss, watch.end.constant)
     if not watch.diverged and not rose and largest < 0.02:
         return None

@@ -84,10 +84,6 @@ class Microscope(Observer):
         """The layers, each by itself, with the weights of the last look."""
         return self._workspace.stages
 
-    def outputs(self) -> list[Array]:
-        """What each layer made in the last look, after the images that entered the first."""
-        return self._outputs
-
     def forward_begins(self, x: Array) -> None:
         self._outputs = [x]
 

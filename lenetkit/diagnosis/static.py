@@ -158,6 +158,8 @@ class PlanLook:
     def narrow(self) -> list[tuple[LayerPlan, int]]:
         """Weighted layers after which fewer values are left than the classes need; how many."""
         needed = math.ceil(math.log2(max(self.plan.classes, 2)))
+        if not self.weighted:
+            return []
         found: list[tuple[LayerPlan, int]] = []
         governing: LayerPlan | None = None
         for layer in self.plan.layers[: self.plan.layers.index(self.weighted[-1])]:

@@ -54,7 +54,7 @@ def architecture_figure(plan: Plan, *, title: str, words: Words = ENGLISH) -> Fi
         page = Page(typeface, width, height, title, what, "", count, *_legend(given, words))
         sheet, top = page.sheet(), height
         for row in rows:
-            row.draw(sheet, top, scale)
+            row.draw(sheet, top)
             top -= row.height + _ROW_GAP
     return page.figure
 
@@ -148,7 +148,7 @@ class _Column:
         if self.is_broken:
             _break(sheet, self.x, y)
 
-    def place(self, y: float, row: float, column: float, scale: float) -> tuple[float, float]:
+    def place(self, y: float, row: float, column: float) -> tuple[float, float]:
         """Where a place of the front map is."""
         left, top = self.front(y)
         (w, h), (_, height, width) = self.plane, self.stack.shape
@@ -173,12 +173,11 @@ class _Row:
     first: bool
     """Whether it begins with the input."""
     last: bool = False
-    before: _Column | None = None
 
     @property
     def right(self) -> float:
         last = self.columns[-1]
-        return last.x + max(last.half, last.size[0] / 2)
+        return last.x + last.half
 
     @property
     def width(self) -> float:
@@ -193,14 +192,14 @@ class _Row:
         lines = max(len(column.operation) for column in self.columns)
         return 2 * _LINE + _PAD + self.drawn + _PAD + lines * _LINE
 
-    def draw(self, sheet: Axes, top: float, scale: float) -> None:
+    def draw(self, sheet: Axes, top: float) -> None:
         y = top - 2 * _LINE - _PAD - self.drawn / 2
         below = y - self.drawn / 2 - _PAD
         for index, column in enumerate(self.columns):
             self._draw_texts(sheet, index, top, below)
             column.draw(sheet, y)
             if index:
-                _connect(sheet, self.columns[index - 1], column, y, scale)
+                _connect(sheet, self.columns[index - 1], column, y)
         if not self.first:
             start = self.columns[0].x - self.columns[0].size[0] / 2
             _arrow(sheet, max(0.0, start - _LEAD), start - 0.05, y)
@@ -256,16 +255,16 @@ def _next(row: _Row, column: _Column) -> float:
     return max(x, 2 * middle - last.x)
 
 
-def _connect(sheet: Axes, source: _Column, target: _Column, y: float, scale: float) -> None:
+def _connect(sheet: Axes, source: _Column, target: _Column, y: float) -> None:
     """The square that a unit of the next maps sees, and lines to it; else a fan of lines."""
     link = target.stack.link
     if link is None or not (source.stack.is_maps and target.stack.is_maps):
         _fan(sheet, source, target, y)
         return
     top, left, bottom, right = link.box
-    corners = [source.place(y, r, c, scale) for r in (top, bottom) for c in (left, right)]
+    corners = [source.place(y, r, c) for r in (top, bottom) for c in (left, right)]
     (x0, y0), (x1, y1) = corners[0], corners[3]
-    end = target.place(y, link.unit[0] + 0.5, link.unit[1] + 0.5, scale)
+    end = target.place(y, link.unit[0] + 0.5, link.unit[1] + 0.5)
     square = Rectangle((x0, y0), x1 - x0, y1 - y0, facecolor="white", edgecolor=INK, zorder=5)
     square.set(linewidth=0.7)
     sheet.add_patch(square)

@@ -11,7 +11,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from lenetkit.plots.fonts import Typeface
 from lenetkit.plots.page import BLUE, FAINT, GREEN, INK, MUTED, VERMILION, Figure, Page, styled
 from lenetkit.plots.signed import Tiles, draw_picture, magnitude
 from lenetkit.plots.words import ENGLISH, Words
@@ -78,10 +77,10 @@ def features_figure(
         page = Page(typeface, _LEFT + _ROOM, height, title, *heading)
         sheet, top = page.sheet(), height
         for block in drawn:
-            block.draw(page, sheet, top, typeface)
+            block.draw(page, sheet, top)
             top -= block.height + _SPACE
         if answer:
-            _draw_answer(page, sheet, answer, top, typeface, words)
+            _draw_answer(page, sheet, answer, top, words)
     return page.figure
 
 
@@ -135,9 +134,9 @@ class _Block:
         drawn = self.tiles.size(self.shown)[1] if self.is_maps else _BARS
         return max(drawn, len(self.caption) * _LINE)
 
-    def draw(self, page: Page, sheet: Axes, top: float, typeface: Typeface) -> None:
+    def draw(self, page: Page, sheet: Axes, top: float) -> None:
         for number, line in enumerate(self.caption):
-            text = " ".join(typeface.fit(line, _SIZE, _LEFT - 0.1))
+            text = " ".join(page.typeface.fit(line, _SIZE, _LEFT - 0.1))
             colour = INK if number == 0 else MUTED
             y = top - (number + 0.5) * _LINE
             sheet.text(0, y, text, size=_SIZE, color=colour, va="center")
@@ -175,11 +174,9 @@ class _Block:
         axes.axhline(0, color=FAINT, linewidth=0.6, zorder=0)
 
 
-def _draw_answer(
-    page: Page, sheet: Axes, answer: Answer, top: float, typeface: Typeface, words: Words
-) -> None:
+def _draw_answer(page: Page, sheet: Axes, answer: Answer, top: float, words: Words) -> None:
     """The most probable classes, in their order, with their probabilities."""
-    label = typeface.fit(words.probability, _SIZE, _LEFT - 0.1, lines=2)
+    label = page.typeface.fit(words.probability, _SIZE, _LEFT - 0.1, lines=2)
     for number, line in enumerate(label):
         y = top - (number + 0.5) * _LINE
         sheet.text(0, y, line, size=_SIZE, color=INK, va="center")
@@ -192,7 +189,7 @@ def _draw_answer(
         x, is_answer = left + across / 2, index == int(np.argmax(chances))
         colour = GREEN if is_answer else FAINT
         sheet.bar(x, most * chances[index], 0.6 * across, bottom, color=colour, linewidth=0)
-        name = " ".join(typeface.fit(answer.classes[index], _SIZE, across - 0.06))
+        name = " ".join(page.typeface.fit(answer.classes[index], _SIZE, across - 0.06))
         chance = percent(float(chances[index]), 1, "")
         style: dict[str, Any] = {"size": _SIZE, "ha": "center", "va": "center"}
         sheet.text(x, bottom - 0.5 * _LINE, name, color=INK, **style)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,7 @@ class Material:
         columns = self.metrics.values()
         return [dict(zip(self.metrics, row, strict=True)) for row in zip(*columns, strict=True)]
 
-    @property
+    @functools.cached_property
     def counts(self) -> dict[str, Counts]:
         """The confusion of the test and the training set; none of a regression."""
         known = [split for split in ("test", "train") if f"confusion_{split}" in self.result]

@@ -87,7 +87,7 @@ def test_a_picture_of_another_kind_is_refused_before_anything_is_trained(
 ) -> None:
     said = call("diagnose", spec, "--out", "look.bmp")
     assert said.status == 2
-    assert "look.bmp: cannot save a picture as '.bmp'; use .pdf, .png, .svg" in said.err
+    assert "look.bmp: cannot save a picture as '.bmp'; use .png, .pdf, .svg" in said.err
     assert "training" not in said.err
 
 

@@ -71,6 +71,20 @@ def test_a_regression_is_judged_by_its_loss() -> None:
     assert cause_of(diagnose(stuck)) == "rate_too_low"
 
 
+def test_a_network_without_weight_matrices_has_a_verdict() -> None:
+    layers = {"norm": "batch_norm2d", "pool": {"type": "avg_pool2d", "kernel_size": 2}}
+    found = diagnose(subject(spec={**SPEC, "layers": {**layers, "flat": "flatten"}}))
+    assert isinstance(facts_of(found)["healthy"], bool)
+
+
+def test_updates_count_where_the_first_layer_has_no_weights() -> None:
+    flat, hot = "layers.flat={type: flatten, after: input}", "train.optimizer={type: adam, lr: 1}"
+    found = diagnose(subject(flat, hot))
+    assert cause_of(found) == "rate_too_high"
+    assert "weights by 0 of their size" not in found.findings[0].evidence
+    assert "of their size" in found.findings[0].evidence
+
+
 ILL: dict[str, list[tuple[str, ...]]] = {
     "vanishing_gradient": [
         ("init={type: normal, std: 1e-3}", *SGD),

@@ -56,6 +56,6 @@ def subject(
     learned = train or samples(800, seed)
     tested = samples(300, seed + 1, regression=learned.labels.ndim == 2)
     transforms = plan.spec.data.options.transforms
-    pipeline = Pipeline(tuple(t.fitted(learned.images) for t in transforms), plan.classes)
+    pipeline = Pipeline(transforms, plan.classes).fitted(learned.images)
     data = TrainingData(learned, tested, None, pipeline, "resize")
     return Subject(spec or SPEC, overrides, plan, data)
