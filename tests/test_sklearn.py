@@ -37,7 +37,7 @@ from sklearn.preprocessing import StandardScaler
 import lenetkit
 from lenetkit.errors import ArrayError, SpecError
 from lenetkit.layers.activations import Tanh
-from lenetkit.optimizers import SGD
+from lenetkit.optimizers import SGD, Adam
 from lenetkit.sklearn import NetworkClassifier, NetworkRegressor, mlp
 
 ROOT = Path(lenetkit.__file__).resolve().parents[1]
@@ -459,3 +459,19 @@ def test_without_scikit_learn_the_import_says_what_to_install() -> None:
         "try:\n    import lenetkit.sklearn\nexcept ImportError as error:\n    print(error)"
     )
     assert 'scikit-learn 1.6 or later: pip install "lenetkit[sklearn]"' in run(code)
+
+
+def test_partial_fit_goes_on_counting_the_optimizers_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[int] = []
+    original = Adam.step
+
+    def step(self: Adam, params: Any, grads: Any, slots: Any, lr: float, t: int) -> None:
+        taken.append(t)
+        original(self, params, grads, slots, lr, t)
+
+    monkeypatch.setattr(Adam, "step", step)
+    rows, labels = np.random.default_rng(0).normal(size=(20, 3)), np.arange(20) % 2
+    made = NetworkClassifier(batch_size=8, random_state=0)
+    for count in (20, 4, 12, 4):
+        made.partial_fit(rows[:count], labels[:count], classes=[0, 1])
+    assert taken == [1, 2, 3, 4, 5, 6, 7]

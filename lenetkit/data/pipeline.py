@@ -27,8 +27,8 @@ class Pipeline:
         found: list[Transform] = []
         for place, transform in enumerate(self.transforms, start=1):
             found.append(transform.fitted(images))
-            learners = [t for t in self.transforms[place:] if type(t).fitted != Transform.fitted]
-            if learners and not transform.training_only:
+            is_measured = any(later.learns for later in self.transforms[place:])
+            if is_measured and not transform.training_only:
                 images = found[-1].images(images, _NO_RANDOMNESS)
         return Pipeline(tuple(found), self.classes)
 

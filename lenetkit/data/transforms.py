@@ -38,6 +38,11 @@ class Transform(Configurable):
         """The shape (C, H, W) of the result."""
         return in_shape
 
+    @property
+    def learns(self) -> bool:
+        """Whether `fitted` needs images; False saves making them where all is given."""
+        return type(self).fitted is not Transform.fitted
+
     def fitted(self, images: Images) -> Self:
         """This transform fitted to the training images, as the transforms before it leave them."""
         return self
@@ -86,8 +91,12 @@ class Standardize(Transform):
     mean: float | None = option(None, doc="Mean of x / 255; default: measured.")
     std: float | None = option(None, above=0, doc="Deviation of x / 255; default: measured.")
 
+    @property
+    def learns(self) -> bool:
+        return self.mean is None or self.std is None
+
     def fitted(self, images: Images) -> Self:
-        if self.mean is not None and self.std is not None:
+        if not self.learns:
             return self
         mean, std = _moments(images)
         return replace(
@@ -136,8 +145,12 @@ class Normalize(Transform):
                 )
         return in_shape
 
+    @property
+    def learns(self) -> bool:
+        return self.mean is None or self.std is None
+
     def fitted(self, images: Images) -> Self:
-        if (self.mean is not None and self.std is not None) or not images.size:
+        if not self.learns or not images.size:
             return self
         each = [_moments_of(values) for values in np.moveaxis(images, 1, 0)]
         mean, std = zip(*each, strict=True)

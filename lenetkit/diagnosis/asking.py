@@ -43,6 +43,8 @@ def diagnose(
     changed = as_overrides(overrides or {})
     plan = load_plan(source, changed)
     if images is None:
+        if labels is not None or test is not None:
+            raise TypeError("diagnose() expected images with these labels, found none")
         data = load_training_data(plan, data_dir)
     else:
         if test is None and not plan.spec.data.options.test_share:

@@ -371,8 +371,9 @@ class Model(Network):
         output that does not exist. Simonyan et al. 2013, section 3.
         """
         batch, K = self._judged(images), self.plan.classes
-        if output is not None and not 0 <= output < K:
-            raise ArrayError(f"saliency() expected an output from 0 to {K - 1}, found {output}")
+        is_number = isinstance(output, int | np.integer) and not isinstance(output, bool)
+        if output is not None and not (is_number and 0 <= output < K):
+            raise ArrayError(f"saliency() expected an output from 0 to {K - 1}, found {output!r}")
         result = np.empty((len(batch), *self.plan.spec.input), self.dtype)
         workspace = self.workspace(training=False, fused=False, input_gradient=True)
         for rows in slices(len(batch), BATCH):

@@ -169,3 +169,10 @@ def test_what_labels_were_at_first_they_stay(first: Any, later: Any, said: str) 
     assert called.read(first, 2).tolist() == [0, 1]
     with pytest.raises(ArrayError, match=said):
         called.read(later, 2)
+
+
+def test_names_are_those_of_the_first_training() -> None:
+    known = Labels(2, (1, 0), ("1", "0"))
+    assert known.named([1, 0]) is known
+    with pytest.raises(ArrayError, match="those of the first training"):
+        known.named([True, False])

@@ -129,3 +129,19 @@ def test_what_is_measured_is_what_the_transforms_before_leave(
 def test_augmentation_is_not_measured() -> None:
     turned = Pipeline((RandomAffine(degrees=90), Normalize()), 10).fitted(IMAGES)
     assert turned.transforms[1] == Normalize().fitted(IMAGES)
+
+
+def test_a_transform_is_fitted_to_what_fitted_ones_leave() -> None:
+    _, measured = Pipeline((Standardize(), Normalize()), 10).fitted(IMAGES).transforms
+    assert isinstance(measured, Normalize)
+    assert measured.mean == pytest.approx((0,), abs=1e-6)
+    assert measured.std == pytest.approx((1,))
+
+
+def test_images_are_not_transformed_for_what_is_given() -> None:
+    class Watched(Add):
+        def images(self, images: Any, rng: np.random.Generator) -> Any:
+            raise AssertionError("transformed for nothing")
+
+    given = (Normalize(mean=(1.0,), std=(2.0,)), Standardize(mean=0.1, std=0.2))
+    assert Pipeline((Watched(), *given), 10).fitted(IMAGES).transforms[1:] == given

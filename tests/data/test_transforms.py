@@ -295,3 +295,7 @@ def test_cutout_covers_a_square_that_may_reach_beyond_the_edge() -> None:
     widths = covered[:, 0].any(axis=1).sum(axis=1)
     np.testing.assert_array_equal(covered[:, 0].sum(axis=(1, 2)), heights * widths)
     assert set(heights.tolist()) == set(widths.tolist()) == {2, 3, 4}
+
+
+def test_values_that_differ_by_rounding_are_constant() -> None:
+    assert Normalize().fitted(np.array([[0.3], [0.1 + 0.2]])).std == (1.0,)

@@ -67,3 +67,5 @@ def test_what_is_no_spec_or_no_data_is_refused() -> None:
         lenetkit.diagnose("nowhere.yaml")
     with pytest.raises(TypeError, match="expected labels with these images"):
         lenetkit.diagnose(REAL, features()[0])
+    with pytest.raises(TypeError, match="expected images with these labels"):
+        lenetkit.diagnose(SPEC, labels=[0, 1])

@@ -66,8 +66,10 @@ def test_gradients_of_the_last_step_stay(images: np.ndarray) -> None:
 
 
 def test_it_needs_an_output_that_exists(images: np.ndarray) -> None:
-    with pytest.raises(ArrayError, match="expected an output from 0 to 3, found 4"):
-        network().saliency(images, 4)
+    wrong: Any
+    for wrong in (4, -1, 0.5, True):
+        with pytest.raises(ArrayError, match=f"expected an output from 0 to 3, found {wrong}"):
+            network().saliency(images, wrong)
 
 
 def test_other_workspaces_give_no_input_gradient() -> None:

@@ -121,3 +121,14 @@ def test_what_a_folder_cannot_hold_is_refused_before_it_is_made() -> None:
     with pytest.raises(PluginError, match=r"^layers\.relu1: Own is not registered in lenetkit\.l"):
         lenetkit.fit("small.yaml", IMAGES, LABELS, overrides={"layers.relu1": Own()}, out="a")
     assert not Path("a").exists()
+
+
+def test_predictions_are_those_of_the_model() -> None:
+    run = Run.create("small.yaml", out="a", **GIVEN)
+    run.train(pictures=False)
+    found, model = run.folder.read_predictions(), lenetkit.load("a")
+    assert found["index"] == [*range(len(TESTS))]
+    assert found["true"] == [2, 1, 0] * 2
+    assert [LABELS[int(number)] for number in found["predicted"]] == model.predict(TESTS).tolist()
+    likely = model.probabilities(TESTS).max(axis=1)
+    assert found["probability"] == pytest.approx(likely, abs=1e-6)

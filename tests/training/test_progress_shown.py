@@ -16,6 +16,8 @@ import lenetkit
 from lenetkit import Run
 from lenetkit.network.plan import Plan
 from lenetkit.training import loop
+from lenetkit.training.history import History
+from lenetkit.training.progress import EpochTable
 from lenetkit.training.watching import in_notebook, watching
 from tests.support.specs import small_plan
 
@@ -189,3 +191,24 @@ def test_a_regression_shows_its_rmse(
         assert heading.split() == ["epoch", "last", "lr", *["loss", "rmse"] * 2, "seconds"]
         for row, epoch in zip(rows, trained.history, strict=True):
             assert row.split()[3] == row.split()[5] == f"{epoch['train_rmse']:.4g}"
+
+
+def test_columns_have_a_place_for_each_epoch() -> None:
+    history = History([{"epoch": 1}, {"epoch": 2, "test_loss": 0.5}])
+    np.testing.assert_equal(history.columns["test_loss"], [np.nan, 0.5])
+
+
+def test_the_table_of_epochs_shows_each_sets_figures_and_drops_the_rate_first() -> None:
+    made = network("train.epochs=1", "data.validation=3")
+    data = made.training_data(X, Y, test=(X, Y))
+    *_, done = lenetkit.train(made, data)
+    assert isinstance(done, lenetkit.EpochDone)
+    assert done.validation
+    row = EpochTable.of(data, 999).row(done).split()
+    assert [row[2], row[4], row[6]] == [
+        f"{found.loss:.4f}" for found in (done.train, done.validation, done.test)
+    ]
+    for room, gone in ((73, ()), (72, ("last lr",)), (63, ("last lr", "seconds"))):
+        shown = EpochTable.of(data, room).heading.splitlines()[1]
+        assert len(shown) <= room
+        assert [name for name in ("last lr", "seconds", "loss") if name not in shown] == [*gone]
